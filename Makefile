@@ -1,0 +1,59 @@
+# `make demo` does the main job on drawn flowers; `make test` runs the tests. Both set up what they need in .venv.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+SAMPLES := tf_files/samples
+FLOWERS := tf_files/flower_photos
+
+.PHONY: demo test check docs flowers clean
+
+demo: .venv/installed
+	@echo "--- drawing pictures to try the tool on"
+	$(BIN)/python -m retrain.samples --out $(SAMPLES)
+	@echo "--- retraining"
+	$(BIN)/python -m retrain --image_dir $(SAMPLES) --eval_step_interval 500
+	@echo "--- labelling two pictures"
+	$(BIN)/python -m label_image --image $(SAMPLES)/daisy/daisy_000.jpg
+	$(BIN)/python -m label_image --image $(SAMPLES)/roses/roses_000.jpg
+	@echo
+	@echo "the pictures are in $(SAMPLES), everything that was made is in tf_files"
+	@echo "your own photos: $(BIN)/python -m retrain --image_dir YOUR_FOLDER (one sub-folder a class)"
+
+test: .venv/installed-test
+	$(BIN)/python -m pytest -n 2
+
+check: .venv/installed-check
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python tools/docs.py --check
+	$(BIN)/python -m pytest -n 0 tests/test_imports.py
+
+docs: .venv/installed
+	$(BIN)/python tools/docs.py
+
+flowers: .venv/installed
+	$(BIN)/python -m retrain.flower_photos --out $(FLOWERS)
+
+clean:
+	rm -rf .venv build *.egg-info
+
+.venv/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || \
+	    { echo "make: $$($(PYTHON) --version) is not one of Python 3.10 to 3.13; name one: make PYTHON=python3.12 ..." >&2; exit 2; }
+	$(PYTHON) -m venv .venv
+	touch $@
+
+.venv/installed: .venv/python setup.cfg pyproject.toml
+	@echo "--- installing into .venv (some 2 GB with TensorFlow)"
+	$(PIP) --editable .
+	touch $@
+
+.venv/installed-test: .venv/installed
+	$(PIP) --editable '.[test]'
+	touch $@
+
+.venv/installed-check: .venv/installed-test
+	$(PIP) --editable '.[check]'
+	touch $@

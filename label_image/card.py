@@ -1,0 +1,71 @@
+"""What an export says of itself: a Card in, JSON out, and back.
+
+The card travels inside each file that we export: in a `.tflite` as the metadata entry CARD_KEY, in a GraphDef as a
+string constant of that name, in a SavedModel as `assets.extra/CARD_KEY.json`. Specified field by field below; unknown fields
+are ignored, so that old readers open new files.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from label_image.errors import RunError
+
+CARD_KEY = "retrain_card"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Card:
+    """How to use a classifier, and where it came from."""
+
+    labels: tuple[str, ...]  # output k is labels[k]; () where nothing names them
+    height_px: int
+    width_px: int
+    mean: tuple[float, ...]  # input = (pixel - mean) / std, pixels 0..255; one number or one a channel
+    std: tuple[float, ...]
+    input_layer: str = ""  # operation or tensor that takes the pixels; "" where a file has only one
+    output_layer: str = ""  # the same for the scores
+    training: Mapping[str, Any] = field(default_factory=dict)  # backbone, version, photos, accuracy: for people
+    facts: Mapping[str, str] = field(default_factory=dict)  # field -> where its value was found; not stored
+
+
+def to_json(card: Card) -> str:
+    """The card as one line of JSON, keys sorted, so that equal cards are equal bytes."""
+    fields = {name: value for name, value in dataclasses.asdict(card).items() if name != "facts"}
+    return json.dumps({"format": FORMAT, **fields}, ensure_ascii=False, sort_keys=True)
+
+
+def from_json(text: str | bytes, where: str) -> Card:
+    """Reads a card.
+
+    Args:
+      text: what `to_json` wrote.
+      where: the file it came from, for the error.
+
+    Raises:
+      RunError: if it is no card, or one of a later format.
+    """
+    try:
+        fields = json.loads(text)
+        if fields["format"] > FORMAT:
+            raise RunError(
+                f"cannot read {where}: its card has format {fields['format']}, this program knows {FORMAT}; upgrade it"
+            )
+        return Card(
+            labels=tuple(str(label) for label in fields["labels"]),
+            height_px=int(fields["height_px"]),
+            width_px=int(fields["width_px"]),
+            mean=tuple(float(number) for number in fields["mean"]),
+            std=tuple(float(number) for number in fields["std"]),
+            input_layer=str(fields["input_layer"]),
+            output_layer=str(fields["output_layer"]),
+            training=dict(fields["training"]),
+            facts=dict.fromkeys(("labels", "size", "range", "input", "output"), "the card inside the file"),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RunError(f"cannot read the card in {where}: {type(error).__name__} {error}; export it again") from None

@@ -1,0 +1,40 @@
+"""What users can mend: an error in, one line out.
+
+    UserError        the command can not mean what was typed; the program ends with status 2
+    +-- RunError     the command was right and the work failed; status 1
+        +-- PhotoError   one photo can not be read; the run goes on without it
+
+Everything else is a bug and keeps its traceback. The text says what could not be done, what was found, what to do.
+"""
+
+from __future__ import annotations
+
+
+class UserError(Exception):
+    """The user typed or pointed at something that can not be meant.
+
+    >>> UserError("cannot split 'daisy': found 2 photos, need 3; add photos").exit_status
+    2
+    """
+
+    exit_status = 2
+
+
+class RunError(UserError):
+    """The work could not be done, though it was asked for rightly: weights that do not read, a full disk."""
+
+    exit_status = 1
+
+
+class PhotoError(RunError):
+    """One photo can not be read.
+
+    Args:
+      reason: what kind of trouble, in few words; photos are counted by it.
+      detail: what was found in this file; may be empty.
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+        self.detail = detail

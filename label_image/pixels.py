@@ -1,0 +1,223 @@
+"""A photo's file or bytes in, uint8 [height, width, 3] out, then float32 as a network wants it.
+
+The one way from a file to numbers, for training and labelling alike: content decides the format, EXIF orientation is
+applied, grey, palette, CMYK, 16-bit and transparent pictures become RGB, and the picture is squashed to the size asked
+(as the original did) with Pillow's antialiased bilinear filter. Any change of the numbers changes RECIPE.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from label_image.errors import PhotoError
+
+RECIPE = "pixels/1"  # part of every key of the store: raise it when decode() gives other numbers
+MAX_PIXELS = 178_956_970  # Pillow's own limit against decompression bombs; a phone's 108 megapixels pass
+
+UInt8Image = npt.NDArray[np.uint8]  # [height, width, 3], 0..255, RGB
+Float32Image = npt.NDArray[np.float32]  # [height, width, channels]
+
+# Pillow warns from half its limit on; between the two a photo is large, not an attack.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+_ORIENTATION = 0x0112
+_TURNS = {  # EXIF orientation -> what makes the picture upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SIDEWAYS = (5, 6, 7, 8)
+_NOT_PICTURES = (  # first bytes -> (reason, detail)
+    (b"%PDF", "a PDF document", "export its pages as JPEG"),
+    (b"PK\x03\x04", "a zip archive", "unpack it into the folder"),
+    (b"\x1aE\xdf\xa3", "a video", "save frames of it as JPEG"),
+    (b"#!", "a program", ""),
+)
+_PICTURES = (
+    (b"\xff\xd8", "JPEG"),
+    (b"\x89PNG", "PNG"),
+    (b"GIF8", "GIF"),
+    (b"BM", "BMP"),
+    (b"RIFF", "WebP"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+)
+
+
+def decode(source: str | Path | bytes, height_px: int, width_px: int) -> UInt8Image:
+    """Reads one photo.
+
+    Args:
+      source: a path, or the file's bytes.
+      height_px: rows of the result.
+      width_px: columns of the result.
+
+    Returns:
+      uint8 [height_px, width_px, 3], RGB.
+
+    Raises:
+      PhotoError: the photo can not be read; the reason says why.
+    """
+    with open_photo(source) as image:
+        try:
+            # A large JPEG is decoded at 1/2, 1/4 or 1/8 of its size, the smallest that still has two pixels for each
+            # one asked: the antialiased resize then hides the difference.
+            image.draft("RGB", (2 * width_px, 2 * height_px))
+            turn = _orientation(image)
+            upright = (height_px, width_px) if turn in _SIDEWAYS else (width_px, height_px)
+            small = to_rgb(image).resize(upright, Image.Resampling.BILINEAR)
+        except MemoryError:
+            raise PhotoError("too large", f"{image.width} x {image.height} pixels do not fit in memory") from None
+        except Exception as error:  # decoders raise anything at all on broken bytes
+            raise PhotoError(_reason(error), _one_line(error)) from None
+    if turn in _TURNS:
+        small = small.transpose(_TURNS[turn])
+    return np.asarray(small)
+
+
+def open_photo(source: str | Path | bytes) -> Image.Image:
+    """Opens a photo and reads its header only.
+
+    Raises:
+      PhotoError: no picture that Pillow knows, too large, or not to be read.
+    """
+    try:
+        image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
+    except Image.DecompressionBombError:
+        raise PhotoError("too large", f"more than {MAX_PIXELS:,} pixels") from None
+    except PermissionError:
+        raise PhotoError("no permission", "the file may not be read") from None
+    except FileNotFoundError:
+        raise PhotoError("not there", "no such file") from None
+    except IsADirectoryError:
+        raise PhotoError("a folder", "not a file") from None
+    except Exception as error:  # as above
+        raise _not_a_picture(_head(source), error) from None
+    if image.width * image.height > MAX_PIXELS:
+        image.close()
+        raise PhotoError("too large", f"{image.width} x {image.height} pixels")
+    return image
+
+
+def normalise(pixels: npt.NDArray[Any], mean: tuple[float, ...], std: tuple[float, ...]) -> npt.NDArray[np.float32]:
+    """Scales pixels as a network was trained: (pixels - mean) / std.
+
+    Args:
+      pixels: uint8 or float32 [..., channels], 0..255.
+      mean: one number, or one a channel.
+      std: the same.
+
+    >>> normalise(np.uint8([[[0, 127, 255]]]), (127.0,), (128.0,)).tolist()
+    [[[-0.9921875, 0.0, 1.0]]]
+    """
+    scaled: npt.NDArray[np.float32] = pixels.astype(np.float32)
+    scaled -= np.asarray(mean, np.float32)
+    scaled /= np.asarray(std, np.float32)
+    return scaled
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """A picture of any mode -> RGB: 16-bit is scaled to 8, what is transparent becomes white."""
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.mode.startswith(("I", "F")):
+        return Image.fromarray(_eight_bit(np.asarray(image))).convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        seen = image.convert("RGBA")
+        paper = Image.new("RGBA", seen.size, "white")
+        paper.alpha_composite(seen)
+        return paper.convert("RGB")
+    return image.convert("RGB")
+
+
+def _eight_bit(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """Pixels of 16 or 32 bits, or floats in 0..1 or 0..255 -> uint8 [height, width]."""
+    wide = values.astype(np.float64)
+    top = float(wide.max(initial=0))
+    if values.dtype.kind == "f":
+        scale = 255.0 if top <= 1 else 1.0
+    else:
+        scale = 255 / 65535 if top <= 65535 else 255 / 4294967295  # nobody writes 8-bit values into 16-bit files
+    return np.clip(np.rint(wide * scale), 0, 255).astype(np.uint8)
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # broken EXIF does not make a photo unreadable
+        return 1
+
+
+def _head(source: str | Path | bytes) -> bytes:
+    if isinstance(source, bytes):
+        return source[:512]
+    try:
+        with Path(source).open("rb") as file:
+            return file.read(512)
+    except OSError:
+        return b""
+
+
+def _not_a_picture(head: bytes, error: Exception) -> PhotoError:
+    """What a file is that Pillow does not open, judged by its first bytes."""
+    if not head:
+        return PhotoError("empty file", "0 bytes")
+    if head[4:8] == b"ftyp" and head[8:11] in (b"hei", b"hev", b"mif", b"msf"):
+        return PhotoError("HEIC photo", "pip install pillow-heif, and it will be read; or save it as JPEG")
+    if head[4:8] == b"ftyp":
+        return PhotoError("a video", "save frames of it as JPEG")
+    for start, reason, detail in _NOT_PICTURES:
+        if head.startswith(start):
+            return PhotoError(reason, detail)
+    magic = next((name for start, name in _PICTURES if head.startswith(start)), "")
+    if magic:
+        return PhotoError("damaged", f"{_one_line(error).split(':')[0]} ({magic} by its first bytes)")
+    return _not_binary(head) or PhotoError("no picture", f"begins with {head[:4].hex(' ')}")
+
+
+def _not_binary(head: bytes) -> PhotoError | None:
+    """What a file is that holds text or nothing; None if it is neither."""
+    if not head.strip(b"\0"):
+        return PhotoError("no picture", "the file holds only zeros")
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if text.startswith((b"<!doctype html", b"<html")):
+        return PhotoError("a web page", "a download that failed?")
+    if b"<svg" in text:
+        return PhotoError("an SVG drawing", "save it as PNG")
+    if all(byte in b"\t\r\n" or 32 <= byte < 127 for byte in head):
+        return PhotoError("a text file", repr(head[:24].decode("ascii")))
+    return None
+
+
+def _reason(error: Exception) -> str:
+    text = str(error).lower()
+    if "truncated" in text or "end of data" in text or "not enough image data" in text:
+        return "cut short"
+    return "too large" if isinstance(error, Image.DecompressionBombError) else "damaged"
+
+
+def _one_line(error: Exception) -> str:
+    return (" ".join(str(error).split()) or type(error).__name__)[:120]
+
+
+def _register_heif() -> None:
+    """HEIC photos are read where the user has installed pillow-heif."""
+    try:
+        import pillow_heif
+    except ImportError:
+        return
+    pillow_heif.register_heif_opener()
+
+
+_register_heif()

@@ -1,0 +1,65 @@
+"""A block of code in, its C++ chatter gone out: LiteRT and TensorFlow write to the process's standard error at start.
+
+Nothing is hidden where the user asked TensorFlow to speak: TF_CPP_MIN_LOG_LEVEL=0 in the environment.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+_LOUD = os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0"
+_ONE_AT_A_TIME = threading.RLock()  # two threads that swap descriptor 2 at once would lose it for good
+
+
+@contextlib.contextmanager
+def native_noise_hidden() -> Iterator[None]:
+    """Sends what native code writes to file descriptor 2 to nowhere while the block runs. Not for long blocks."""
+    if _LOUD:
+        yield
+        return
+    with _ONE_AT_A_TIME, _descriptor_2_to_nowhere():
+        yield
+
+
+@contextlib.contextmanager
+def _descriptor_2_to_nowhere() -> Iterator[None]:
+    try:
+        kept = os.dup(2)
+    except OSError:  # the process was started without a standard error
+        yield
+        return
+    if sys.stderr is not None:
+        sys.stderr.flush()
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def tensorflow() -> Any:
+    """Imports TensorFlow and starts its devices without their banner lines; 3 to 5 s the first time."""
+    if "tensorflow" in sys.modules:
+        return sys.modules["tensorflow"]
+    if not _LOUD:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with native_noise_hidden():
+        import tensorflow as tf
+
+        for gpu in tf.config.list_physical_devices("GPU"):
+            tf.config.experimental.set_memory_growth(gpu, True)  # as needed, not all of it at once
+        tf.constant(0)  # starts the devices, which is when most of the noise is made
+        if not _LOUD:
+            tf.get_logger().setLevel("ERROR")
+            from absl import logging as absl_logging
+
+            absl_logging.set_verbosity(absl_logging.ERROR)
+    return tf

@@ -1,0 +1,1 @@
+"""One file a runtime; each has one class with one method, `scores`."""

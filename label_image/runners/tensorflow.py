@@ -1,0 +1,104 @@
+"""A GraphDef or SavedModel and pixels in, the network's output out, on TensorFlow (CPU or GPU)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from label_image.errors import RunError, UserError
+from label_image.quiet import native_noise_hidden, tensorflow
+
+
+class GraphRunner:
+    """Runs a frozen GraphDef (`.pb`) from one operation to another."""
+
+    name = "tensorflow"
+
+    def __init__(self, path: Path, input_layer: str, output_layer: str, device: str = "") -> None:
+        tf = tensorflow()
+        graph_def = read_graph_def(path)
+        names = {node.name for node in graph_def.node}
+        for flag, layer in (("input_layer", input_layer), ("output_layer", output_layer)):
+            if layer.split(":")[0] not in names:
+                raise UserError(f"--{flag}={layer} is not in {path}; it has {_some(graph_def, flag)}")
+
+        def load() -> None:
+            tf.compat.v1.import_graph_def(graph_def, name="")
+
+        try:
+            with tf.device(device), native_noise_hidden():
+                wrapped = tf.compat.v1.wrap_function(load, [])
+                graph = wrapped.graph
+                self._function: Any = wrapped.prune(
+                    graph.as_graph_element(_tensor(input_layer)), graph.as_graph_element(_tensor(output_layer))
+                )
+        except (ValueError, tf.errors.OpError) as error:
+            raise RunError(f"cannot run {path}: TensorFlow refuses it ({_first_line(error)})") from None
+        self._tf = tf
+
+    def scores(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Runs the network: float32 [n, height, width, channels] -> float32 [n, outputs]."""
+        values = self._function(self._tf.constant(batch)).numpy()
+        return np.asarray(values, np.float32).reshape(len(batch), -1)
+
+
+class SavedModelRunner:
+    """Runs the `serving_default` signature of a SavedModel with one image input."""
+
+    name = "tensorflow"
+
+    def __init__(self, folder: Path) -> None:
+        self._tf = tensorflow()
+        try:
+            with native_noise_hidden():
+                self._loaded = self._tf.saved_model.load(str(folder))
+            signature = self._loaded.signatures["serving_default"]
+        except (OSError, ValueError, KeyError, self._tf.errors.OpError) as error:
+            raise RunError(f"cannot run {folder}: TensorFlow refuses it ({_first_line(error)})") from None
+        ((self._input, _),) = signature.structured_input_signature[1].items()
+        (self._output,) = signature.structured_outputs
+        self._function: Any = signature
+
+    def scores(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Runs the network: float32 [n, height, width, channels] -> float32 [n, outputs]."""
+        values = self._function(**{self._input: self._tf.constant(batch)})[self._output].numpy()
+        return np.asarray(values, np.float32).reshape(len(batch), -1)
+
+
+def read_graph_def(path: Path) -> Any:
+    """The GraphDef in a `.pb`.
+
+    Raises:
+      RunError: if the file is no GraphDef.
+    """
+    tf = tensorflow()
+    graph_def = tf.compat.v1.GraphDef()
+    try:
+        graph_def.ParseFromString(path.read_bytes())
+    except Exception as error:  # protobuf's DecodeError has moved between versions
+        raise RunError(f"cannot read {path}: it is no TensorFlow graph ({_first_line(error)})") from None
+    if not graph_def.node:
+        raise RunError(f"cannot read {path}: it is no TensorFlow graph (no operation in it)")
+    return graph_def
+
+
+def _tensor(layer: str) -> str:
+    return layer if ":" in layer else f"{layer}:0"
+
+
+def _some(graph_def: Any, flag: str) -> str:
+    """The likeliest layers, for the error: placeholders for an input, what nobody reads for an output."""
+    if flag == "input_layer":
+        names = [node.name for node in graph_def.node if node.op.startswith("Placeholder")]
+    else:
+        read = {name.lstrip("^").split(":")[0] for node in graph_def.node for name in node.input}
+        names = [node.name for node in graph_def.node if node.name not in read and node.op != "Const"]
+    return ", ".join(names[:8]) or "no such layer"
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0][:160] if text else type(error).__name__

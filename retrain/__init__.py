@@ -1,0 +1,1 @@
+"""Photos in; a proven classifier and a record of how it was made out."""

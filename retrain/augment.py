@@ -1,0 +1,78 @@
+"""A photo in, one view of it out: the photo as it is, or a random distortion of it that is the same each time.
+
+The distortions are the original's (its retrain.py, `add_input_distortions`): enlarge by a margin and a random scale, cut a
+random window, mirror half of the views, make brighter or darker without clipping. What is random is drawn from the photo's
+digest, the seed and the view's number, so that a view can be kept and made again bit by bit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from label_image.pixels import decode
+from retrain.nouns import Photo
+from retrain.plan import Plan
+
+
+@dataclass(frozen=True)
+class View:
+    """Which view of a photo. Number 0 is the photo as it is, whatever the rest says."""
+
+    number: int = 0
+    flip_left_right: bool = False
+    random_crop: int = 0  # percent
+    random_scale: int = 0  # percent
+    random_brightness: int = 0  # percent
+    seed: int = 0
+
+    @property
+    def key(self) -> str:
+        """What of this can change the numbers, as text."""
+        if not self.number:
+            return "plain"
+        return f"{self.number}/flip{int(self.flip_left_right)}/crop{self.random_crop}/scale{self.random_scale}/brightness{self.random_brightness}/seed{self.seed}"
+
+
+def views_of(plan: Plan) -> list[View]:
+    """The distorted views that a plan asks for; none where no distortion is set."""
+    if not plan.distorts:
+        return []
+    return [
+        View(number, plan.flip_left_right, plan.random_crop, plan.random_scale, plan.random_brightness, plan.seed)
+        for number in range(1, plan.cached_views + 1)
+    ]
+
+
+def pixels_of(photo: Photo, view: View, height_px: int, width_px: int) -> npt.NDArray[Any]:
+    """The pixels of one view.
+
+    Returns:
+      [height_px, width_px, 3], 0..255: uint8 as it is, float32 distorted, where brightness may go beyond.
+
+    Raises:
+      PhotoError: the photo can not be read.
+    """
+    if not view.number:
+        return decode(photo.path, height_px, width_px)
+    rng = _rng(photo, view)
+    margin = 1 + view.random_crop / 100
+    scale = margin * rng.uniform(1, 1 + view.random_scale / 100)
+    large = decode(photo.path, int(scale * height_px), int(scale * width_px))
+    top = int(rng.integers(large.shape[0] - height_px + 1))
+    left = int(rng.integers(large.shape[1] - width_px + 1))
+    window = large[top : top + height_px, left : left + width_px]
+    if view.flip_left_right and rng.random() < 0.5:
+        window = window[:, ::-1]
+    spread = view.random_brightness / 100
+    brightness = np.float32(rng.uniform(1 - spread, 1 + spread))
+    return np.ascontiguousarray(window, np.float32) * brightness
+
+
+def _rng(photo: Photo, view: View) -> np.random.Generator:
+    text = f"{photo.sha256}/{view.seed}/{view.number}"
+    return np.random.default_rng(int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "little"))

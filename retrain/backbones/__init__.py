@@ -1,0 +1,1 @@
+"""Pretrained networks without their heads: one table of rows, one file a source."""

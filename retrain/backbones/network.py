@@ -1,0 +1,94 @@
+"""The noun of a convolutional network that we write ourselves: layers with their weights, in order, no framework.
+
+`network_tflite`, `network_graph` and `network_keras` each turn one Network into a file or a model of their kind; so the
+three forms hold the same numbers by construction, and the light two need no TensorFlow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+Float32 = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Norm:
+    """Batch normalisation in inference: (x - mean) / sqrt(variance + epsilon) * gamma + beta; each float32 [channels]."""
+
+    gamma: Float32
+    beta: Float32
+    mean: Float32
+    variance: Float32
+    epsilon: float
+
+
+@dataclass(frozen=True)
+class Conv:
+    """A convolution with TensorFlow's "same" padding, batch-normalised, then ReLU6 where `relu6`."""
+
+    name: str
+    source: str  # the layer whose output it takes
+    kernel: Float32  # [height, width, channels in, channels out]; depthwise: [height, width, channels, 1]
+    norm: Norm
+    stride: int
+    relu6: bool
+    depthwise: bool = False
+
+    @property
+    def channels(self) -> int:
+        """Channels of the output."""
+        return int(self.kernel.shape[2] if self.depthwise else self.kernel.shape[3])
+
+    def folded(self) -> tuple[Float32, Float32]:
+        """The kernel (same shape) and bias [channels] that do convolution and normalisation in one."""
+        norm = self.norm
+        scale = norm.gamma.astype(np.float64) / np.sqrt(norm.variance.astype(np.float64) + norm.epsilon)
+        shaped = scale[:, None] if self.depthwise else scale
+        kernel = (self.kernel * shaped).astype(np.float32)
+        return kernel, (norm.beta - norm.mean * scale).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Add:
+    """The sum of two layers' outputs."""
+
+    name: str
+    first: str
+    second: str
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network without its head: float32 [n, size_px, size_px, 3] in, the last layer averaged over height and width out."""
+
+    size_px: int
+    layers: tuple[Conv | Add, ...]  # in an order in which each source comes first; the first takes INPUT
+    classifier: tuple[Float32, Float32] | None = field(
+        default=None, repr=False
+    )  # its own head: [width, classes], [classes]
+
+    @property
+    def width(self) -> int:
+        """Features a photo."""
+        return self.channels(self.layers[-1].name)
+
+    def channels(self, name: str) -> int:
+        """Channels of the layer `name`."""
+        layer = next(layer for layer in self.layers if layer.name == name)
+        return layer.channels if isinstance(layer, Conv) else self.channels(layer.first)
+
+    def sizes(self) -> dict[str, int]:
+        """Layer name -> rows (and columns) of its output, in pixels."""
+        sizes = {INPUT: self.size_px}
+        for layer in self.layers:
+            sizes[layer.name] = (
+                -(-sizes[layer.source] // layer.stride) if isinstance(layer, Conv) else sizes[layer.first]
+            )
+        return sizes
+
+
+INPUT = "input"  # the name of a Network's input in every form
+FEATURES = "features"  # the name of its output

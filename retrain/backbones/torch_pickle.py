@@ -1,0 +1,93 @@
+"""A `.pth` of PyTorch's pre-2020 form in, its tensors out as NumPy arrays; torch is not needed, and nothing else is unpickled.
+
+Reads only: a state dict (name -> plain CPU tensor) of float32 and int64. The form is five pickles (magic number, protocol,
+system facts, state dict, keys of the storages) and then each storage's count and bytes. An unpickler runs code when it is
+asked for a name, so this one admits the five names that such a file needs and refuses every other.
+"""
+
+from __future__ import annotations
+
+import collections
+import pickle
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from label_image.errors import RunError
+
+_DTYPES: dict[str, np.dtype[Any]] = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
+_HEADERS = 3  # magic number, protocol version, system facts
+
+
+@dataclass(frozen=True)
+class _View:
+    """A tensor as the pickle tells it: where it lies in which storage."""
+
+    storage: str  # key
+    offset: int  # in items
+    size: tuple[int, ...]
+    stride: tuple[int, ...]  # in items; many kernels are stored transposed
+
+
+class _AllowList(pickle.Unpickler):
+    def __init__(self, file: IO[bytes], dtypes: dict[str, np.dtype[Any]]) -> None:
+        super().__init__(file)
+        self._dtypes = dtypes
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("collections", "OrderedDict"):
+            return collections.OrderedDict
+        if module == "torch" and name in _DTYPES:
+            return name
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return lambda storage, offset, size, stride, *_: _View(storage, offset, tuple(size), tuple(stride))
+        raise pickle.UnpicklingError(f"{module}.{name} is not allowed")
+
+    def persistent_load(self, pid: Any) -> str:
+        kind, storage = pid[1], pid[2]
+        self._dtypes[storage] = _DTYPES[kind]
+        return str(storage)
+
+
+def read_state(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """Reads a state dict.
+
+    Args:
+      path: the `.pth`.
+
+    Returns:
+      name -> float32 or int64 array, each with memory of its own.
+
+    Raises:
+      RunError: if the file is of another form, is damaged, or asks for a name that is not allowed.
+    """
+    dtypes: dict[str, np.dtype[Any]] = {}
+    try:
+        with path.open("rb") as file:
+            for _ in range(_HEADERS):
+                _AllowList(file, dtypes).load()
+            views = _AllowList(file, dtypes).load()
+            storages = {key: _read_storage(file, dtypes[key]) for key in _AllowList(file, dtypes).load()}
+        return {name: _tensor(view, storages[view.storage]) for name, view in views.items()}
+    except (pickle.UnpicklingError, EOFError, KeyError, ValueError, TypeError, AttributeError, struct.error) as error:
+        raise RunError(f"cannot read the weights in {path.name}: {error}; install the package again") from None
+
+
+def _read_storage(file: IO[bytes], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    (count,) = struct.unpack("<q", file.read(8))
+    data = file.read(count * dtype.itemsize)
+    if len(data) != count * dtype.itemsize:
+        raise ValueError("the file is cut short")
+    return np.frombuffer(data, dtype)
+
+
+def _tensor(view: _View, storage: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    last = view.offset + sum((size - 1) * stride for size, stride in zip(view.size, view.stride, strict=True))
+    if view.offset < 0 or min(view.stride, default=0) < 0 or min(view.size, default=1) < 1 or last >= len(storage):
+        raise ValueError("a tensor lies outside its storage")
+    strides = [stride * storage.itemsize for stride in view.stride]
+    return np.lib.stride_tricks.as_strided(storage[view.offset :], view.size, strides).copy()

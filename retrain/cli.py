@@ -1,0 +1,51 @@
+"""Words of a command line in, a run out, exit status back: 0, 1 (a failure), 2 (usage), 130 (Ctrl-C)."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Sequence
+
+from label_image.errors import UserError
+from label_image.flags import parse
+from retrain.plan import PROGRAM, Plan
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs `python -m retrain`."""
+    try:
+        plan, words = parse(Plan, argv, PROGRAM)
+        if words:
+            raise UserError(
+                f"{words[0]!r} belongs to no flag; write --flag=value (does a value with spaces need quotes?)"
+            )
+        from retrain.screen import Screen
+        from retrain.stages import retrain
+
+        retrain(plan, Screen(plan.logging_verbosity))
+    except UserError as error:
+        print(f"retrain: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt as error:
+        print(_stopped(error), file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EACCES, errno.EPERM, errno.EROFS, errno.EDQUOT):
+            raise
+        print(
+            f"retrain: cannot go on: {error.strerror}: {error.filename or 'while writing'}; make room or choose another place",
+            file=sys.stderr,
+        )
+        return 1
+    return 0
+
+
+def _stopped(error: KeyboardInterrupt) -> str:
+    done, total = getattr(error, "done", None), getattr(error, "total", None)
+    if done is None:
+        return "retrain: stopped; run the same command again to go on"
+    return f"retrain: stopped; the features of {done} of {total} photos are kept, the same command goes on from there"

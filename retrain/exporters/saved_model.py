@@ -1,0 +1,64 @@
+"""A frozen graph that labels in, a SavedModel out, with the preprocessing inside it; needs TensorFlow.
+
+Two signatures: `serving_default` takes `image`, float32 [n, height, width, 3] in 0..1 (TF-Hub's convention), and
+`serving_bytes` takes `image_bytes`, strings [n] with whole JPEG, PNG, GIF or BMP files. Both give `prediction`, float32
+[n, classes]. TensorFlow's operations know no EXIF orientation: bytes of a photo on its side are taken as they lie.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from label_image.card import CARD_KEY, Card, to_json
+from label_image.quiet import native_noise_hidden, tensorflow
+from retrain.exporters import graph as graph_exporter
+from retrain.nouns import Backbone, Head
+
+
+def write(path: Path, head: Head, backbone: Backbone, card: Card) -> None:
+    """Writes the folder."""
+    tf = tensorflow()
+    path.mkdir(parents=True)
+    frozen = path / "frozen.pb"
+    graph_exporter.write(frozen, head, backbone, card)
+    graph_def = tf.compat.v1.GraphDef.FromString(frozen.read_bytes())
+    frozen.unlink()
+    module = _module(tf, graph_def, card)
+    signatures = {"serving_default": module.on_images, "serving_bytes": module.on_bytes}
+    with native_noise_hidden():
+        tf.saved_model.save(module, str(path), signatures)
+    extra = path / "assets.extra"
+    extra.mkdir()
+    inside = dataclasses.replace(card, mean=(0.0,), std=(255.0,), input_layer="image", output_layer="prediction")
+    (extra / f"{CARD_KEY}.json").write_text(to_json(inside), "utf-8")
+
+
+def _module(tf: Any, graph_def: Any, card: Card) -> Any:
+    """A tf.Module whose two functions run the frozen graph."""
+    function = tf.compat.v1.wrap_function(lambda: tf.compat.v1.import_graph_def(graph_def, name=""), [])
+    network = function.prune(f"{card.input_layer}:0", f"{card.output_layer}:0")
+    size = (card.height_px, card.width_px)
+    mean, std = tf.constant(card.mean), tf.constant(card.std)
+
+    def predict(pixels: Any) -> dict[str, Any]:  # float32 [n, height, width, 3], 0..255
+        return {"prediction": tf.identity(network((pixels - mean) / std), name="prediction")}
+
+    def decode(data: Any) -> Any:
+        image = tf.io.decode_image(data, channels=3, expand_animations=False)
+        # As Pillow's bilinear filter: half-pixel centres, antialiased, rounded to whole levels.
+        resized = tf.image.resize(tf.cast(image, tf.float32), size, antialias=True)
+        return tf.ensure_shape(tf.round(tf.clip_by_value(resized, 0.0, 255.0)), (*size, 3))
+
+    module = tf.Module()
+    module.network = function
+    module.on_images = tf.function(
+        lambda image: predict(image * 255.0),
+        input_signature=[tf.TensorSpec([None, *size, 3], tf.float32, name="image")],
+    )
+    module.on_bytes = tf.function(
+        lambda image_bytes: predict(tf.map_fn(decode, image_bytes, fn_output_signature=tf.float32)),
+        input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")],
+    )
+    return module

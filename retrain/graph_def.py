@@ -1,0 +1,155 @@
+"""A frozen GraphDef in or nothing in, a GraphDef out: nodes by the protobuf classes that `tensorboard` ships; no TensorFlow.
+
+Helpers to write nodes, and the two cuts that a headless backbone needs: keep what an output depends on, and put a
+placeholder in the place of a node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from label_image.errors import RunError
+
+FLOAT, INT32, STRING = 1, 3, 7  # numbers of tensorflow.DataType
+_DTYPES = {FLOAT: np.dtype("<f4"), INT32: np.dtype("<i4")}
+
+
+def new_graph() -> Any:
+    """An empty GraphDef that every TensorFlow from 1.4 on reads."""
+    from tensorboard.compat.proto.graph_pb2 import GraphDef
+
+    graph = GraphDef()
+    graph.versions.producer = 26
+    return graph
+
+
+def read_graph(path: Path) -> Any:
+    """The GraphDef in a file.
+
+    Raises:
+      RunError: if it is none.
+    """
+    return parse_graph(path.read_bytes(), str(path))
+
+
+def parse_graph(data: bytes, where: str) -> Any:
+    """The GraphDef in bytes; `where` names them in the error."""
+    graph = new_graph()
+    try:
+        graph.ParseFromString(data)
+    except Exception as error:  # protobuf's DecodeError has moved between versions
+        raise RunError(f"cannot read {where}: it is no TensorFlow graph ({' '.join(str(error).split())})") from None
+    if not graph.node:
+        raise RunError(f"cannot read {where}: it is no TensorFlow graph (no operation in it)")
+    return graph
+
+
+def placeholder(graph: Any, name: str, shape: Sequence[int]) -> str:
+    """Adds a float input; -1 is a dimension that is not known. Returns its name."""
+    node = _node(graph, "Placeholder", name, [])
+    node.attr["dtype"].type = FLOAT
+    for size in shape:
+        node.attr["shape"].shape.dim.add(size=size)
+    return name
+
+
+def constant(graph: Any, name: str, values: npt.NDArray[Any] | bytes) -> str:
+    """Adds float32, int32 or one string. Returns its name."""
+    node = _node(graph, "Const", name, [])
+    tensor = node.attr["value"].tensor
+    if isinstance(values, bytes):
+        tensor.dtype = STRING
+        tensor.string_val.append(values)
+        tensor.tensor_shape.SetInParent()
+    else:
+        tensor.dtype = INT32 if values.dtype.kind == "i" else FLOAT
+        tensor.tensor_content = np.ascontiguousarray(values, _DTYPES[tensor.dtype]).tobytes()
+        tensor.tensor_shape.SetInParent()
+        for size in values.shape:
+            tensor.tensor_shape.dim.add(size=size)
+    node.attr["dtype"].type = tensor.dtype
+    return name
+
+
+def operation(graph: Any, op: str, name: str, inputs: Sequence[str], **attributes: Any) -> str:
+    """Adds an operation on floats; attributes are ints, bools, strings or lists of ints. Returns its name."""
+    node = _node(graph, op, name, inputs)
+    node.attr["T"].type = FLOAT
+    for key, value in attributes.items():
+        _set(node.attr[key], value)
+    return name
+
+
+def values_of(node: Any) -> npt.NDArray[Any]:
+    """The numbers of a float or int constant.
+
+    Raises:
+      RunError: if the node is no such constant.
+    """
+    tensor = node.attr["value"].tensor
+    if node.op != "Const" or tensor.dtype not in _DTYPES:
+        raise RunError(f"cannot read the graph: {node.name} is no constant of floats or ints")
+    shape = [dim.size for dim in tensor.tensor_shape.dim]
+    listed = tensor.float_val if tensor.dtype == FLOAT else tensor.int_val
+    flat = np.frombuffer(tensor.tensor_content, _DTYPES[tensor.dtype]) if tensor.tensor_content else np.asarray(listed)
+    flat = flat.astype(_DTYPES[tensor.dtype])
+    count = int(np.prod(shape))
+    return (np.resize(flat, count) if len(flat) else np.zeros(count, flat.dtype)).reshape(shape)
+
+
+def subgraph(graph: Any, output: str, cut: Iterable[str] = ()) -> Any:
+    """The nodes that `output` depends on, in their order.
+
+    Args:
+      graph: a GraphDef; left as it is.
+      output: the node whose value is wanted.
+      cut: nodes at which to stop; they are not kept.
+
+    Raises:
+      RunError: if `output` is not there.
+    """
+    nodes = {node.name: node for node in graph.node}
+    if output not in nodes:
+        raise RunError(f"cannot cut the graph at {output}: it has no such operation")
+    wanted, waiting, stop = set(), [output], set(cut)
+    while waiting:
+        name = waiting.pop()
+        if name in wanted or name in stop:
+            continue
+        wanted.add(name)
+        waiting += [node_name(source) for source in nodes[name].input]
+    kept = new_graph()
+    kept.versions.CopyFrom(graph.versions)
+    kept.node.extend(node for node in graph.node if node.name in wanted)
+    return kept
+
+
+def node_name(source: str) -> str:
+    """The node that an input such as "^a", "a" or "a:1" names.
+
+    >>> node_name("conv/out:1")
+    'conv/out'
+    """
+    return source.lstrip("^").split(":")[0]
+
+
+def _node(graph: Any, op: str, name: str, inputs: Sequence[str]) -> Any:
+    return graph.node.add(op=op, name=name, input=list(inputs))
+
+
+def _set(attribute: Any, value: Any) -> None:
+    if isinstance(value, bool):
+        attribute.b = value
+    elif isinstance(value, int):
+        attribute.i = value
+    elif isinstance(value, float):
+        attribute.f = value
+    elif isinstance(value, str):
+        attribute.s = value.encode()
+    else:
+        attribute.list.i.extend(value)

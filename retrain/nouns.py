@@ -1,0 +1,160 @@
+"""The nouns of the pipeline: frozen, with shape and dtype at the field. Imports nothing heavy and nothing of ours.
+
+Photo -> Scan -> Split -> Backbone -> Bottlenecks -> Head -> Export
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+LISTS = ("training", "validation", "testing")  # the original's names; a list's number is its place here
+TRAINING, VALIDATION, TESTING = range(3)
+
+
+@dataclass(frozen=True)
+class Photo:
+    """One picture file that could be opened."""
+
+    path: str  # as found: join(image_dir as typed, folder, file)
+    label: str
+    sha256: str  # of the file's bytes, hex
+    given: int | None = None  # the list it belongs to where the folders say it (train/, validation/, test/)
+
+    @property
+    def name(self) -> str:
+        """The file's name without folders."""
+        return Path(self.path).name
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """One file that is not used, and why."""
+
+    path: str
+    reason: str  # what it is counted by
+    detail: str
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a folder holds."""
+
+    photos: tuple[Photo, ...]  # by label, then file name
+    skipped: tuple[Skipped, ...] = ()
+    notes: tuple[str, ...] = ()  # what the user should know, a line each
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes, sorted by code point."""
+        return tuple(sorted({photo.label for photo in self.photos}))
+
+
+@dataclass(frozen=True)
+class Split:
+    """Photos with the list that each belongs to."""
+
+    photos: tuple[Photo, ...]
+    labels: tuple[str, ...]  # class k is labels[k]
+    lists: npt.NDArray[np.int8]  # [photos]: TRAINING, VALIDATION or TESTING
+    notes: tuple[str, ...] = ()
+
+    @property
+    def label_ids(self) -> npt.NDArray[np.int64]:
+        """int64 [photos], indices into labels."""
+        number = {label: index for index, label in enumerate(self.labels)}
+        return np.array([number[photo.label] for photo in self.photos], np.int64)
+
+    def counts(self) -> npt.NDArray[np.int64]:
+        """int64 [classes, 3]: photos of each class in each list."""
+        table = np.zeros((len(self.labels), len(LISTS)), np.int64)
+        np.add.at(table, (self.label_ids, self.lists), 1)
+        return table
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A pretrained network without its head, made ready in --model_dir."""
+
+    name: str  # "efficientnet_lite0"
+    digest: str  # sha256 of the weights it was made from and of how, hex
+    height_px: int
+    width_px: int
+    mean: tuple[float, ...]  # input = (pixel - mean) / std
+    std: tuple[float, ...]
+    width: int  # features a photo
+    graph: Path  # headless GraphDef
+    input_layer: str  # in that graph
+    features_layer: str
+    tflite: Path | None  # headless .tflite; None where LiteRT can not run the network
+    why_no_tflite: str = ""
+    source: str = ""  # where the weights came from, for people
+    licence: str = ""
+
+
+@dataclass(frozen=True)
+class Bottlenecks:
+    """The features of photos: what stands before the head."""
+
+    features: npt.NDArray[np.float32]  # [views, photos, width]; view 0 is the photo as it is
+    label_ids: npt.NDArray[np.int64]  # [photos], indices into Split.labels
+    lists: npt.NDArray[np.int8]  # [photos]
+
+    def rows(self, which: int) -> npt.NDArray[np.int64]:
+        """The numbers of the photos in one list."""
+        return np.flatnonzero(self.lists == which)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What training showed: one entry an evaluation."""
+
+    steps: tuple[int, ...]
+    train_accuracy: tuple[float, ...]  # 0..1, on the batch just trained
+    train_loss: tuple[float, ...]  # nats
+    validation_accuracy: tuple[float, ...]  # 0..1, on the batch drawn
+    validation_loss: tuple[float, ...]  # nats, on the batch drawn
+    kept_step: int  # the step whose weights are the result
+    stopped_early: bool = False  # by Ctrl-C
+
+
+@dataclass(frozen=True)
+class Head:
+    """A softmax layer: scores = softmax(features @ weights + biases)."""
+
+    weights: npt.NDArray[np.float32]  # [width, classes]; standardisation is folded in
+    biases: npt.NDArray[np.float32]  # [classes]
+    labels: tuple[str, ...]
+    curve: Curve | None = field(default=None, repr=False)
+
+    def logits(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """float32 [n, width] -> float32 [n, classes]."""
+        product: npt.NDArray[np.float32] = features @ self.weights + self.biases
+        return product
+
+
+@dataclass(frozen=True)
+class Export:
+    """A file that was written, read back and found right."""
+
+    kind: str  # "tflite", "graph", "saved_model", "labels", "checkpoint"
+    path: Path
+    bytes: int
+    largest_difference: float | None = None  # of a score, against the trained head; None where nothing runs
+    how: str = ""  # how it was checked
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run has to say for itself."""
+
+    accuracy: float | None  # 0..1 on the test list; None where it is empty
+    tested: int
+    interval: tuple[float, float]  # 95 %, Wilson
+    predictions: npt.NDArray[np.int64]  # [tested], what the head says
+    rows: npt.NDArray[np.int64]  # [tested], which photos
+    scores: npt.NDArray[np.float32]  # [tested], of the label that was predicted
+    exports: tuple[Export, ...] = ()

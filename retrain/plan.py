@@ -1,0 +1,130 @@
+"""Everything that a run was asked for, once: the flags of `python -m retrain`, their defaults, bounds and help.
+
+Names and meanings are the original's (TensorFlow for Poets, its TensorFlow and TF-Hub relatives); where the original
+wrote to /tmp, this writes to tf_files/ beside the user.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from label_image.errors import UserError
+from label_image.flags import check, flag
+
+PROGRAM = "python -m retrain"
+DEFAULT_ARCHITECTURE = "efficientnet_lite0"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Retrains a pretrained network on a folder of photos, for example `python -m retrain --image_dir flowers`.
+
+    The folder has one sub-folder a class; the sub-folders' names are the labels.
+    """
+
+    image_dir: str = flag("", "The folder of photos, one sub-folder a class.")
+    architecture: str = flag(
+        DEFAULT_ARCHITECTURE,
+        "The pretrained network: efficientnet_lite0, _lite1, _lite2, mobilenet_<1.0|0.75|0.50|0.25>_<224|192|160|128>[_quantized], inception_v3, or keras:NAME.",
+    )
+    tfhub_module: str = flag("", "A TF-Hub feature vector (address or folder) instead of --architecture.")
+    output_tflite: str = flag(
+        "tf_files/retrained.tflite", "Where the classifier goes as a .tflite; an empty value writes none."
+    )
+    output_graph: str = flag(
+        "tf_files/retrained_graph.pb", "Where it goes as a frozen graph; an empty value writes none."
+    )
+    output_labels: str = flag("tf_files/retrained_labels.txt", "Where its labels go, one a line.")
+    saved_model_dir: str = flag("", "Where it goes as a SavedModel; left out, none is written.")
+    summaries_dir: str = flag(
+        "tf_files/training_summaries", "Where TensorBoard's event files go; an empty value writes none."
+    )
+    intermediate_output_graphs_dir: str = flag(
+        "tf_files/intermediate_graph/", "Beginning of the intermediate graphs' names; keep the final slash."
+    )
+    intermediate_store_frequency: int = flag(
+        0, "Write an intermediate graph every so many steps; 0 is never.", minimum=0
+    )
+    checkpoint_path: str = flag(
+        "tf_files/retrain_checkpoint",
+        "Beginning of the name of the trained layer's file (.npz: weights, biases, labels as plain arrays); an empty value writes none.",
+    )
+    how_many_training_steps: int = flag(4000, "Training steps.", minimum=0, maximum=100_000_000)
+    learning_rate: float = flag(0.01, "Rate of gradient descent.", minimum=1e-9, maximum=1e3)
+    testing_percentage: int = flag(10, "Share of the photos kept for the final test.", minimum=0, maximum=99)
+    validation_percentage: int = flag(
+        10, "Share of the photos on which the best step is chosen.", minimum=0, maximum=99
+    )
+    eval_step_interval: int = flag(10, "Evaluate every so many steps.", minimum=1)
+    train_batch_size: int = flag(100, "Photos a step; -1 is all of them.", minimum=-1)
+    test_batch_size: int = flag(-1, "Photos in the final test; -1 is all of them.", minimum=-1)
+    validation_batch_size: int = flag(
+        100,
+        "Photos in each logged validation; -1 is all of them. The best step is chosen on all of them always.",
+        minimum=-1,
+    )
+    print_misclassified_test_images: bool = flag(False, "List the test photos that were labelled wrongly.")
+    model_dir: str = flag("tf_files/models", "Where pretrained networks are looked for, downloaded to and kept ready.")
+    bottleneck_dir: str = flag("tf_files/bottlenecks", "Where the photos' features are kept.")
+    final_tensor_name: str = flag("final_result", "Name of the scores in the exports.")
+    flip_left_right: bool = flag(False, "Mirror half of the training views.")
+    random_crop: int = flag(
+        0, "Distortion: margin, in percent of the picture, of which a random part is cut off.", minimum=0, maximum=1000
+    )
+    random_scale: int = flag(
+        0, "Distortion: how much larger, in percent, a view may be before its window is cut.", minimum=0, maximum=1000
+    )
+    random_brightness: int = flag(
+        0, "Distortion: how much brighter or darker, in percent, a view may be.", minimum=0, maximum=100
+    )
+    cached_views: int = flag(
+        4,
+        "Distorted views made of each training photo, once, and kept; used when a distortion is set.",
+        minimum=1,
+        maximum=1000,
+    )
+    seed: int = flag(0, "Seed of training: the same seed and photos give the same bits.", minimum=0)
+    split_seed: int = flag(0, "Deals the photos into other lists; 0 is the plain deal.", minimum=0)
+    device: str = flag(
+        "auto",
+        "Where the network runs; auto takes a GPU if TensorFlow sees one, else the CPU.",
+        choices=("auto", "cpu", "gpu"),
+    )
+    offline: bool = flag(False, "Never use the network.")
+    legacy_labels: bool = flag(
+        False, "Labels as the original wrote them: lower case, all but a-z and 0-9 turned into spaces."
+    )
+    legacy_split: bool = flag(
+        False, "Lists as the original dealt them, by the path as typed; they change when the folder moves."
+    )
+    strict: bool = flag(False, "Stop at the first photo that can not be read, instead of leaving it out.")
+    logging_verbosity: str = flag("INFO", "How much is said.", choices=("DEBUG", "INFO", "WARN", "ERROR", "FATAL"))
+
+    def __post_init__(self) -> None:
+        """Refuses what can not be meant.
+
+        Raises:
+          UserError: naming the flag.
+        """
+        check(self)
+        if not self.image_dir:
+            raise UserError("no folder of photos given: --image_dir flowers (one sub-folder a class)")
+        if not self.architecture and not self.tfhub_module:
+            raise UserError("--architecture is empty (an unset shell variable?): leave it out or name a network")
+        if self.tfhub_module and self.architecture != DEFAULT_ARCHITECTURE:
+            raise UserError(f"--tfhub_module and --architecture={self.architecture} exclude each other; leave one out")
+        if self.testing_percentage + self.validation_percentage >= 100:
+            raise UserError(
+                f"--testing_percentage={self.testing_percentage} and --validation_percentage={self.validation_percentage} "
+                "leave nothing to train on; together they must stay below 100"
+            )
+        for name in ("train_batch_size", "validation_batch_size", "test_batch_size"):
+            if getattr(self, name) == 0:
+                raise UserError(f"--{name}=0 is no batch; give 1 or more, or -1 for all")
+        if not self.output_labels:
+            raise UserError("--output_labels is empty; name a file")
+
+    @property
+    def distorts(self) -> bool:
+        """Whether any distortion was asked for."""
+        return bool(self.flip_left_right or self.random_crop or self.random_scale or self.random_brightness)

@@ -1,0 +1,91 @@
+"""A backbone and a device in, a Runtime out: what runs the network here, and why that.
+
+On a CPU LiteRT, with an interpreter on one thread a core; on a GPU, and for what LiteRT can not run, TensorFlow.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from label_image.classifier import Runner
+from label_image.errors import RunError
+from label_image.quiet import tensorflow
+from retrain.nouns import Backbone
+
+_BATCH = 32  # photos a call on TensorFlow
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What runs a headless network."""
+
+    name: str  # "litert" or "tensorflow"
+    device: str  # "cpu" or "gpu"
+    why: str  # a line for the user
+    make_runner: Callable[[], Runner]
+    batch: int  # photos a call; 1: each worker decodes and runs its own photos
+
+
+def choose(backbone: Backbone, device: str) -> Runtime:
+    """Chooses the runtime.
+
+    Args:
+      backbone: made ready.
+      device: "auto", "cpu" or "gpu", as typed.
+
+    Raises:
+      RunError: a GPU was asked for and TensorFlow sees none; the line says what it sees.
+    """
+    gpu = _gpu() if device == "gpu" or (device == "auto" and _nvidia_here()) else ""
+    if device == "gpu" and not gpu:
+        raise RunError(f"no GPU for --device=gpu: {why_no_gpu()}")
+    if gpu:
+        return _tensorflow(backbone, "gpu", f"TensorFlow on {gpu}")
+    why = "LiteRT on the CPU"
+    if device == "auto" and _nvidia_here():
+        why += f" (there is a GPU, but {why_no_gpu()})"
+    if backbone.tflite is None:
+        return _tensorflow(
+            backbone, "cpu", f"TensorFlow on the CPU: LiteRT can not run {backbone.name} ({backbone.why_no_tflite})"
+        )
+    return _litert(backbone.tflite, why)
+
+
+def _litert(tflite: Path, why: str) -> Runtime:
+    from label_image.runners.litert import LitertRunner
+
+    return Runtime("litert", "cpu", why, lambda: LitertRunner(tflite), 1)
+
+
+def _tensorflow(backbone: Backbone, device: str, why: str) -> Runtime:
+    def make_runner() -> Runner:
+        from label_image.runners.tensorflow import GraphRunner
+
+        return GraphRunner(backbone.graph, backbone.input_layer, backbone.features_layer, f"/{device}:0")
+
+    return Runtime("tensorflow", device, why, make_runner, _BATCH)
+
+
+def why_no_gpu() -> str:
+    """Why TensorFlow runs on the CPU, and what to do."""
+    tf = tensorflow()
+    seen = ", ".join(device.device_type for device in tf.config.list_physical_devices())
+    if not tf.test.is_built_with_cuda():
+        return f"this TensorFlow {tf.__version__} is built without CUDA (it sees {seen}); on Linux: pip install 'tensorflow[and-cuda]'"
+    if not _nvidia_here():
+        return f"TensorFlow {tf.__version__} sees only {seen}, and there is no NVIDIA driver here; install the driver, or use --device=cpu"
+    return f"TensorFlow {tf.__version__} sees only {seen}; its CUDA libraries are missing: pip install 'tensorflow[and-cuda]'"
+
+
+def _gpu() -> str:
+    """The first GPU that TensorFlow sees, by name; "" if none."""
+    tf = tensorflow()
+    gpus = tf.config.list_physical_devices("GPU")
+    return str(tf.config.experimental.get_device_details(gpus[0]).get("device_name", "a GPU")) if gpus else ""
+
+
+def _nvidia_here() -> bool:
+    return os.path.exists("/dev/nvidiactl") or os.path.exists("/dev/nvidia0")  # noqa: PTH110 - nothing to join

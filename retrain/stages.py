@@ -1,0 +1,361 @@
+"""The pipeline in words: a Plan in; exports, summaries and a run record out, and what the user reads meanwhile.
+
+Each stage says its line; the numbers are made by functions that know no path, clock or flag.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from label_image.card import Card
+from label_image.errors import RunError, UserError
+from label_image.labels import format_labels
+from retrain import runs
+from retrain.atomic import replacing
+from retrain.augment import View, views_of
+from retrain.backbones.prepare import prepare
+from retrain.backbones.table import architecture
+from retrain.bottlenecks import extract
+from retrain.evaluate import MOST_PHOTOS, Proof, export
+from retrain.exporters import graph as graph_exporter
+from retrain.exporters.table import asked
+from retrain.head import Evaluation, Sampler, train
+from retrain.metrics import softmax, wilson_interval
+from retrain.nouns import (
+    TESTING,
+    TRAINING,
+    VALIDATION,
+    Backbone,
+    Bottlenecks,
+    Export,
+    Head,
+    Outcome,
+    Photo,
+    Scan,
+    Skipped,
+    Split,
+)
+from retrain.plan import Plan
+from retrain.progress import Progress
+from retrain.runtimes import Runtime, choose
+from retrain.scan import few_photo_notes, scan_photos
+from retrain.screen import Screen
+from retrain.split import split_photos
+from retrain.store import Store
+from retrain.summaries import Summaries, check_folder
+
+
+@dataclasses.dataclass
+class Clock:
+    """Seconds spent in each stage."""
+
+    seconds: dict[str, float] = dataclasses.field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Adds the time of the block to a stage."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+
+def retrain(plan: Plan, screen: Screen) -> Outcome:
+    """Does the whole job.
+
+    Raises:
+      UserError: the photos or flags can not be meant.
+      RunError: the work failed.
+      KeyboardInterrupt: Ctrl-C before training; what was computed is kept.
+    """
+    clock = Clock()
+    row = architecture(plan.architecture, plan.tfhub_module)  # an unknown name fails before anything is read
+    if plan.summaries_dir:
+        check_folder(Path(plan.summaries_dir))
+    check_outputs(plan)
+    store = Store(Path(plan.bottleneck_dir))
+    try:
+        with clock.stage("scan"):
+            scan = scan_photos(plan, store, screen.info)
+            split = split_photos(scan, plan)
+        screen.notes([*few_photo_notes(scan), *scan.notes])
+        with clock.stage("backbone"):
+            backbone = prepare(plan, screen.info)
+            runtime = choose(backbone, plan.device)
+        screen.info(f"{row.name}: {backbone.width} features a photo, from {backbone.source}; {runtime.why}")
+        with clock.stage("features"):
+            scan, split, bottlenecks = features_stage(plan, scan, split, (backbone, runtime, store), screen)
+    finally:
+        store.close()
+    with clock.stage("training"):
+        head = training_stage(plan, split, bottlenecks, backbone, screen)
+    with clock.stage("test"):
+        outcome = test_stage(plan, split, bottlenecks, head, screen)
+    with clock.stage("exports"):
+        exports = exports_stage(plan, split, bottlenecks, head, backbone, outcome, screen)
+    outcome = dataclasses.replace(outcome, exports=tuple(exports))
+    folder = runs.new_folder(plan)
+    record = runs.record_of(plan, scan, split, backbone, runtime, head, outcome, clock.seconds)
+    path = runs.write_record(folder, record)
+    closing_lines(split, outcome, path, screen)
+    return outcome
+
+
+def features_stage(
+    plan: Plan, scan: Scan, split: Split, tools: tuple[Backbone, Runtime, Store], screen: Screen
+) -> tuple[Scan, Split, Bottlenecks]:
+    """Gets the features of every photo; photos that can not be read after all are left out and the rest dealt again."""
+    backbone, runtime, store = tools
+    plain = extract(split.photos, backbone, lambda: runtime, store, View(), screen.info)
+    features = plain.features
+    if plain.computed:
+        screen.info(f"{plain.computed} photos in {plain.seconds:.1f} s, {plain.computed / plain.seconds:,.0f} photos/s")
+    if plain.problems:
+        unreadable = tuple(
+            Skipped(split.photos[place].path, error.reason, error.detail) for place, error in plain.problems.items()
+        )
+        if plan.strict:
+            first = unreadable[0]
+            raise RunError(
+                f"cannot read {first.path} ({first.reason}: {first.detail}); mend or remove it, or leave out --strict"
+            )
+        kept = [photo for place, photo in enumerate(split.photos) if place not in plain.problems]
+        features = features[plain.readable]
+        lost = set(scan.labels) - {photo.label for photo in kept}
+        if lost:
+            raise UserError(
+                f"cannot train the class {min(lost)!r}: none of its photos can be read; add photos or remove the folder"
+            )
+        scan = dataclasses.replace(scan, photos=tuple(kept), skipped=(*scan.skipped, *unreadable))
+        split = split_photos(scan, plan)
+    report_skipped(scan, screen)
+    screen.notes([*store.notes, *split.notes])
+    lists = split.lists
+    rows = np.flatnonzero(lists == TRAINING)
+    layers = [features]
+    for view in views_of(plan):
+        screen.info(f"distorted view {view.number} of {plan.cached_views}")
+        extra = extract([split.photos[row] for row in rows], backbone, lambda: runtime, store, view, screen.info)
+        layer = np.zeros_like(features)
+        layer[rows] = extra.features
+        layers.append(layer)
+    if not len(rows):
+        raise UserError("nothing to train on: every photo went to another list; lower the percentages")
+    return scan, split, Bottlenecks(np.stack(layers), split.label_ids, lists)
+
+
+def report_skipped(scan: Scan, screen: Screen) -> None:
+    """Lists what was left out, then counts it by reason."""
+    if not scan.skipped:
+        return
+    for skipped in scan.skipped:
+        screen.warn(f"left out {skipped.path}: {skipped.reason}{f' ({skipped.detail})' if skipped.detail else ''}")
+    counts = ", ".join(f"{count} x {reason}" for reason, count in Counter(s.reason for s in scan.skipped).most_common())
+    screen.warn(f"{len(scan.skipped)} files left out of {len(scan.skipped) + len(scan.photos)}: {counts}")
+
+
+def training_stage(plan: Plan, split: Split, bottlenecks: Bottlenecks, backbone: Backbone, screen: Screen) -> Head:
+    """Trains the layer; writes summaries and intermediate graphs on the way."""
+    counts = split.counts().sum(axis=0)
+    screen.info(
+        f"training on {counts[TRAINING]} photos of {len(split.labels)} classes; {counts[VALIDATION]} for validation, {counts[TESTING]} for the test"
+    )
+    summaries = Summaries(Path(plan.summaries_dir)) if plan.summaries_dir else None
+    progress = Progress(plan.how_many_training_steps, "steps")
+
+    def on_evaluation(point: Evaluation) -> None:
+        if summaries:
+            summaries.write(point)
+        detail = f"train {point.train_accuracy:.1%}, validation {point.validation_accuracy:.1%}"
+        if screen.terminal:
+            progress.update(point.step + 1, detail)
+        else:
+            for line in evaluation_lines(point):
+                screen.info(line)
+
+    def on_snapshot(step: int, head: Head) -> None:
+        path = Path(f"{plan.intermediate_output_graphs_dir}intermediate_{step}.pb")
+        screen.info(f"Save intermediate result to : {path}")
+        with replacing(path) as scratch:
+            graph_exporter.write(scratch, head, backbone, card_of(plan, backbone, split, {}))
+
+    try:
+        head = train(bottlenecks, split.labels, plan, on_evaluation, on_snapshot)
+    finally:
+        progress.close()
+        if summaries:
+            summaries.close()
+    curve = head.curve
+    if curve and curve.stopped_early:
+        screen.warn("training was stopped; what there is is tested and exported")
+    if curve and curve.kept_step >= 0 and counts[VALIDATION]:
+        screen.info(f"kept step {curve.kept_step}, the one with the best validation loss")
+    return head
+
+
+def evaluation_lines(point: Evaluation) -> list[str]:
+    """The original's lines for one evaluation, word for word."""
+    now = dt.datetime.now()  # noqa: DTZ005 - local time, as the original's
+    lines = [
+        f"{now}: Step {point.step}: Train accuracy = {point.train_accuracy * 100:.1f}%",
+        f"{now}: Step {point.step}: Cross entropy = {point.train_loss:f}",
+    ]
+    if point.validation_count:
+        lines.append(
+            f"{now}: Step {point.step}: Validation accuracy = {point.validation_accuracy * 100:.1f}% (N={point.validation_count})"
+        )
+    return lines
+
+
+def test_stage(plan: Plan, split: Split, bottlenecks: Bottlenecks, head: Head, screen: Screen) -> Outcome:
+    """Tests the kept step once, on photos that training never saw."""
+    rows = bottlenecks.rows(TESTING)
+    if plan.test_batch_size > 0 and len(rows):
+        rng = np.random.default_rng([plan.seed, 3])
+        rows = rows[Sampler(bottlenecks.label_ids[rows], len(split.labels), plan.test_batch_size, rng).draw()]
+    if not len(rows):
+        screen.warn("no photo was kept for a test, so there is no test accuracy (--testing_percentage)")
+        empty = np.zeros(0, np.int64)
+        return Outcome(None, 0, (0.0, 1.0), empty, empty, np.zeros(0, np.float32))
+    scores = softmax(head.logits(bottlenecks.features[0, rows]))
+    guesses = scores.argmax(axis=1)
+    right = int((guesses == bottlenecks.label_ids[rows]).sum())
+    screen.result(f"Final test accuracy = {right / len(rows) * 100:.1f}% (N={len(rows)})")
+    if plan.print_misclassified_test_images:
+        _print_misclassified(split, rows, guesses, screen)
+    best = scores.max(axis=1)
+    return Outcome(right / len(rows), len(rows), wilson_interval(right, len(rows)), guesses, rows, best)
+
+
+def _print_misclassified(
+    split: Split, rows: npt.NDArray[np.int64], guesses: npt.NDArray[np.int64], screen: Screen
+) -> None:
+    screen.result("=== MISCLASSIFIED TEST IMAGES ===")
+    for row, guess in zip(rows, guesses, strict=True):
+        photo: Photo = split.photos[row]
+        if photo.label != split.labels[guess]:
+            screen.result(f"{photo.path:>70}  {split.labels[guess]}")
+
+
+def card_of(plan: Plan, backbone: Backbone, split: Split, test: Mapping[str, object]) -> Card:
+    """The card that travels in the exports."""
+    training = {
+        "architecture": backbone.name,
+        "backbone_digest": backbone.digest,
+        "backbone_licence": backbone.licence,
+        "photos": len(split.photos),
+        "steps": plan.how_many_training_steps,
+        "learning_rate": plan.learning_rate,
+        "seed": plan.seed,
+        "split_seed": plan.split_seed,
+        **test,
+    }
+    return Card(
+        split.labels, backbone.height_px, backbone.width_px, backbone.mean, backbone.std,
+        backbone.input_layer, plan.final_tensor_name, training,
+    )  # fmt: skip
+
+
+def exports_stage(
+    plan: Plan, split: Split, bottlenecks: Bottlenecks, head: Head, backbone: Backbone, outcome: Outcome, screen: Screen
+) -> list[Export]:
+    """Writes, proves and names every export."""
+    rows = bottlenecks.rows(TESTING) if len(bottlenecks.rows(TESTING)) else bottlenecks.rows(TRAINING)
+    rows = rows[:MOST_PHOTOS]
+    test = {"test_accuracy": outcome.accuracy, "tested": outcome.tested}
+    proof = Proof(
+        tuple(split.photos[row] for row in rows),
+        bottlenecks.features[0, rows],
+        head,
+        backbone,
+        card_of(plan, backbone, split, test),
+    )
+    if plan.output_tflite and backbone.tflite is None:
+        screen.warn(f"no {plan.output_tflite} is written: LiteRT can not run {backbone.name}")
+    exports = []
+    for row, path in asked(plan, backbone):
+        screen.debug(f"writing {path}")
+        exports.append(export(row, path, proof))
+    exports.append(
+        _write_plain("labels", Path(plan.output_labels), lambda path: path.write_bytes(format_labels(split.labels)))
+    )
+    if plan.checkpoint_path:
+        exports.append(
+            _write_plain("checkpoint", Path(f"{plan.checkpoint_path}.npz"), lambda path: _save_layer(path, head))
+        )
+    return exports
+
+
+def _write_plain(kind: str, path: Path, write: Callable[[Path], object]) -> Export:
+    try:
+        with replacing(path) as scratch:
+            write(scratch)
+        return Export(kind, path, path.stat().st_size)
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def _save_layer(path: Path, head: Head) -> None:
+    with path.open("wb") as file:
+        np.savez(file, weights=head.weights, biases=head.biases, labels=np.array(head.labels))
+
+
+def check_outputs(plan: Plan) -> None:
+    """Finds out before the work whether its results can be written.
+
+    Raises:
+      RunError: a folder that can not be made, or a folder where a file is to go.
+    """
+    for flag in ("output_tflite", "output_graph", "output_labels"):
+        path = Path(getattr(plan, flag))
+        if getattr(plan, flag) and path.is_dir():
+            raise UserError(f"cannot write --{flag}={path}: it is a folder; give a file's name")
+        if getattr(plan, flag):
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise RunError(
+                    f"cannot write --{flag}={path}: {error.strerror or error}; choose another place"
+                ) from None
+
+
+def closing_lines(split: Split, outcome: Outcome, record: Path, screen: Screen) -> None:
+    """The last lines: what it is worth, where it is, what to type next."""
+    screen.result("")
+    if outcome.accuracy is not None:
+        low, high = outcome.interval
+        screen.result(
+            f"accuracy {outcome.accuracy:.1%} on {outcome.tested} test photos; on new photos like these, 95 times in 100, between {low:.1%} and {high:.1%}"
+        )
+    for made in outcome.exports:
+        proof = (
+            f", {made.how}, scores within {made.largest_difference:.0e}" if made.largest_difference is not None else ""
+        )
+        screen.result(f"wrote {made.path} ({_size(made.bytes)}{proof})")
+    screen.result(f"wrote {record}")
+    screen.result("")
+    screen.result("label a photo:")
+    graph = next((made.path for made in outcome.exports if made.kind in ("tflite", "graph", "saved_model")), None)
+    test_row = outcome.rows[0] if len(outcome.rows) else 0
+    flag = "" if graph in (Path("tf_files/retrained.tflite"), None) else f" --graph={_quoted(str(graph))}"
+    screen.result(f"  python -m label_image{flag} --image={_quoted(split.photos[test_row].path)}")
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count} bytes"
+
+
+def _quoted(text: str) -> str:
+    import shlex
+
+    return shlex.quote(text)

@@ -1,0 +1,149 @@
+"""A `.tflite` in or nothing in, a `.tflite` out: tensors, operators and metadata by LiteRT's own schema classes.
+
+No TensorFlow. The format is a FlatBuffer; `schema_py_generated` ships with ai-edge-litert and is made from the schema.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from label_image.errors import RunError
+
+
+def schema() -> Any:
+    """LiteRT's generated schema module."""
+    from ai_edge_litert import schema_py_generated
+
+    return schema_py_generated
+
+
+class TfliteModel:
+    """One model with one subgraph, open for changes.
+
+    Attributes:
+      graph: the subgraph's object (SubGraphT): tensors, operators, inputs, outputs.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        """Opens `path`, or begins an empty model.
+
+        Raises:
+          RunError: if `path` is no `.tflite` with one subgraph.
+        """
+        self._schema = schema()
+        self._model: Any = self._read(path) if path else self._empty()
+        self.graph: Any = self._model.subgraphs[0]
+
+    def tensor(
+        self, name: str, shape: list[int], values: npt.NDArray[Any] | None = None, *, batch: bool = False
+    ) -> int:
+        """Adds a tensor and returns its index.
+
+        Args:
+          name: its name.
+          shape: with 1 for the batch.
+          values: float32 or int32 constants of that shape; None for what an operator writes.
+          batch: whether the first dimension may grow.
+        """
+        tensor = self._schema.TensorT()
+        tensor.name, tensor.shape = name.encode(), np.asarray(shape, np.int32)
+        tensor.type = self._schema.TensorType.INT32 if _is_int32(values) else self._schema.TensorType.FLOAT32
+        tensor.buffer = 0 if values is None else self.buffer(np.ascontiguousarray(values).tobytes())
+        if batch:
+            tensor.shapeSignature = np.asarray([-1, *shape[1:]], np.int32)
+        self.graph.tensors.append(tensor)
+        return len(self.graph.tensors) - 1
+
+    def buffer(self, data: bytes) -> int:
+        """Adds bytes and returns the buffer's index."""
+        buffer = self._schema.BufferT()
+        buffer.data = np.frombuffer(data, np.uint8)
+        self._model.buffers.append(buffer)
+        return len(self._model.buffers) - 1
+
+    def operator(self, name: str, inputs: list[int], output: int, options: Any = None, version: int = 1) -> None:
+        """Adds a built-in operator.
+
+        Args:
+          name: as in the schema: "CONV_2D".
+          inputs: indices of tensors.
+          output: index of the tensor it writes.
+          options: its options object; its class tells its kind.
+          version: of the operator's definition.
+        """
+        operator = self._schema.OperatorT()
+        operator.opcodeIndex = self._opcode(getattr(self._schema.BuiltinOperator, name), version)
+        operator.inputs, operator.outputs = np.asarray(inputs, np.int32), np.asarray([output], np.int32)
+        if options is not None:
+            kind = type(options).__name__.removesuffix("T")
+            operator.builtinOptionsType, operator.builtinOptions = getattr(self._schema.BuiltinOptions, kind), options
+        self.graph.operators.append(operator)
+
+    def options(self, kind: str, **values: Any) -> Any:
+        """An options object of the schema: options("Conv2DOptions", strideH=2)."""
+        options = getattr(self._schema, f"{kind}T")()
+        for name, value in values.items():
+            setattr(options, name, value)
+        return options
+
+    def constant(self, kind: str, name: str) -> int:
+        """A number of one of the schema's enumerations: constant("Padding", "SAME")."""
+        return int(getattr(getattr(self._schema, kind), name))
+
+    def metadata(self, name: str, data: bytes) -> None:
+        """Adds a metadata entry, in the place of one with the same name."""
+        entry = self._schema.MetadataT()
+        entry.name, entry.buffer = name.encode(), self.buffer(data)
+        self._model.metadata = [old for old in self._model.metadata or [] if old.name != name.encode()] + [entry]
+
+    def outputs(self, indices: list[int]) -> None:
+        """Makes these tensors the outputs; signatures follow."""
+        self.graph.outputs = np.asarray(indices, np.int32)
+        for signature in self._model.signatureDefs or []:
+            for entry, index in zip(signature.outputs, indices, strict=True):
+                entry.tensorIndex = index
+
+    def to_bytes(self) -> bytes:
+        """The file's bytes."""
+        import flatbuffers
+
+        builder = flatbuffers.Builder(1 << 20)
+        builder.Finish(self._model.Pack(builder), b"TFL3")
+        return bytes(builder.Output())
+
+    def _opcode(self, builtin: int, version: int) -> int:
+        for index, code in enumerate(self._model.operatorCodes):
+            if (code.builtinCode, code.version) == (builtin, version):
+                return index
+        code = self._schema.OperatorCodeT()
+        # Old readers know the first 127 operators by the deprecated field alone.
+        code.builtinCode, code.deprecatedBuiltinCode, code.version = builtin, min(builtin, 127), version
+        self._model.operatorCodes.append(code)
+        return len(self._model.operatorCodes) - 1
+
+    def _empty(self) -> Any:
+        model, graph = self._schema.ModelT(), self._schema.SubGraphT()
+        model.version, model.description = 3, b"retrain"
+        model.operatorCodes, model.buffers, model.subgraphs = [], [self._schema.BufferT()], [graph]
+        graph.name, graph.tensors, graph.operators = b"main", [], []
+        return model
+
+    def _read(self, path: Path) -> Any:
+        data = bytearray(path.read_bytes())
+        if data[4:8] != b"TFL3":
+            raise RunError(f"cannot read {path}: it is no .tflite")
+        try:
+            model = self._schema.ModelT.InitFromPackedBuf(data, 0)
+        except Exception as error:  # a damaged FlatBuffer fails anywhere
+            raise RunError(f"cannot read {path}: damaged ({type(error).__name__})") from None
+        if len(model.subgraphs) != 1:
+            raise RunError(f"cannot use {path}: it has {len(model.subgraphs)} subgraphs, one is wanted")
+        return model
+
+
+def _is_int32(values: npt.NDArray[Any] | None) -> bool:
+    return values is not None and values.dtype == np.int32

@@ -1,0 +1,56 @@
+"""The flag tables of the documents, printed from the data classes that define the flags.
+
+python tools/docs.py            writes docs/flags.md
+python tools/docs.py --check    fails if it is not what would be written
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from label_image.cli import Command  # noqa: E402 - the path comes first
+from label_image.flags import markdown_table  # noqa: E402
+from retrain.plan import Plan  # noqa: E402
+
+PAGE = ROOT / "docs" / "flags.md"
+
+
+def page() -> str:
+    """The text of docs/flags.md."""
+    parts = [
+        "# Flags",
+        "",
+        "Printed from the code by `make docs`; `make check` compares. Hyphens may stand for underscores, and a unique",
+        "beginning for a whole name. A switch takes `--name`, `--noname` and `--name=false`.",
+        "",
+        "## python -m retrain",
+        "",
+        markdown_table(Plan),
+        "",
+        "## python -m label_image",
+        "",
+        "Words without a flag are photos too.",
+        "",
+        markdown_table(Command),
+        "",
+    ]
+    return "\n".join(parts)
+
+
+def main(arguments: list[str]) -> int:
+    """Writes the page, or checks it; returns the exit status."""
+    if arguments == ["--check"]:
+        if not PAGE.is_file() or PAGE.read_text("utf-8") != page():
+            print(f"{PAGE.relative_to(ROOT)} is out of date: run `make docs`", file=sys.stderr)
+            return 1
+        return 0
+    PAGE.write_text(page(), "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
