@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-SAMPLES := tf_files/samples
+SAMPLES := tf_files/flowers
 FLOWERS := tf_files/flower_photos
 
 .PHONY: demo test check docs flowers clean
@@ -14,8 +14,8 @@ demo: .venv/installed
 	@echo "--- retraining"
 	$(BIN)/python -m retrain --image_dir $(SAMPLES) --eval_step_interval 500
 	@echo "--- labelling two pictures"
-	$(BIN)/python -m label_image --image $(SAMPLES)/daisy/daisy_000.jpg
-	$(BIN)/python -m label_image --image $(SAMPLES)/roses/roses_000.jpg
+	$(BIN)/python -m label_image --image $(SAMPLES)/daisy/daisy_001.jpg
+	$(BIN)/python -m label_image --image $(SAMPLES)/roses/roses_001.jpg
 	@echo
 	@echo "the pictures are in $(SAMPLES), everything that was made is in tf_files"
 	@echo "your own photos: $(BIN)/python -m retrain --image_dir YOUR_FOLDER (one sub-folder a class)"

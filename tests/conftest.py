@@ -1,0 +1,116 @@
+"""What the tests share: plain-coloured photos, a mean-colour backbone in a real archive's place, the command line, ../shared.
+
+The stand-in is a real frozen graph of MobileNet's form whose one convolution passes the colours on, so that its features
+are the photo's mean colour: the whole program runs on it as on the real one, in milliseconds.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared"
+COLOURS = {"cyan": (20, 200, 210), "magenta": (210, 20, 200), "yellow": (220, 210, 20)}
+STAND_IN = "mobilenet_0.25_128"  # whose place in --model_dir the mean-colour graph takes
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests marked `shared` say why when they can not run."""
+    if not (SHARED / "data").is_dir():
+        reason = "the real photos and weights of ../shared are not here"
+        for item in items:
+            if item.get_closest_marker("shared"):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def write_photo(path: Path, colour: tuple[int, int, int], number: int, size: tuple[int, int] = (48, 40)) -> Path:
+    """A JPEG in one colour with noise of its own, so that no two have the same bytes."""
+    rng = np.random.default_rng([number, *colour])
+    noise = rng.integers(-18, 19, (size[1], size[0], 3))
+    pixels = np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path, "JPEG", quality=90)
+    return path
+
+
+def write_colour_photos(folder: Path, count: int = 24) -> Path:
+    """`count` photos of each of the three COLOURS, a folder a colour."""
+    for label, colour in COLOURS.items():
+        for number in range(count):
+            write_photo(folder / label / f"{label}_{number:03d}.jpg", colour, number)
+    return folder
+
+
+def write_mean_colour_backbone(model_dir: Path) -> Path:
+    """Puts a frozen graph in STAND_IN's place whose three features are the mean red, green and blue, 0..2."""
+    from retrain.graph_def import constant, new_graph, operation, placeholder
+
+    graph = new_graph()
+    source = placeholder(graph, "input", [1, 128, 128, 3])
+    kernel = constant(graph, "kernel", np.eye(3, dtype=np.float32)[None, None])
+    source = operation(graph, "Conv2D", "conv", [source, kernel], strides=[1, 1, 1, 1], padding="SAME")
+    source = operation(graph, "Add", "sum", [source, constant(graph, "bias", np.ones(3, np.float32))])
+    source = operation(graph, "Relu6", "MobilenetV1/MobilenetV1/Conv2d_13_pointwise/Relu6", [source])
+    source = operation(
+        graph, "AvgPool", "MobilenetV1/Logits/AvgPool_1a/AvgPool", [source],
+        ksize=[1, 128, 128, 1], strides=[1, 1, 1, 1], padding="VALID",
+    )  # fmt: skip
+    head = constant(graph, "head", np.ones((1, 1, 3, 1001), np.float32))
+    logits = "MobilenetV1/Logits/Conv2d_1c_1x1"
+    source = operation(graph, "Conv2D", f"{logits}/convolution", [source, head], strides=[1, 1, 1, 1], padding="SAME")
+    operation(graph, "BiasAdd", f"{logits}/BiasAdd", [source, constant(graph, "head_bias", np.zeros(1001, np.float32))])
+    path = model_dir / "mobilenet_v1_0.25_128" / "frozen_graph.pb"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(graph.SerializeToString())
+    return model_dir
+
+
+@pytest.fixture(scope="session")
+def colour_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 24 photos for each of three colours. Do not change it."""
+    return write_colour_photos(tmp_path_factory.mktemp("photos") / "colours")
+
+
+@pytest.fixture(scope="session")
+def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A --model_dir with the mean-colour backbone; shared, so that TensorFlow proves its graph once."""
+    return write_mean_colour_backbone(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """../shared/data; only for tests marked `shared`."""
+    return SHARED / "data"
+
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def run_module(module: str, *arguments: str | Path, cwd: Path, **options: Any) -> subprocess.CompletedProcess[str]:
+    """`python -m MODULE ARGUMENTS` in `cwd`, as a user would; text in stdout and stderr."""
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "default", **options.pop("env", {})}
+    command = [sys.executable, "-m", module, *map(str, arguments)]
+    return subprocess.run(
+        command, cwd=cwd, env=env, capture_output=True, text=True, timeout=300, check=False, **options
+    )
+
+
+@pytest.fixture
+def retrain(tmp_path: Path) -> Run:
+    """Runs `python -m retrain` in a folder of the test's own."""
+    return lambda *arguments, **options: run_module("retrain", *arguments, cwd=tmp_path, **options)
+
+
+@pytest.fixture
+def label_image(tmp_path: Path) -> Run:
+    """Runs `python -m label_image` in a folder of the test's own."""
+    return lambda *arguments, **options: run_module("label_image", *arguments, cwd=tmp_path, **options)
