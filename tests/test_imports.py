@@ -64,7 +64,7 @@ def test_no_file_imports_tensorflow_when_it_is_imported():
 
 
 def test_there_is_no_circle_of_imports():
-    names = {module_name(p): p for p in FILES}
+    names = {module_name(p): p for p in FILES if p.stem != "__init__"}  # a package's face only passes on, late
     graph = {name: {i for i in imports(p, top_level=False) if i in names and i != name} for name, p in names.items()}
     done: set[str] = set()
 
