@@ -82,7 +82,7 @@ def label(command: Command, images: Sequence[str]) -> int:
     for fact, origin in classifier.card.facts.items():
         if "guess" in origin or "default" in origin:
             print(f"label_image: {fact}: {origin}", file=sys.stderr)
-    if len(images) == 1 and not Path(images[0]).is_dir() and Path(images[0]).exists():
+    if len(images) == 1 and not Path(images[0]).is_dir() and not _is_pattern(images[0]):
         return _label_one(classifier, images[0], command.top_k)
     return _label_many(classifier, expand(images), command.top_k)
 
@@ -98,13 +98,17 @@ def expand(images: Sequence[str]) -> Iterator[str]:
             for folder, folders, files in os.walk(image):
                 folders[:] = sorted(name for name in folders if not name.startswith("."))
                 yield from (os.path.join(folder, name) for name in sorted(files) if not name.startswith("."))  # noqa: PTH118 - the words typed, not a normalised path
-        elif not Path(image).exists() and glob.has_magic(image):
+        elif _is_pattern(image):
             found = sorted(glob.glob(image, recursive=True))  # noqa: PTH207 - Path.glob refuses absolute patterns
             if not found:
                 raise UserError(f"--image={image} matches no file")
             yield from found
         else:
             yield image
+
+
+def _is_pattern(image: str) -> bool:
+    return glob.has_magic(image) and not Path(image).exists()
 
 
 def _label_one(classifier: Classifier, image: str, k: int) -> int:

@@ -6,10 +6,12 @@ Never runs a network. What the user typed (Overrides) comes before what was foun
 from __future__ import annotations
 
 import dataclasses
-import mmap
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from label_image import card as cards
 from label_image.card import CARD_KEY, Card
@@ -79,14 +81,15 @@ def embedded_tflite_card(path: Path) -> str | None:
     """The JSON of the card inside a `.tflite`; None if there is none."""
     from ai_edge_litert import schema_py_generated as schema
 
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+    data = np.memmap(path, np.uint8, "r")
+    try:
         model = schema.Model.GetRootAs(data, 0)
         for index in range(model.MetadataLength()):
             entry = model.Metadata(index)
             if entry.Name() == CARD_KEY.encode():
-                buffer = model.Buffers(entry.Buffer())
-                return bytes(buffer.DataAsNumpy()).decode()
-            del entry
+                return bytes(model.Buffers(entry.Buffer()).DataAsNumpy()).decode()
+    except (struct.error, IndexError, TypeError, ValueError, OverflowError, AttributeError) as error:
+        raise RunError(f"cannot read {path}: the .tflite is damaged ({type(error).__name__})") from None
     return None
 
 

@@ -7,14 +7,16 @@ applied, grey, palette, CMYK, 16-bit and transparent pictures become RGB, and th
 
 from __future__ import annotations
 
+import errno
 import io
+import logging
 import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from label_image.errors import PhotoError
 
@@ -24,10 +26,14 @@ MAX_PIXELS = 178_956_970  # Pillow's own limit against decompression bombs; a ph
 UInt8Image = npt.NDArray[np.uint8]  # [height, width, 3], 0..255, RGB
 Float32Image = npt.NDArray[np.float32]  # [height, width, channels]
 
-# Pillow warns from half its limit on; between the two a photo is large, not an attack.
+# Pillow warns from half its limit on; between the two a photo is large, not an attack. And it warns or logs what is odd
+# about a file, without naming it: what matters of that ends in a PhotoError here.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 _ORIENTATION = 0x0112
+_BITS_PER_SAMPLE = 258  # TIFF
 _TURNS = {  # EXIF orientation -> what makes the picture upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -38,10 +44,18 @@ _TURNS = {  # EXIF orientation -> what makes the picture upright
     8: Image.Transpose.ROTATE_90,
 }
 _SIDEWAYS = (5, 6, 7, 8)
+_FILE_TROUBLE = {  # what the system says -> (reason, detail)
+    errno.EACCES: ("no permission", "the file may not be read"),
+    errno.EPERM: ("no permission", "the file may not be read"),
+    errno.ENOENT: ("not there", "no such file"),
+    errno.EISDIR: ("a folder", "not a file"),
+}
 _NOT_PICTURES = (  # first bytes -> (reason, detail)
     (b"%PDF", "a PDF document", "export its pages as JPEG"),
     (b"PK\x03\x04", "a zip archive", "unpack it into the folder"),
     (b"\x1aE\xdf\xa3", "a video", "save frames of it as JPEG"),
+    (b"\xff\x0a", "JPEG XL photo", "save it as JPEG"),
+    (b"\0\0\0\x0cJXL ", "JPEG XL photo", "save it as JPEG"),
     (b"#!", "a program", ""),
 )
 _PICTURES = (
@@ -49,7 +63,6 @@ _PICTURES = (
     (b"\x89PNG", "PNG"),
     (b"GIF8", "GIF"),
     (b"BM", "BMP"),
-    (b"RIFF", "WebP"),
     (b"II*\0", "TIFF"),
     (b"MM\0*", "TIFF"),
 )
@@ -72,8 +85,10 @@ def decode(source: str | Path | bytes, height_px: int, width_px: int) -> UInt8Im
     with open_photo(source) as image:
         try:
             # A large JPEG is decoded at 1/2, 1/4 or 1/8 of its size, the smallest that still has two pixels for each
-            # one asked: the antialiased resize then hides the difference.
-            image.draft("RGB", (2 * width_px, 2 * height_px))
+            # one asked, upright or not: the antialiased resize then hides the difference.
+            side = 2 * max(height_px, width_px)
+            image.draft("RGB", (side, side))
+            image.load()  # before EXIF is asked: a TIFF turns itself, and a PNG would load unseen and lose its error
             turn = _orientation(image)
             upright = (height_px, width_px) if turn in _SIDEWAYS else (width_px, height_px)
             small = to_rgb(image).resize(upright, Image.Resampling.BILINEAR)
@@ -96,12 +111,10 @@ def open_photo(source: str | Path | bytes) -> Image.Image:
         image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
     except Image.DecompressionBombError:
         raise PhotoError("too large", f"more than {MAX_PIXELS:,} pixels") from None
-    except PermissionError:
-        raise PhotoError("no permission", "the file may not be read") from None
-    except FileNotFoundError:
-        raise PhotoError("not there", "no such file") from None
-    except IsADirectoryError:
-        raise PhotoError("a folder", "not a file") from None
+    except OSError as error:
+        if error.errno is None:  # Pillow's own
+            raise _not_a_picture(_head(source), error) from None
+        raise PhotoError(*_FILE_TROUBLE.get(error.errno, ("not to be read", error.strerror or ""))) from None
     except Exception as error:  # as above
         raise _not_a_picture(_head(source), error) from None
     if image.width * image.height > MAX_PIXELS:
@@ -132,24 +145,37 @@ def to_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
     if image.mode.startswith(("I", "F")):
-        return Image.fromarray(_eight_bit(np.asarray(image))).convert("RGB")
+        return Image.fromarray(_eight_bit(image)).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        seen = image.convert("RGBA")
+        seen = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
         paper = Image.new("RGBA", seen.size, "white")
         paper.alpha_composite(seen)
         return paper.convert("RGB")
     return image.convert("RGB")
 
 
-def _eight_bit(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """Pixels of 16 or 32 bits, or floats in 0..1 or 0..255 -> uint8 [height, width]."""
-    wide = values.astype(np.float64)
-    top = float(wide.max(initial=0))
-    if values.dtype.kind == "f":
-        scale = 255.0 if top <= 1 else 1.0
-    else:
-        scale = 255 / 65535 if top <= 65535 else 255 / 4294967295  # nobody writes 8-bit values into 16-bit files
-    return np.clip(np.rint(wide * scale), 0, 255).astype(np.uint8)
+def _eight_bit(image: Image.Image) -> npt.NDArray[np.uint8]:
+    """Pixels of 16 or 32 bits, or floats in 0..1 or 0..255 -> uint8 [height, width]; the transparent grey becomes white."""
+    values = np.asarray(image)
+    wide = np.nan_to_num(values.astype(np.float32))
+    white = np.float32(_white(image, values.dtype.kind == "f", float(wide.max(initial=0))))
+    grey: npt.NDArray[np.uint8] = np.rint(np.clip(wide, 0, white) * (255 / white)).astype(np.uint8)
+    if "transparency" in image.info:
+        grey[values == image.info["transparency"]] = 255
+    return grey
+
+
+def _white(image: Image.Image, is_float: bool, top: float) -> float:
+    """The value that is white. Nobody means 8-bit values when he writes 16-bit files, so 255 of 65535 is dark.
+
+    A TIFF may say 10, 12 or 14 bits, as scanners and microscopes write them.
+    """
+    if is_float:
+        return 1 if top <= 1 else 255
+    bits = getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, (16,))[0]
+    if 8 < bits < 16 and top < 2**bits:
+        return float(2**bits - 1)
+    return 65535 if top <= 65535 else 4294967295
 
 
 def _orientation(image: Image.Image) -> int:
@@ -159,31 +185,60 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _head(source: str | Path | bytes) -> bytes:
+def _head(source: str | Path | bytes) -> bytes | None:
+    """The first bytes; None of a pipe or device, which is not to be read twice, and of what does not open."""
     if isinstance(source, bytes):
         return source[:512]
     try:
+        if not Path(source).is_file():
+            return None
         with Path(source).open("rb") as file:
             return file.read(512)
-    except OSError:
-        return b""
+    except (OSError, ValueError):
+        return None
 
 
-def _not_a_picture(head: bytes, error: Exception) -> PhotoError:
+def _not_a_picture(head: bytes | None, error: Exception) -> PhotoError:
     """What a file is that Pillow does not open, judged by its first bytes."""
+    if head is None:
+        return PhotoError("not to be read", _one_line(error))
     if not head:
         return PhotoError("empty file", "0 bytes")
-    if head[4:8] == b"ftyp" and head[8:11] in (b"hei", b"hev", b"mif", b"msf"):
-        return PhotoError("HEIC photo", "pip install pillow-heif, and it will be read; or save it as JPEG")
-    if head[4:8] == b"ftyp":
-        return PhotoError("a video", "save frames of it as JPEG")
+    if head[4:8] == b"ftyp" or head.startswith(b"RIFF"):
+        return _container(head, error)
     for start, reason, detail in _NOT_PICTURES:
         if head.startswith(start):
             return PhotoError(reason, detail)
     magic = next((name for start, name in _PICTURES if head.startswith(start)), "")
     if magic:
-        return PhotoError("damaged", f"{_one_line(error).split(':')[0]} ({magic} by its first bytes)")
+        return _damaged(magic, error)
     return _not_binary(head) or PhotoError("no picture", f"begins with {head[:4].hex(' ')}")
+
+
+def _container(head: bytes, error: Exception) -> PhotoError:
+    """The same of the forms that hold pictures, films or sound: ISO media and RIFF."""
+    brand = head[8:12]
+    if brand[:3] in (b"hei", b"hev", b"mif", b"msf"):
+        if "HEIF" in Image.OPEN:
+            return _damaged("HEIC", error)
+        return PhotoError("HEIC photo", "pip install pillow-heif, and it will be read; or save it as JPEG")
+    if brand[:3] == b"avi":
+        if "AVIF" in Image.OPEN:
+            return _damaged("AVIF", error)
+        return PhotoError("AVIF photo", "pip install 'pillow>=11.3', and it will be read; or save it as JPEG")
+    if brand == b"WEBP":
+        return _damaged("WebP", error)
+    if brand == b"WAVE":
+        return PhotoError("a sound", "")
+    if brand == b"crx ":
+        return PhotoError("a camera's raw photo", "save it as JPEG")
+    return PhotoError("a video", "save frames of it as JPEG")
+
+
+def _damaged(magic: str, error: Exception) -> PhotoError:
+    unknown = isinstance(error, UnidentifiedImageError)  # its text names the file, or where its bytes lie in memory
+    what = "its header can not be read" if unknown else _one_line(error)
+    return PhotoError(_reason(error), f"{what} ({magic} by its first bytes)")
 
 
 def _not_binary(head: bytes) -> PhotoError | None:

@@ -86,6 +86,24 @@ def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_mean_colour_backbone(tmp_path_factory.mktemp("models"))
 
 
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, colour_photos: Path, model_dir: Path) -> Path:
+    """A folder in which `python -m retrain` has run, with all exports."""
+    folder = tmp_path_factory.mktemp("trained")
+    done = run_module(
+        "retrain", f"--image_dir={colour_photos}", f"--architecture={STAND_IN}", f"--model_dir={model_dir}",
+        "--how_many_training_steps=300", "--saved_model_dir=tf_files/saved_model", cwd=folder,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tflite(trained: Path) -> Path:
+    """The `.tflite` that it left."""
+    return trained / "tf_files/retrained.tflite"
+
+
 @pytest.fixture
 def shared_data() -> Path:
     """../shared/data; only for tests marked `shared`."""

@@ -1,0 +1,131 @@
+"""What counts only once it was read back: planted faults are caught, and a file that is wrong never gets its name."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from label_image.card import Card
+from label_image.errors import RunError
+from label_image.pixels import decode, normalise
+from label_image.runners.litert import LitertRunner
+from retrain import evaluate
+from retrain.backbones.prepare import prepare
+from retrain.evaluate import Proof, export
+from retrain.exporters.table import EXPORTERS
+from retrain.nouns import Head, Photo
+from retrain.plan import Plan
+from tests.conftest import COLOURS, STAND_IN, write_photo
+
+TFLITE, GRAPH, SAVED_MODEL = EXPORTERS
+
+
+@pytest.fixture
+def proof(model_dir, tmp_path):
+    """A hand-made head on the mean-colour backbone, its photos and their features."""
+    backbone = prepare(Plan(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)), lambda _: None)
+    runner = LitertRunner(backbone.tflite)
+    photos = []
+    for number, (label, colour) in enumerate(COLOURS.items()):
+        path = write_photo(tmp_path / f"{label}.jpg", colour, number)
+        photos.append(Photo(str(path), label, f"{number:064x}"))
+    pixels = [normalise(decode(photo.path, 128, 128), backbone.mean, backbone.std) for photo in photos]
+    weights = np.float32([[-3, 2, 1], [2, -3, 1], [1, 2, -3]])
+    head = Head(weights, np.float32([0.1, 0, -0.1]), tuple(COLOURS))
+    card = Card(tuple(COLOURS), 128, 128, backbone.mean, backbone.std, backbone.input_layer, "final_result")
+    return Proof(tuple(photos), runner.scores(np.stack(pixels)), head, backbone, card)
+
+
+@pytest.mark.parametrize("row", EXPORTERS, ids=lambda row: row.kind)
+def test_a_right_export_gets_its_name(row, proof, tmp_path):
+    made = export(row, tmp_path / "out" / row.kind, proof)
+    assert made.path.exists()
+    assert made.largest_difference < 1e-4
+    assert made.bytes > 0
+
+
+@pytest.mark.parametrize("row", EXPORTERS, ids=lambda row: row.kind)
+def test_writing_twice_gives_the_same_labels_and_replaces_the_file(row, proof, tmp_path):
+    export(row, tmp_path / row.kind, proof)
+    export(row, tmp_path / row.kind, proof)
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
+
+
+FAULTS = {
+    "labels in another order": lambda proof: dataclasses.replace(
+        proof, card=dataclasses.replace(proof.card, labels=proof.card.labels[::-1])
+    ),
+    "divided twice": lambda proof: dataclasses.replace(proof, card=dataclasses.replace(proof.card, std=(127.5 * 255,))),
+    "another mean": lambda proof: dataclasses.replace(proof, card=dataclasses.replace(proof.card, mean=(0.0,))),
+    "features of other photos": lambda proof: dataclasses.replace(proof, features=proof.features[::-1].copy()),
+    "nonsense features": lambda proof: dataclasses.replace(proof, features=np.full_like(proof.features, np.nan)),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_fault_is_caught_and_the_old_file_stays(fault, proof, tmp_path):
+    path = tmp_path / "retrained.tflite"
+    path.write_text("the old one")
+    with pytest.raises(RunError, match="is wrong and was not kept"):
+        export(TFLITE, path, FAULTS[fault](proof))
+    assert path.read_text() == "the old one"
+    assert [p.name for p in tmp_path.iterdir() if p.suffix in (".tmp", ".old")] == []
+
+
+def test_blue_first_is_caught(proof, tmp_path, monkeypatch):
+    from label_image import classifier
+
+    monkeypatch.setattr(classifier, "decode", lambda *words: decode(*words)[..., ::-1])
+    with pytest.raises(RunError, match="is wrong and was not kept"):
+        export(TFLITE, tmp_path / "retrained.tflite", proof)
+
+
+def test_a_wrong_size_is_caught(proof, tmp_path):
+    small = dataclasses.replace(proof, card=dataclasses.replace(proof.card, height_px=64))
+    with pytest.raises((RunError, ValueError)):
+        export(TFLITE, tmp_path / "retrained.tflite", small)
+    assert not (tmp_path / "retrained.tflite").exists()
+
+
+def test_a_graph_that_tensorflow_ran_once_is_later_proved_by_its_bits(proof, tmp_path, monkeypatch):
+    export(GRAPH, tmp_path / "a.pb", proof)
+    monkeypatch.setattr(evaluate, "compare", lambda *_: pytest.fail("TensorFlow was run again"))
+    other = dataclasses.replace(proof, head=dataclasses.replace(proof.head, weights=proof.head.weights * 2))
+    made = export(GRAPH, tmp_path / "b.pb", other)
+    assert "bit by bit" in made.how
+
+
+def test_a_graph_whose_bits_differ_is_run_again(proof, tmp_path, monkeypatch):
+    export(GRAPH, tmp_path / "a.pb", proof)
+    called = []
+    monkeypatch.setattr(evaluate, "compare", lambda *_: called.append(1) or 0.0)
+    monkeypatch.setattr(GRAPH.__class__, "write", property(lambda _: _write_with_another_node))
+    export(GRAPH, tmp_path / "b.pb", proof)
+    assert called == [1]
+
+
+def _write_with_another_node(path, head, backbone, card):
+    from retrain.exporters import graph
+    from retrain.graph_def import constant, read_graph
+
+    graph.write(path, head, backbone, card)
+    changed = read_graph(path)
+    constant(changed, "stranger", np.float32([1]))
+    path.write_bytes(changed.SerializeToString())
+
+
+def test_a_saved_model_answers_bytes_as_it_answers_pixels(proof, tmp_path):
+    from label_image.quiet import tensorflow
+
+    export(SAVED_MODEL, tmp_path / "saved", proof)
+    tf = tensorflow()
+    signatures = tf.saved_model.load(str(tmp_path / "saved")).signatures
+    data = [Path(photo.path).read_bytes() for photo in proof.photos]
+    scores = signatures["serving_bytes"](image_bytes=tf.constant(data))["prediction"].numpy()
+    assert np.abs(scores - proof.expected).max() < 0.02  # TensorFlow's JPEG decoder and resize round otherwise
+    pixels = np.stack([decode(photo.path, 128, 128) for photo in proof.photos]) / np.float32(255)
+    scores = signatures["serving_default"](image=tf.constant(pixels))["prediction"].numpy()
+    assert np.abs(scores - proof.expected).max() < 1e-5
