@@ -7,23 +7,29 @@ interpreter of its own), so nothing is shared and nothing waits.
 from __future__ import annotations
 
 import collections
+import math
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _AHEAD = 8  # items in flight a worker: enough to keep it busy while the slowest item of its batch finishes
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of Linux's control groups, where `docker --cpus=2` writes "200000 100000"
 
 
 def cores() -> int:
-    """How many cores this process may use (containers and `taskset` count)."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """How many cores this process may use (`taskset` and a container's share count)."""
+    seen = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = (int(number) for number in _QUOTA.read_text("ascii").split())
+    except (OSError, ValueError):  # no control groups here, or "max", no limit
+        return seen
+    return max(1, min(seen, math.ceil(quota / period)))
 
 
 def map_ordered(
@@ -37,7 +43,8 @@ def map_ordered(
       workers: how many threads.
 
     Yields:
-      results in the order of the items. An exception of a worker is raised in its place.
+      results in the order of the items. An exception of a worker is raised in its place. When the caller stops early,
+      items not begun are dropped and the threads end; use `contextlib.closing` to have that done at once.
     """
     own = threading.local()
 

@@ -1,6 +1,6 @@
 """A path in, a temporary name to write to out: the file takes its name only when it is whole.
 
-A crash, a full disk or Ctrl-C leaves the old file, or none; never half of one.
+A crash of the program, a full disk or Ctrl-C leaves the old file, or none; never half of one.
 """
 
 from __future__ import annotations
@@ -42,13 +42,14 @@ def _swap(scratch: Path, path: Path) -> None:
     """Puts the folder `scratch` in the place of the folder `path`: os.replace refuses a folder that is not empty."""
     old = path.with_name(f".{path.name}.{os.getpid()}.old")
     _remove(old)
-    path.replace(old)
     try:
+        path.replace(old)
         scratch.replace(path)
-    except OSError:
-        old.replace(path)
-        raise
-    _remove(old)
+    finally:  # Ctrl-C may come between any two of these lines
+        if path.exists():
+            _remove(old)
+        else:
+            old.replace(path)
 
 
 def _remove(path: Path) -> None:

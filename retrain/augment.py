@@ -18,6 +18,8 @@ from label_image.pixels import decode
 from retrain.nouns import Photo
 from retrain.plan import Plan
 
+RECIPE = "views/1"  # part of the key of distorted views: raise it when the same numbers are distorted in another way
+
 
 @dataclass(frozen=True)
 class View:
@@ -35,7 +37,10 @@ class View:
         """What of this can change the numbers, as text."""
         if not self.number:
             return "plain"
-        return f"{self.number}/flip{int(self.flip_left_right)}/crop{self.random_crop}/scale{self.random_scale}/brightness{self.random_brightness}/seed{self.seed}"
+        return (
+            f"{RECIPE}/{self.number}/flip{int(self.flip_left_right)}/crop{self.random_crop}/scale{self.random_scale}"
+            f"/brightness{self.random_brightness}/seed{self.seed}"
+        )
 
 
 def views_of(plan: Plan) -> list[View]:
@@ -60,9 +65,10 @@ def pixels_of(photo: Photo, view: View, height_px: int, width_px: int) -> npt.ND
     if not view.number:
         return decode(photo.path, height_px, width_px)
     rng = _rng(photo, view)
-    margin = 1 + view.random_crop / 100
-    scale = margin * rng.uniform(1, 1 + view.random_scale / 100)
-    large = decode(photo.path, int(scale * height_px), int(scale * width_px))
+    # In float32, as the original: 15 percent of margin around 100 pixels make 115, where float64 would make 114.
+    margin = np.float32(1 + view.random_crop / 100)
+    scale = margin * np.float32(rng.uniform(1, 1 + view.random_scale / 100))
+    large = decode(photo.path, int(scale * np.float32(height_px)), int(scale * np.float32(width_px)))
     top = int(rng.integers(large.shape[0] - height_px + 1))
     left = int(rng.integers(large.shape[1] - width_px + 1))
     window = large[top : top + height_px, left : left + width_px]

@@ -6,9 +6,11 @@ is reported, not raised.
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +20,7 @@ from label_image.pixels import RECIPE, normalise
 from label_image.workers import cores, map_ordered
 from retrain.augment import View, pixels_of
 from retrain.nouns import Backbone, Photo
-from retrain.progress import Progress, describe
+from retrain.progress import Progress, speed_of
 from retrain.runtimes import Runtime
 from retrain.store import Store, key_of
 
@@ -55,36 +57,46 @@ def extract(
     view: View,
     say: Callable[[str], None],
 ) -> Extraction:
-    """Gets the features of one view of each photo.
+    """Gets the features of one view of each photo; photos with the same bytes are computed once.
 
     Args:
-      photos: in any order; photos with the same bytes are computed once.
+      photos: in any order.
       backbone: made ready.
-      runtime: called when something has to be computed.
+      runtime: gives what runs it; its runners are made only when something has to be computed.
       store: read first, written as features come.
       view: which view.
       say: called with the original's line each 100 photos.
 
     Raises:
       Interrupted: on Ctrl-C.
+      RunError: the backbone does not run, or the store can not be written. Either way, what is done is kept.
     """
     digests = [photo.sha256 for photo in photos]
-    key = key_for(backbone, runtime(), view)
+    engine = runtime()
+    key = key_for(backbone, engine, view)
     features, readable = store.read(key, digests, backbone.width)
-    missing = {digest: place for place, digest in reversed(list(enumerate(digests))) if not readable[place]}
-    places = sorted(missing.values())
-    if not places:
+    missing = np.flatnonzero(~readable).tolist()
+    if not missing:
         return Extraction(features, readable)
     start = time.perf_counter()
-    computed = _compute_and_keep([photos[place] for place in places], backbone, runtime(), store, (key, view), say)
-    results = {photos[place].sha256: result for place, result in zip(places, computed, strict=True)}
-    problems = {}
-    for place, digest in enumerate(digests):
-        result = results.get(digest)
-        if isinstance(result, PhotoError):
-            problems[place] = result
-        elif result is not None:
-            features[place], readable[place] = result, True
+    first = {digests[place]: place for place in reversed(missing)}  # where each digest comes first
+    places = sorted(first.values())
+    computing = _compute([photos[place] for place in places], backbone, engine, view)
+    keeping = _Keeper(store, key, len(photos) - len(places), len(photos), say)
+    problems: dict[int, PhotoError] = {}
+    with contextlib.closing(computing) as results, keeping as keeper:
+        for place, result in zip(places, map(_sound, results), strict=True):
+            if isinstance(result, PhotoError):
+                problems[place] = result
+            else:
+                features[place] = result
+            keeper.add(digests[place], result)
+    for place in missing:
+        at = first[digests[place]]
+        if at in problems:
+            problems[place] = problems[at]
+        else:
+            features[place], readable[place] = features[at], True
     return Extraction(features, readable, problems, len(places), time.perf_counter() - start)
 
 
@@ -93,48 +105,61 @@ def key_for(backbone: Backbone, runtime: Runtime, view: View) -> str:
     return key_of(
         backbone=backbone.name,
         digest=backbone.digest,
+        size=(backbone.height_px, backbone.width_px),
+        mean=backbone.mean,
+        std=backbone.std,
+        layer=backbone.features_layer,
         pixels=RECIPE,
         runtime=f"{runtime.name}/{runtime.device}",
         view=view.key,
     )
 
 
-def _compute_and_keep(
-    photos: Sequence[Photo],
-    backbone: Backbone,
-    runtime: Runtime,
-    store: Store,
-    kept_as: tuple[str, View],
-    say: Callable[[str], None],
-) -> list[Row | PhotoError]:
-    key, view = kept_as
-    results: list[Row | PhotoError] = []
-    progress = Progress(len(photos), "photos")
-    pending: list[tuple[str, Row]] = []
-    start = last = time.perf_counter()
-    try:
-        for photo, result in zip(photos, _compute(photos, backbone, runtime, view), strict=True):
-            results.append(result)
-            if not isinstance(result, PhotoError):
-                pending.append((photo.sha256, result))
-            now = time.perf_counter()
-            if len(pending) >= _COMMIT_PHOTOS or now - last > _COMMIT_S:
-                store.write(key, pending)
-                pending, last = [], now
-            if len(results) % 100 == 0:
-                rate = describe(len(results), len(photos), "photos", now - start).split(", ", 1)[-1]
-                say(f"{len(results)} bottleneck files created. ({rate})")
-            progress.update(len(results))
-    except KeyboardInterrupt:
-        raise Interrupted(len(results), len(photos)) from None
-    finally:
-        progress.close()
-        if pending:
-            store.write(key, pending)
-    return results
+@final
+class _Keeper:
+    """Keeps results as they come, and says how far it is; on the way out, whatever the reason, it keeps what is left."""
+
+    def __init__(self, store: Store, key: str, known: int, total: int, say: Callable[[str], None]) -> None:
+        self._store, self._key, self._say = store, key, say
+        self._known, self._total = known, total
+        self._done = 0
+        self._pending: list[tuple[str, Row]] = []
+        self._progress = Progress(total - known, "photos")
+        self._start = self._last = time.perf_counter()
+
+    def add(self, digest: str, result: Row | PhotoError) -> None:
+        """Takes the next result."""
+        self._done += 1
+        if not isinstance(result, PhotoError):
+            self._pending.append((digest, result))
+        now = time.perf_counter()
+        if len(self._pending) >= _COMMIT_PHOTOS or now - self._last > _COMMIT_S:
+            self._commit()
+            self._last = now
+        if self._done % 100 == 0:
+            self._progress.close()
+            speed = speed_of(self._done, self._total - self._known, "photos", now - self._start)
+            self._say(f"{self._done} bottleneck files created. ({speed})")
+        self._progress.update(self._done)
+
+    def __enter__(self) -> _Keeper:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        self._progress.close()
+        self._commit()
+        if isinstance(error, KeyboardInterrupt):
+            raise Interrupted(self._known + self._done, self._total) from None
+
+    def _commit(self) -> None:
+        if self._pending:
+            self._store.write(self._key, self._pending)
+            self._pending = []  # only now: Ctrl-C while it is written must not lose it
 
 
-def _compute(photos: Sequence[Photo], backbone: Backbone, runtime: Runtime, view: View) -> Iterator[Row | PhotoError]:
+def _compute(
+    photos: Sequence[Photo], backbone: Backbone, runtime: Runtime, view: View
+) -> Generator[Row | PhotoError, None, None]:
     """Features of photos, in order, on all cores."""
 
     def pixels(photo: Photo) -> npt.NDArray[np.float32]:
@@ -157,6 +182,13 @@ def _compute(photos: Sequence[Photo], backbone: Backbone, runtime: Runtime, view
             yield from _run_batch(runner.scores, batch)
             batch = []
     yield from _run_batch(runner.scores, batch)
+
+
+def _sound(result: Row | PhotoError) -> Row | PhotoError:
+    """The same; a problem where no head could be trained on the row."""
+    if isinstance(result, PhotoError) or np.isfinite(result).all():
+        return result
+    return PhotoError("no features", "the network makes numbers of it that are not finite")
 
 
 def _reporting(work: Callable[[Photo], Row]) -> Callable[[Photo], Row | PhotoError]:

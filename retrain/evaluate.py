@@ -6,6 +6,7 @@ scores on the kept features beyond float32 rounding is a fault: wrong scaling, w
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -131,5 +132,8 @@ def _graph_proof(backbone: Backbone, card: Card) -> float | None:
 
 
 def _remember_graph_proof(backbone: Backbone, card: Card, difference: float) -> None:
-    with replacing(_proof_file(backbone)) as scratch:
+    with (
+        contextlib.suppress(OSError),
+        replacing(_proof_file(backbone)) as scratch,
+    ):  # a read-only --model_dir: next time again
         scratch.write_text(json.dumps({_proof_key(backbone, card): difference}), "utf-8")

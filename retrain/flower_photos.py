@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from pathlib import Path
 
-from label_image.errors import UserError
-from retrain.atomic import replacing
+from label_image.errors import RunError, UserError
 from retrain.backbones.archive import unpack
 from retrain.backbones.download import fetch
 
@@ -32,22 +32,14 @@ def fetch_flowers(out: Path, url: str = URL) -> Path:
         raise UserError(f"{out} is there already; delete it to fetch the photos again")
     archive = out.with_name("flower_photos.tgz")
     fetch(url, archive, say=lambda line: print(line, flush=True))
-    unpacked = out.with_name(f".{out.name}.unpacked")
-    try:
-        unpack(archive, unpacked)
-        root = unpacked / "flower_photos"
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as scratch:
+        root = unpack(archive, Path(scratch) / "unpacked") / "flower_photos"
         found = {label: len(list((root / label).glob("*.jpg"))) for label in COUNTS}
         if found != COUNTS:
-            raise UserError(
+            raise RunError(
                 f"{archive} does not hold the flower photos: found {found}, expected {COUNTS}; delete it and try again"
             )
-        with replacing(out) as scratch:
-            root.replace(scratch)
-    finally:
-        if unpacked.exists():
-            import shutil
-
-            shutil.rmtree(unpacked)
+        root.replace(out)
     archive.unlink()
     return out
 

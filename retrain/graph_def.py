@@ -1,12 +1,11 @@
 """A frozen GraphDef in or nothing in, a GraphDef out: nodes by the protobuf classes that `tensorboard` ships; no TensorFlow.
 
-Helpers to write nodes, and the two cuts that a headless backbone needs: keep what an output depends on, and put a
-placeholder in the place of a node.
+Helpers to write nodes, to read constants, and the cut that a headless backbone needs: keep what an output depends on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,29 +97,26 @@ def values_of(node: Any) -> npt.NDArray[Any]:
     listed = tensor.float_val if tensor.dtype == FLOAT else tensor.int_val
     flat = np.frombuffer(tensor.tensor_content, _DTYPES[tensor.dtype]) if tensor.tensor_content else np.asarray(listed)
     flat = flat.astype(_DTYPES[tensor.dtype])
-    count = int(np.prod(shape))
-    return (np.resize(flat, count) if len(flat) else np.zeros(count, flat.dtype)).reshape(shape)
+    missing = int(np.prod(shape)) - len(flat)
+    if missing > 0:  # TensorFlow repeats the last value; none at all stands for zeros
+        flat = np.pad(flat, (0, missing), "edge" if len(flat) else "constant")
+    return flat.reshape(shape)
 
 
-def subgraph(graph: Any, output: str, cut: Iterable[str] = ()) -> Any:
-    """The nodes that `output` depends on, in their order.
-
-    Args:
-      graph: a GraphDef; left as it is.
-      output: the node whose value is wanted.
-      cut: nodes at which to stop; they are not kept.
+def subgraph(graph: Any, output: str) -> Any:
+    """The nodes that `output` depends on, in their order; `graph` is left as it is.
 
     Raises:
-      RunError: if `output` is not there.
+      RunError: if `output`, or something it depends on, is not there.
     """
     nodes = {node.name: node for node in graph.node}
-    if output not in nodes:
-        raise RunError(f"cannot cut the graph at {output}: it has no such operation")
-    wanted, waiting, stop = set(), [output], set(cut)
+    wanted, waiting = set(), [output]
     while waiting:
         name = waiting.pop()
-        if name in wanted or name in stop:
+        if name in wanted:
             continue
+        if name not in nodes:
+            raise RunError(f"cannot cut the graph at {output}: it has no operation {name}")
         wanted.add(name)
         waiting += [node_name(source) for source in nodes[name].input]
     kept = new_graph()

@@ -41,13 +41,18 @@ class Evaluation:
 
 
 class Standardiser:
-    """Mean 0 and deviation 1 for each feature, as the training list has it; a feature that never varies stays 0."""
+    """Centres each feature and divides it by the root of its variance plus the median variance of all.
+
+    So the features are of one size, but those that hardly vary are not blown up to it: plain standardisation lowers the
+    accuracy by half a point on average (docs/decisions.md). A feature that never varies stays 0.
+    """
 
     def __init__(self, features: npt.NDArray[np.float32]) -> None:
         flat = features.reshape(-1, features.shape[-1])
         self.mean: npt.NDArray[np.float32] = flat.mean(axis=0, dtype=np.float64).astype(np.float32)
-        deviation = flat.std(axis=0, dtype=np.float64).astype(np.float32)
-        self.scale: npt.NDArray[np.float32] = np.where(deviation > 1e-6, 1 / np.maximum(deviation, 1e-6), 0).astype(
+        variance = flat.var(axis=0, dtype=np.float64)
+        spread = np.sqrt(variance + np.median(variance))
+        self.scale: npt.NDArray[np.float32] = np.where(variance > 1e-12, 1 / np.maximum(spread, 1e-6), 0).astype(
             np.float32
         )
 

@@ -5,6 +5,7 @@ Photo -> Scan -> Split -> Backbone -> Bottlenecks -> Head -> Export
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,7 +28,7 @@ class Photo:
     @property
     def name(self) -> str:
         """The file's name without folders."""
-        return Path(self.path).name
+        return os.path.basename(self.path)  # noqa: PTH119 - asked a million times
 
 
 @dataclass(frozen=True)

@@ -121,6 +121,8 @@ class Plan:
         for name in ("train_batch_size", "validation_batch_size", "test_batch_size"):
             if getattr(self, name) == 0:
                 raise UserError(f"--{name}=0 is no batch; give 1 or more, or -1 for all")
+        if self.legacy_split and self.split_seed:
+            raise UserError("--legacy_split and --split_seed exclude each other: the original's deal has no seed")
         if not self.output_labels:
             raise UserError("--output_labels is empty; name a file")
 

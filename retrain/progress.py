@@ -1,16 +1,18 @@
 """Counts in, a line for people out: how far, how fast, how long still.
 
-On a terminal one line that is written over; in a log a plain line now and then. The clock starts with the first item.
+On a terminal one line that is written over; in a log a plain line now and then. The clock starts when the work does.
 """
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from typing import TextIO
 
 _TERMINAL_EVERY_S = 0.1
 _LOG_EVERY_S = 10.0
+_TAKE_AWAY = "\r\x1b[2K"  # to the line's beginning; empty it
 
 
 class Progress:
@@ -36,14 +38,16 @@ class Progress:
             return
         self._last = now
         line = describe(done, self._total, self._noun, now - self._start) + (f"  {detail}" if detail else "")
-        self._stream.write(f"\r\x1b[2K{line}" if self._terminal else f"{line}\n")
+        if self._terminal:  # a line that wraps could not be taken away
+            line = _TAKE_AWAY + line[: shutil.get_terminal_size().columns - 1]
+        self._stream.write(line if self._terminal else f"{line}\n")
         self._stream.flush()
         self._open = self._terminal
 
     def close(self) -> None:
-        """Takes the line away."""
+        """Takes the line away, at the end or to make room for another line; `update` brings it back."""
         if self._open:
-            self._stream.write("\r\x1b[2K")
+            self._stream.write(_TAKE_AWAY)
             self._stream.flush()
             self._open = False
 
@@ -54,10 +58,20 @@ def describe(done: int, total: int, noun: str, elapsed_s: float) -> str:
     >>> describe(50, 200, "photos", 10.0)
     '50 of 200 photos, 5.0 photos/s, 30 s left'
     """
-    rate = done / elapsed_s if elapsed_s > 0 else 0.0
-    if not rate:
-        return f"{done} of {total} {noun}"
-    return f"{done} of {total} {noun}, {_short(rate)} {noun}/s, {duration((total - done) / rate)} left"
+    speed = speed_of(done, total, noun, elapsed_s)
+    return f"{done} of {total} {noun}" + (f", {speed}" if speed else "")
+
+
+def speed_of(done: int, total: int, noun: str, elapsed_s: float) -> str:
+    """Rate and time left; nothing where neither is known yet.
+
+    >>> speed_of(50, 200, "photos", 10.0)
+    '5.0 photos/s, 30 s left'
+    """
+    if not done or elapsed_s <= 0:
+        return ""
+    rate = done / elapsed_s
+    return f"{_short(rate)} {noun}/s, {duration((total - done) / rate)} left"
 
 
 def duration(seconds: float) -> str:

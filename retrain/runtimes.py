@@ -15,6 +15,7 @@ from label_image.errors import RunError
 from label_image.quiet import tensorflow
 from retrain.nouns import Backbone
 
+_DRIVER = ("/dev/nvidiactl", "/dev/nvidia0", "/usr/lib/wsl/lib/libcuda.so.1")  # the last on Windows' own Linux
 _BATCH = 32  # photos a call on TensorFlow
 
 
@@ -39,19 +40,17 @@ def choose(backbone: Backbone, device: str) -> Runtime:
     Raises:
       RunError: a GPU was asked for and TensorFlow sees none; the line says what it sees.
     """
-    gpu = _gpu() if device == "gpu" or (device == "auto" and _nvidia_here()) else ""
-    if device == "gpu" and not gpu:
-        raise RunError(f"no GPU for --device=gpu: {why_no_gpu()}")
+    wanted = device == "gpu" or (device == "auto" and _nvidia_here())
+    gpu = _gpu() if wanted else ""
     if gpu:
         return _tensorflow(backbone, "gpu", f"TensorFlow on {gpu}")
-    why = "LiteRT on the CPU"
-    if device == "auto" and _nvidia_here():
-        why += f" (there is a GPU, but {why_no_gpu()})"
+    if device == "gpu":
+        raise RunError(f"no GPU for --device=gpu: {why_no_gpu()}")
+    note = f" (there is a GPU, but {why_no_gpu()})" if wanted else ""
     if backbone.tflite is None:
-        return _tensorflow(
-            backbone, "cpu", f"TensorFlow on the CPU: LiteRT can not run {backbone.name} ({backbone.why_no_tflite})"
-        )
-    return _litert(backbone.tflite, why)
+        why = f"TensorFlow on the CPU{note}: LiteRT can not run {backbone.name} ({backbone.why_no_tflite})"
+        return _tensorflow(backbone, "cpu", why)
+    return _litert(backbone.tflite, f"LiteRT on the CPU{note}")
 
 
 def _litert(tflite: Path, why: str) -> Runtime:
@@ -77,6 +76,9 @@ def why_no_gpu() -> str:
         return f"this TensorFlow {tf.__version__} is built without CUDA (it sees {seen}); on Linux: pip install 'tensorflow[and-cuda]'"
     if not _nvidia_here():
         return f"TensorFlow {tf.__version__} sees only {seen}, and there is no NVIDIA driver here; install the driver, or use --device=cpu"
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if hidden in ("", "-1"):
+        return f"TensorFlow {tf.__version__} sees only {seen}: CUDA_VISIBLE_DEVICES={hidden} hides the GPU; unset it"
     return f"TensorFlow {tf.__version__} sees only {seen}; its CUDA libraries are missing: pip install 'tensorflow[and-cuda]'"
 
 
@@ -88,4 +90,4 @@ def _gpu() -> str:
 
 
 def _nvidia_here() -> bool:
-    return os.path.exists("/dev/nvidiactl") or os.path.exists("/dev/nvidia0")  # noqa: PTH110 - nothing to join
+    return any(os.path.exists(path) for path in _DRIVER)  # noqa: PTH110 - nothing to join

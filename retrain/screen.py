@@ -5,6 +5,7 @@ Results and log lines go to standard output, so that a log holds them; warnings 
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Iterable
 
@@ -16,6 +17,9 @@ class Screen:
 
     def __init__(self, verbosity: str = "INFO") -> None:
         self._level = _LEVELS[verbosity]
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")  # a file's name need not be UTF-8
         self.terminal = sys.stderr.isatty() and self._level <= _LEVELS["INFO"]
 
     def debug(self, line: str) -> None:

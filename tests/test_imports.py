@@ -15,7 +15,6 @@ FILES = sorted([*ROOT.glob("label_image/**/*.py"), *ROOT.glob("retrain/**/*.py")
 TENSORFLOW_FILES = {
     "label_image/quiet.py",
     "retrain/backbones/frozen.py",
-    "retrain/backbones/keras_applications.py",
     "retrain/backbones/network_keras.py",
     "retrain/backbones/tfhub.py",
 }

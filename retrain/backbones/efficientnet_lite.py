@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -50,17 +49,18 @@ SCALINGS = {
 }
 
 
-def load(name: str, weights: Path) -> Network:
-    """Builds the network `name` from the package's `.pth`.
+def load(name: str, weights: bytes) -> Network:
+    """Builds the network `name` from the bytes of the package's `.pth`.
 
     Raises:
       RunError: if the weights do not read or do not fit the architecture.
     """
-    state = read_state(weights)
     try:
-        return _build(SCALINGS[name], state)
-    except (KeyError, ValueError) as error:
-        raise RunError(f"cannot build {name}: {weights.name} lacks {error}; install the package again") from None
+        return _build(SCALINGS[name], read_state(weights))
+    except KeyError as error:
+        raise RunError(f"cannot build {name}: its weights lack {error}") from None
+    except ValueError as error:
+        raise RunError(f"cannot build {name}: its weights do not read ({error})") from None
 
 
 def _build(scaling: Scaling, state: dict[str, npt.NDArray[Any]]) -> Network:

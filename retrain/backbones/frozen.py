@@ -1,11 +1,20 @@
-"""A headless GraphDef in, a headless `.tflite` out, by TensorFlow's converter; for networks that we do not write ourselves."""
+"""A network of TensorFlow's own in, a headless GraphDef and `.tflite` out; for networks that we do not write ourselves."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from label_image.quiet import native_noise_hidden, tensorflow
+from retrain.graph_def import parse_graph
+
+# Of a feature, relative to the largest: the same float32 sums in another order, through a hundred layers or two.
+_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -22,26 +31,12 @@ class FrozenGraph:
     width: int  # features a photo
 
 
-def to_tflite(frozen: FrozenGraph) -> tuple[bytes | None, str]:
-    """Converts it.
+def freeze(function: Callable[[Any], Any], height_px: int, width_px: int) -> FrozenGraph:
+    """Freezes a Python function on float32 [n, height_px, width_px, 3], 0..255 -> float32 [n, width].
 
-    Returns:
-      (the bytes of a `.tflite`, "") or (None, why LiteRT can not run it).
+    Raises:
+      ValueError: the function's result has another shape.
     """
-    tf = tensorflow()
-    graph_def = tf.compat.v1.GraphDef.FromString(frozen.graph.SerializeToString())
-    try:
-        with native_noise_hidden():
-            function = tf.compat.v1.wrap_function(lambda: tf.compat.v1.import_graph_def(graph_def, name=""), [])
-            pruned = function.prune(f"{frozen.input_layer}:0", f"{frozen.features_layer}:0")
-            converter = tf.lite.TFLiteConverter.from_concrete_functions([pruned], pruned)
-            return bytes(converter.convert()), ""
-    except Exception as error:  # the converter raises many kinds; TensorFlow itself can still run the graph
-        return None, " ".join(str(error).split())[:200]
-
-
-def freeze(function: Any, height_px: int, width_px: int) -> FrozenGraph:
-    """A Python function on float32 [n, height, width, 3] in 0..255 -> float32 [n, width], as a FrozenGraph."""
     tf = tensorflow()
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
@@ -51,9 +46,75 @@ def freeze(function: Any, height_px: int, width_px: int) -> FrozenGraph:
             lambda image: tf.identity(function(image), name="features"), input_signature=[spec]
         ).get_concrete_function()
         frozen = convert_variables_to_constants_v2(concrete)
-    from retrain.graph_def import parse_graph
-
+    shape = frozen.outputs[0].shape
+    if shape.rank != 2 or not shape[1]:
+        raise ValueError(f"its output has shape {shape}, expected [photos, features]")
     graph = parse_graph(frozen.graph.as_graph_def().SerializeToString(), "the frozen graph")
-    width = int(frozen.outputs[0].shape[-1])
     names = (frozen.inputs[0].op.name, frozen.outputs[0].op.name)
-    return FrozenGraph(graph, *names, height_px, width_px, (0.0,), (1.0,), width)
+    return FrozenGraph(graph, *names, height_px, width_px, (0.0,), (1.0,), int(shape[1]))
+
+
+def to_tflite(frozen: FrozenGraph) -> tuple[bytes | None, str]:
+    """Converts it, and runs the result once beside the original.
+
+    Returns:
+      (the bytes of a `.tflite`, "") or (None, why LiteRT can not run it).
+
+    Raises:
+      ValueError: TensorFlow itself can not run the graph, or its features are no numbers.
+    """
+    tf = tensorflow()
+    function = graph_function(frozen.graph, frozen.input_layer, frozen.features_layer)
+    pixels = np.random.default_rng(0).uniform(0, 255, (2, frozen.height_px, frozen.width_px, 3))
+    batch = ((pixels - np.array(frozen.mean)) / np.array(frozen.std)).astype(np.float32)
+    with native_noise_hidden():
+        try:
+            expected = function(tf.constant(batch)).numpy()
+        except (ValueError, tf.errors.OpError) as error:
+            raise ValueError(f"TensorFlow can not run the graph on two photos: {_one_line(error)}") from None
+        if not np.isfinite(expected).all():
+            raise ValueError("its features are no finite numbers")
+        try:
+            tflite = bytes(tf.lite.TFLiteConverter.from_concrete_functions([function], function).convert())
+            got = _run(tflite, batch)
+        except Exception as error:  # the converter raises many kinds; TensorFlow can still run the graph
+            missing = sorted(set(re.findall(r"tf\.([A-Z]\w+)", str(error))))
+            return None, f"it lacks {', '.join(missing)}" if missing else _one_line(error)
+    # The converter has its faults: of Lgamma, for one, it makes an empty constant, and says nothing.
+    if got.shape == expected.shape and np.abs(got - expected).max() <= _TOLERANCE * np.abs(expected).max():
+        return tflite, ""
+    return None, "the converter's file gives other features than the graph"
+
+
+def graph_function(graph: Any, input_layer: str, output_layer: str) -> Any:
+    """A GraphDef as a TensorFlow function from one operation's output to another's.
+
+    Raises:
+      ValueError: TensorFlow refuses the graph.
+    """
+    tf = tensorflow()
+    graph_def = tf.compat.v1.GraphDef.FromString(graph.SerializeToString())
+    try:
+        with native_noise_hidden():
+            function = tf.compat.v1.wrap_function(lambda: tf.compat.v1.import_graph_def(graph_def, name=""), [])
+            return function.prune(f"{input_layer}:0", f"{output_layer}:0")
+    except (ValueError, TypeError, tf.errors.OpError) as error:
+        raise ValueError(f"TensorFlow refuses the graph: {_one_line(error)}") from None
+
+
+def _run(tflite: bytes, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The features of two pictures on LiteRT."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_content=tflite)
+    interpreter.allocate_tensors()
+    rows = []
+    for picture in pixels:
+        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], picture[None])
+        interpreter.invoke()
+        rows.append(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]).reshape(-1))
+    return np.stack(rows)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -14,7 +14,7 @@ import numpy as np
 
 from label_image.errors import RunError
 from retrain.backbones.frozen import FrozenGraph
-from retrain.graph_def import constant, new_graph, operation, placeholder, subgraph
+from retrain.graph_def import INT32, constant, new_graph, operation, placeholder, subgraph
 
 INPUT = "Mul"
 FEATURES = "pool_3"
@@ -26,44 +26,42 @@ def headless(graph: Any) -> FrozenGraph:
     """Cuts and frees the graph.
 
     Raises:
-      RunError: if `Mul` or `pool_3` are not in it.
+      RunError: `pool_3` is not in it, or does not depend on `Mul`.
     """
-    names = {node.name for node in graph.node}
-    missing = [name for name in (INPUT, FEATURES) if name not in names]
-    if missing:
-        raise RunError(
-            f"cannot use this Inception graph: it has no operation {' or '.join(missing)}; is it classify_image_graph_def.pb?"
-        )
-    kept = subgraph(graph, FEATURES, cut=[INPUT])
     free = new_graph()
     placeholder(free, INPUT, [-1, _SIZE_PX, _SIZE_PX, 3])
-    for node in kept.node:
-        _copy(node, free)
+    for node in graph.node:
+        if node.name != INPUT:
+            _copy(node, free)
     shape = constant(free, "features/shape", np.array([-1, WIDTH], np.int32))
     operation(free, "Reshape", "features", [FEATURES, shape])
-    free.node[-1].attr["Tshape"].type = 3
-    return FrozenGraph(free, INPUT, "features", _SIZE_PX, _SIZE_PX, (128.0,), (128.0,), WIDTH)
+    free.node[-1].attr["Tshape"].type = INT32
+    kept = subgraph(free, "features")
+    if INPUT not in {node.name for node in kept.node}:
+        raise RunError(
+            f"cannot cut the graph: {FEATURES} does not depend on {INPUT}; is it classify_image_graph_def.pb?"
+        )
+    return FrozenGraph(kept, INPUT, "features", _SIZE_PX, _SIZE_PX, (128.0,), (128.0,), WIDTH)
 
 
 def _copy(node: Any, graph: Any) -> None:
-    """Adds a node; a retired operation becomes the ones that compute the same."""
+    """Adds a node without its control inputs, which only ordered checks; a retired operation becomes what it computes."""
+    sources = [source for source in node.input if not source.startswith("^")]
     if node.op == "BatchNormWithGlobalNormalization":
-        _batch_norm(node, graph)
+        _batch_norm(node, sources, graph)
         return
     copy = graph.node.add()
     copy.CopyFrom(node)
-    del copy.input[:]
-    copy.input.extend(
-        source for source in node.input if not source.startswith("^")
-    )  # control inputs only ordered checks
+    copy.ClearField("input")
+    copy.input.extend(sources)
     if copy.op == "CheckNumerics":
         copy.op = "Identity"
         del copy.attr["message"]
 
 
-def _batch_norm(node: Any, graph: Any) -> None:
+def _batch_norm(node: Any, sources: list[str], graph: Any) -> None:
     """(x - mean) * rsqrt(variance + epsilon) * gamma + beta; gamma only where the attribute asks for it."""
-    source, mean, variance, beta, gamma = (name for name in node.input if not name.startswith("^"))
+    source, mean, variance, beta, gamma = sources
     epsilon = constant(graph, f"{node.name}/epsilon", np.array(node.attr["variance_epsilon"].f, np.float32))
     spread = operation(graph, "Add", f"{node.name}/spread", [variance, epsilon])
     scale = operation(graph, "Rsqrt", f"{node.name}/rsqrt", [spread])

@@ -1,97 +1,100 @@
 """The name of a Keras application in, a headless FrozenGraph out, with the application's own preprocessing inside it.
 
 `keras:MobileNetV2` takes pixels of 0 to 255: what `preprocess_input` of that application does is part of the graph, so that
-no export can get it wrong.
+no export can get it wrong. Keras knows the address and the digest of its weights, and has a cache; the download itself is ours.
 """
 
 from __future__ import annotations
 
-import difflib
+import contextlib
 import hashlib
+import importlib.metadata
 import sys
+import urllib.request
+import urllib.response
+from collections.abc import Iterator
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
-from label_image.errors import RunError, UserError
-from label_image.quiet import native_noise_hidden, tensorflow
+from label_image.errors import RunError
 from retrain.backbones.frozen import FrozenGraph, freeze
+from retrain.backbones.network_keras import keras_on_tensorflow
+from retrain.backbones.shelf import Shelf, Weights
 from retrain.backbones.table import KERAS_PREFIX, Architecture
-from retrain.plan import DEFAULT_ARCHITECTURE, Plan
+from retrain.digest import file_digest
+from retrain.plan import DEFAULT_ARCHITECTURE
 
 
-def load(row: Architecture, plan: Plan) -> tuple[FrozenGraph, str, str]:
+def find(row: Architecture, shelf: Shelf) -> Weights:
+    """`NAME.weights.h5` in --model_dir, else the ImageNet weights that this Keras brings, without asking for them yet."""
+    own = shelf.find(f"{row.name.removeprefix(KERAS_PREFIX)}.weights.h5")
+    if own:
+        return Weights(file_digest(own), str(own), own)
+    published = f"{row.name}, ImageNet, Keras {importlib.metadata.version('keras')}"  # its digests are in its source
+    return Weights(hashlib.sha256(published.encode()).hexdigest(), published)
+
+
+def load(row: Architecture, found: Weights, shelf: Shelf) -> FrozenGraph:
     """Builds the application without its head.
 
-    Weights: `NAME.weights.h5` in --model_dir, else Keras's own cache, else the network.
-
-    Returns:
-      (the network, sha256 of its weights, where they came from)
-
     Raises:
-      UserError: Keras has no such application.
-      RunError: its weights are not to be had.
+      RunError: its weights are not to be had, or are not its weights.
     """
-    tensorflow()
-    import keras
-
-    name, builder, module = _application(keras, row.name.removeprefix(KERAS_PREFIX))
-    own = Path(plan.model_dir) / f"{name}.weights.h5"
-    try:
-        with native_noise_hidden():
-            if own.is_file():
-                model = builder(include_top=False, pooling="avg", weights=None, input_shape=_shape(builder))
-                model.load_weights(str(own))
-                source = str(own)
-            else:
-                model, source = _with_imagenet(builder, plan)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise RunError(
-            f"cannot get the weights of keras:{name}: {' '.join(str(error).split())[:200]}; tried {own}, Keras's cache "
-            f"and the network; put them at {own}, or use {DEFAULT_ARCHITECTURE}, which needs no download"
-        ) from None
+    keras = keras_on_tensorflow()
+    builder = getattr(keras.applications, row.name.removeprefix(KERAS_PREFIX))
+    module = sys.modules[builder.__module__]
+    with _brought_by(shelf, keras) as brought:
+        try:
+            weights = None if found.path else "imagenet"
+            model = builder(include_top=False, pooling="avg", weights=weights, input_shape=_shape(builder))
+            if found.path:
+                model.load_weights(str(found.path))
+        except (OSError, ValueError, RuntimeError, KeyError) as error:
+            remedy = f"delete {' and '.join(map(str, brought)) or 'it in Keras cache'} and try again"
+            if found.path:
+                remedy = f"they must be saved from keras.applications.{builder.__name__}(include_top=False)"
+            raise RunError(
+                f"cannot use the weights of {row.name} ({found.source}): {' '.join(str(error).split())[:200]}; {remedy}, "
+                f"or use {DEFAULT_ARCHITECTURE}, which needs no download"
+            ) from None
     height_px, width_px = model.input_shape[1:3]
-    frozen = freeze(lambda image: model(module.preprocess_input(image), training=False), height_px, width_px)
-    return frozen, _digest(model), source
+    return freeze(lambda image: model(module.preprocess_input(image), training=False), height_px, width_px)
 
 
-def _with_imagenet(builder: Any, plan: Plan) -> tuple[Any, str]:
-    if plan.offline:
-        import socket
+class _Brought(urllib.request.BaseHandler):
+    """Answers what Keras asks the web with files that our own download brings: resumed, and refused under --offline."""
 
-        kept, socket.socket.connect = socket.socket.connect, _refuse  # type: ignore[method-assign]
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+        self.files: list[Path] = []
+
+    def default_open(self, request: urllib.request.Request) -> Any:
+        """The file at an address, out of --model_dir."""
+        name = request.full_url.rsplit("/", 1)[1]
+        path = self._shelf.find(name) or self._shelf.bring(request.full_url, self._shelf.place(name))
+        self.files.append(path)
+        return urllib.response.addinfourl(path.open("rb"), Message(), request.full_url, 200)
+
+
+@contextlib.contextmanager
+def _brought_by(shelf: Shelf, keras: Any) -> Iterator[list[Path]]:
+    """Lets urllib, which Keras downloads with, ask `shelf` while the block runs; yields the files that were asked for."""
+    handler = _Brought(shelf)
+    talks = keras.config.is_interactive_logging_enabled()
+    keras.config.disable_interactive_logging()
+    opener = urllib.request.OpenerDirector()  # a bare one: it knows no way but this handler
+    opener.add_handler(handler)
+    urllib.request.install_opener(opener)
     try:
-        model = builder(include_top=False, pooling="avg", weights="imagenet", input_shape=_shape(builder))
+        yield handler.files
     finally:
-        if plan.offline:
-            socket.socket.connect = kept  # type: ignore[method-assign]
-    return model, "Keras"
-
-
-def _refuse(*_: object) -> None:
-    raise OSError("--offline: the network is not to be used")
-
-
-def _application(keras: Any, typed: str) -> tuple[str, Any, Any]:
-    """(exact name, constructor, module with preprocess_input) of an application, whatever case was typed."""
-    builders = {name: item for name, item in vars(keras.applications).items() if name[0].isupper() and callable(item)}
-    exact = {name.lower(): name for name in builders}.get(typed.lower())
-    if exact is None:
-        close = difflib.get_close_matches(typed, builders, 3, 0.4)
-        raise UserError(
-            f"unknown --architecture=keras:{typed}; {'did you mean keras:' + ' or keras:'.join(close) + '?' if close else 'see keras.io/api/applications'}"
-        )
-    builder = builders[exact]
-    return exact, builder, sys.modules[builder.__module__]
+        urllib.request.install_opener(urllib.request.build_opener())
+        if talks:
+            keras.config.enable_interactive_logging()
 
 
 def _shape(builder: Any) -> tuple[int, int, int]:
-    """The size at which the application was trained."""
+    """The size at which the application was trained; MobileNetV3 takes any and does not tell."""
     height_px, width_px, channels = builder(weights=None).input_shape[1:]
-    return int(height_px or 224), int(width_px or 224), int(channels)
-
-
-def _digest(model: Any) -> str:
-    digest = hashlib.sha256()
-    for array in model.get_weights():
-        digest.update(array.tobytes())
-    return digest.hexdigest()
+    return height_px or 224, width_px or 224, channels

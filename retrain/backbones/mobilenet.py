@@ -40,44 +40,45 @@ def to_network(graph: Any, size_px: int) -> Network:
     """
     reader = _Reader(graph)
     layers: list[Conv] = []
-    name = node_name(reader.node(_POOL).input[0])
-    while name != INPUT:
-        layer, name = reader.conv(name)
-        layers.append(layer)
-    layers.reverse()
-    kernel = reader.value(
-        reader.node(
-            f"{_CLASSIFIER}/convolution" if reader.has(f"{_CLASSIFIER}/convolution") else f"{_CLASSIFIER}/Conv2D"
-        ).input[1]
-    )
-    biases = reader.value(reader.node(f"{_CLASSIFIER}/BiasAdd").input[1])
-    return Network(size_px, tuple(layers), (kernel[0, 0], biases))
+    try:
+        name = node_name(reader.node(_POOL).input[0])
+        while name != INPUT:
+            layer, name = reader.conv(name)
+            layers.append(layer)
+            if len(layers) > len(graph.node):
+                raise ValueError("its layers go round in a circle")
+        kernel = reader.value(reader.node(f"{_CLASSIFIER}/convolution", f"{_CLASSIFIER}/Conv2D").input[1])
+        biases = reader.value(reader.node(f"{_CLASSIFIER}/BiasAdd").input[1])
+        return Network(size_px, tuple(reversed(layers)), (kernel[0, 0], biases))
+    except (ValueError, IndexError, RecursionError) as error:
+        raise RunError(f"cannot read the graph: {error}; is it a frozen MobileNet v1?") from None
 
 
 class _Reader:
+    """Nodes by name; ValueError where the graph is not built as expected."""
+
     def __init__(self, graph: Any) -> None:
         self._nodes = {node.name: node for node in graph.node}
 
-    def has(self, name: str) -> bool:
-        return name in self._nodes
-
-    def node(self, name: str) -> Any:
-        if name not in self._nodes:
-            raise RunError(f"cannot read the graph: no operation {name}; is it a frozen MobileNet v1?")
-        return self._nodes[name]
+    def node(self, *names: str) -> Any:
+        """The first of these that is there."""
+        found = next((self._nodes[name] for name in names if name in self._nodes), None)
+        if found is None:
+            raise ValueError(f"no operation {names[0]}")
+        return found
 
     def conv(self, relu: str) -> tuple[Conv, str]:
         """The layer that ends in the ReLU6 `relu`, and the name of what it takes."""
         top = self.node(relu)
         if top.op != "Relu6":
-            raise RunError(f"cannot read the graph: {relu} is {top.op}, not Relu6; is it a frozen MobileNet v1?")
+            raise ValueError(f"{relu} is {top.op}, not Relu6")
         below, shift = self._with_constant(top.input[0], ("Add", "AddV2", "BiasAdd"))
         scale = None
         if self.node(below).op == "Mul":
             below, scale = self._with_constant(below, ("Mul",))
         node = self.node(below)
         if node.op not in ("Conv2D", "DepthwiseConv2dNative") or node.attr["padding"].s != b"SAME":
-            raise RunError(f"cannot read the graph: {below} is {node.op}; is it a frozen MobileNet v1?")
+            raise ValueError(f"{below} is {node.op}, not a convolution")
         source = node_name(node.input[0])
         one, zero = np.ones_like(shift), np.zeros_like(shift)
         norm = Norm(one if scale is None else scale, shift, zero, one, 0.0)
@@ -90,7 +91,7 @@ class _Reader:
         """An operation of a tensor and a constant -> (the tensor's node, the constant)."""
         node = self.node(node_name(name))
         if node.op not in ops:
-            raise RunError(f"cannot read the graph: {node.name} is {node.op}; is it a frozen MobileNet v1?")
+            raise ValueError(f"{node.name} is {node.op}, not {' or '.join(ops)}")
         return node_name(node.input[0]), self.value(node.input[1])
 
     def value(self, name: str) -> npt.NDArray[np.float32]:
@@ -101,20 +102,20 @@ class _Reader:
         if node.op == "Dequantize":
             return self._dequantized(node)
         if node.op not in _FOLDABLE:
-            raise RunError(f"cannot read the graph: {node.name} is {node.op}, a constant was expected")
+            raise ValueError(f"{node.name} is {node.op}, not a constant")
         result = _FOLDABLE[node.op](*(self.value(source) for source in node.input))  # type: ignore[operator]
         return np.asarray(result, np.float32)
 
     def _dequantized(self, node: Any) -> npt.NDArray[np.float32]:
-        """uint8 with a range -> float32, as TensorFlow's operation does it in either of its modes for weights."""
+        """uint8 with a range -> float32, with TensorFlow's own rounding in its two modes for weights."""
         packed = self.node(node_name(node.input[0])).attr["value"].tensor
         shape = [dim.size for dim in packed.tensor_shape.dim]
-        quantized = np.frombuffer(packed.tensor_content, np.uint8).reshape(shape).astype(np.float64)
-        low, high = float(self.value(node.input[1])), float(self.value(node.input[2]))
-        step = (high - low) / 255
-        if node.attr["mode"].s == b"MIN_FIRST":  # zero is one of the 256 levels
-            low = round(low / step) * step
-        return (quantized * step + low).astype(np.float32)
+        quantized = np.frombuffer(packed.tensor_content, np.uint8).reshape(shape).astype(np.float32)
+        low, high = (np.float32(self.value(name)) for name in node.input[1:3])
+        step = np.float32((high - low) / 255.0)
+        if node.attr["mode"].s == b"MIN_FIRST" and step:  # zero is one of the 256 levels
+            low = np.float32(np.round(low / step)) * step
+        return quantized * step + low
 
 
 def _layer_name(name: str) -> str:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from label_image.quiet import tensorflow
 from retrain.backbones.network import FEATURES, INPUT, Conv, Network
 
 
-def to_keras(network: Network) -> Any:
-    """A keras.Model: float32 [n, size, size, 3], scaled -> float32 [n, width]."""
+def keras_on_tensorflow() -> Any:
+    """Imports Keras with TensorFlow under it, whatever ~/.keras/keras.json or KERAS_BACKEND say."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"
     tensorflow()
     import keras
 
+    return keras
+
+
+def to_keras(network: Network) -> Any:
+    """A keras.Model: float32 [n, size, size, 3], scaled -> float32 [n, width]."""
+    keras = keras_on_tensorflow()
     image = keras.Input((network.size_px, network.size_px, 3), name=INPUT)
     outputs: dict[str, Any] = {INPUT: image}
     weights: list[tuple[Any, list[Any]]] = []

@@ -1,100 +1,153 @@
-"""A TF-Hub feature vector in, a headless FrozenGraph out: an address, a local folder, TF2 SavedModels and TF1 modules.
+"""A TF-Hub feature vector in, a headless FrozenGraph out: an address or a folder, a TF2 SavedModel or a TF1 module.
 
-Such modules take pixels of 0 to 1 by TF-Hub's convention for images; the size is the module's own.
+Such modules take pixels of 0 to 1 by TF-Hub's convention for images; the size is the module's own. Addresses and cache are
+TF-Hub's (`TFHUB_CACHE_DIR`, a folder named after the address's sha1), the download is ours; tensorflow_hub is not needed.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from label_image.errors import RunError
+from label_image.errors import RunError, UserError
 from label_image.quiet import native_noise_hidden, tensorflow
-from retrain.backbones.frozen import FrozenGraph, freeze
+from retrain.backbones.frozen import FrozenGraph, freeze, graph_function
+from retrain.backbones.shelf import Shelf, Weights
 from retrain.backbones.table import Architecture
-from retrain.plan import DEFAULT_ARCHITECTURE, Plan
 
 _SIZE_PX = 224  # where a module takes any size
+_SIGNATURES = ("image_feature_vector", "default", "serving_default")  # which is asked first
+_OUTPUTS = ("feature_vector", "default")
+_MODEL = "saved_model.pb"
+_COMPRESSED = "tf-hub-format=compressed"  # what TF-Hub's servers want to hear for an archive
+
+Call = Callable[[Any], Any]  # float32 [n, height, width, 3] in 0..1 -> [n, width]
 
 
-def load(row: Architecture, plan: Plan) -> tuple[FrozenGraph, str, str]:
-    """Loads the module.
-
-    Returns:
-      (the network, sha256 of the module's files, where it came from)
+def find(row: Architecture, shelf: Shelf) -> Weights:
+    """The module on disk: a local folder, in --model_dir, in TFHUB_CACHE_DIR, or fetched.
 
     Raises:
-      RunError: the module is not to be had, or gives no feature vector.
+      UserError: a folder that holds no module.
+      RunError: it can not be fetched.
     """
-    folder = _folder(row.name, plan)
+    if "://" in row.name:
+        folder = _brought(row.name, shelf)
+    else:
+        folder = Path(row.name)
+        if not (folder / _MODEL).is_file():
+            what = f"it holds no {_MODEL}" if folder.is_dir() else "there is no such folder"
+            raise UserError(
+                f"cannot use --tfhub_module={folder}: {what}; give an unpacked module's folder or its address (https://...)"
+            )
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
+        digest.update(path.read_bytes())
+    return Weights(digest.hexdigest(), row.name, folder)
+
+
+def _brought(handle: str, shelf: Shelf) -> Path:
+    """The folder of the module at an address, out of a cache or the network."""
+    from retrain.backbones.archive import unpack
+
+    name = hashlib.sha1(handle.encode()).hexdigest()  # noqa: S324 - TF-Hub's own rule
+    cache = os.environ.get("TFHUB_CACHE_DIR")
+    for place in (shelf.find(name), Path(cache) / name if cache else None):
+        if place and (place / _MODEL).is_file():
+            return place
+    folder = Path(cache) / name if cache else shelf.place(name)
+    archive = folder.with_name(f"{name}.tgz")
+    shelf.bring(f"{handle}{'&' if '?' in handle else '?'}{_COMPRESSED}", archive)
+    unpack(archive, folder)
+    archive.unlink()
+    if not (folder / _MODEL).is_file():
+        raise RunError(f"cannot use the module {handle}: what was fetched, now in {folder}, holds no {_MODEL}")
+    return folder
+
+
+def load(row: Architecture, found: Weights) -> FrozenGraph:
+    """Loads the module that was found.
+
+    Raises:
+      RunError: it does not read, or gives no feature vector.
+    """
     tf = tensorflow()
     try:
         with native_noise_hidden():
-            module = tf.saved_model.load(str(folder))
-            call, height_px, width_px = _callable(tf, module)
-            frozen = freeze(lambda image: call(image / 255.0), height_px, width_px)
+            call, height_px, width_px = _call(tf, str(found.path))
+            return freeze(lambda image: call(image / 255.0), height_px, width_px)
     except (OSError, ValueError, TypeError, KeyError, tf.errors.OpError) as error:
         raise RunError(f"cannot use the module {row.name}: {' '.join(str(error).split())[:200]}") from None
-    return frozen, _digest(folder), str(folder) if folder == Path(row.name) else f"TF-Hub, {row.name}"
 
 
-def _folder(handle: str, plan: Plan) -> Path:
-    """The module on disk: a local folder, TF-Hub's cache, or fetched into it."""
-    if Path(handle).is_dir():
-        return Path(handle)
-    if "://" not in handle:
-        raise RunError(f"cannot use --tfhub_module={handle}: no such folder, and no address (https://...)")
-    cached = Path(os.environ.get("TFHUB_CACHE_DIR", "")) / hashlib.sha1(handle.encode()).hexdigest()  # noqa: S324 - TF-Hub's own rule
-    if os.environ.get("TFHUB_CACHE_DIR") and cached.is_dir():
-        return cached
-    remedy = (
-        f"put the unpacked module into a folder and give that, or use {DEFAULT_ARCHITECTURE}, which needs no download"
-    )
-    if plan.offline:
-        raise RunError(f"cannot fetch the module {handle}: --offline, and it is not in TFHUB_CACHE_DIR; {remedy}")
-    tensorflow()
-    with native_noise_hidden():
-        import tensorflow_hub as hub
+def _call(tf: Any, folder: str) -> tuple[Call, int, int]:
+    """(function, height, width) of a module of either kind."""
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
     try:
-        return Path(hub.resolve(handle))
-    except Exception as error:  # urllib, tarfile and hub each raise their own
-        raise RunError(f"cannot fetch the module {handle}: {' '.join(str(error).split())[:200]}; {remedy}") from None
+        saved = SavedModel.FromString((Path(folder) / _MODEL).read_bytes())
+    except Exception as error:  # protobuf's DecodeError has moved between versions
+        raise ValueError(f"its {_MODEL} does not read ({error})") from None
+    if not saved.meta_graphs:
+        raise ValueError(f"its {_MODEL} holds no graph")
+    if any(graph.HasField("object_graph_def") for graph in saved.meta_graphs):
+        return _tf2_call(tf, folder)
+    tags = min((list(graph.meta_info_def.tags) for graph in saved.meta_graphs), key=len)
+    return _tf1_call(tf, folder, tags)  # graphs with more tags are for training
 
 
-def _callable(tf: Any, module: Any) -> tuple[Any, int, int]:
-    """(function on float32 [n, h, w, 3] in 0..1 -> [n, width], height, width)."""
-    signatures = getattr(module, "signatures", {})
-    name = next((key for key in ("image_feature_vector", "default", "serving_default") if key in signatures), None)
-    if name is None and not callable(module):
-        raise ValueError("it has no signature image_feature_vector, default or serving_default and can not be called")
-    signature: Any = signatures[name] if name else None
-    height_px, width_px = _size(signature, module)
+def _tf2_call(tf: Any, folder: str) -> tuple[Call, int, int]:
+    module: Any = tf.saved_model.load(folder)
+    signatures = module.signatures
     if callable(module):
-        return module, height_px, width_px
-    ((argument, _),) = signature.structured_input_signature[1].items()
-    outputs = signature.structured_outputs
-    output = next((key for key in ("feature_vector", "default") if key in outputs), next(iter(outputs)))
-    if len(outputs[output].shape) != 2:
-        raise ValueError(f"its output {output} has shape {outputs[output].shape}, not [photos, features]")
-    return lambda image: signature(**{argument: tf.cast(image, tf.float32)})[output], height_px, width_px
+        functions = [*getattr(module.__call__, "concrete_functions", []), *signatures.values()]
+        specs = [spec for function in functions for spec in tf.nest.flatten(function.structured_input_signature)]
+        return lambda image: _features(module(image)), *_size(specs)
+    name = _chosen(signatures, _SIGNATURES)
+    ((argument, spec),) = signatures[name].structured_input_signature[1].items()
+    # Through `module`, which owns the variables: a signature alone does not keep them.
+    return lambda image: _features(module.signatures[name](**{argument: image})), *_size([spec])
 
 
-def _size(signature: Any, module: Any) -> tuple[int, int]:
-    specs = list(signature.structured_input_signature[1].values()) if signature is not None else []
-    for function in getattr(getattr(module, "__call__", None), "concrete_functions", []):  # noqa: B004 - an attribute of it
-        specs += [spec for spec in function.structured_input_signature[0] if hasattr(spec, "shape")]
-    for spec in specs:
-        if spec.shape.rank == 4 and spec.shape[1] and spec.shape[2]:
-            return int(spec.shape[1]), int(spec.shape[2])
-    return _SIZE_PX, _SIZE_PX
+def _tf1_call(tf: Any, folder: str, tags: list[str]) -> tuple[Call, int, int]:
+    """Variables of TF1 are frozen in a session: as functions, TensorFlow 2 leaves those of the oldest kind out."""
+    graph = tf.Graph()
+    with graph.as_default(), tf.compat.v1.Session() as session:
+        signatures = tf.compat.v1.saved_model.loader.load(session, tags, folder).signature_def
+        signature = signatures[_chosen(signatures, _SIGNATURES)]
+        source = next(iter(signature.inputs.values())).name
+        output = signature.outputs[_chosen(signature.outputs, _OUTPUTS)].name
+        size = _size([graph.get_tensor_by_name(source)])
+        frozen = tf.compat.v1.graph_util.convert_variables_to_constants(
+            session, graph.as_graph_def(), [output.split(":")[0]]
+        )
+    function = graph_function(frozen, source.split(":")[0], output.split(":")[0])
+    return function, *size
 
 
-def _digest(folder: Path) -> str:
-    digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            digest.update(path.relative_to(folder).as_posix().encode())
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
+def _features(outputs: Any) -> Any:
+    """The feature vector of what a module gives: a tensor, or several by name."""
+    return outputs[_chosen(outputs, _OUTPUTS)] if isinstance(outputs, Mapping) else outputs
+
+
+def _chosen(names: Iterable[str], wanted: tuple[str, ...]) -> str:
+    """The first of the wanted names that is there; the only one there is, whatever its name."""
+    there = list(names)
+    if len(there) == 1:
+        return there[0]
+    found = next((name for name in wanted if name in there), None)
+    if found is None:
+        raise ValueError(f"it has {', '.join(there) or 'nothing to call'}; expected {' or '.join(wanted)}")
+    return found
+
+
+def _size(specs: Iterable[Any]) -> tuple[int, int]:
+    """Rows and columns of the first picture whose size is fixed."""
+    shapes = (spec.shape for spec in specs if hasattr(spec, "shape"))
+    fixed = (shape for shape in shapes if shape.rank == 4 and shape[1] and shape[2])
+    height_px, width_px = next(((shape[1], shape[2]) for shape in fixed), (_SIZE_PX, _SIZE_PX))
+    return int(height_px), int(width_px)

@@ -1,0 +1,76 @@
+"""A folder's path in, what lies in it out: sorted, without hidden files, file managers' junk and links in circles."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from label_image.errors import UserError
+
+_JUNK = {
+    "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "system volume information",  # Windows
+    "__macosx", "icon\r", "@eadir", "lost+found",  # macOS, Synology, Linux
+}  # fmt: skip
+
+
+def is_junk(name: str) -> bool:
+    """Whether a file or folder is hidden, or left by a file manager."""
+    return name.startswith(".") or name.lower() in _JUNK
+
+
+def is_dir(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a folder or a link to one; a link in a circle is not."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def leads_back(entry: os.DirEntry[str]) -> bool:
+    """Whether a folder is a link to the folder it lies in, or to one above."""
+    if not entry.is_symlink():
+        return False
+    here = os.path.realpath(os.path.dirname(entry.path))  # noqa: PTH120 - text, as scandir gives it
+    real = os.path.realpath(entry.path)
+    return here == real or here.startswith(real.rstrip(os.sep) + os.sep)
+
+
+def entries(folder: str) -> list[os.DirEntry[str]]:
+    """What is in a folder, by name; what is hidden and junk left out.
+
+    Raises:
+      UserError: it may not be read.
+    """
+    with _reading(folder) as found:
+        return sorted((entry for entry in found if not is_junk(entry.name)), key=lambda entry: entry.name)
+
+
+def sub_folders(folder: str) -> list[str]:
+    """Names of the folders in a folder, sorted; hidden ones, junk and links in circles left out."""
+    return [entry.name for entry in entries(folder) if is_dir(entry) and not leads_back(entry)]
+
+
+def has_files(folder: str) -> bool:
+    """Whether a file lies in a folder itself."""
+    with _reading(folder) as found:
+        return any(not is_junk(entry.name) and not is_dir(entry) for entry in found)
+
+
+def count_files(folder: str) -> int:
+    """How many files lie in a folder itself; none in one that may not be read."""
+    try:
+        return sum(not is_dir(entry) for entry in entries(folder))
+    except UserError:
+        return 0
+
+
+@contextmanager
+def _reading(folder: str) -> Iterator[Iterator[os.DirEntry[str]]]:
+    try:
+        with os.scandir(folder) as found:
+            yield found
+    except OSError as error:
+        raise UserError(
+            f"cannot read the folder {folder}: {error.strerror}; change its permissions, or copy the photos elsewhere"
+        ) from None

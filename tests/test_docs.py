@@ -1,0 +1,67 @@
+"""Documents that can not lie: the flag tables are printed from the code, and every command of the README means something."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from label_image.cli import Command
+from label_image.flags import parse
+from retrain.plan import Plan
+from tests.conftest import ROOT
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+COMMAND = re.compile(r"^(?:\$ )?python -m (retrain|label_image) (-\S.*)$", re.MULTILINE)
+
+
+def test_the_flag_page_is_what_the_code_prints():
+    done = subprocess.run(
+        [sys.executable, "tools/docs.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_of_a_page_is_understood(page):
+    import shlex
+
+    for module, words in COMMAND.findall(page.read_text("utf-8")):
+        if "--help" not in words:
+            parse({"retrain": Plan, "label_image": Command}[module], shlex.split(words, comments=True), module)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_to_a_file_leads_somewhere(page):
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8")):
+        assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_make_target_named_exists(page):
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"`make ([a-z]+)`", page.read_text("utf-8"))) <= targets
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_flag_named_exists(page):
+    known = {name for cls in (Plan, Command) for name in cls.__dataclass_fields__}
+    others = {
+        "out",
+        "count",
+        "models",
+        "repeat",
+        "original",
+        "splits",
+        "architectures",
+        "check",
+        "target",
+        "help",
+        "pass",
+        "name",
+        "noname",
+    }
+    for name in re.findall(r"`--([a-z_]+)", page.read_text("utf-8")):
+        assert name in known | others, f"{page.name}: --{name}"
