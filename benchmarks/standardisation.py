@@ -1,0 +1,88 @@
+"""Test accuracy of the head with plain standardisation against ours, over values of --split_seed.
+
+python benchmarks/standardisation.py PHOTOS [PHOTOS ...] --models MODELS [--splits 20]
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import shutil
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from retrain import head  # noqa: E402 - the path comes first
+from retrain.augment import View  # noqa: E402
+from retrain.backbones.prepare import prepare  # noqa: E402
+from retrain.bottlenecks import extract  # noqa: E402
+from retrain.nouns import TESTING, Bottlenecks  # noqa: E402
+from retrain.plan import Plan  # noqa: E402
+from retrain.runtimes import choose  # noqa: E402
+from retrain.scan import scan_photos  # noqa: E402
+from retrain.split import split_photos  # noqa: E402
+from retrain.store import Store  # noqa: E402
+
+ARCHITECTURES = ("efficientnet_lite0", "mobilenet_0.25_128", "mobilenet_0.25_224", "mobilenet_1.0_224")
+
+
+class Plain(head.Standardiser):
+    """Deviation 1 for every feature."""
+
+    def __init__(self, features: np.ndarray) -> None:
+        super().__init__(features)
+        deviation = features.reshape(-1, features.shape[-1]).std(axis=0, dtype=np.float64)
+        self.scale = np.where(deviation > 1e-6, 1 / np.maximum(deviation, 1e-6), 0).astype(np.float32)
+
+
+def silent(*_: object) -> None:
+    """Says nothing."""
+
+
+def accuracies(plan: Plan, splits: int) -> list[float]:
+    """Test accuracy in percent for each split."""
+    store = Store(Path(plan.bottleneck_dir))
+    scan = scan_photos(plan, store, silent)
+    backbone = prepare(plan, silent)
+    runtime = choose(backbone, "cpu")
+    features = extract(scan.photos, backbone, lambda: runtime, store, View(), silent).features
+    store.close()
+    results = []
+    for seed in range(splits):
+        plan = dataclasses.replace(plan, split_seed=seed)
+        split = split_photos(scan, plan)
+        data = Bottlenecks(features[None], split.label_ids, split.lists)
+        trained = head.train(data, split.labels, plan, silent, silent)
+        rows = data.rows(TESTING)
+        results.append(100 * float((trained.logits(features[rows]).argmax(axis=1) == split.label_ids[rows]).mean()))
+    return results
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("photos", type=Path, nargs="+")
+    parser.add_argument("--models", type=Path, required=True)
+    parser.add_argument("--splits", type=int, default=20)
+    options = parser.parse_args()
+    print("| photos | architecture | plain | ours |\n|---|---|---|---|")
+    ours = head.Standardiser
+    with tempfile.TemporaryDirectory() as scratch:
+        shutil.copytree(options.models, Path(scratch, "models"), copy_function=shutil.copyfile)
+        for photos in options.photos:
+            for name in ARCHITECTURES:
+                plan = Plan(str(photos), name, model_dir=f"{scratch}/models", bottleneck_dir=f"{scratch}/bottlenecks")
+                means = []
+                for kind in (Plain, ours):
+                    head.Standardiser = kind
+                    means.append(statistics.mean(accuracies(plan, options.splits)))
+                print(f"| {photos.name} | {name} | {means[0]:.1f} | {means[1]:.1f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
