@@ -207,7 +207,7 @@ def test_a_wrong_file_is_refused_and_not_kept(tmp_path, monkeypatch, web, sha256
 def test_a_server_that_is_away_is_one_line_with_all_that_helps(tmp_path, monkeypatch, web):  # noqa: F811
     published_at(monkeypatch, "http://127.0.0.1:9")
     line = refused(plan_of(tmp_path / "models"))
-    assert f"not in {tmp_path / 'models'}" in line  # what was tried
+    assert f"no weights in {tmp_path / 'models'}" in line  # what was tried
     assert f"http://127.0.0.1:9/{ARCHIVE}" in line  # the address
     assert f"put the file at {tmp_path / 'models' / ARCHIVE}" in line  # the file, and where to put it
     assert "use efficientnet_lite0, which needs no download" in line  # what works at once

@@ -71,14 +71,15 @@ def tf1_module(folder, *, resource):
 
 
 def assert_gives_the_module_s_features(backbone):
-    """Pixels of 0 to 255 in, and out comes what the module computes of 0 to 1."""
+    """As the original's script had it: the input is `Placeholder`, and takes 0 to 1."""
     tf = tensorflow()
     pixels = np.random.default_rng(4).integers(0, 256, (2, backbone.height_px, backbone.width_px, 3)).astype(np.float32)
     wanted = features(tf, pixels / 255, KERNEL).numpy()
-    assert (backbone.mean, backbone.std, backbone.width) == ((0.0,), (1.0,), 5)
+    assert (backbone.mean, backbone.std, backbone.width) == ((0.0,), (255.0,), 5)
+    assert backbone.input_layer == "Placeholder"
     graph = GraphRunner(backbone.graph, backbone.input_layer, backbone.features_layer)
     for runner in (graph, LitertRunner(backbone.tflite)):
-        np.testing.assert_allclose(runner.scores(pixels), wanted, atol=1e-5, rtol=0)  # means of float32 sums
+        np.testing.assert_allclose(runner.scores(pixels / 255), wanted, atol=1e-5, rtol=0)  # means of float32 sums
 
 
 @pytest.fixture(scope="module")

@@ -31,8 +31,10 @@ class FrozenGraph:
     width: int  # features a photo
 
 
-def freeze(function: Callable[[Any], Any], height_px: int, width_px: int) -> FrozenGraph:
-    """Freezes a Python function on float32 [n, height_px, width_px, 3], 0..255 -> float32 [n, width].
+def freeze(
+    function: Callable[[Any], Any], height_px: int, width_px: int, input_layer: str = "input", std: float = 1.0
+) -> FrozenGraph:
+    """Freezes a Python function on float32 [n, height_px, width_px, 3], pixels / std -> float32 [n, width].
 
     Raises:
       ValueError: the function's result has another shape.
@@ -40,7 +42,7 @@ def freeze(function: Callable[[Any], Any], height_px: int, width_px: int) -> Fro
     tf = tensorflow()
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    spec = tf.TensorSpec([None, height_px, width_px, 3], tf.float32, name="input")
+    spec = tf.TensorSpec([None, height_px, width_px, 3], tf.float32, name=input_layer)
     with native_noise_hidden():
         concrete = tf.function(
             lambda image: tf.identity(function(image), name="features"), input_signature=[spec]
@@ -51,7 +53,7 @@ def freeze(function: Callable[[Any], Any], height_px: int, width_px: int) -> Fro
         raise ValueError(f"its output has shape {shape}, expected [photos, features]")
     graph = parse_graph(frozen.graph.as_graph_def().SerializeToString(), "the frozen graph")
     names = (frozen.inputs[0].op.name, frozen.outputs[0].op.name)
-    return FrozenGraph(graph, *names, height_px, width_px, (0.0,), (1.0,), int(shape[1]))
+    return FrozenGraph(graph, *names, height_px, width_px, (0.0,), (std,), int(shape[1]))
 
 
 def to_tflite(frozen: FrozenGraph) -> tuple[bytes | None, str]:

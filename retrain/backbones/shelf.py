@@ -26,7 +26,7 @@ from retrain.digest import file_digest
 from retrain.nouns import Backbone
 from retrain.plan import DEFAULT_ARCHITECTURE, Plan
 
-BUILD = 2  # raise it when the same weights become another file
+BUILD = 3  # raise it when the same weights become another file
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Shelf:
         except RunError as error:
             looked = " and ".join(map(str, self._folders))
             raise RunError(
-                f"not in {looked}; {error}; or use {DEFAULT_ARCHITECTURE}, which needs no download"
+                f"no weights in {looked}; {error}; or use {DEFAULT_ARCHITECTURE}, which needs no download"
             ) from None
 
     def kept(self, row: Architecture, found: Weights) -> Backbone | None:

@@ -79,7 +79,8 @@ def load(row: Architecture, found: Weights) -> FrozenGraph:
     try:
         with native_noise_hidden():
             call, height_px, width_px = _call(tf, str(found.path))
-            return freeze(lambda image: call(image / 255.0), height_px, width_px)
+            # Name and range as the original's TF-Hub script had them, so that the tutorial's label_image command fits.
+            return freeze(call, height_px, width_px, "Placeholder", 255.0)
     except (OSError, ValueError, TypeError, KeyError, tf.errors.OpError) as error:
         raise RunError(f"cannot use the module {row.name}: {' '.join(str(error).split())[:200]}") from None
 
