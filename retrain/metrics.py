@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,18 +23,37 @@ def softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return np.exp(log_softmax(logits))
 
 
+def losses(logits: npt.NDArray[np.float32], label_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    """float32 [n, classes], int64 [n] -> float32 [n]: the cross-entropy of each row, in nats."""
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    surprise: npt.NDArray[np.float32] = np.log(np.exp(shifted).sum(axis=1))
+    surprise -= shifted[np.arange(len(label_ids)), label_ids]
+    return surprise
+
+
+def hits(logits: npt.NDArray[np.float32], label_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """float32 [n, classes], int64 [n] -> bool [n]: is the largest value at the label? Of equal ones the first counts."""
+    right: npt.NDArray[np.bool_] = logits.argmax(axis=1) == label_ids
+    return right
+
+
 def cross_entropy(logits: npt.NDArray[np.float32], label_ids: npt.NDArray[np.int64]) -> float:
     """Mean cross-entropy in nats; nan where there is nothing to average."""
-    if not len(label_ids):
-        return math.nan
-    return float(-log_softmax(logits)[np.arange(len(label_ids)), label_ids].mean())
+    return mean(losses(logits, label_ids))
 
 
 def accuracy(logits: npt.NDArray[np.float32], label_ids: npt.NDArray[np.int64]) -> float:
     """Share of rows whose largest value is at the label, 0..1; nan where there are none."""
-    if not len(label_ids):
-        return math.nan
-    return float((logits.argmax(axis=1) == label_ids).mean())
+    return mean(hits(logits, label_ids))
+
+
+def mean(values: npt.NDArray[Any]) -> float:
+    """The mean; nan where there is nothing to average.
+
+    >>> mean(np.array([True, False, True, True]))
+    0.75
+    """
+    return float(values.mean()) if len(values) else math.nan
 
 
 def wilson_interval(right: int, tested: int) -> tuple[float, float]:

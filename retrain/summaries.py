@@ -1,7 +1,7 @@
 """Evaluations in, TensorBoard event files out, with the original's tags; tensorboard's own writer, no TensorFlow.
 
 `train/` and `validation/` below --summaries_dir, as the original's. A folder there that this tool did not make is never
-touched: a marker file says which are ours, and of those only old event files are removed.
+touched: a marker file says which are ours and names the event files in them, and only those are removed by the next run.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from label_image.errors import RunError, UserError
 from retrain.head import Evaluation
+from retrain.metrics import softmax
 
 MARKER = ".made-by-retrain"
 RUNS = ("train", "validation")
@@ -37,23 +38,32 @@ class Summaries:
 
     def __init__(self, folder: Path) -> None:
         check_folder(folder)
+        name = f"events.out.tfevents.{int(time.time())}.{socket.gethostname()}"
         try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for old in _ours(folder):
+                old.unlink(missing_ok=True)
+            (folder / MARKER).write_text("".join(f"{run}/{name}\n" for run in RUNS), "utf-8")
             for run in RUNS:
-                (folder / run).mkdir(parents=True, exist_ok=True)
-                for old in (folder / run).glob("events.out.tfevents.*"):
-                    old.unlink()
-            (folder / MARKER).touch()
-            self._writers = {run: EventFile(folder / run) for run in RUNS}
+                (folder / run).mkdir(exist_ok=True)
+            self._writers = {run: EventFile(folder / run / name) for run in RUNS}
         except OSError as error:
             raise RunError(f"cannot write --summaries_dir={folder}: {error.strerror or error}") from None
         self._count = 0
 
     def write(self, point: Evaluation) -> None:
         """Adds one evaluation to both runs."""
-        self._add("train", point.step, point.train_accuracy, point.train_loss, self._layer(point, point.train_logits))
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        layer = Summary()
+        for name, numbers in (("weights", point.weights), ("biases", point.biases)):
+            _scalars(layer, f"{_LAYER}/{name}/summaries", numbers)
+            if not self._count % _HISTOGRAM_EVERY:
+                _histogram(layer, f"{_LAYER}/{name}/summaries/histogram", numbers)
+        self._add("train", point.step, (point.train_accuracy, point.train_loss), point.train_logits, layer)
         if point.validation_count:
-            values = self._layer(point, point.validation_logits)
-            self._add("validation", point.step, point.validation_accuracy, point.validation_loss, values)
+            figures = (point.validation_accuracy, point.validation_loss)
+            self._add("validation", point.step, figures, point.validation_logits, layer)
         self._count += 1
 
     def close(self) -> None:
@@ -61,42 +71,30 @@ class Summaries:
         for writer in self._writers.values():
             writer.close()
 
-    def _layer(self, point: Evaluation, logits: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[np.float32]]:
-        layer = {f"{_LAYER}/weights": point.weights, f"{_LAYER}/biases": point.biases}
-        if self._count % _HISTOGRAM_EVERY:
-            return layer
-        from retrain.metrics import softmax
-
-        return {**layer, f"{_LAYER}/Wx_plus_b/pre_activations": logits, "activations": softmax(logits)}
-
     def _add(
-        self, run: str, step: int, accuracy: float, loss: float, values: dict[str, npt.NDArray[np.float32]]
+        self, run: str, step: int, figures: tuple[float, float], logits: npt.NDArray[np.float32], layer: Any
     ) -> None:
         from tensorboard.compat.proto.event_pb2 import Event
-        from tensorboard.compat.proto.summary_pb2 import Summary
 
-        summary = Summary()
-        summary.value.add(tag="accuracy_1", simple_value=accuracy)
-        summary.value.add(tag="cross_entropy_1", simple_value=loss)
-        for tag, numbers in values.items():
-            if tag.endswith(("weights", "biases")):
-                _scalars(summary, tag, numbers)
-                tag = f"{tag}/summaries/histogram"  # noqa: PLW2901 - the original's tag
-            if not self._count % _HISTOGRAM_EVERY:
-                _histogram(summary.value.add(tag=tag).histo, numbers)
-        self._writers[run].add(Event(wall_time=time.time(), step=step, summary=summary))
+        event = Event(wall_time=time.time(), step=step)
+        for tag, figure in zip(("accuracy_1", "cross_entropy_1"), figures, strict=True):
+            event.summary.value.add(tag=tag, simple_value=figure)
+        event.summary.MergeFrom(layer)
+        if not self._count % _HISTOGRAM_EVERY:
+            _histogram(event.summary, f"{_LAYER}/Wx_plus_b/pre_activations", logits)
+            _histogram(event.summary, "activations", softmax(logits))
+        self._writers[run].add(event)
 
 
 class EventFile:
     """One event file, in tensorboard's record format. Its EventFileWriter would import TensorFlow where it is installed."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, path: Path) -> None:
         from tensorboard.compat.proto.event_pb2 import Event
         from tensorboard.summary.writer.record_writer import RecordWriter
 
-        now = time.time()
-        self._writer: Any = RecordWriter((folder / f"events.out.tfevents.{int(now)}.{socket.gethostname()}").open("wb"))
-        self.add(Event(wall_time=now, file_version="brain.Event:2"))
+        self._writer: Any = RecordWriter(path.open("wb"))
+        self.add(Event(wall_time=time.time(), file_version="brain.Event:2"))
 
     def add(self, event: Any) -> None:
         """Adds an Event."""
@@ -122,14 +120,25 @@ def check_folder(folder: Path) -> None:
         )
 
 
+def _ours(folder: Path) -> list[Path]:
+    """The event files that the last run made, as the marker names them."""
+    try:
+        names = (folder / MARKER).read_text("utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+    known = {f"{run}/{path.name}": path for run in RUNS for path in (folder / run).glob("events.out.tfevents.*")}
+    return [known[name] for name in names if name in known]
+
+
 def _scalars(summary: Any, tag: str, numbers: npt.NDArray[np.float32]) -> None:
     figures = {"mean": numbers.mean(), "stddev_1": numbers.std(), "max": numbers.max(), "min": numbers.min()}
     for name, figure in figures.items():
-        summary.value.add(tag=f"{tag}/summaries/{name}", simple_value=float(figure))
+        summary.value.add(tag=f"{tag}/{name}", simple_value=float(figure))
 
 
-def _histogram(histogram: Any, numbers: npt.NDArray[np.float32]) -> None:
+def _histogram(summary: Any, tag: str, numbers: npt.NDArray[np.float32]) -> None:
     counts, edges = np.histogram(numbers, bins=_BINS)
+    histogram = summary.value.add(tag=tag).histo
     histogram.min, histogram.max = float(numbers.min()), float(numbers.max())
     histogram.num, histogram.sum = float(numbers.size), float(numbers.sum(dtype=np.float64))
     histogram.sum_squares = float(np.square(numbers, dtype=np.float64).sum())
