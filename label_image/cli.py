@@ -72,6 +72,7 @@ def label(command: Command, images: Sequence[str]) -> int:
     if not images:
         raise UserError("no photo given: --image daisy.jpg")
     from label_image.classifier import Classifier
+    from label_image.describe import one_line
     from label_image.inspect import Overrides
 
     overrides = Overrides(
@@ -79,9 +80,8 @@ def label(command: Command, images: Sequence[str]) -> int:
         command.input_layer, command.output_layer,
     )  # fmt: skip
     classifier = Classifier(command.graph, overrides, command.threads)
-    for fact, origin in classifier.card.facts.items():
-        if "guess" in origin or "default" in origin:
-            print(f"label_image: {fact}: {origin}", file=sys.stderr)
+    if taken := one_line(classifier.card):
+        print(f"label_image: {taken}", file=sys.stderr)
     if len(images) == 1 and not Path(images[0]).is_dir() and not _is_pattern(images[0]):
         return _label_one(classifier, images[0], command.top_k)
     return _label_many(classifier, expand(images), command.top_k)

@@ -1,0 +1,121 @@
+"""A Keras file (.keras, .h5; Keras 2 and 3) in, one flat GraphDef out. Its first bytes tell what it is, not its name."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from label_image.detectors.saved_model import first_line, freeze
+from label_image.errors import RunError
+from label_image.quiet import native_noise_hidden, tensorflow
+
+HDF5 = b"\x89HDF\r\n\x1a\n"
+
+
+def frozen_keras(path: Path) -> tuple[Any, str, str, str, str]:
+    """Loads a Keras model and freezes it.
+
+    Returns:
+      the GraphDef, what it is, its input and output tensors, and who names them.
+
+    Raises:
+      RunError: neither Keras loads it, or it is weights without a network; one line.
+    """
+    version = _version(path)
+    model, loader = _loaded(path, version)
+    tf = tensorflow()
+    try:
+        with native_noise_hidden():
+            spec = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in model.inputs]
+            call = tf.function(lambda *inputs: model(inputs[0] if len(inputs) == 1 else list(inputs), training=False))
+            frozen = freeze(call.get_concrete_function(*spec))
+    except Exception as error:  # layers of a foreign model fail in many ways
+        raise RunError(f"cannot run {path}: {loader} can not trace it ({first_line(error)})") from None
+    what = f"a Keras {'HDF5' if path.open('rb').read(8) == HDF5 else 'zip'} file (Keras {version or 'of unknown version'}, loaded by {loader})"
+    return frozen.graph.as_graph_def(), what, str(frozen.inputs[0].name), str(frozen.outputs[0].name), "the Keras model"
+
+
+def _version(path: Path) -> str:
+    """The Keras that wrote it; "" where it does not say."""
+    try:
+        if path.open("rb").read(8) == HDF5:
+            import h5py
+
+            with h5py.File(path, "r") as file:
+                if "model_config" not in file.attrs:
+                    raise RunError(
+                        f"cannot use {path}: it holds weights without a network; save the whole model: model.save(...)"
+                    )
+                version = file.attrs.get("keras_version", "")
+                return version.decode() if isinstance(version, bytes) else str(version)
+        with zipfile.ZipFile(path) as archive:
+            return str(json.loads(archive.read("metadata.json")).get("keras_version", ""))
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise RunError(f"cannot read {path}: the Keras file is damaged ({first_line(error)})") from None
+
+
+def _loaded(path: Path, version: str) -> tuple[Any, str]:
+    """Keras 2 wrote what only tf_keras reads; where the first choice refuses, the other is tried."""
+    tensorflow()
+    loaders = [_by_keras_3, _by_tf_keras] if version.startswith("3") else [_by_tf_keras, _by_keras_3]
+    said = []
+    for load in loaders:
+        try:
+            with native_noise_hidden():
+                return load(path)
+        except ImportError as error:
+            said.append(f"{error.name or 'keras'} is not installed")
+        except Exception as error:  # as above
+            said.append(first_line(error))
+    raise RunError(
+        f"cannot run {path}: no Keras here loads it ({said[0]}); pip install tf_keras, or export a .tflite of it"
+    )
+
+
+def _by_keras_3(path: Path) -> tuple[Any, str]:
+    import keras
+
+    with _as_hdf5(path) as named:
+        return _without_dropout(keras.models.load_model(named, compile=False)), "keras"
+
+
+def _by_tf_keras(path: Path) -> tuple[Any, str]:
+    import tf_keras
+
+    with _as_hdf5(path) as named:
+        return _without_dropout(tf_keras.models.load_model(named, compile=False)), "tf_keras"
+
+
+class _as_hdf5:  # noqa: N801 - read as a word
+    """A path whose ending agrees with its first bytes: Keras goes by the ending, so a link with the right one is made."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._folder: Any = None
+
+    def __enter__(self) -> str:
+        wanted = ".h5" if self._path.open("rb").read(8) == HDF5 else ".keras"
+        if self._path.suffix == wanted:
+            return str(self._path)
+        import shutil
+        import tempfile
+
+        self._folder = tempfile.TemporaryDirectory()
+        copy = Path(self._folder.name) / f"model{wanted}"
+        shutil.copyfile(self._path, copy)
+        return str(copy)
+
+    def __exit__(self, *_: object) -> None:
+        if self._folder is not None:
+            self._folder.cleanup()
+
+
+def _without_dropout(model: Any) -> Any:
+    """Layers that were called with training=True would drop out for ever: their rate is set to 0."""
+    for layer in getattr(model, "layers", []):
+        if hasattr(layer, "rate") and "ropout" in type(layer).__name__:
+            layer.rate = 0.0
+        _without_dropout(layer)
+    return model

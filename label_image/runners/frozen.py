@@ -1,0 +1,63 @@
+"""A classifier of another maker and pixels in, its output out: the graph that was examined, rewritten for labelling, on TensorFlow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from label_image.detectors.net import bare
+from label_image.detectors.opened import opened
+from label_image.detectors.rewrite import for_labelling
+from label_image.errors import RunError
+from label_image.quiet import native_noise_hidden, tensorflow
+
+
+class FrozenRunner:
+    """Runs a `.pb`, SavedModel or Keras file, one photo at a time, so that graphs made for one photo answer as they should."""
+
+    name = "tensorflow"
+
+    def __init__(self, path: Path, kind: str, input_layer: str, output_layer: str) -> None:
+        self._tf = tf = tensorflow()
+        self._path = path
+        graph_def, self.notes = for_labelling(opened(path, kind).net, input_layer, output_layer)
+
+        def load() -> None:
+            tf.compat.v1.import_graph_def(graph_def, name="")
+
+        try:
+            with native_noise_hidden():
+                wrapped = tf.compat.v1.wrap_function(load, [])
+                source = wrapped.graph.as_graph_element(f"{bare(input_layer)}:0")
+                output = output_layer if ":" in output_layer else f"{output_layer}:0"
+                self._dtype = source.dtype
+                self._function: Any = wrapped.prune(source, wrapped.graph.as_graph_element(output))
+        except Exception as error:  # TensorFlow refuses a foreign graph in many ways
+            raise RunError(f"cannot run {path}: TensorFlow refuses it ({_said(error)})") from None
+
+    def scores(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Runs the network: float32 [n, ...] as its card says -> float32 [n, outputs]."""
+        return np.stack([self._run(self._tf.cast(self._tf.constant(row[None]), self._dtype)) for row in batch])
+
+    def scores_of_file(self, data: bytes) -> npt.NDArray[np.float32]:
+        """Runs a network that reads the photo's file itself: bytes -> float32 [outputs]."""
+        try:
+            return self._run(self._tf.constant(data))
+        except RunError:
+            return self._run(self._tf.constant([data]))
+
+    def _run(self, value: Any) -> npt.NDArray[np.float32]:
+        try:
+            with native_noise_hidden():
+                return np.asarray(self._function(value).numpy(), np.float32).reshape(-1)
+        except Exception as error:  # as above
+            raise RunError(f"cannot run {self._path}: {_said(error)}") from None
+
+
+def _said(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    told = [line for line in lines if not line.startswith(("Graph execution error", "Detected at", "File "))]
+    return " ".join((told or [type(error).__name__])[0].split())[:200]
