@@ -44,7 +44,7 @@ class Card:
 
 
 _NOT_STORED = ("facts", "what", "inspected")
-_OPTIONAL: dict[str, str | int] = {
+_OPTIONAL: dict[str, Any] = {
     "order": "RGB", "layout": "NHWC", "dtype": "float32", "crop_px": 0, "output": "probabilities", "outputs": 0,
 }  # fmt: skip
 

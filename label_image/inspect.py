@@ -53,6 +53,11 @@ def kind_of(path: Path) -> str:
         ) from None
     except OSError as error:
         raise UserError(f"cannot use {path}: {error.strerror}") from None
+    return _kind_of_file(path, head)
+
+
+def _kind_of_file(path: Path, head: bytes) -> str:
+    """The same of a file, by its first bytes."""
     if head[4:8] == b"TFL3":
         return "tflite"
     if head[:4] == _HDF5:

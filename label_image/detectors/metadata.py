@@ -112,7 +112,7 @@ def _image(tensor: _Table) -> tuple[tuple[float, ...], tuple[float, ...], bool]:
     return mean, std, image is not None and image.byte(_COLOUR) == _GREY
 
 
-def read(path: Path, data: bytes | np.ndarray[Any, Any] | None) -> Metadata:
+def read(data: bytes | np.ndarray[Any, Any] | None) -> Metadata:
     """The metadata in a model's buffer; an empty one where it is damaged or there is none."""
     if data is None:
         return Metadata()

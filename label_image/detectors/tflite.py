@@ -104,6 +104,7 @@ class TfliteFile:
 
     @staticmethod
     def indices(values: Any) -> list[int]:
+        """Numbers of a flatbuffer's vector as a list."""
         return [] if isinstance(values, int) else [int(value) for value in values]  # 0 is the schema's "nothing"
 
 
@@ -135,7 +136,7 @@ def evidence(path: Path, input_layer: str = "", output_layer: str = "") -> Evide
 def _evidence(file: TfliteFile, input_layer: str, output_layer: str) -> Evidence:
     source = _chosen(file, file.inputs, input_layer, "input_layer")
     result = _chosen(file, file.outputs, output_layer, "output_layer")
-    said = metadata.read(file.path, file.entry(metadata.NAME))
+    said = metadata.read(file.entry(metadata.NAME))
     labels, inside = metadata.packed_labels(file.path, said.labels_file)
     stated = None
     if said.mean and said.std:
@@ -163,12 +164,12 @@ def _chosen(file: TfliteFile, tensors: list[int], typed: str, flag: str) -> int:
     """The tensor typed, or else the likeliest: an image has most dimensions, scores have few and end in a softmax."""
     if typed:
         for index in tensors:
-            if typed.split(":")[0] in (file.names[index], file.names[index].split(":")[0]):
+            if typed.split(":", maxsplit=1)[0] in (file.names[index], file.names[index].split(":")[0]):
                 return index
         has = ", ".join(file.names[index] for index in tensors)
         raise UserError(f"--{flag}={typed} is not in {file.path}; it has {has}")
     if not tensors:
-        raise RunError(f"cannot use {file.path}: it has no {flag.split('_')[0]}")
+        raise RunError(f"cannot use {file.path}: it has no {flag.removesuffix('_layer')}")
     if flag == "input_layer":
         return max(tensors, key=lambda index: len(file.shape(index)))
     return max(tensors, key=lambda i: (len(file.shape(i)) <= 2, _kind(file, i) in ("probabilities", "sigmoid")))
