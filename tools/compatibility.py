@@ -200,7 +200,7 @@ def row(found: Outcome) -> str:
 
 
 def _first(text: str) -> str:
-    return text.split(" (--")[0]
+    return text.split(" (--", maxsplit=1)[0]
 
 
 def page(found: list[Outcome]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from label_image.detectors.evidence import Evidence
 from label_image.detectors.graph import evidence
 from label_image.detectors.net import Net
+from label_image.detectors.rewrite import for_labelling
 
 
 @dataclass(frozen=True)
@@ -21,13 +22,21 @@ class Opened:
     input_layer: str = ""  # where the format names it
     output_layer: str = ""
     why: str = ""  # who names them
+    _ready: dict[tuple[str, str], tuple[Any, tuple[str, ...]]] = field(default_factory=dict)
 
     def evidence(self, path: Path, input_layer: str, output_layer: str) -> Evidence:
         """What it shows; what the user typed comes before what the format names."""
         why = "--input_layer, --output_layer" if input_layer or output_layer else self.why
-        return evidence(
-            self.net, path, self.what, (input_layer or self.input_layer, output_layer or self.output_layer), why
-        )
+        ends = (input_layer or self.input_layer, output_layer or self.output_layer)
+        found = evidence(self.net, path, self.what, ends, why)
+        return replace(found, notes=self.for_labelling(found.input_layer, found.output_layer)[1])
+
+    def for_labelling(self, input_layer: str, output_layer: str) -> tuple[Any, tuple[str, ...]]:
+        """The graph rewritten for labelling, and what was mended; made once."""
+        ends = (input_layer, output_layer)
+        if ends not in self._ready:
+            self._ready[ends] = for_labelling(self.net, *ends)
+        return self._ready[ends]
 
 
 def opened(path: Path, kind: str) -> Opened:

@@ -48,7 +48,7 @@ def sized(net: Net, source: str, output: str, dims: tuple[int, ...] | None) -> t
         if net.op(name) == "MatMul" and (kernel := net.kernel(name)) is not None:
             rows = int(kernel.shape[0])
             before = [net.op(step) for step in way[1 : way.index(name)]]
-            if not any(op in _CONVOLUTIONS for op in before):
+            if not any(op in (*_CONVOLUTIONS, *_POOLS, "Mean") for op in before):
                 return (-1, rows), f"the first MatMul's {rows:,} rows"
             break
     channels = _channels(net, source)

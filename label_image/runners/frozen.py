@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from label_image.detectors.net import bare
 from label_image.detectors.opened import opened
-from label_image.detectors.rewrite import for_labelling
 from label_image.errors import RunError
 from label_image.quiet import native_noise_hidden, tensorflow
 
@@ -21,38 +20,34 @@ class FrozenRunner:
     name = "tensorflow"
 
     def __init__(self, path: Path, kind: str, input_layer: str, output_layer: str) -> None:
-        self._tf = tf = tensorflow()
+        tf = tensorflow()
         self._path = path
-        graph_def, self.notes = for_labelling(opened(path, kind).net, input_layer, output_layer)
-
-        def load() -> None:
-            tf.compat.v1.import_graph_def(graph_def, name="")
-
+        graph_def, _ = opened(path, kind).for_labelling(input_layer, output_layer)
+        output = output_layer if ":" in output_layer else f"{output_layer}:0"
+        graph = tf.Graph()
         try:
-            with native_noise_hidden():
-                wrapped = tf.compat.v1.wrap_function(load, [])
-                source = wrapped.graph.as_graph_element(f"{bare(input_layer)}:0")
-                output = output_layer if ":" in output_layer else f"{output_layer}:0"
-                self._dtype = source.dtype
-                self._function: Any = wrapped.prune(source, wrapped.graph.as_graph_element(output))
+            with graph.as_default(), native_noise_hidden():
+                tf.compat.v1.import_graph_def(graph_def, name="")
+                source = graph.as_graph_element(f"{bare(input_layer)}:0")
+                # A session, not a tf.function: it also runs the control flow and the bare string inputs of TensorFlow 1.
+                self._session = tf.compat.v1.Session(graph=graph)
+                self._function: Any = self._session.make_callable(graph.as_graph_element(output), [source])
+            self._dtype = source.dtype.as_numpy_dtype
+            self._batched = bare(input_layer) != "DecodeJpeg/contents"  # TensorFlow Serving's form has a batch
         except Exception as error:  # TensorFlow refuses a foreign graph in many ways
             raise RunError(f"cannot run {path}: TensorFlow refuses it ({_said(error)})") from None
 
     def scores(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Runs the network: float32 [n, ...] as its card says -> float32 [n, outputs]."""
-        return np.stack([self._run(self._tf.cast(self._tf.constant(row[None]), self._dtype)) for row in batch])
+        return np.stack([self._run(row[None].astype(self._dtype, copy=False)) for row in batch])
 
     def scores_of_file(self, data: bytes) -> npt.NDArray[np.float32]:
         """Runs a network that reads the photo's file itself: bytes -> float32 [outputs]."""
-        try:
-            return self._run(self._tf.constant(data))
-        except RunError:
-            return self._run(self._tf.constant([data]))
+        return self._run(np.array([data], object) if self._batched else data)
 
     def _run(self, value: Any) -> npt.NDArray[np.float32]:
         try:
-            with native_noise_hidden():
-                return np.asarray(self._function(value).numpy(), np.float32).reshape(-1)
+            return np.asarray(self._function(value), np.float32).reshape(-1)
         except Exception as error:  # as above
             raise RunError(f"cannot run {self._path}: {_said(error)}") from None
 
