@@ -6,7 +6,11 @@ from pathlib import Path
 
 from label_image.card import Card
 
-_RANGES: dict[tuple[tuple[float, ...], ...], str] = {((0.0,), (1.0,)): "0..255", ((0.0,), (255.0,)): "0..1", ((127.5,), (127.5,)): "-1..1"}
+_RANGES: dict[tuple[tuple[float, ...], ...], str] = {
+    ((0.0,), (1.0,)): "0..255",
+    ((0.0,), (255.0,)): "0..1",
+    ((127.5,), (127.5,)): "-1..1",
+}
 
 
 def describe(card: Card, path: Path) -> str:

@@ -168,7 +168,9 @@ def test_the_dropouts_that_tensorflow_writes_today_are_put_out(tmp_path, photo, 
     with tf.Graph().as_default() as graph:
         source = tf.compat.v1.placeholder(tf.float32, [None, SIDE, SIDE, 3], "input")
         if version == 1:
-            alive = tf.compat.v1.nn.dropout(source, keep_prob=tf.compat.v1.placeholder_with_default(0.5, [], "keep_prob"))
+            alive = tf.compat.v1.nn.dropout(
+                source, keep_prob=tf.compat.v1.placeholder_with_default(0.5, [], "keep_prob")
+            )
         else:
             alive = tf.nn.dropout(source, rate=0.6)
         pooled = tf.reduce_mean(alive, [1, 2])
@@ -220,7 +222,9 @@ def test_logits_go_through_a_softmax(tmp_path, photo):
 def test_a_softmax_written_as_exp_sum_div_is_not_applied_twice(tmp_path, photo):
     def end(graph, logits):
         power = operation(graph, "Exp", "exp", [logits])
-        total = operation(graph, "Sum", "sum", [power, constant(graph, "axis", np.array([1], np.int32))], keep_dims=True)
+        total = operation(
+            graph, "Sum", "sum", [power, constant(graph, "axis", np.array([1], np.int32))], keep_dims=True
+        )
         graph.node[-1].attr["Tidx"].type = 3
         return operation(graph, "RealDiv", "div", [power, total])
 
@@ -254,9 +258,7 @@ def test_sigmoids_stay_as_they_are(tmp_path, photo):
 def test_one_number_for_two_classes_gives_both(tmp_path, sigmoid):
     graph = new_graph()
     source = placeholder(graph, "MobilenetV1/input", [-1, SIDE, SIDE, 3])
-    at = operation(
-        graph, "AvgPool", "pool", [source], ksize=[1, SIDE, SIDE, 1], strides=[1, 1, 1, 1], padding="VALID"
-    )
+    at = operation(graph, "AvgPool", "pool", [source], ksize=[1, SIDE, SIDE, 1], strides=[1, 1, 1, 1], padding="VALID")
     at = operation(graph, "Reshape", "flat", [at, constant(graph, "s", np.array([-1, 3], np.int32))])
     at = operation(graph, "MatMul", "product", [at, constant(graph, "w", np.full((3, 1), 1.0, np.float32))])
     if sigmoid:
@@ -314,9 +316,7 @@ def test_an_original_inception_is_fed_at_mul(tmp_path):
     photo = write_photo(tmp_path / "p.jpg", (90, 160, 200), 5)
     card = Classifier(path).card
     assert (card.input_layer, card.height_px, card.mean, card.std) == ("Mul", 299, (128.0,), (128.0,))
-    np.testing.assert_allclose(
-        scores(path, photo), expected(decode(photo, 299, 299), 128.0, 128.0), atol=1e-4
-    )
+    np.testing.assert_allclose(scores(path, photo), expected(decode(photo, 299, 299), 128.0, 128.0), atol=1e-4)
     by_bytes = scores(path, photo, Overrides(input_layer="DecodeJpeg/contents"))
     np.testing.assert_allclose(by_bytes, scores(path, photo), atol=5e-3)  # another decoder, another resize
 

@@ -49,7 +49,12 @@ def colour_tflite(
         model.operator("DEQUANTIZE", [source], at)
     for number, (op, value) in enumerate(arithmetic):
         after = model.tensor(f"step_{number}", list(shape))
-        model.operator(op, [at, model.tensor(f"n_{number}", [1], np.float32([value]))], after, model.options(f"{op.title()}Options"))
+        model.operator(
+            op,
+            [at, model.tensor(f"n_{number}", [1], np.float32([value]))],
+            after,
+            model.options(f"{op.title()}Options"),
+        )
         at = after
     if shape[1] == 3:
         turned = model.tensor("nhwc", [1, *shape[2:], 3])
@@ -151,7 +156,12 @@ def test_grey_in_every_shape(tmp_path, shape):
     kernel = np.zeros((2, 784), np.float32)
     kernel[1, :392] = 4 / 392  # the second class: a bright upper half
     logits = model.tensor("logits", [1, 2])
-    model.operator("FULLY_CONNECTED", [flat, model.tensor("w", [2, 784], kernel), -1], logits, model.options("FullyConnectedOptions"))
+    model.operator(
+        "FULLY_CONNECTED",
+        [flat, model.tensor("w", [2, 784], kernel), -1],
+        logits,
+        model.options("FullyConnectedOptions"),
+    )
     result = model.tensor("scores", [1, 2])
     model.operator("SOFTMAX", [logits], result, model.options("SoftmaxOptions", beta=1.0))
     path = finish(model, tmp_path / "m.tflite", result, ("dark above", "bright above"))
@@ -246,7 +256,9 @@ def test_an_index_is_taken_off_and_a_name_is_not(tmp_path, labels, names):
     assert Classifier(path, Overrides(labels=str(tmp_path / "typed"))).card.labels == names
 
 
-@pytest.mark.parametrize("name", ["retrained_labels.txt", "labels_derived.txt", "m_labels.txt", "dict.txt", "classes.txt"])
+@pytest.mark.parametrize(
+    "name", ["retrained_labels.txt", "labels_derived.txt", "m_labels.txt", "dict.txt", "classes.txt"]
+)
 def test_labels_beside_the_file_are_found_and_named(tmp_path, name):
     path = colour_tflite(tmp_path / "m.tflite")
     (tmp_path / "labels.txt").rename(tmp_path / name)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -148,7 +149,9 @@ def _keras(truth: Truth, path: Path) -> Callable[[Path], Scores]:
         import tf_keras as keras
     else:
         import keras
-    model = keras.models.load_model(path, compile=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = keras.models.load_model(path, compile=False)
     return lambda photo: np.asarray(model(pixels(truth, photo), training=False))[0]
 
 

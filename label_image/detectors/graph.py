@@ -34,7 +34,18 @@ _INPUTS = (
     "DecodeJpeg/contents",
 )  # of known makers, likeliest first
 _OUTPUTS = ("final_result", "loss", "model_outputs", "softmax", "output", "scores", "predictions", "prob")
-_NO_SCORES: tuple[str, ...] = ("ArgMax", "TopK", "TopKV2", "Equal", "NoOp", "Assign", "SaveV2", "RestoreV2", "Const", "Assert")
+_NO_SCORES: tuple[str, ...] = (
+    "ArgMax",
+    "TopK",
+    "TopKV2",
+    "Equal",
+    "NoOp",
+    "Assign",
+    "SaveV2",
+    "RestoreV2",
+    "Const",
+    "Assert",
+)
 _NO_SCORES += ("MergeV2Checkpoints", "Print", "Mean", "MergeSummary", "ScalarSummary", "HistogramSummary")
 _KINDS = {"Softmax": "probabilities", "Sigmoid": "sigmoid", "LogSoftmax": "logits"}
 _KINDS |= dict.fromkeys(("MatMul", "BiasAdd", "Add", "AddV2", "Conv2D", "Mean", "AvgPool", "_FusedMatMul"), "logits")

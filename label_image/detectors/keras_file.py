@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from label_image.detectors.saved_model import first_line, freeze
+from label_image.detectors.saved_model import first_line, freeze, warnings_hidden
 from label_image.errors import RunError
 from label_image.quiet import native_noise_hidden, tensorflow
 
@@ -27,7 +27,7 @@ def frozen_keras(path: Path) -> tuple[Any, str, str, str, str]:
     model, loader = _loaded(path, version)
     tf = tensorflow()
     try:
-        with native_noise_hidden():
+        with native_noise_hidden(), warnings_hidden():
             spec = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in model.inputs]
             call = tf.function(lambda *inputs: model(inputs[0] if len(inputs) == 1 else list(inputs), training=False))
             frozen = freeze(call.get_concrete_function(*spec))
@@ -40,7 +40,7 @@ def frozen_keras(path: Path) -> tuple[Any, str, str, str, str]:
 def _version(path: Path) -> str:
     """The Keras that wrote it; "" where it does not say."""
     try:
-        if path.open("rb").read(8) == HDF5:
+        if _is_hdf5(path):
             import h5py
 
             with h5py.File(path, "r") as file:
@@ -56,6 +56,11 @@ def _version(path: Path) -> str:
         raise RunError(f"cannot read {path}: the Keras file is damaged ({first_line(error)})") from None
 
 
+def _is_hdf5(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(8) == HDF5
+
+
 def _loaded(path: Path, version: str) -> tuple[Any, str]:
     """Keras 2 wrote what only tf_keras reads; where the first choice refuses, the other is tried."""
     tensorflow()
@@ -63,7 +68,7 @@ def _loaded(path: Path, version: str) -> tuple[Any, str]:
     said = []
     for load in loaders:
         try:
-            with native_noise_hidden():
+            with native_noise_hidden(), warnings_hidden():
                 return load(path)
         except ImportError as error:
             said.append(f"{error.name or 'keras'} is not installed")
@@ -96,7 +101,7 @@ class _as_hdf5:  # noqa: N801 - read as a word
         self._folder: Any = None
 
     def __enter__(self) -> str:
-        wanted = ".h5" if self._path.open("rb").read(8) == HDF5 else ".keras"
+        wanted = ".h5" if self.__is_hdf5(path) else ".keras"
         if self._path.suffix == wanted:
             return str(self._path)
         import shutil

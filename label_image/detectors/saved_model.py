@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +26,7 @@ def frozen_saved_model(folder: Path) -> tuple[Any, str, str, str, str]:
     """
     tf = tensorflow()
     try:
-        with native_noise_hidden():
+        with native_noise_hidden(), warnings_hidden():
             loaded = tf.saved_model.load(str(folder))
             function, why = _function(tf, loaded)
             if function is None:
@@ -44,6 +47,14 @@ def freeze(function: Any) -> Any:
     from label_image.runners.tensorflow import constants_from
 
     return constants_from(function)
+
+
+@contextlib.contextmanager
+def warnings_hidden() -> Iterator[None]:
+    """What TensorFlow and Keras say of NumPy and of their own old forms is nothing that a user can mend."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def first_line(error: Exception) -> str:
