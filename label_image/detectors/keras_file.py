@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import shutil
+import tempfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -82,39 +86,28 @@ def _loaded(path: Path, version: str) -> tuple[Any, str]:
 def _by_keras_3(path: Path) -> tuple[Any, str]:
     import keras
 
-    with _as_hdf5(path) as named:
+    with _rightly_named(path) as named:
         return _without_dropout(keras.models.load_model(named, compile=False)), "keras"
 
 
 def _by_tf_keras(path: Path) -> tuple[Any, str]:
     import tf_keras
 
-    with _as_hdf5(path) as named:
+    with _rightly_named(path) as named:
         return _without_dropout(tf_keras.models.load_model(named, compile=False)), "tf_keras"
 
 
-class _as_hdf5:  # noqa: N801 - read as a word
-    """A path whose ending agrees with its first bytes: Keras goes by the ending, so a link with the right one is made."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._folder: Any = None
-
-    def __enter__(self) -> str:
-        wanted = ".h5" if self.__is_hdf5(path) else ".keras"
-        if self._path.suffix == wanted:
-            return str(self._path)
-        import shutil
-        import tempfile
-
-        self._folder = tempfile.TemporaryDirectory()
-        copy = Path(self._folder.name) / f"model{wanted}"
-        shutil.copyfile(self._path, copy)
-        return str(copy)
-
-    def __exit__(self, *_: object) -> None:
-        if self._folder is not None:
-            self._folder.cleanup()
+@contextlib.contextmanager
+def _rightly_named(path: Path) -> Iterator[str]:
+    """A path whose ending agrees with its first bytes: Keras goes by the ending, so a copy with the right one is made."""
+    wanted = ".h5" if _is_hdf5(path) else ".keras"
+    if path.suffix == wanted:
+        yield str(path)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / f"model{wanted}"
+        shutil.copyfile(path, copy)
+        yield str(copy)
 
 
 def _without_dropout(model: Any) -> Any:
