@@ -183,7 +183,8 @@ def outcome(truth: Truth) -> Outcome:
         return Outcome(truth, None, 0, 0.0, time.perf_counter() - start, str(error))
     seconds = time.perf_counter() - start
     answers = {photo.name: classifier.classify(photo) for photo in photos(truth)}
-    assert np.array_equal(first.scores, answers[photos(truth)[0].name].scores)  # the same photo, the same answer
+    if not np.array_equal(first.scores, answers[photos(truth)[0].name].scores):
+        return Outcome(truth, classifier.card, 0, 0.0, seconds, "the same photo, two answers")
     right = sum(answers[name].top(1)[0][0] == label for name, label in truth.answers.items())
     wanted = reference(truth)
     differences = [np.abs(answers[photo.name].scores - wanted(photo)).max() for photo in photos(truth)]

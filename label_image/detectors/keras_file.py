@@ -37,7 +37,7 @@ def frozen_keras(path: Path) -> tuple[Any, str, str, str, str]:
             frozen = freeze(call.get_concrete_function(*spec))
     except Exception as error:  # layers of a foreign model fail in many ways
         raise RunError(f"cannot run {path}: {loader} can not trace it ({first_line(error)})") from None
-    what = f"a Keras {'HDF5' if path.open('rb').read(8) == HDF5 else 'zip'} file (Keras {version or 'of unknown version'}, loaded by {loader})"
+    what = f"a Keras {'HDF5' if _is_hdf5(path) else 'zip'} file (Keras {version or 'of unknown version'}, loaded by {loader})"
     return frozen.graph.as_graph_def(), what, str(frozen.inputs[0].name), str(frozen.outputs[0].name), "the Keras model"
 
 
