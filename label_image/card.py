@@ -32,11 +32,29 @@ class Card:
     output_layer: str = ""  # the same for the scores
     training: Mapping[str, Any] = field(default_factory=dict)  # backbone, version, photos, accuracy: for people
     facts: Mapping[str, str] = field(default_factory=dict)  # field -> where its value was found; not stored
+    # Below: what only other makers' classifiers need; stored where it is not the default.
+    order: str = "RGB"  # of the channels: "RGB", "BGR" or "grey"
+    layout: str = "NHWC"  # "NHWC", "NCHW", "NHW" (no channel axis) or "flat"
+    dtype: str = "float32"  # of the input; integers are pixels as they are, "string" is the photo's file
+    crop_px: int = 0  # cut the middle square out, make it this large, cut the size out of its middle; 0 squashes
+    output: str = "probabilities"  # or "sigmoid", "logits" (softmax is applied), "as is"
+    outputs: int = 0  # how many numbers come out; 0 is not known before it has run
+    what: str = ""  # what kind of file, for people; not stored
+    inspected: bool = False  # no card was inside: the graph was examined; not stored
+
+
+_NOT_STORED = ("facts", "what", "inspected")
+_OPTIONAL: dict[str, Any] = {
+    "order": "RGB", "layout": "NHWC", "dtype": "float32", "crop_px": 0, "output": "probabilities", "outputs": 0,
+}  # fmt: skip
 
 
 def to_json(card: Card) -> str:
     """The card as one line of JSON, keys sorted, so that equal cards are equal bytes."""
-    fields = {name: value for name, value in dataclasses.asdict(card).items() if name != "facts"}
+    fields = {name: value for name, value in dataclasses.asdict(card).items() if name not in _NOT_STORED}
+    for name, default in _OPTIONAL.items():
+        if fields[name] == default:
+            del fields[name]
     return json.dumps({"format": FORMAT, **fields}, ensure_ascii=False, sort_keys=True)
 
 
@@ -66,6 +84,7 @@ def from_json(text: str | bytes, where: str) -> Card:
             output_layer=str(fields["output_layer"]),
             training=dict(fields["training"]),
             facts=dict.fromkeys(("labels", "size", "range", "input", "output"), "the card inside the file"),
+            **{name: type(default)(fields[name]) for name, default in _OPTIONAL.items() if name in fields},
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RunError(f"cannot read the card in {where}: {type(error).__name__} {error}; export it again") from None

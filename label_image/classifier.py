@@ -12,15 +12,15 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from label_image.card import Card
-from label_image.errors import PhotoError, RunError, UserError
-from label_image.inspect import Overrides, card_of, kind_of
-from label_image.pixels import decode, normalise
+from label_image.errors import PhotoError, UserError
+from label_image.inspect import Overrides, card_of, fit_labels, kind_of
+from label_image.pixels import decode, encoded, in_order, laid_out, normalise
 from label_image.workers import cores, map_ordered
 
 # Light first: a `.tflite` labels in 0.2 s, a `.pb` has to import TensorFlow.
@@ -116,14 +116,19 @@ class Classifier:
     def scores(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Runs the network on pixels: float32 [n, height, width, 3], 0..255 -> float32 [n, classes]."""
         with self._lock:
-            return self._shared.scores(normalise(batch, self.card.mean, self.card.std))
+            rows = self._shared.scores(np.stack([self._prepared(image) for image in batch]))
+        return np.stack([_finished(row, self.card.output) for row in rows])
 
     def open_runner(self) -> Runner:
         """A runner of its own for one more caller."""
         if self.kind == "tflite":
             from label_image.runners.litert import LitertRunner
 
-            return LitertRunner(self.path)
+            return LitertRunner(self.path, 1, self.card.input_layer, self.card.output_layer)
+        if self.card.inspected:
+            from label_image.runners.frozen import FrozenRunner
+
+            return FrozenRunner(self.path, self.kind, self.card.input_layer, self.card.output_layer)
         from label_image.runners.tensorflow import GraphRunner, SavedModelRunner
 
         if self.kind == "saved_model":
@@ -133,14 +138,26 @@ class Classifier:
     def _answer(self, image: str | Path | bytes, runner: Runner) -> Prediction:
         name = "" if isinstance(image, bytes) else str(image)
         try:
-            pixels = decode(image, self.card.height_px, self.card.width_px)
+            ready = self._ready(image)
         except PhotoError as error:
             return Prediction(name, (), np.zeros(0, np.float32), 0.0, error)
-        batch = normalise(pixels, self.card.mean, self.card.std)[None]
         start = time.perf_counter()
-        scores = runner.scores(batch)[0]
+        raw = runner.scores_of_file(ready) if isinstance(ready, bytes) else runner.scores(ready[None])[0]  # type: ignore[attr-defined]
         seconds = time.perf_counter() - start
+        scores = _finished(raw, self.card.output)
         return Prediction(name, self._labels_for(len(scores)), scores, seconds)
+
+    def _ready(self, image: str | Path | bytes) -> npt.NDArray[np.float32] | bytes:
+        """A photo as the network takes it, without a batch; the file's bytes where it reads them itself."""
+        card = self.card
+        if card.dtype == "string":
+            return encoded(image)
+        return self._prepared(decode(image, card.height_px, card.width_px, card.crop_px))
+
+    def _prepared(self, pixels: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """RGB [height, width, 3], 0..255 -> the channels, range and axes that the card says."""
+        card = self.card
+        return laid_out(normalise(in_order(pixels, card.order), card.mean, card.std), card.layout)
 
     def _labels_for(self, outputs: int) -> tuple[str, ...]:
         """The labels, once they are known to fit.
@@ -150,13 +167,23 @@ class Classifier:
         """
         if len(self._labels) != outputs:
             labels = self.card.labels or tuple(f"class {index}" for index in range(outputs))
-            if len(labels) != outputs:
-                raise RunError(
-                    f"cannot name the outputs of {self.path}: it has {outputs}, and there are {len(labels)} labels; "
-                    "give the labels file that was written with it: --labels"
-                )
-            self._labels = labels
+            self._labels = fit_labels(labels, outputs, self.path)
         return self._labels
+
+
+def _finished(raw: npt.NDArray[np.float32], output: str) -> npt.NDArray[np.float32]:
+    """What a network gives -> scores: logits through a softmax, one number for two classes as both of their scores.
+
+    >>> _finished(np.float32([0.25]), "sigmoid").tolist(), _finished(np.float32([1, 1]), "logits").tolist()
+    ([0.75, 0.25], [0.5, 0.5])
+    """
+    if raw.size == 1 and output != "as is":
+        share = raw if output != "logits" else 1 / (1 + np.exp(-np.clip(raw, -80, 80)))
+        return np.concatenate([1 - share, share]).astype(np.float32)
+    if output == "logits":
+        powers = np.exp(raw - raw.max())
+        return np.asarray(powers / powers.sum(), np.float32)
+    return raw
 
 
 def default_graph() -> Path:

@@ -44,6 +44,7 @@ class Command:
     input_layer: str = flag("", "The operation of a .pb that takes the pixels. Left out: the classifier says it.")
     output_layer: str = flag("", "The operation of a .pb that gives the scores. Left out: the classifier says it.")
     top_k: int = flag(5, "How many labels to print for a photo.", minimum=1)
+    describe: bool = flag(False, "Print what the classifier takes and gives, and where each fact comes from.")
     threads: int = flag(0, "Workers for many photos; 0 is one a core.", minimum=0, maximum=1024)
 
     def __post_init__(self) -> None:
@@ -69,9 +70,10 @@ def main(argv: Sequence[str]) -> int:
 
 def label(command: Command, images: Sequence[str]) -> int:
     """Labels what was asked and prints it; returns the exit status."""
-    if not images:
+    if not images and not command.describe:
         raise UserError("no photo given: --image daisy.jpg")
     from label_image.classifier import Classifier
+    from label_image.describe import describe, one_line
     from label_image.inspect import Overrides
 
     overrides = Overrides(
@@ -79,9 +81,11 @@ def label(command: Command, images: Sequence[str]) -> int:
         command.input_layer, command.output_layer,
     )  # fmt: skip
     classifier = Classifier(command.graph, overrides, command.threads)
-    for fact, origin in classifier.card.facts.items():
-        if "guess" in origin or "default" in origin:
-            print(f"label_image: {fact}: {origin}", file=sys.stderr)
+    if command.describe:
+        print(describe(classifier.card, classifier.path))
+        return 0
+    if taken := one_line(classifier.card):
+        print(f"label_image: {taken}", file=sys.stderr)
     if len(images) == 1 and not Path(images[0]).is_dir() and not _is_pattern(images[0]):
         return _label_one(classifier, images[0], command.top_k)
     return _label_many(classifier, expand(images), command.top_k)

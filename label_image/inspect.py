@@ -6,17 +6,14 @@ Never runs a network. What the user typed (Overrides) comes before what was foun
 from __future__ import annotations
 
 import dataclasses
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from label_image import card as cards
 from label_image.card import CARD_KEY, Card
 from label_image.errors import RunError, UserError
-from label_image.labels import read_labels
+from label_image.labels import fitted, read_labels
 
 
 @dataclass(frozen=True)
@@ -30,14 +27,15 @@ class Overrides:
     input_std: float | None = None
     input_layer: str = ""
     output_layer: str = ""
+    input_order: str = ""  # "rgb", "bgr" or "grey"
 
 
-# What the original label_image took when it was told nothing (FLAGS.md, generations L4 to L6).
-_ORIGINAL = Card((), 224, 224, (128.0,), (128.0,), "input", "final_result")
+_HDF5, _ZIP = b"\x89HDF", b"PK\x03\x04"
+_KINDS = "a .tflite, a .pb, a SavedModel folder, a .keras or an .h5"
 
 
 def kind_of(path: Path) -> str:
-    """Which runtime a file is for, by its content: "tflite", "graph_def" or "saved_model".
+    """Which runtime a file is for, by its content: "tflite", "graph_def", "saved_model" or "keras".
 
     Raises:
       UserError: if it is not there, or is none of these.
@@ -45,9 +43,7 @@ def kind_of(path: Path) -> str:
     if path.is_dir():
         if (path / "saved_model.pb").is_file():
             return "saved_model"
-        raise UserError(
-            f"cannot use {path}: a folder without saved_model.pb; give a .tflite, a .pb or a SavedModel folder"
-        )
+        raise UserError(f"cannot use {path}: a folder without saved_model.pb{_inside(path)}; give {_KINDS}")
     try:
         with path.open("rb") as file:
             head = file.read(8)
@@ -55,81 +51,135 @@ def kind_of(path: Path) -> str:
         raise UserError(
             f"cannot use {path}: no such file; train one first (python -m retrain --image_dir ...) or give another --graph"
         ) from None
+    except OSError as error:
+        raise UserError(f"cannot use {path}: {error.strerror}") from None
+    return _kind_of_file(path, head)
+
+
+def _kind_of_file(path: Path, head: bytes) -> str:
+    """The same of a file, by its first bytes."""
     if head[4:8] == b"TFL3":
         return "tflite"
+    if head[:4] == _HDF5:
+        return "keras"
+    if head[:4] == _ZIP:
+        return _zipped(path)
     if path.suffix == ".tflite":
         raise RunError(f"cannot use {path}: it is no .tflite (its bytes 4 to 8 are {head[4:8]!r}, not b'TFL3')")
+    if path.suffix.lower() in (".keras", ".h5", ".hdf5"):
+        raise RunError(f"cannot use {path}: it is no Keras file (it begins with {head[:4]!r})")
+    if path.name == "saved_model.pb":
+        raise UserError(f"cannot use {path}: it is one piece of a SavedModel; give its folder: --graph={path.parent}")
     return "graph_def"
+
+
+def _inside(folder: Path) -> str:
+    """What a folder holds that could be meant."""
+    found = [str(inside.parent) for inside in sorted(folder.glob("*/saved_model.pb"))]
+    found += [
+        str(inside) for ending in ("tflite", "pb", "keras", "h5") for inside in sorted(folder.glob(f"*.{ending}"))
+    ]
+    return f" (it holds {', '.join(found[:4])})" if found else ""
+
+
+def _zipped(path: Path) -> str:
+    import zipfile
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError) as error:
+        raise RunError(f"cannot read {path}: a damaged zip archive ({error})") from None
+    if "config.json" in names and any(name.endswith(".weights.h5") for name in names):
+        return "keras"
+    raise UserError(f"cannot use {path}: a zip archive ({', '.join(names[:4])}); unpack it and give what is inside")
 
 
 def card_of(path: Path, overrides: Overrides) -> Card:
     """What `path` takes and gives.
 
     Args:
-      path: a `.tflite`, a GraphDef or a SavedModel folder.
+      path: a `.tflite`, a GraphDef, a SavedModel folder or a Keras file.
       overrides: what the user typed.
 
     Raises:
       UserError: the file is not there or not to be understood.
     """
     kind = kind_of(path)
-    found = {"tflite": _tflite_card, "graph_def": _graph_card, "saved_model": _saved_model_card}[kind](path)
-    return _overridden(found, overrides)
+    inside = {"tflite": _tflite_card, "graph_def": _graph_card, "saved_model": _saved_model_card}.get(kind)
+    card = (inside(path) if inside else None) or _examined(path, kind, overrides)
+    return _fitted(_overridden(card, overrides), path)
 
 
 def embedded_tflite_card(path: Path) -> str | None:
     """The JSON of the card inside a `.tflite`; None if there is none."""
-    from ai_edge_litert import schema_py_generated as schema
+    from label_image.detectors.tflite import embedded_card
 
-    data = np.memmap(path, np.uint8, "r")
-    try:
-        model = schema.Model.GetRootAs(data, 0)
-        for index in range(model.MetadataLength()):
-            entry = model.Metadata(index)
-            if entry.Name() == CARD_KEY.encode():
-                return bytes(model.Buffers(entry.Buffer()).DataAsNumpy()).decode()
-    except (struct.error, IndexError, TypeError, ValueError, OverflowError, AttributeError) as error:
-        raise RunError(f"cannot read {path}: the .tflite is damaged ({type(error).__name__})") from None
-    return None
+    return embedded_card(path)
 
 
-def _tflite_card(path: Path) -> Card:
+def _tflite_card(path: Path) -> Card | None:
     text = embedded_tflite_card(path)
-    if text:
-        return cards.from_json(text, str(path))
-    from ai_edge_litert.interpreter import Interpreter
+    return cards.from_json(text, str(path)) if text else None
 
-    from label_image.quiet import native_noise_hidden
 
-    try:
-        with native_noise_hidden():
-            shape = [int(size) for size in Interpreter(str(path)).get_input_details()[0]["shape"]]
-    except (ValueError, RuntimeError) as error:
-        raise RunError(f"cannot run {path}: LiteRT refuses it ({str(error).splitlines()[0][:160]})") from None
-    if len(shape) != 4:
-        raise RunError(f"cannot use {path}: its input has shape {shape}, a photo needs [1, height, width, 3]")
-    facts = {"size": "the input's shape", "range": "a guess: -1..1 (override: --input_mean, --input_std)"}
-    return dataclasses.replace(
-        _ORIGINAL, height_px=shape[1], width_px=shape[2], mean=(127.5,), std=(127.5,), facts=facts
+def _graph_card(path: Path) -> Card | None:
+    from label_image.detectors.opened import opened
+
+    node = opened(path, "graph_def").net.nodes.get(CARD_KEY)
+    return cards.from_json(node.attr["value"].tensor.string_val[0], str(path)) if node is not None else None
+
+
+def _saved_model_card(path: Path) -> Card | None:
+    inside = path / "assets.extra" / f"{CARD_KEY}.json"
+    return cards.from_json(inside.read_bytes(), str(inside)) if inside.is_file() else None
+
+
+def _examined(path: Path, kind: str, typed: Overrides) -> Card:
+    """The card of a file that has none inside."""
+    from label_image.detectors.conclude import card_from
+
+    ends = (typed.input_layer.removeprefix("import/"), typed.output_layer.removeprefix("import/"))
+    if kind == "tflite":
+        from label_image.detectors.tflite import evidence
+
+        found = evidence(path, *ends)
+    else:
+        from label_image.detectors.opened import opened
+
+        found = opened(path, kind).evidence(path, *ends)
+    return card_from(found, path, labels_typed=bool(typed.labels))
+
+
+def _fitted(card: Card, path: Path) -> Card:
+    """The card with labels that fit its outputs, where both are known.
+
+    Raises:
+      RunError: they do not fit; both numbers are said.
+    """
+    if not card.inspected or not card.labels or not card.outputs:
+        return card
+    return dataclasses.replace(card, labels=fit_labels(card.labels, card.outputs, path, card.facts["labels"]))
+
+
+def fit_labels(labels: tuple[str, ...], outputs: int, path: Path, origin: str = "") -> tuple[str, ...]:
+    """The labels for `outputs` numbers: the background class left out if it must be, two names for one number.
+
+    Raises:
+      RunError: as many labels as outputs are needed; both numbers are said.
+    """
+    labels = fitted(labels, outputs)
+    if len(labels) == outputs or (outputs == 1 and len(labels) == 2):
+        return labels
+    where = f" ({origin})" if origin and origin != "--labels" else ""
+    raise RunError(
+        f"cannot name the outputs of {path}: it has {outputs}, and there are {len(labels)} labels{where}; "
+        "give the labels file that was written with it: --labels"
     )
 
 
-def _graph_card(path: Path) -> Card:
-    from label_image.runners.tensorflow import read_graph_def
-
-    graph_def = read_graph_def(path)
-    for node in graph_def.node:
-        if node.name == CARD_KEY:
-            return cards.from_json(node.attr["value"].tensor.string_val[0], str(path))
-    facts = dict.fromkeys(("size", "range", "input", "output"), "the original's default")
-    return dataclasses.replace(_ORIGINAL, facts=facts)
-
-
-def _saved_model_card(path: Path) -> Card:
-    inside = path / "assets.extra" / f"{CARD_KEY}.json"
-    if inside.is_file():
-        return cards.from_json(inside.read_bytes(), str(inside))
-    return dataclasses.replace(_ORIGINAL, mean=(0.0,), std=(255.0,), facts={"range": "TF-Hub's convention: 0..1"})
+_INTEGERS = ("uint8", "int8", "int16", "int32", "int64")
+_ORDERS = {"rgb": "RGB", "bgr": "BGR", "grey": "grey"}
 
 
 def _overridden(card: Card, typed: Overrides) -> Card:
@@ -141,9 +191,13 @@ def _overridden(card: Card, typed: Overrides) -> Card:
         if value is not None:
             changes[name], facts["size"] = value, "--input_height, --input_width"
     for name, number in (("mean", typed.input_mean), ("std", typed.input_std)):
-        if number is not None:
+        if number is not None and card.dtype in _INTEGERS:
+            facts["range"] = f"{card.dtype} input: pixels go in as they are, --input_mean and --input_std do not apply"
+        elif number is not None:
             changes[name], facts["range"] = (number,), "--input_mean, --input_std"
     for name, layer in (("input_layer", typed.input_layer), ("output_layer", typed.output_layer)):
-        if layer:
+        if layer and not card.inspected:
             changes[name], facts[name.split("_")[0]] = layer, f"--{name}"
+    if typed.input_order:
+        changes["order"], facts["order"] = _ORDERS[typed.input_order.lower()], "--input_order"
     return dataclasses.replace(card, **changes, facts=facts)

@@ -68,13 +68,14 @@ _PICTURES = (
 )
 
 
-def decode(source: str | Path | bytes, height_px: int, width_px: int) -> UInt8Image:
+def decode(source: str | Path | bytes, height_px: int, width_px: int, crop_px: int = 0) -> UInt8Image:
     """Reads one photo.
 
     Args:
       source: a path, or the file's bytes.
       height_px: rows of the result.
       width_px: columns of the result.
+      crop_px: where not 0, the middle square is cut out, made this large, and the result is cut out of its middle.
 
     Returns:
       uint8 [height_px, width_px, 3], RGB.
@@ -86,12 +87,12 @@ def decode(source: str | Path | bytes, height_px: int, width_px: int) -> UInt8Im
         try:
             # A large JPEG is decoded at 1/2, 1/4 or 1/8 of its size, the smallest that still has two pixels for each
             # one asked, upright or not: the antialiased resize then hides the difference.
-            side = 2 * max(height_px, width_px)
+            side = 2 * max(height_px, width_px, crop_px)
             image.draft("RGB", (side, side))
             image.load()  # before EXIF is asked: a TIFF turns itself, and a PNG would load unseen and lose its error
             turn = _orientation(image)
             upright = (height_px, width_px) if turn in _SIDEWAYS else (width_px, height_px)
-            small = to_rgb(image).resize(upright, Image.Resampling.BILINEAR)
+            small = _middle(to_rgb(image), crop_px, upright) if crop_px else _squashed(to_rgb(image), upright)
         except MemoryError:
             raise PhotoError("too large", f"{image.width} x {image.height} pixels do not fit in memory") from None
         except Exception as error:  # decoders raise anything at all on broken bytes
@@ -99,6 +100,65 @@ def decode(source: str | Path | bytes, height_px: int, width_px: int) -> UInt8Im
     if turn in _TURNS:
         small = small.transpose(_TURNS[turn])
     return np.asarray(small)
+
+
+def _squashed(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    return image.resize(size, Image.Resampling.BILINEAR)
+
+
+def _middle(image: Image.Image, side: int, size: tuple[int, int]) -> Image.Image:
+    """The middle square, made `side` large; of that the middle of `size` (width, height), or all of it where it is larger."""
+    edge = min(image.size)
+    left, top = image.width // 2 - edge // 2, image.height // 2 - edge // 2
+    square = image.crop((left, top, left + edge, top + edge))
+    side = max(side, *size)
+    square = square.resize((side, side), Image.Resampling.BILINEAR)
+    left, top = side // 2 - size[0] // 2, side // 2 - size[1] // 2
+    return square.crop((left, top, left + size[0], top + size[1]))
+
+
+def encoded(source: str | Path | bytes) -> bytes:
+    """A photo as the bytes that TensorFlow's own decoders read: an upright RGB JPEG as it is, anything else as PNG.
+
+    Raises:
+      PhotoError: the photo can not be read.
+    """
+    with open_photo(source) as image:
+        try:
+            image.load()
+            turn = _orientation(image)
+            if image.format == "JPEG" and image.mode == "RGB" and turn not in _TURNS:
+                return source if isinstance(source, bytes) else Path(source).read_bytes()
+            upright = to_rgb(image)
+            whole = io.BytesIO()
+            (upright.transpose(_TURNS[turn]) if turn in _TURNS else upright).save(whole, "PNG", compress_level=1)
+        except Exception as error:  # decoders raise anything at all on broken bytes
+            raise PhotoError(_reason(error), _one_line(error)) from None
+    return whole.getvalue()
+
+
+def in_order(pixels: UInt8Image, order: str) -> UInt8Image:
+    """RGB [height, width, 3] -> the channels that a network wants: "RGB", "BGR", or "grey" [height, width, 1].
+
+    >>> in_order(np.uint8([[[255, 0, 0]]]), "BGR").tolist(), in_order(np.uint8([[[255, 0, 0]]]), "grey").tolist()
+    ([[[0, 0, 255]]], [[[76]]])
+    """
+    if order == "BGR":
+        return pixels[..., ::-1]
+    if order == "grey":  # Pillow's own weights (ITU-R 601-2), so that a grey photo keeps its values
+        red, green, blue = (pixels[..., channel].astype(np.uint32) for channel in range(3))
+        grey: UInt8Image = ((red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16).astype(np.uint8)[..., None]
+        return grey
+    return pixels
+
+
+def laid_out(values: npt.NDArray[np.float32], layout: str) -> npt.NDArray[np.float32]:
+    """[height, width, channels] -> the axes that a network wants: "NHWC", "NCHW", "NHW" or "flat"; the batch is not there yet."""
+    if layout == "NCHW":
+        return np.ascontiguousarray(values.transpose(2, 0, 1))
+    if layout == "NHW":
+        return values[..., 0]
+    return values.reshape(-1) if layout == "flat" else values
 
 
 def open_photo(source: str | Path | bytes) -> Image.Image:

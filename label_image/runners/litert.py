@@ -5,6 +5,7 @@ One runner is one interpreter on `threads` threads, for one caller at a time; a 
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ class LitertRunner:
 
     name = "litert"
 
-    def __init__(self, path: Path, threads: int = 1) -> None:
+    def __init__(self, path: Path, threads: int = 1, input_layer: str = "", output_layer: str = "") -> None:
         from ai_edge_litert.interpreter import Interpreter
 
         try:
@@ -28,25 +29,69 @@ class LitertRunner:
                 self._interpreter: Any = Interpreter(str(path), num_threads=threads)
                 self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
-            first = str(error).strip().splitlines()[0][:160] if str(error).strip() else type(error).__name__
-            raise RunError(f"cannot run {path}: LiteRT refuses it ({first})") from None
-        self._input = self._interpreter.get_input_details()[0]
-        self._output = self._interpreter.get_output_details()[0]
+            raise RunError(f"cannot run {path}: LiteRT refuses it ({_first(error)})") from None
+        self._path = path
+        self._input = _named(self._interpreter.get_input_details(), input_layer)
+        self._output = _named(self._interpreter.get_output_details(), output_layer)
 
     def scores(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Runs the network.
 
         Args:
-          batch: float32 [n, height, width, channels], scaled as the card says.
+          batch: float32 [n, height, width, channels], scaled and laid out as the card says; pixels 0..255 for integers.
 
         Returns:
-          float32 [n, outputs].
+          float32 [n, outputs], dequantized.
         """
         rows = [self._run(image) for image in batch]
         return np.stack(rows) if rows else np.zeros((0, int(self._output["shape"][-1])), np.float32)
 
     def _run(self, image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        self._interpreter.set_tensor(self._input["index"], image[None])
-        self._interpreter.invoke()
+        shape = self._input["shape"]
+        try:
+            if image.size != int(np.prod(shape)) or shape[-1] != image.shape[-1]:
+                image = self._resized(image)
+            self._interpreter.set_tensor(
+                self._input["index"], _typed(image.reshape(self._input["shape"]), self._input["dtype"])
+            )
+            self._interpreter.invoke()
+        except (ValueError, RuntimeError) as error:
+            raise RunError(f"cannot run {self._path}: {' '.join(str(error).split())[:160]}") from None
         values = self._interpreter.get_tensor(self._output["index"])  # a copy
-        return np.asarray(values, np.float32).reshape(-1)
+        return _dequantized(values, self._output["quantization"]).reshape(-1)
+
+    def _resized(self, image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Gives an input that leaves its size open the picture's, once."""
+        wanted = [1, *image.shape][-len(self._input["shape"]) :]
+        index = self._input["index"]
+        with native_noise_hidden():
+            self._interpreter.resize_tensor_input(index, wanted, strict=True)
+            self._interpreter.allocate_tensors()
+        self._input = next(found for found in self._interpreter.get_input_details() if found["index"] == index)
+        return image
+
+
+def _first(error: Exception) -> str:
+    """The first sentence; LiteRT sets many without a space between them."""
+    text = re.split(r"(?<=\.)(?=[A-Z])|\n", str(error).strip())[0]
+    return text[:160].rstrip(".") or type(error).__name__
+
+
+def _named(details: list[Any], name: str) -> Any:
+    return next((found for found in details if found["name"] == name), details[0])
+
+
+def _typed(image: npt.NDArray[np.float32], dtype: Any) -> npt.NDArray[Any]:
+    """Integers take pixels as they are: uint8 the value, int8 the value less 128, whatever scale the file says."""
+    kind = np.dtype(dtype)
+    if kind.kind == "f":
+        return image.astype(kind, copy=False)
+    pixels = np.clip(np.rint(image), 0, 255).astype(np.int16)
+    return (pixels - 128 if kind == np.int8 else pixels).astype(kind)
+
+
+def _dequantized(values: npt.NDArray[Any], quantization: tuple[float, int]) -> npt.NDArray[np.float32]:
+    scale, zero = quantization
+    if values.dtype.kind == "f" or not scale:
+        return np.asarray(values, np.float32)
+    return (values.astype(np.float32) - np.float32(zero)) * np.float32(scale)

@@ -85,6 +85,13 @@ def read_graph_def(path: Path) -> Any:
     return graph_def
 
 
+def constants_from(function: Any) -> Any:
+    """A concrete function -> the same with its variables as constants and its calls inlined."""
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    return convert_variables_to_constants_v2(function, lower_control_flow=False)
+
+
 def _tensor(layer: str) -> str:
     return layer if ":" in layer else f"{layer}:0"
 

@@ -1,0 +1,117 @@
+"""Evidence and the files beside it in, a Card out, with the origin of each fact; a guess names the flag that overrides it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from label_image.card import Card
+from label_image.detectors.evidence import Evidence, Range
+from label_image.detectors.makers import Beside, beside
+from label_image.detectors.ranges import range_of
+from label_image.detectors.sizes import flat_size
+from label_image.errors import RunError
+
+_USUAL_PX = 224  # what most pretrained networks take
+_OVERRIDE_SIZE = "(--input_height, --input_width override it)"
+_OVERRIDE_RANGE = "--input_mean, --input_std override it"
+_GIVES = {
+    "probabilities": "a softmax", "sigmoid": "a sigmoid for each class", "logits": "logits; a softmax is applied",
+    "as is": "numbers, taken as they are",
+}  # fmt: skip
+
+
+def card_from(found: Evidence, path: Path, *, labels_typed: bool = False) -> Card:
+    """What the evidence means.
+
+    Args:
+      found: what a reader found in the file.
+      path: the file, to look beside it.
+      labels_typed: whether the user named the labels himself; then nothing is looked for.
+
+    Raises:
+      RunError: an input that no photo fits.
+    """
+    maker = beside(path)
+    height, width, channels, layout, size_why = _frame(found, path)
+    taken = range_of(found, maker.range, channels)
+    order = "grey" if channels == 1 else (taken.order if taken.order != "grey" else "RGB")
+    mean, std = (_one(taken.mean), _one(taken.std)) if channels == 1 else (taken.mean, taken.std)
+    labels, labels_why = _labels(found, maker, labels_typed)
+    facts = {
+        "size": size_why, "range": _sure(taken), "order": _order_why(order, taken),
+        "input": found.input_why, "output": f"{found.output_why}: {_gives(found)}", "labels": labels_why,
+    }  # fmt: skip
+    facts |= {f"note {number}": note for number, note in enumerate(found.notes, 1)}
+    return Card(
+        labels=labels, height_px=height, width_px=width, mean=mean, std=std, input_layer=found.input_layer,
+        output_layer=found.output_layer, training={}, facts=facts, order=order, layout=layout, dtype=found.dtype,
+        crop_px=taken.crop_px, output=found.output, outputs=found.outputs, what=found.what, inspected=True,
+    )  # fmt: skip
+
+
+def _frame(found: Evidence, path: Path) -> tuple[int, int, int, str, str]:
+    """Height, width, channels, layout, and how they are known."""
+    shape, why = found.shape, found.shape_why
+    if found.dtype == "string":
+        return 0, 0, 3, "NHWC", why
+    if len(shape) == 4:
+        first = shape[1] in (1, 3) and shape[3] not in (1, 3)
+        height, width, channels = (shape[2], shape[3], shape[1]) if first else (shape[1], shape[2], shape[3])
+        return _open_size(found, path, (height, width, channels), "NCHW" if first else "NHWC")
+    if len(shape) == 3 and shape[2] in (1, 3) and shape[0] > 3:
+        return _open_size(found, path, (shape[0], shape[1], shape[2]), "NHWC")
+    if len(shape) == 3:
+        return _open_size(found, path, (shape[1], shape[2], 1), "NHW")
+    if len(shape) in (1, 2) and shape[-1] > 0:
+        side, channels = flat_size(shape[-1])
+        if side:
+            return side, side, channels, "flat", f"{why}: {shape[-1]} = {side} x {side} x {channels}"
+    raise RunError(f"cannot use {path}: its input has shape {list(shape)}, a photo needs [1, height, width, 3]")
+
+
+def _open_size(found: Evidence, path: Path, size: tuple[int, int, int], layout: str) -> tuple[int, int, int, str, str]:
+    """Fills in what the file leaves open."""
+    height, width, channels = size
+    if channels in (-1, 0):
+        channels = 3
+    if channels not in (1, 3):
+        raise RunError(
+            f"cannot use {path}: its input has shape {list(found.shape)}, {channels} channels; photos have 3 or 1"
+        )
+    if height > 1 and width > 1:
+        return height, width, channels, layout, found.shape_why
+    given = max(height, width)
+    side = given if given > 1 else _USUAL_PX
+    return side, side, channels, layout, f"a guess: the file leaves it open {_OVERRIDE_SIZE}"
+
+
+def _one(numbers: tuple[float, ...]) -> tuple[float, ...]:
+    return (sum(numbers) / len(numbers),)
+
+
+def _sure(taken: Range) -> str:
+    if taken.sure == "a guess":
+        return f"a guess: {taken.why} ({_OVERRIDE_RANGE})"
+    return taken.why if taken.sure == "known" else f"{taken.why}; likely ({_OVERRIDE_RANGE})"
+
+
+def _order_why(order: str, taken: Range) -> str:
+    if order == "grey":
+        return "the input has one channel"
+    return taken.why if order == "BGR" else "the usual one"
+
+
+def _gives(found: Evidence) -> str:
+    if found.outputs == 1:
+        return "one number for two classes" + ("; a sigmoid is applied" if found.output == "logits" else "")
+    return _GIVES[found.output]
+
+
+def _labels(found: Evidence, maker: Beside, labels_typed: bool) -> tuple[tuple[str, ...], str]:
+    if labels_typed:
+        return (), "--labels"
+    if found.labels:
+        return found.labels, found.labels_why
+    if maker.labels:
+        return maker.labels, maker.labels_why
+    return (), "none found: classes have numbers (--labels names them)"

@@ -1,0 +1,258 @@
+"""A GraphDef in, Evidence out: its input, output, size and what it does to the pixels, by the shape of the graph itself."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from label_image.detectors.evidence import Affine, Evidence
+from label_image.detectors.net import PASS_ON, RESHAPES, Net, bare
+from label_image.errors import RunError, UserError
+
+_DTYPES = {
+    1: "float32",
+    2: "float32",
+    3: "int32",
+    4: "uint8",
+    5: "int16",
+    6: "int8",
+    7: "string",
+    9: "int64",
+    10: "bool",
+}
+_DTYPES |= {19: "float32"}  # half
+_INPUTS = (
+    "Mul",
+    "input",
+    "Placeholder",
+    "image",
+    "images",
+    "x",
+    "DecodeJpeg/contents",
+)  # of known makers, likeliest first
+_OUTPUTS = ("final_result", "loss", "model_outputs", "softmax", "output", "scores", "predictions", "prob")
+_NO_SCORES: tuple[str, ...] = (
+    "ArgMax",
+    "TopK",
+    "TopKV2",
+    "Equal",
+    "NoOp",
+    "Assign",
+    "SaveV2",
+    "RestoreV2",
+    "Const",
+    "Assert",
+)
+_NO_SCORES += ("MergeV2Checkpoints", "Print", "Mean", "MergeSummary", "ScalarSummary", "HistogramSummary")
+_KINDS = {"Softmax": "probabilities", "Sigmoid": "sigmoid", "LogSoftmax": "logits"}
+_KINDS |= dict.fromkeys(("MatMul", "BiasAdd", "Add", "AddV2", "Conv2D", "Mean", "AvgPool", "_FusedMatMul"), "logits")
+_ARITHMETIC = ("Sub", "Mul", "Add", "AddV2", "RealDiv", "Div", "FusedBatchNorm", "FusedBatchNormV3", "BiasAdd")
+_RESIZES = ("ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic")
+
+
+def evidence(net: Net, path: Path, what: str, ends: tuple[str, str] = ("", ""), why: str = "") -> Evidence:
+    """What a graph shows.
+
+    Args:
+      net: the graph.
+      path: its file, for the errors.
+      what: what kind of file, for people.
+      ends: input and output layer where they are known, "" where not.
+      why: who knows them.
+
+    Raises:
+      UserError: a layer that is not there; the line lists those that are.
+      RunError: no input or output is to be found.
+    """
+    for flag, layer in zip(("input_layer", "output_layer"), ends, strict=True):
+        if layer and bare(layer) not in net.nodes:
+            raise UserError(f"--{flag}={layer} is not in {path}; it has {_some(net, flag)}")
+    output = ends[1] or _output(net, ends[0])
+    source = ends[0] or _input(net, output)
+    if not output or not source:
+        lacks = "scores come out" if source else "pixels go in"
+        raise RunError(
+            f"cannot use {path}: no operation found where {lacks}; name it with --input_layer, --output_layer"
+        )
+    dtype = _dtype(net, bare(source))
+    kind, outputs = _kind(net, bare(output))
+    shape, shape_why = _shape(net, bare(source), bare(output), dtype)
+    first = net.first_network(bare(source))
+    kernel = net.kernel(first) if first else None
+    return Evidence(
+        what=what, shape=shape, shape_why=shape_why, dtype=dtype, names="\n".join(net.nodes), input_layer=source,
+        input_why=(why if ends[0] else _input_why(net, source, output)), output_layer=output,
+        output_why=(why if ends[1] else _output_why(net, output)), output=kind, outputs=outputs,
+        layout=_data_format(net, first), affine=affine(net, bare(source)),
+        kernel_rms=0.0 if kernel is None or kernel.dtype.kind != "f" else float(np.sqrt(np.mean(kernel**2))),
+        resizes=any(net.op(name) in _RESIZES for name in net.readers.get(bare(source), [])),
+    )  # fmt: skip
+
+
+def _some(net: Net, flag: str) -> str:
+    """The likeliest layers, for the error: what an image could go into, or what nobody reads."""
+    if flag == "input_layer":
+        names = [name for name in net.nodes if net.op(name).startswith("Placeholder") or name in _INPUTS]
+    else:
+        names = [name for name in net.nodes if name not in net.readers and net.op(name) not in _NO_SCORES]
+    return ", ".join(names[:8]) or "no such layer"
+
+
+def _output(net: Net, source: str) -> str:
+    """What known makers call it; else the softmax nobody reads on; else the last thing that depends on the pixels."""
+    fed = net.below(bare(source)) if source else _fed(net)
+    for name in _OUTPUTS:
+        if name in fed and net.op(name) not in _NO_SCORES:
+            return name
+    ends = [name for name in net.nodes if name in fed and not [r for r in net.readers.get(name, []) if r in fed]]
+    ends = [name for name in ends if net.op(name) not in _NO_SCORES]
+    for wanted in ("probabilities", "sigmoid"):
+        for name in reversed(ends):
+            if _kind(net, name)[0] == wanted:
+                return name
+        made = [name for name in net.nodes if name in fed and _KINDS.get(net.op(name)) == wanted]
+        if made and not ends:
+            return made[-1]
+    softmax = [name for name in net.nodes if name in fed and net.op(name) == "Softmax"]
+    return softmax[-1] if softmax else (ends[-1] if ends else "")
+
+
+def _fed(net: Net) -> set[str]:
+    """All that depends on something that is fed."""
+    found: set[str] = set()
+    for name in net.nodes:
+        if net.op(name) == "Placeholder" or name in ("DecodeJpeg/contents", "Mul"):
+            found |= net.below(name)
+    return found
+
+
+def _input(net: Net, output: str) -> str:
+    """The placeholder for the image; the original Inception's `Mul` before its JPEG reader."""
+    above = net.above(bare(output)) if output else set()
+    if "Mul" in above and net.op("Mul") in ("Mul", "Placeholder") and "DecodeJpeg" in net.nodes:
+        return "Mul"
+    found = [name for name in net.nodes if name in above and net.op(name) == "Placeholder"]
+    found = [name for name in found if _dtype(net, name) != "bool"] or found
+    if "DecodeJpeg/contents" in above:
+        found.append("DecodeJpeg/contents")
+    if not found:
+        found = [n for n in net.nodes if n in above and net.op(n) == "PlaceholderWithDefault" and "earning" not in n]
+    return max(found, key=lambda name: _likeliness(net, name)) if found else ""
+
+
+def _likeliness(net: Net, name: str) -> tuple[bool, bool, bool, int]:
+    dims = _dims(net, name)
+    image = dims is not None and len(dims) in (3, 4) and any(size in (1, 3) for size in dims[1:])
+    known = len(_INPUTS) - _INPUTS.index(name) if name in _INPUTS else 0
+    scalar = any(word in name.lower() for word in ("keep", "drop", "prob", "train", "phase", "rate", "batch_size"))
+    return not scalar, image, bool(net.first_network(name)), known
+
+
+def _dims(net: Net, name: str) -> tuple[int, ...] | None:
+    """The shape of a placeholder; None where it is unknown, or empty, as tools of 2017 left it."""
+    attributes = net.nodes[name].attr
+    if "shape" not in attributes or attributes["shape"].shape.unknown_rank:
+        listed = attributes["_output_shapes"].list.shape if "_output_shapes" in attributes else []
+        return tuple(int(dim.size) for dim in listed[0].dim) or None if listed else None
+    return tuple(int(dim.size) for dim in attributes["shape"].shape.dim) or None
+
+
+def _dtype(net: Net, name: str) -> str:
+    attributes = net.nodes[name].attr
+    code = attributes["dtype"].type or attributes["T"].type
+    return "string" if name == "DecodeJpeg/contents" else _DTYPES.get(code, "float32")
+
+
+def _input_why(net: Net, source: str, output: str) -> str:
+    if bare(source) == "Mul":
+        return "the original Inception's, past its JPEG reader"
+    above = net.above(bare(output))
+    others = [n for n in net.nodes if n in above and net.op(n).startswith("Placeholder") and n != bare(source)]
+    return f"the only image placeholder; {', '.join(others)} bypassed" if others else "its only placeholder"
+
+
+def _output_why(net: Net, output: str) -> str:
+    name = bare(output)
+    if name in _OUTPUTS:
+        return "its usual name"
+    return f"nothing reads on from this {net.op(name)}" if name not in net.readers else f"the last {net.op(name)}"
+
+
+def _kind(net: Net, output: str) -> tuple[str, int]:
+    """What the numbers are, by the operation that makes them, and how many: the width of the last weights."""
+    at, kind = output, ""
+    for _ in range(40):
+        op = net.op(at)
+        if op in ("RealDiv", "Div", "Mul") and any(net.op(name) == "Exp" for name in net.sources(at)):
+            kind = kind or "probabilities"
+        elif op not in (*PASS_ON, *RESHAPES):
+            kind = kind or _KINDS.get(op, "as is")
+        if op in ("MatMul", "Conv2D", "_FusedMatMul"):
+            kernel = net.kernel(at)
+            return kind, int(kernel.shape[-1]) if kernel is not None and kernel.ndim else 0
+        before = [name for name in net.sources(at) if net.op(name) != "Const"] if at in net.nodes else []
+        if not before:
+            break
+        at = next((name for name in before if net.constant(name) is None), before[0])
+    return kind or "as is", 0
+
+
+def _data_format(net: Net, first: str) -> str:
+    return net.nodes[first].attr["data_format"].s.decode() if first and "Conv" in net.op(first) else ""
+
+
+def affine(net: Net, source: str) -> Affine | None:
+    """What the graph does to its input before the first network layer, where that is arithmetic with constants."""
+    scale, offset, at, where = 1.0, 0.0, source, list[str]()
+    for _ in range(24):
+        step = _step(net, at, scale, offset)
+        if step is None:
+            break
+        name, scale, offset, counts = step
+        if counts:
+            where.append(name)
+        at = name
+    return Affine(scale, offset, " and ".join(where[:2])) if where and math.isfinite(scale + offset) else None
+
+
+def _step(net: Net, at: str, scale: float, offset: float) -> tuple[str, float, float, bool] | None:
+    """The next node behind `at`, the numbers behind it, and whether it is arithmetic."""
+    for name in net.readers.get(at, []):
+        op, sources = net.op(name), net.sources(name)
+        if op in (*PASS_ON, "Reshape", "ExpandDims", "Pad", "PadV2", "MirrorPad", "Transpose", *_RESIZES, "ReverseV2"):
+            if sources[0] == at:
+                return name, scale, offset, False
+        elif op in _ARITHMETIC:
+            numbers = [net.constant(source) for source in sources if source != at]
+            if numbers and all(number is not None for number in numbers):
+                return (name, *_after(op, scale, offset, numbers, sources[0] == at), True)
+    return None
+
+
+def _after(op: str, scale: float, offset: float, numbers: list[Any], first: bool) -> tuple[float, float]:
+    number = float(np.median(numbers[0]))
+    if op in ("Add", "AddV2", "BiasAdd"):
+        return scale, offset + number
+    if op == "Sub":
+        return (scale, offset - number) if first else (-scale, number - offset)
+    if op == "Mul":
+        return scale * number, offset * number
+    if op in ("RealDiv", "Div"):
+        return scale / number, offset / number
+    gamma, beta, mean, variance = (np.asarray(values, np.float64) for values in numbers[:4])  # a batch normalisation
+    factor = gamma / np.sqrt(variance + 1e-3)
+    return scale * float(np.median(factor)), float(np.median(beta + (offset - mean) * factor))
+
+
+def _shape(net: Net, source: str, output: str, dtype: str) -> tuple[tuple[int, ...], str]:
+    """The input's shape and how it is known."""
+    if dtype == "string":
+        return (), "the graph reads the photo's file itself"
+    if source == "Mul" and net.op(source) == "Mul":
+        return (1, 299, 299, 3), "the original Inception's"
+    from label_image.detectors.sizes import sized
+
+    return sized(net, source, output, _dims(net, source))

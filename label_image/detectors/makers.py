@@ -1,0 +1,132 @@
+"""The files that a maker put beside a classifier in, its labels and range out, and which file said so."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from label_image.detectors.evidence import Range
+from label_image.detectors.ranges import AZURE_SQUARE, PIXELS, ZERO_ONE
+from label_image.errors import RunError
+from label_image.labels import read_labels
+
+_SMALL_FILE = 4 << 20  # a labels file of 21,000 ImageNet classes has 0.5 MB
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What lies beside a classifier."""
+
+    labels: tuple[str, ...] = ()
+    labels_why: str = ""
+    range: Range | None = None
+    maker: str = ""
+
+
+def beside(path: Path) -> Beside:
+    """Looks beside a file, or inside a SavedModel's folder and beside it.
+
+    Raises:
+      RunError: a labels file that is there and does not read.
+    """
+    folders = [path, path / "assets", path.parent] if path.is_dir() else [path.parent]
+    folders = [folder for folder in folders if folder.is_dir()]
+    for folder in folders:
+        lobe = _lobe(folder / "signature.json", path)
+        if lobe is not None:
+            return lobe
+    stated = next((found for folder in folders if (found := _azure(folder)) is not None), None)
+    labels, why = _labels(folders, path)
+    return Beside(labels, why, stated, "Azure Custom Vision" if stated else "")
+
+
+def _lobe(path: Path, graph: Path) -> Beside | None:
+    """Lobe's signature.json: classes in `classes.Label`, pixels as 0..1."""
+    found = _json(path)
+    if not isinstance(found, dict) or "inputs" not in found or "outputs" not in found:
+        return None
+    named = str(found.get("filename", graph.name))
+    if not graph.is_dir() and named != graph.name and (graph.parent / named).exists():
+        return None  # it speaks of the file next to this one
+    labels = found.get("classes", {}).get("Label", []) if isinstance(found.get("classes"), dict) else []
+    why = "Lobe's signature.json beside it"
+    return Beside(tuple(str(label) for label in labels), why, Range(*ZERO_ONE, f"{why}: Lobe takes 0..1"), "Lobe")
+
+
+def _azure(folder: Path) -> Range | None:
+    """Azure Custom Vision's metadata_properties.json; or only its cvexport.manifest."""
+    found = _json(folder / "metadata_properties.json")
+    if isinstance(found, dict) and any(str(key).startswith(("CustomVision.", "Image.")) for key in found):
+        why = "metadata_properties.json beside it"
+        order = "BGR" if str(found.get("Image.BitmapPixelFormat", "")).lower().startswith("bgr") else "RGB"
+        mean, std = (
+            _numbers(found.get(f"CustomVision.Preprocess.Normalize{word}"), zero) for word, zero in (("Mean", 0.0), ("Std", 1.0))
+        )  # fmt: skip
+        if "0_255" not in str(found.get("Image.NominalPixelRange", "")):
+            mean, std = tuple(255 * number for number in mean), tuple(255 * number for number in std)
+        return Range(mean, std, why, order=order)
+    if (folder / "cvexport.manifest").is_file():
+        why = "cvexport.manifest beside it: Azure Custom Vision takes BGR 0..255"
+        return Range(*PIXELS, why, "likely", "BGR", AZURE_SQUARE)
+    return None
+
+
+def _numbers(value: Any, default: float) -> tuple[float, ...]:
+    """A list, or its text, as Azure writes it: "[0.0, 0.0, 0.0]"."""
+    try:
+        listed = json.loads(value) if isinstance(value, str) else value
+        numbers = tuple(float(number) for number in listed)
+    except (TypeError, ValueError):
+        return (default,)
+    return (numbers[0],) if numbers and len(set(numbers)) == 1 else numbers or (default,)
+
+
+def _labels(folders: list[Path], path: Path) -> tuple[tuple[str, ...], str]:
+    """The labels file that belongs to `path`, and which it is."""
+    for folder in folders:
+        for name in _candidates(folder, path.stem):
+            labels = _listed(folder / name)
+            if labels:
+                return labels, f"{name} beside it" if folder != path else f"{name} in its folder"
+    return (), ""
+
+
+def _candidates(folder: Path, stem: str) -> list[str]:
+    """Names of labels files, the likeliest first."""
+    names = sorted(entry.name for entry in folder.iterdir() if entry.is_file() and not entry.name.startswith("."))
+    first = [f"{stem}_labels.txt", f"{stem}.labels.txt", f"{stem}.labels", "labels.txt", "retrained_labels.txt"]
+    words = [n for n in names if n.lower().endswith(".txt") and ("label" in n.lower() or "class" in n.lower())]
+    listed = [n for n in names if n.lower().endswith(".json") and ("label" in n.lower() or "class" in n.lower())]
+    wanted = [*first, *words, "dict.txt", f"{stem}.txt", *listed]  # dict.txt: Google Cloud AutoML
+    return [name for name in dict.fromkeys(wanted) if name in names]
+
+
+def _listed(path: Path) -> tuple[str, ...]:
+    if path.stat().st_size > _SMALL_FILE:
+        return ()
+    return _json_labels(_json(path)) if path.suffix.lower() == ".json" else read_labels(path)
+
+
+def _json_labels(found: Any) -> tuple[str, ...]:
+    """["cat", "dog"], {"0": "cat"} or Keras' class_indices {"cat": 0}."""
+    if isinstance(found, list) and all(isinstance(name, str) for name in found):
+        return tuple(found)
+    if not isinstance(found, dict) or not found:
+        return ()
+    pairs = [(key, value) if isinstance(value, int) else (value, key) for key, value in found.items()]
+    try:
+        order = sorted((int(index), str(name)) for name, index in pairs)
+    except (TypeError, ValueError):
+        return ()
+    return tuple(name for _, name in order) if [i for i, _ in order] == list(range(len(order))) else ()
+
+
+def _json(path: Path) -> Any:
+    try:
+        if not path.is_file() or path.stat().st_size > _SMALL_FILE:
+            return None
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise RunError(f"cannot read {path}: it is no JSON ({type(error).__name__})") from None

@@ -1,0 +1,142 @@
+"""TFLite's standard metadata in, normalisation and labels out: Model Maker, AutoML and MediaPipe write it into their files.
+
+A flatbuffer in the model's buffer TFLITE_METADATA names the pieces; the labels lie in a zip archive behind the model. The
+slots below are the field numbers of metadata_schema.fbs; the generated classes are only in packages of 500 MB.
+"""
+
+from __future__ import annotations
+
+import struct
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from label_image.labels import parse_labels, without_index
+
+NAME = "TFLITE_METADATA"
+_SUBGRAPHS, _MODEL_FILES = 3, 6  # of ModelMetadata
+_INPUTS, _OUTPUTS, _GRAPH_FILES = 2, 3, 4  # of SubGraphMetadata
+_CONTENT, _UNITS, _FILES = 3, 4, 6  # of TensorMetadata
+_PROPERTIES_TYPE, _PROPERTIES = 0, 1  # of Content
+_COLOUR = 0  # of ImageProperties
+_OPTIONS_TYPE, _OPTIONS = 0, 1  # of ProcessUnit
+_MEAN, _STD = 0, 1  # of NormalizationOptions
+_FILE_NAME, _FILE_TYPE, _FILE_LOCALE = 0, 2, 3  # of AssociatedFile
+_IMAGE_PROPERTIES, _GREY, _NORMALIZATION, _AXIS_LABELS, _VALUE_LABELS = 2, 2, 1, 2, 3  # numbers of its enumerations
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What a `.tflite` says of itself in the standard way."""
+
+    mean: tuple[float, ...] = ()  # input = (pixel - mean) / std
+    std: tuple[float, ...] = ()
+    grey: bool = False
+    labels_file: str = ""  # in the archive behind the model
+
+
+class _Table:
+    """A flatbuffer table, read by slot."""
+
+    def __init__(self, data: bytes, position: int) -> None:
+        from flatbuffers.table import Table
+
+        self._data = data
+        self._table: Any = Table(data, position)
+
+    def _offset(self, slot: int) -> int:
+        offset: int = self._table.Offset(4 + 2 * slot)
+        return offset
+
+    def byte(self, slot: int) -> int:
+        offset = self._offset(slot)
+        return self._data[self._table.Pos + offset] if offset else 0
+
+    def text(self, slot: int) -> str:
+        offset = self._offset(slot)
+        if not offset:
+            return ""
+        return bytes(self._table.String(self._table.Pos + offset)).decode("utf-8", "replace")
+
+    def table(self, slot: int) -> _Table | None:
+        offset = self._offset(slot)
+        return _Table(self._data, self._table.Indirect(self._table.Pos + offset)) if offset else None
+
+    def tables(self, slot: int) -> list[_Table]:
+        offset = self._offset(slot)
+        if not offset:
+            return []
+        start, count = self._table.Vector(offset), self._table.VectorLen(offset)
+        return [_Table(self._data, self._table.Indirect(start + 4 * index)) for index in range(count)]
+
+    def floats(self, slot: int) -> tuple[float, ...]:
+        offset = self._offset(slot)
+        if not offset:
+            return ()
+        start, count = self._table.Vector(offset), self._table.VectorLen(offset)
+        return struct.unpack_from(f"<{count}f", self._data, start)
+
+
+def parse(data: bytes) -> Metadata:
+    """Reads the flatbuffer.
+
+    Raises:
+      struct.error, IndexError, TypeError, ValueError: if it is damaged.
+    """
+    root = _Table(data, struct.unpack_from("<I", data)[0])
+    graphs = root.tables(_SUBGRAPHS)
+    inputs = graphs[0].tables(_INPUTS) if graphs else []
+    outputs = graphs[0].tables(_OUTPUTS) if graphs else []
+    mean, std, grey = _image(inputs[0]) if inputs else ((), (), False)
+    files = [file for table in outputs for file in table.tables(_FILES)]
+    files += [file for table in graphs for file in table.tables(_GRAPH_FILES)] + root.tables(_MODEL_FILES)
+    named = [file for file in files if file.byte(_FILE_TYPE) in (_AXIS_LABELS, _VALUE_LABELS)] or [
+        file for file in files if "label" in file.text(_FILE_NAME).lower()
+    ]
+    named.sort(key=lambda file: bool(file.text(_FILE_LOCALE)))  # names in another language come after those without one
+    return Metadata(mean, std, grey, named[0].text(_FILE_NAME) if named else "")
+
+
+def _image(tensor: _Table) -> tuple[tuple[float, ...], tuple[float, ...], bool]:
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    for unit in tensor.tables(_UNITS):
+        options = unit.table(_OPTIONS)
+        if unit.byte(_OPTIONS_TYPE) == _NORMALIZATION and options is not None:
+            mean, std = options.floats(_MEAN), options.floats(_STD)
+    content = tensor.table(_CONTENT)
+    image = content.table(_PROPERTIES) if content and content.byte(_PROPERTIES_TYPE) == _IMAGE_PROPERTIES else None
+    return mean, std, image is not None and image.byte(_COLOUR) == _GREY
+
+
+def read(data: bytes | np.ndarray[Any, Any] | None) -> Metadata:
+    """The metadata in a model's buffer; an empty one where it is damaged or there is none."""
+    if data is None:
+        return Metadata()
+    try:
+        return parse(bytes(data))
+    except (struct.error, IndexError, TypeError, ValueError, OverflowError):
+        return Metadata()
+
+
+def packed_labels(path: Path, name: str) -> tuple[tuple[str, ...], str]:
+    """The labels in the archive behind a `.tflite`, and the name of the file they are in; nothing where there is none.
+
+    Args:
+      path: the `.tflite`.
+      name: what the metadata names; "" takes a file that is called so.
+    """
+    if not zipfile.is_zipfile(path):
+        return (), ""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            wanted = [name] if name in names else [inside for inside in names if "label" in inside.lower()]
+            if not wanted:
+                return (), ""
+            return without_index(parse_labels(archive.read(wanted[0]))), wanted[0]
+    except (zipfile.BadZipFile, UnicodeDecodeError, OSError, RuntimeError, NotImplementedError):
+        return (), ""

@@ -1,0 +1,134 @@
+"""A GraphDef in, answers about its nodes out: who reads what, which numbers are constant, the way from the pixels to the scores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from label_image.quiet import tensorflow
+
+PASS_ON = ("Identity", "StopGradient", "PlaceholderWithDefault", "CheckNumerics", "Switch", "Merge", "Snapshot", "Cast")
+RESHAPES = ("Reshape", "Squeeze", "ExpandDims", "StridedSlice", "Pack", "Transpose", "IdentityN")
+_NETWORKS = (
+    "Conv2D",
+    "DepthwiseConv2dNative",
+    "MatMul",
+    "QuantizedConv2D",
+    "_FusedConv2D",
+    "_FusedMatMul",
+    "BatchMatMulV2",
+)
+
+
+class Net:
+    """A GraphDef with its nodes by name."""
+
+    def __init__(self, graph_def: Any) -> None:
+        self.graph_def = graph_def
+        self.nodes: dict[str, Any] = {node.name: node for node in graph_def.node}
+        self.readers: dict[str, list[str]] = {}
+        for node in graph_def.node:
+            for source in self.sources(node.name):
+                self.readers.setdefault(source, []).append(node.name)
+
+    def op(self, name: str) -> str:
+        """The operation of a node; "" where there is no such node."""
+        return str(self.nodes[name].op) if name in self.nodes else ""
+
+    def sources(self, name: str) -> list[str]:
+        """The nodes that a node reads data from, in order."""
+        return [bare(text) for text in self.nodes[name].input if not text.startswith("^")]
+
+    def above(self, name: str) -> set[str]:
+        """A node and all that it depends on."""
+        seen: set[str] = set()
+        waiting = [name]
+        while waiting:
+            at = waiting.pop()
+            if at in seen or at not in self.nodes:
+                continue
+            seen.add(at)
+            waiting += [bare(text.lstrip("^")) for text in self.nodes[at].input]
+        return seen
+
+    def below(self, name: str) -> set[str]:
+        """A node and all that depends on it."""
+        seen: set[str] = set()
+        waiting = [name]
+        while waiting:
+            at = waiting.pop()
+            if at not in seen:
+                seen.add(at)
+                waiting += self.readers.get(at, [])
+        return seen
+
+    def constant(self, name: str) -> npt.NDArray[Any] | None:
+        """The numbers of a constant, seen through Identity, arithmetic and root; None if it depends on anything else."""
+        node = self.nodes.get(name)
+        if node is None:
+            return None
+        if node.op == "Const":
+            values = tensorflow().make_ndarray(node.attr["value"].tensor)
+            return np.asarray(values) if values.dtype.kind in "fiub" else None
+        sources = [self.constant(source) for source in self.sources(name)] if node.op in _FOLDED else []
+        if not sources or any(source is None for source in sources):
+            return None
+        with np.errstate(all="ignore"):
+            return np.asarray(_FOLDED[node.op](*sources))
+
+    def path(self, source: str, target: str) -> list[str]:
+        """Nodes on the way from `source` to `target`, both included; of branches the first. Empty if there is none."""
+        below = self.below(source)
+        way, at = [target], target
+        while at != source:
+            before = [name for name in self.sources(at) if name in below and name not in way]
+            if not before:
+                return []
+            at = before[0]
+            way.append(at)
+        return way[::-1]
+
+    def first_network(self, source: str) -> str:
+        """The first convolution or matrix product that the input meets; "" if none."""
+        seen, waiting = set(), [source]
+        while waiting:
+            at = waiting.pop(0)
+            if self.op(at) in _NETWORKS:
+                return at
+            if at not in seen:
+                seen.add(at)
+                waiting += self.readers.get(at, [])
+        return ""
+
+    def kernel(self, name: str) -> npt.NDArray[Any] | None:
+        """The constant weights of a convolution or matrix product; of a quantized constant its shape as zeros."""
+        if len(self.sources(name)) < 2:
+            return None
+        at = self.sources(name)[1]
+        for _ in range(4):
+            if self.op(at) in (*PASS_ON, "Dequantize"):
+                at = self.sources(at)[0]
+        values = self.constant(at)
+        if values is None and self.op(at) == "Const":
+            shape = [dim.size for dim in self.nodes[at].attr["value"].tensor.tensor_shape.dim]
+            return np.zeros(shape, np.float32)
+        return values
+
+
+_FOLDED: dict[str, Any] = {
+    "Identity": lambda x: x, "Cast": lambda x: x, "Neg": np.negative, "Sqrt": np.sqrt, "Rsqrt": lambda x: 1 / np.sqrt(x),
+    "Reciprocal": lambda x: 1 / x, "Add": np.add, "AddV2": np.add, "Sub": np.subtract, "Mul": np.multiply,
+    "RealDiv": np.divide, "Div": np.divide, "Maximum": np.maximum, "Minimum": np.minimum, "Reshape": lambda x, _: x,
+    "ExpandDims": lambda x, _: x, "Squeeze": lambda x: x,
+}  # fmt: skip
+
+
+def bare(text: str) -> str:
+    """The node that "^a", "a", "a:1" or "import/a:0" names.
+
+    >>> bare("conv/out:1")
+    'conv/out'
+    """
+    return text.lstrip("^").split(":")[0]

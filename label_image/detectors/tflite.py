@@ -1,0 +1,219 @@
+"""A `.tflite` in, Evidence out, read from the flatbuffer with LiteRT's own schema classes; nothing is run."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from label_image.card import CARD_KEY
+from label_image.detectors import metadata
+from label_image.detectors.evidence import Affine, Evidence, Range
+from label_image.errors import RunError, UserError
+
+_DTYPES = {0: "float32", 1: "float16", 2: "int32", 3: "uint8", 4: "int64", 5: "string", 7: "int16", 9: "int8"}
+_PASS_ON = (
+    "RESHAPE",
+    "SQUEEZE",
+    "QUANTIZE",
+    "DEQUANTIZE",
+    "EXPAND_DIMS",
+    "STRIDED_SLICE",
+    "SLICE",
+    "CAST",
+    "TRANSPOSE",
+)
+_KINDS = {"SOFTMAX": "probabilities", "LOGISTIC": "sigmoid", "FULLY_CONNECTED": "logits", "CONV_2D": "logits"}
+_KINDS |= {"LOG_SOFTMAX": "logits", "ADD": "logits", "MEAN": "logits", "AVERAGE_POOL_2D": "logits"}
+_KINDS |= {"BATCH_MATMUL": "logits"}
+_RESIZES = ("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR")
+_SUMS = {"MUL": 1, "DIV": 1, "ADD": 0, "SUB": 0}  # operator -> the constant that changes nothing
+_DAMAGED = (struct.error, IndexError, TypeError, ValueError, OverflowError, AttributeError)
+
+
+class TfliteFile:
+    """The first subgraph of a `.tflite`, open to questions.
+
+    Raises:
+      RunError: if the flatbuffer is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        from ai_edge_litert import schema_py_generated as schema
+
+        self.path = path
+        self._data = np.memmap(path, np.uint8, "r")
+        try:
+            self._model: Any = schema.Model.GetRootAs(self._data, 0)
+            self.graph: Any = self._model.Subgraphs(0)
+            self.tensors: list[Any] = [self.graph.Tensors(index) for index in range(self.graph.TensorsLength())]
+            self.names = [(tensor.Name() or b"").decode("utf-8", "replace") for tensor in self.tensors]
+            self.operators: list[Any] = [self.graph.Operators(i) for i in range(self.graph.OperatorsLength())]
+            self._ops = {code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)}
+            self.inputs = [int(index) for index in self.graph.InputsAsNumpy()]
+            self.outputs = [int(index) for index in self.graph.OutputsAsNumpy()]
+            self.writers = {int(tensor): op for op in self.operators for tensor in self.indices(op.OutputsAsNumpy())}
+        except _DAMAGED as error:
+            raise RunError(f"cannot read {path}: the .tflite is damaged ({type(error).__name__})") from None
+
+    def entry(self, name: str) -> npt.NDArray[np.uint8] | None:
+        """A metadata entry's bytes."""
+        try:
+            for index in range(self._model.MetadataLength()):
+                entry = self._model.Metadata(index)
+                if entry.Name() == name.encode():
+                    return np.asarray(self._model.Buffers(entry.Buffer()).DataAsNumpy(), np.uint8)
+        except _DAMAGED as error:
+            raise RunError(f"cannot read {self.path}: the .tflite is damaged ({type(error).__name__})") from None
+        return None
+
+    def op(self, operator: Any) -> str:
+        """An operator's name: "CONV_2D"."""
+        code = self._model.OperatorCodes(operator.OpcodeIndex())
+        return str(self._ops.get(max(code.BuiltinCode(), code.DeprecatedBuiltinCode()), "CUSTOM"))
+
+    def sources(self, operator: Any) -> list[int]:
+        """The tensors that an operator reads; -1 is an optional one left out."""
+        return self.indices(operator.InputsAsNumpy())
+
+    def shape(self, tensor: int) -> tuple[int, ...]:
+        """With -1 where the file leaves a dimension open."""
+        signature = self.indices(self.tensors[tensor].ShapeSignatureAsNumpy())
+        return tuple(signature or self.indices(self.tensors[tensor].ShapeAsNumpy()))
+
+    def dtype(self, tensor: int) -> str:
+        """A name that NumPy knows, or "other"."""
+        return _DTYPES.get(self.tensors[tensor].Type(), "other")
+
+    def constant(self, tensor: int) -> npt.NDArray[Any] | None:
+        """A float constant's numbers; a quantized one's, dequantized with its first scale; None of anything else."""
+        if tensor < 0 or self.dtype(tensor) not in ("float32", "float16", "int8", "uint8"):
+            return None
+        data = self._model.Buffers(self.tensors[tensor].Buffer()).DataAsNumpy()
+        if isinstance(data, int) or not len(data):
+            return None
+        values = np.frombuffer(bytes(data), self.dtype(tensor)).astype(np.float32)
+        scales = self.tensors[tensor].Quantization()
+        if values.size and self.dtype(tensor) in ("int8", "uint8") and scales and scales.ScaleLength():
+            zero = scales.ZeroPoint(0) if scales.ZeroPointLength() else 0
+            values = (values - zero) * np.float32(np.median(scales.ScaleAsNumpy()))
+        return values
+
+    @staticmethod
+    def indices(values: Any) -> list[int]:
+        """Numbers of a flatbuffer's vector as a list."""
+        return [] if isinstance(values, int) else [int(value) for value in values]  # 0 is the schema's "nothing"
+
+
+def embedded_card(path: Path) -> str | None:
+    """The JSON of the card inside a `.tflite`; None if there is none."""
+    data = TfliteFile(path).entry(CARD_KEY)
+    return None if data is None else bytes(data).decode("utf-8", "replace")
+
+
+def evidence(path: Path, input_layer: str = "", output_layer: str = "") -> Evidence:
+    """What a `.tflite` shows.
+
+    Args:
+      path: the file.
+      input_layer: the tensor that the user named; "" finds it.
+      output_layer: the same for the scores.
+
+    Raises:
+      UserError: a tensor that is not there; the line lists those that are.
+      RunError: the file is damaged.
+    """
+    file = TfliteFile(path)
+    try:
+        return _evidence(file, input_layer, output_layer)
+    except _DAMAGED as error:
+        raise RunError(f"cannot read {path}: the .tflite is damaged ({type(error).__name__})") from None
+
+
+def _evidence(file: TfliteFile, input_layer: str, output_layer: str) -> Evidence:
+    source = _chosen(file, file.inputs, input_layer, "input_layer")
+    result = _chosen(file, file.outputs, output_layer, "output_layer")
+    said = metadata.read(file.entry(metadata.NAME))
+    labels, inside = metadata.packed_labels(file.path, said.labels_file)
+    stated = None
+    if said.mean and said.std:
+        stated = Range(said.mean, said.std, "TFLite metadata inside the file", order="grey" if said.grey else "RGB")
+    affine, first = _from_the_input(file, source)
+    kernel = file.constant(file.sources(first)[1]) if first is not None and len(file.sources(first)) > 1 else None
+    shape = file.shape(result)
+    return Evidence(
+        what="a TensorFlow Lite file", shape=file.shape(source), shape_why="the input's shape",
+        dtype=file.dtype(source), names="\n".join(file.names), input_layer=file.names[source],
+        input_why="--input_layer" if input_layer else _why(file.inputs, "input"),
+        output_layer=file.names[result], output_why="--output_layer" if output_layer else _why(file.outputs, "output"),
+        output=_kind(file, result), outputs=max(shape[-1], 0) if shape else 0, affine=affine,
+        kernel_rms=0.0 if kernel is None else float(np.sqrt(np.mean(kernel**2))),
+        resizes=any(file.op(op) in _RESIZES and source in file.sources(op) for op in file.operators[:3]),
+        range=stated, labels=labels, labels_why=f"{inside} inside the file" if labels else "",
+    )  # fmt: skip
+
+
+def _why(tensors: list[int], what: str) -> str:
+    return f"its only {what}" if len(tensors) == 1 else f"the likeliest of its {len(tensors)} {what}s"
+
+
+def _chosen(file: TfliteFile, tensors: list[int], typed: str, flag: str) -> int:
+    """The tensor typed, or else the likeliest: an image has most dimensions, scores have few and end in a softmax."""
+    if typed:
+        for index in tensors:
+            if typed.split(":", maxsplit=1)[0] in (file.names[index], file.names[index].split(":")[0]):
+                return index
+        has = ", ".join(file.names[index] for index in tensors)
+        raise UserError(f"--{flag}={typed} is not in {file.path}; it has {has}")
+    if not tensors:
+        raise RunError(f"cannot use {file.path}: it has no {flag.removesuffix('_layer')}")
+    if flag == "input_layer":
+        return max(tensors, key=lambda index: len(file.shape(index)))
+    return max(tensors, key=lambda i: (len(file.shape(i)) <= 2, _kind(file, i) in ("probabilities", "sigmoid")))
+
+
+def _kind(file: TfliteFile, tensor: int) -> str:
+    """What the numbers are, by the operator that makes them."""
+    for _ in range(12):
+        operator = file.writers.get(tensor)
+        if operator is None:
+            return "as is"
+        op, sources = file.op(operator), file.sources(operator)
+        if op in ("DIV", "MUL"):
+            return "probabilities" if _is(file, sources[0], "EXP") else "as is"
+        if op not in _PASS_ON:
+            return _KINDS.get(op, "as is")
+        tensor = sources[0]
+    return "as is"
+
+
+def _is(file: TfliteFile, tensor: int, op: str) -> bool:
+    return tensor in file.writers and file.op(file.writers[tensor]) == op
+
+
+def _from_the_input(file: TfliteFile, source: int) -> tuple[Affine | None, Any]:
+    """What the first operators do to the pixels, and the first that is more than arithmetic with constants."""
+    scale, offset, where = 1.0, 0.0, []
+    at = source
+    for _ in range(8):
+        operator = next((op for op in file.operators if at in file.sources(op)), None)
+        if operator is None:
+            return None, None
+        op, sources = file.op(operator), file.sources(operator)
+        if op in _SUMS:
+            other = file.constant(sources[1] if sources[0] == at else sources[0])
+            if other is None:
+                break
+            number = float(np.median(other))
+            scale, offset = {
+                "MUL": (scale * number, offset * number), "DIV": (scale / number, offset / number),
+                "ADD": (scale, offset + number), "SUB": (scale, offset - number),
+            }[op]  # fmt: skip
+            where.append(op)
+        elif op not in (*_PASS_ON, *_RESIZES, "PAD"):
+            break
+        at = int(file.indices(operator.OutputsAsNumpy())[0])
+    return (Affine(scale, offset, " and ".join(where)) if where else None), operator

@@ -1,0 +1,58 @@
+"""A classifier of another maker and pixels in, its output out: the graph that was examined, rewritten for labelling, on TensorFlow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from label_image.detectors.net import bare
+from label_image.detectors.opened import opened
+from label_image.errors import RunError
+from label_image.quiet import native_noise_hidden, tensorflow
+
+
+class FrozenRunner:
+    """Runs a `.pb`, SavedModel or Keras file, one photo at a time, so that graphs made for one photo answer as they should."""
+
+    name = "tensorflow"
+
+    def __init__(self, path: Path, kind: str, input_layer: str, output_layer: str) -> None:
+        tf = tensorflow()
+        self._path = path
+        graph_def, _ = opened(path, kind).for_labelling(input_layer, output_layer)
+        output = output_layer if ":" in output_layer else f"{output_layer}:0"
+        graph = tf.Graph()
+        try:
+            with graph.as_default(), native_noise_hidden():
+                tf.compat.v1.import_graph_def(graph_def, name="")
+                source = graph.as_graph_element(f"{bare(input_layer)}:0")
+                # A session, not a tf.function: it also runs the control flow and the bare string inputs of TensorFlow 1.
+                self._session = tf.compat.v1.Session(graph=graph)
+                self._function: Any = self._session.make_callable(graph.as_graph_element(output), [source])
+            self._dtype = source.dtype.as_numpy_dtype
+            self._batched = bare(input_layer) != "DecodeJpeg/contents"  # TensorFlow Serving's form has a batch
+        except Exception as error:  # TensorFlow refuses a foreign graph in many ways
+            raise RunError(f"cannot run {path}: TensorFlow refuses it ({_said(error)})") from None
+
+    def scores(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Runs the network: float32 [n, ...] as its card says -> float32 [n, outputs]."""
+        return np.stack([self._run(row[None].astype(self._dtype, copy=False)) for row in batch])
+
+    def scores_of_file(self, data: bytes) -> npt.NDArray[np.float32]:
+        """Runs a network that reads the photo's file itself: bytes -> float32 [outputs]."""
+        return self._run(np.array([data], object) if self._batched else data)
+
+    def _run(self, value: Any) -> npt.NDArray[np.float32]:
+        try:
+            return np.asarray(self._function(value), np.float32).reshape(-1)
+        except Exception as error:  # as above
+            raise RunError(f"cannot run {self._path}: {_said(error)}") from None
+
+
+def _said(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    told = [line for line in lines if not line.startswith(("Graph execution error", "Detected at", "File "))]
+    return " ".join((told or [type(error).__name__])[0].split())[:200]
