@@ -1,16 +1,17 @@
 """Items in, results out in the same order, with a worker a core and memory that stays flat.
 
 Threads, not processes: Pillow and LiteRT let go of Python's lock while they work. Each thread makes its own worker (an
-interpreter of its own), so nothing is shared and nothing waits.
+interpreter of its own), so nothing is shared and nothing waits. The items are read by a thread of their own: a result is
+handed out when it is there, however long the next item is in coming (a list that is typed or piped slowly).
 """
 
 from __future__ import annotations
 
-import collections
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -33,11 +34,12 @@ def map_ordered(
 
     Args:
       make_worker: called once in each thread; makes what that thread applies.
-      items: read lazily, never more than a few ahead of the results.
+      items: read lazily in a thread of its own, never more than a few ahead of the results.
       workers: how many threads.
 
     Yields:
-      results in the order of the items. An exception of a worker is raised in its place.
+      results in the order of the items, each as soon as it is there. An exception of a worker or of `items` is raised in
+      its place. Whoever stops early (Ctrl-C, `| head`) does not wait for what the workers have in hand.
     """
     own = threading.local()
 
@@ -48,13 +50,32 @@ def map_ordered(
         return worker(item)
 
     pool = ThreadPoolExecutor(workers)
-    waiting: collections.deque[Future[Result]] = collections.deque()
+    waiting: SimpleQueue[Future[Result] | None] = SimpleQueue()
+    room = threading.Semaphore(workers * _AHEAD)
+    stopped = threading.Event()
+
+    def feed() -> None:
+        try:
+            for item in items:
+                room.acquire()
+                if stopped.is_set():
+                    return
+                waiting.put(pool.submit(work, item))
+        except BaseException as error:  # raised again where the results are read
+            failed: Future[Result] = Future()
+            failed.set_exception(error)
+            waiting.put(failed)
+        waiting.put(None)
+
+    # A daemon: it may stand in a read of standard input that never ends.
+    threading.Thread(target=feed, name="label_image-items", daemon=True).start()
+    finished = False
     try:
-        for item in items:
-            waiting.append(pool.submit(work, item))
-            if len(waiting) >= workers * _AHEAD:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+        while future := waiting.get():
+            yield future.result()
+            room.release()
+        finished = True
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        stopped.set()
+        room.release()
+        pool.shutdown(wait=finished, cancel_futures=True)
