@@ -157,10 +157,11 @@ class _Csv:
 
     def _cells(self, cells: list[Any]) -> None:
         line = io.StringIO()
-        csv.writer(line, lineterminator="\n").writerow(
+        # The writer quotes a CR only where CR ends its lines.
+        csv.writer(line, lineterminator="\r\n").writerow(
             [_shown(cell) if isinstance(cell, str) else cell for cell in cells]
         )
-        self._write(line.getvalue())
+        self._write(line.getvalue().removesuffix("\r\n") + "\n")
 
 
 def _scores(row: Row) -> str:

@@ -61,6 +61,9 @@ class _Download(threading.Thread):
             request = urllib.request.Request(_ascii(self._url), headers=_HEADERS)  # noqa: S310 - _opener knows http and https only
             with _opener().open(request, timeout=LIMIT_S) as answer, self.path.open("wb") as file:
                 self._copy(answer, file)
+        except urllib.error.HTTPError as error:
+            error.close()
+            self.error = error
         except Exception as error:  # told in `fetch`, in the thread that waits
             self.error = error
         if self.error or self.given_up:
