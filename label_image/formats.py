@@ -128,11 +128,11 @@ class _Json:
         """Waits for the first row: an array that is cut short before it is still one."""
 
     def row(self, row: Row) -> None:
-        before, self._before = self._before, ",\n"
-        self._write(before + _object(row, self._sorting))
+        before, self._before = self._before, ","  # in front, so that a reader of lines has this row at once
+        self._write(f"{before}{_object(row, self._sorting)}\n")
 
     def end(self) -> None:
-        self._write("[]\n" if self._before == "[\n" else "\n]\n")
+        self._write("[]\n" if self._before == "[\n" else "]\n")
 
 
 class _Csv:

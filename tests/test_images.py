@@ -37,7 +37,7 @@ def names_in(data, pieces=1):
 
     def write():
         size = max(1, -(-len(data) // pieces))
-        with open(writing, "wb", buffering=0) as pipe, contextlib.suppress(BrokenPipeError):
+        with os.fdopen(writing, "wb", buffering=0) as pipe, contextlib.suppress(BrokenPipeError):
             for start in range(0, len(data), size):
                 pipe.write(data[start : start + size])
                 time.sleep(0.02 if pieces > 1 else 0)
