@@ -86,12 +86,17 @@ class _Download(threading.Thread):
 class _Redirects(urllib.request.HTTPRedirectHandler):
     """Follows to http and https only; the usual handler goes to ftp as well."""
 
-    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
-        if not newurl.lower().startswith(("http://", "https://")):
+    def http_error_302(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
+        """Looks where the server sends on to before anything else does."""
+        target = urllib.parse.urljoin(req.full_url, headers.get("Location") or "")
+        if not target.lower().startswith(("http://", "https://")):
+            fp.close()
             raise PhotoError(
-                "led elsewhere", f"the server sends on to {newurl[:80]!r}, only http and https are followed"
+                "led elsewhere", f"the server sends on to {target[:80]!r}; only http and https are followed"
             )
-        return super().redirect_request(req, fp, code, msg, headers, _ascii(newurl))
+        return super().http_error_302(req, fp, code, msg, headers)
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
 
 def _opener() -> urllib.request.OpenerDirector:
