@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -61,10 +61,8 @@ def map_ordered(
                 if stopped.is_set():
                     return
                 waiting.put(pool.submit(work, item))
-        except BaseException as error:  # raised again where the results are read
-            failed: Future[Result] = Future()
-            failed.set_exception(error)
-            waiting.put(failed)
+        except BaseException as error:
+            waiting.put(_failed(error))
         waiting.put(None)
 
     # A daemon: it may stand in a read of standard input that never ends.
@@ -79,3 +77,10 @@ def map_ordered(
         stopped.set()
         room.release()
         pool.shutdown(wait=finished, cancel_futures=True)
+
+
+def _failed(error: BaseException) -> Future[Any]:
+    """An error among the items, to be raised where the results are read."""
+    future: Future[Any] = Future()
+    future.set_exception(error)
+    return future
