@@ -1,22 +1,33 @@
-"""Words of a command line in, ranked labels on the screen out, exit status back."""
+"""Words of a command line in, ranked labels on standard output, exit status back.
+
+What the words mean is for `images`, how an answer is written for `formats`, where a photo goes for `sorting`.
+"""
 
 from __future__ import annotations
 
-import glob
+import contextlib
+import dataclasses
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from label_image.errors import UserError
+from label_image.errors import RunError, UserError
 from label_image.flags import check, flag, parse
 
 if TYPE_CHECKING:
     from label_image.classifier import Classifier, Prediction
+    from label_image.formats import Format, Row
+    from label_image.images import Item
+    from label_image.inspect import Overrides
+    from label_image.output import Output
+    from label_image.sorting import Sorter
 
 PROGRAM = "python -m label_image"
+FORMATS = ("text", "json", "jsonl", "csv")
 
 
 @dataclass(frozen=True)
@@ -25,7 +36,8 @@ class Command:
 
     image: tuple[str, ...] = flag(
         (),
-        "A photo, a folder of photos (with its sub-folders) or a pattern such as 'new/*.jpg'; may be given several times.",
+        "A photo, a folder of photos (with its sub-folders), a pattern such as 'new/*.jpg', an http or https address (up "
+        "to 50 MB and 20 s), or - for a list on standard input, one a line or between NULs; may be given several times.",
     )
     graph: str = flag(
         "", "The classifier: a .tflite, a .pb or a SavedModel folder. Left out: what retrain left in tf_files."
@@ -41,109 +53,218 @@ class Command:
         None, "The network takes (pixel - input_mean) / input_std, pixels 0 to 255. Left out: the classifier says it."
     )
     input_std: float | None = flag(None, "See --input_mean.", minimum=1e-6)
+    input_order: str = flag(
+        "",
+        "Order of the channels the network takes. Left out: the classifier says it.",
+        choices=("", "rgb", "bgr", "grey"),
+    )
     input_layer: str = flag("", "The operation of a .pb that takes the pixels. Left out: the classifier says it.")
     output_layer: str = flag("", "The operation of a .pb that gives the scores. Left out: the classifier says it.")
     top_k: int = flag(5, "How many labels to print for a photo.", minimum=1)
-    describe: bool = flag(False, "Print what the classifier takes and gives, and where each fact comes from.")
+    threshold: float = flag(0.0, "Labels whose score is lower are not printed; 0 prints all.", minimum=0, maximum=1)
+    format: str = flag(
+        "text",
+        "How the answers are printed: text as the original did; json is one array, jsonl an object a line, csv a row a "
+        "photo. Each photo is printed as soon as it is labelled, in the order given.",
+        choices=FORMATS,
+    )
+    sort_into: str = flag(
+        "",
+        "A folder in which each photo is copied into a folder of its best label, or _unsure if that label's score is "
+        "below --threshold. Nothing is written over: a name that is taken gets a number, the same photo is left out.",
+    )
+    move: bool = flag(False, "With --sort_into: move the photos instead of copying them.")
     threads: int = flag(0, "Workers for many photos; 0 is one a core.", minimum=0, maximum=1024)
+    benchmark: bool = flag(
+        False,
+        "Print how fast it is: loading, the first photo, the usual one, all cores. Draws a photo if none is given.",
+    )
+    describe: str = flag("", "Print what a classifier takes and gives and how that is known, and label nothing.")
 
     def __post_init__(self) -> None:
-        """Refuses what is out of bounds."""
+        """Refuses what is out of bounds or can not go together."""
         check(self)
+        if self.move and not self.sort_into:
+            raise UserError("--move needs --sort_into: the folder to move the photos into")
+        if self.sort_into and self.benchmark:
+            raise UserError("--benchmark measures and sorts nothing: leave out --sort_into")
 
 
 def main(argv: Sequence[str]) -> int:
     """Runs the command; returns the exit status: 0, 1 (a failure), 2 (usage), 130 (Ctrl-C)."""
     try:
-        command, words = parse(Command, argv, PROGRAM)
-        return label(command, [*command.image, *words])
+        command, _ = parse(Command, argv, PROGRAM, words_are="image")
+        return run(command)
     except UserError as error:
-        print(f"label_image: {error}", file=sys.stderr)
+        _complain(str(error))
         return error.exit_status
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `| head` has seen enough
+        _forget_output()  # `| head` has seen enough
         return 0
     except KeyboardInterrupt:
-        print("label_image: stopped", file=sys.stderr)
+        _complain("stopped")
         return 130
 
 
-def label(command: Command, images: Sequence[str]) -> int:
-    """Labels what was asked and prints it; returns the exit status."""
-    if not images and not command.describe:
-        raise UserError("no photo given: --image daisy.jpg")
+def run(command: Command) -> int:
+    """Does what was asked; returns the exit status."""
+    from label_image.images import check_words, needs_scratch
+    from label_image.output import Output
+
+    with Output(utf8=command.format != "text") as output:
+        if command.describe:
+            return _describe(command, output)
+        if command.image or not command.benchmark:
+            check_words(command.image, command.sort_into)
+        work = _benchmark if command.benchmark else _label
+        if not needs_scratch(command.image):
+            return work(command, Path(), output)
+        with scratch_folder() as scratch:
+            return work(command, scratch, output)
+
+
+@contextlib.contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A folder for what is downloaded or drawn, gone at the end."""
+    import tempfile
+
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="label_image-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise RunError(f"cannot make a temporary folder: {error.strerror or error}; name one in TMPDIR") from None
+    with folder as path:
+        yield Path(path)
+
+
+def load(command: Command) -> Classifier:
+    """The classifier that was asked for; says on standard error what had to be guessed of it."""
     from label_image.classifier import Classifier
-    from label_image.describe import describe, one_line
+    from label_image.describe import one_line
+
+    classifier = Classifier(command.graph, _overrides(command), command.threads)
+    if taken := one_line(classifier.card):
+        _complain(taken)
+    return classifier
+
+
+def _overrides(command: Command) -> Overrides:
+    """What the user typed of the graph."""
     from label_image.inspect import Overrides
 
-    overrides = Overrides(
-        command.labels, command.input_height, command.input_width, command.input_mean, command.input_std,
-        command.input_layer, command.output_layer,
-    )  # fmt: skip
-    classifier = Classifier(command.graph, overrides, command.threads)
-    if command.describe:
-        print(describe(classifier.card, classifier.path))
-        return 0
-    if taken := one_line(classifier.card):
-        print(f"label_image: {taken}", file=sys.stderr)
-    if len(images) == 1 and not Path(images[0]).is_dir() and not _is_pattern(images[0]):
-        return _label_one(classifier, images[0], command.top_k)
-    return _label_many(classifier, expand(images), command.top_k)
+    typed = {field.name: getattr(command, field.name) for field in dataclasses.fields(Overrides)}
+    return Overrides(**typed)
 
 
-def expand(images: Sequence[str]) -> Iterator[str]:
-    """Files stand for themselves, folders for the files below them, patterns for what they match; hidden files are left out.
+def _label(command: Command, scratch: Path, output: Output) -> int:
+    """Labels photos and prints a row each, as soon as it is there."""
+    from label_image.formats import format_for
+    from label_image.images import is_one_photo, photos
 
-    Raises:
-      UserError: a pattern that matches nothing.
-    """
-    for image in images:
-        if Path(image).is_dir():
-            for folder, folders, files in os.walk(image):
-                folders[:] = sorted(name for name in folders if not name.startswith("."))
-                yield from (os.path.join(folder, name) for name in sorted(files) if not name.startswith("."))  # noqa: PTH118 - the words typed, not a normalised path
-        elif _is_pattern(image):
-            found = sorted(glob.glob(image, recursive=True))  # noqa: PTH207 - Path.glob refuses absolute patterns
-            if not found:
-                raise UserError(f"--image={image} matches no file")
-            yield from found
-        else:
-            yield image
-
-
-def _is_pattern(image: str) -> bool:
-    return glob.has_magic(image) and not Path(image).exists()
-
-
-def _label_one(classifier: Classifier, image: str, k: int) -> int:
-    """The original's form, line for line."""
-    prediction = classifier.classify_all([image])
-    answer = next(iter(prediction))
-    if answer.error:
-        print(f"label_image: cannot read {image}: {answer.error}", file=sys.stderr)
-        return 1
-    print(f"\nEvaluation time (1-image): {answer.seconds:.3f}s\n")
-    _print_scores(answer, k)
-    return 0
+    one = is_one_photo(command.image)
+    form = format_for(command.format, output.write, one=one, sorting=bool(command.sort_into))
+    begun = False
+    try:
+        classifier = load(command)
+        begun = True
+        form.begin(min(command.top_k, len(classifier.card.labels) or command.top_k))
+        bad, seen = _rows(command, classifier, photos(command.image, scratch, command.sort_into), form, output)
+    except KeyboardInterrupt:
+        begun = True  # a json array is one even if Ctrl-C came before its first row
+        raise
+    finally:
+        if begun:
+            form.end()
+    if not seen:
+        _complain("no photo found")
+    elif bad and not (one and command.format == "text"):
+        _complain(f"{bad} of {seen} photos could not be read")
+    return 1 if bad or not seen else 0
 
 
-def _label_many(classifier: Classifier, images: Iterator[str], k: int) -> int:
+def _rows(
+    command: Command, classifier: Classifier, items: Iterator[Item], form: Format, output: Output
+) -> tuple[int, int]:
+    """Prints the rows, and sorts the photos; returns how many could not be read, of how many."""
     bad = seen = 0
-    for prediction in classifier.classify_all(images):
+    sorter: Sorter | None = None
+    for item, prediction in _answers(classifier, items):
+        if command.sort_into and not sorter and not prediction.error:
+            from label_image.sorting import Sorter
+
+            sorter = Sorter(Path(command.sort_into), prediction.labels, move=command.move)
+        with output.whole():  # a photo is not moved without being told
+            row = _row(command, item, prediction, sorter)
+            form.row(row)
+            if item.fetched:
+                Path(item.path).unlink(missing_ok=True)
         seen += 1
-        if prediction.error:
-            bad += 1
-            print(f"{prediction.image}\nerror: {prediction.error}\n", flush=True)
-            continue
-        print(prediction.image)
-        _print_scores(prediction, k)
-        print(flush=True)
-    if bad or not seen:
-        print(f"label_image: {bad} of {seen} photos could not be read", file=sys.stderr)
-        return 1
+        bad += bool(row.error)
+    return bad, seen
+
+
+def _answers(classifier: Classifier, items: Iterable[Item]) -> Iterator[tuple[Item, Prediction]]:
+    """Each item with its answer; an item that has an error keeps it."""
+    asked: deque[Item] = deque()
+
+    def paths() -> Iterator[str]:
+        for item in items:
+            asked.append(item)
+            yield item.path
+
+    for prediction in classifier.classify_all(paths()):
+        item = asked.popleft()
+        yield item, dataclasses.replace(prediction, error=item.error) if item.error else prediction
+
+
+def _row(command: Command, item: Item, prediction: Prediction, sorter: Sorter | None) -> Row:
+    """What is said of a photo, after it was put where it belongs."""
+    from label_image.errors import PhotoError
+    from label_image.formats import Row
+
+    if prediction.error:
+        return Row(item.name, error=str(prediction.error))
+    best = prediction.top(command.top_k)
+    sure = tuple((label, score) for label, score in best if not (command.threshold and not score >= command.threshold))
+    if not sorter:
+        return Row(item.name, sure, seconds=prediction.seconds)
+    try:
+        placed = sorter.put(Path(item.path), item.name, sure[0][0] if sure else None)
+    except PhotoError as error:
+        return Row(item.name, error=str(error))
+    return Row(item.name, sure, "", prediction.seconds, placed.how, placed.path)
+
+
+def _benchmark(command: Command, scratch: Path, output: Output) -> int:
+    """Measures and prints how fast it is."""
+    from label_image import benchmark
+    from label_image.images import photos
+    from label_image.workers import cores
+
+    def paths() -> Iterator[str]:  # drawing imports what loading has to be timed with
+        words = command.image or (benchmark.drawn_photo(scratch),)
+        yield from (item.path for item in photos(words, scratch))
+
+    pace = benchmark.measure(lambda: load(command), paths(), command.threads or cores())
+    output.write(benchmark.written(pace, command.format))
     return 0
 
 
-def _print_scores(prediction: Prediction, k: int) -> None:
-    for name, score in prediction.top(k):
-        print(f"{name} (score={score:.5f})")
+def _describe(command: Command, output: Output) -> int:
+    """Prints what is known of a classifier."""
+    from label_image.describe import describe
+    from label_image.inspect import card_of
+
+    path = Path(command.describe)
+    output.write(f"{describe(card_of(path, _overrides(command)), path)}\n")
+    return 0
+
+
+def _complain(text: str) -> None:
+    with contextlib.suppress(OSError, AttributeError, ValueError):  # standard error may be closed
+        print(f"label_image: {text}", file=sys.stderr)
+
+
+def _forget_output() -> None:
+    """What is still to be written goes nowhere, so that Python does not complain at its end."""
+    with contextlib.suppress(OSError, AttributeError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -45,7 +45,7 @@ def flag(
     return dataclasses.field(default=default, metadata={"flag": Flag(text, minimum, maximum, tuple(choices))})
 
 
-def parse(cls: type[T], argv: Sequence[str], program: str) -> tuple[T, list[str]]:
+def parse(cls: type[T], argv: Sequence[str], program: str, words_are: str = "") -> tuple[T, list[str]]:
     """Reads a command line.
 
     Hyphens may stand for underscores, and a unique beginning for the whole name, as argparse allowed the original's
@@ -55,6 +55,7 @@ def parse(cls: type[T], argv: Sequence[str], program: str) -> tuple[T, list[str]
       cls: a data class whose fields were made by `flag`.
       argv: the words behind the program's name.
       program: what the user typed to start it, for `--help`.
+      words_are: the flag that words without one belong to, in the order typed; "" leaves them over.
 
     Returns:
       the data class filled in, and the words that belong to no flag.
@@ -73,7 +74,7 @@ def parse(cls: type[T], argv: Sequence[str], program: str) -> tuple[T, list[str]
     for field in fields.values():
         _define(absl_flags, values, field, typing.get_type_hints(cls)[field.name])
     try:
-        rest = values([program, *_spelled_out(argv, cls)])[1:]
+        rest = values([program, *_spelled_out(argv, cls, words_are)])[1:]
     except absl_flags.Error as error:
         raise UserError(_one_line(error)) from None
     return cls(**{name: _value(values[name].value) for name in fields}), list(rest)
@@ -134,17 +135,18 @@ def _define(absl_flags: Any, values: Any, field: dataclasses.Field[Any], kind: A
         absl_flags.DEFINE_string(field.name, field.default, text, flag_values=values)
 
 
-def _spelled_out(argv: Sequence[str], cls: type) -> list[str]:
+def _spelled_out(argv: Sequence[str], cls: type, words_are: str = "") -> list[str]:
     """The same words with each flag's name in full, as absl wants them."""
+    owner = f"--{words_are}=" if words_are else ""
     switches = {field.name: isinstance(field.default, bool) for field in flag_fields(cls)}
     words = list(argv)
     result: list[str] = []
     while words:
         word = words.pop(0)
         if word == "--":
-            return [*result, "--", *words]
+            return [*result, *(owner + word for word in words)] if owner else [*result, "--", *words]
         if not word.startswith("-") or word == "-" or _is_number(word):
-            result.append(word)
+            result.append(owner + word)
             continue
         name, equals, value = word.lstrip("-").partition("=")
         name, negated = _full_name(name.replace("-", "_"), switches)

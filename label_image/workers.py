@@ -1,19 +1,20 @@
 """Items in, results out in the same order, with a worker a core and memory that stays flat.
 
 Threads, not processes: Pillow and LiteRT let go of Python's lock while they work. Each thread makes its own worker (an
-interpreter of its own), so nothing is shared and nothing waits.
+interpreter of its own), so nothing is shared and nothing waits. The items are read by a thread of their own: a result is
+handed out when it is there, however long the next item is in coming (a list that is typed or piped slowly).
 """
 
 from __future__ import annotations
 
-import collections
 import math
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from queue import SimpleQueue
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -39,12 +40,12 @@ def map_ordered(
 
     Args:
       make_worker: called once in each thread; makes what that thread applies.
-      items: read lazily, never more than a few ahead of the results.
+      items: read lazily in a thread of its own, never more than a few ahead of the results.
       workers: how many threads.
 
     Yields:
-      results in the order of the items. An exception of a worker is raised in its place. When the caller stops early,
-      items not begun are dropped and the threads end; use `contextlib.closing` to have that done at once.
+      results in the order of the items, each as soon as it is there. An exception of a worker or of `items` is raised in
+      its place. Whoever stops early (Ctrl-C, `| head`) does not wait for what the workers have in hand.
     """
     own = threading.local()
 
@@ -55,13 +56,37 @@ def map_ordered(
         return worker(item)
 
     pool = ThreadPoolExecutor(workers)
-    waiting: collections.deque[Future[Result]] = collections.deque()
+    waiting: SimpleQueue[Future[Result] | None] = SimpleQueue()
+    room = threading.Semaphore(workers * _AHEAD)
+    stopped = threading.Event()
+
+    def feed() -> None:
+        try:
+            for item in items:
+                room.acquire()
+                if stopped.is_set():
+                    return
+                waiting.put(pool.submit(work, item))
+        except BaseException as error:
+            waiting.put(_failed(error))
+        waiting.put(None)
+
+    # A daemon: it may stand in a read of standard input that never ends.
+    threading.Thread(target=feed, name="label_image-items", daemon=True).start()
+    finished = False
     try:
-        for item in items:
-            waiting.append(pool.submit(work, item))
-            if len(waiting) >= workers * _AHEAD:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+        while future := waiting.get():
+            yield future.result()
+            room.release()
+        finished = True
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        stopped.set()
+        room.release()
+        pool.shutdown(wait=finished, cancel_futures=True)
+
+
+def _failed(error: BaseException) -> Future[Any]:
+    """An error among the items, to be raised where the results are read."""
+    future: Future[Any] = Future()
+    future.set_exception(error)
+    return future

@@ -6,10 +6,15 @@ are the photo's mean colour: the whole program runs on it as on the real one, in
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+import time
+import urllib.parse
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -132,3 +137,102 @@ def retrain(tmp_path: Path) -> Run:
 def label_image(tmp_path: Path) -> Run:
     """Runs `python -m label_image` in a folder of the test's own."""
     return lambda *arguments, **options: run_module("label_image", *arguments, cwd=tmp_path, **options)
+
+
+class Server(ThreadingHTTPServer):
+    """A web server of a test's own: the files of `folder`, and pages that behave badly."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(("127.0.0.1", 0), _Pages)
+        self.folder, self.seen, self.over = folder, [], threading.Event()
+        self.url = f"http://127.0.0.1:{self.server_port}"
+
+    def handle_error(self, *_: Any) -> None:
+        """A client that hangs up is what is tested."""
+
+
+class _Pages(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        self.server.seen.append(self.path)
+        name = urllib.parse.unquote(self.path.split("?")[0].lstrip("/"))
+        with contextlib.suppress(OSError):
+            if name.startswith("redirect/"):
+                self.answer(302, Location=f"/{name.removeprefix('redirect/')}")
+            elif hasattr(self, f"page_{name}"):
+                getattr(self, f"page_{name}")()
+            elif (self.server.folder / name).is_file():
+                data = (self.server.folder / name).read_bytes()
+                self.answer(200, data, Content_Length=str(len(data)))
+            else:
+                self.answer(404)
+
+    def answer(self, status: int, body: bytes = b"", **headers: str) -> None:
+        self.send_response(status)
+        for key, value in headers.items():
+            self.send_header(key.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def page_forbidden(self) -> None:
+        self.answer(403)
+
+    def page_to_file(self) -> None:
+        self.answer(302, Location="file:///etc/passwd")
+
+    def page_to_ftp(self) -> None:
+        self.answer(301, Location="ftp://127.0.0.1/a.jpg")
+
+    def page_circle(self) -> None:
+        self.answer(302, Location="/circle")
+
+    def page_promises_much(self) -> None:
+        self.answer(200, b"x", Content_Length="90000000")
+
+    def page_short(self) -> None:
+        self.answer(200, b"four", Content_Length="1000")
+
+    def page_nonsense(self) -> None:
+        self.wfile.write(b"what?\r\n\r\n")
+
+    def page_page(self) -> None:
+        self.answer(200, b"<!DOCTYPE html><html>no photo</html>")
+
+    def page_silent(self) -> None:
+        self.server.over.wait(30)
+
+    def page_endless(self) -> None:
+        self.answer(200)
+        while not self.server.over.is_set():
+            self.wfile.write(b"x" * 10_000)
+
+    def page_drip(self) -> None:
+        self.answer(200)
+        self.drip(b"x")
+
+    def page_drip_headers(self) -> None:
+        self.wfile.write(b"HTTP/1.0 200 OK\r\n")
+        self.drip(b"X-More: y\r\n")
+
+    def drip(self, drop: bytes) -> None:
+        while not self.server.over.is_set():
+            self.wfile.write(drop)
+            self.wfile.flush()
+            time.sleep(0.1)
+
+    def log_message(self, *_: Any) -> None:
+        """Stays quiet."""
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """A web server; put files into its `folder`."""
+    (tmp_path / "served").mkdir()
+    with Server(tmp_path / "served") as served:
+        thread = threading.Thread(target=served.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield served
+        served.over.set()
+        served.shutdown()
+        thread.join()

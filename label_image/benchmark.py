@@ -1,0 +1,164 @@
+"""A classifier and photos in, its pace out: loading, the first photo, the usual one, the slow one, all cores.
+
+Every time is that of a whole photo: reading the file, decoding, resizing, the network.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+import statistics
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from label_image.errors import PhotoError, RunError
+
+if TYPE_CHECKING:
+    from label_image.classifier import Classifier
+
+PHOTOS = 256  # that are used, the first that can be read
+SPELL_S = 3.0  # how long each of the two measurements goes on
+_FEWEST = 20  # photos in each, however slow: p95 needs them
+_DRAWN_PX = (640, 480)  # the photo that is made where none is given
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What was measured."""
+
+    graph: str
+    photos: int  # different ones
+    load_ms: float  # imports, reading the graph, making it ready
+    first_image_ms: float
+    median_ms: float  # of one photo after the other, on one worker
+    p95_ms: float
+    images_per_s: float  # with all workers
+    workers: int
+
+
+def measure(load: Callable[[], Classifier], photos: Iterable[str], workers: int, spell_s: float = SPELL_S) -> Pace:
+    """Loads a classifier and measures it.
+
+    Args:
+      load: makes the classifier, imports included.
+      photos: paths; those that can not be read are left out.
+      workers: how many `classify_all` uses.
+      spell_s: seconds for each of the two measurements.
+
+    Raises:
+      RunError: none of them can be read.
+    """
+    start = time.perf_counter()
+    classifier = load()
+    load_ms = _ms_since(start)
+    sources, first_ms = _readable(classifier, photos)
+    singles = list(_singles(classifier, sources, spell_s))
+    return Pace(
+        graph=str(classifier.path),
+        photos=len(sources),
+        load_ms=round(load_ms, 3),
+        first_image_ms=round(first_ms, 3),
+        median_ms=round(statistics.median(singles), 3),
+        p95_ms=round(percentile(singles, 95), 3),
+        images_per_s=round(_together(classifier, sources, workers, spell_s), 2),
+        workers=workers,
+    )
+
+
+def drawn_photo(folder: Path) -> str:
+    """A photo to measure with where none is given: 640 x 480 pixels of coloured noise, the same each time."""
+    import numpy as np
+    from PIL import Image
+
+    coarse = np.random.default_rng(0).integers(0, 256, (_DRAWN_PX[1] // 16, _DRAWN_PX[0] // 16, 3), np.uint8)
+    path = folder / "drawn.jpg"
+    Image.fromarray(coarse).resize(_DRAWN_PX, Image.Resampling.BICUBIC).save(path, quality=90)
+    return str(path)
+
+
+def percentile(values: list[float], percent: float) -> float:
+    """The smallest value that at least `percent` of them do not exceed.
+
+    >>> percentile([4.0, 1.0, 3.0, 2.0], 50), percentile([float(n) for n in range(1, 101)], 95)
+    (2.0, 95.0)
+    """
+    ordered = sorted(values)
+    return ordered[max(0, -int(-len(ordered) * percent // 100) - 1)]
+
+
+def written(pace: Pace, form: str) -> str:
+    """The numbers as text, json, jsonl or csv; for programs under the names they have in Pace."""
+    fields = asdict(pace)
+    if form in ("json", "jsonl"):
+        return json.dumps(fields, indent=1 if form == "json" else None) + "\n"
+    if form == "csv":
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([list(fields), list(fields.values())])
+        return text.getvalue()
+    return (
+        f"graph        {pace.graph}\n"
+        f"photos       {pace.photos}\n"
+        f"load         {pace.load_ms:10.1f} ms\n"
+        f"first image  {pace.first_image_ms:10.1f} ms\n"
+        f"median       {pace.median_ms:10.1f} ms\n"
+        f"p95          {pace.p95_ms:10.1f} ms\n"
+        f"images/s     {pace.images_per_s:10.1f} with {pace.workers} worker{'s' * (pace.workers != 1)}\n"
+    )
+
+
+def _readable(classifier: Classifier, photos: Iterable[str]) -> tuple[list[str], float]:
+    """The photos to measure with, and the milliseconds that the first of them took."""
+    sources: list[str] = []
+    first_ms, seen = 0.0, 0
+    for source in photos:
+        seen += 1
+        start = time.perf_counter()
+        try:
+            classifier.classify(source)
+        except PhotoError:
+            continue
+        first_ms = first_ms or _ms_since(start)
+        sources.append(source)
+        if len(sources) == PHOTOS:
+            break
+    if not sources:
+        raise RunError(f"nothing to measure: none of {seen} photos can be read")
+    return sources, first_ms
+
+
+def _singles(classifier: Classifier, sources: list[str], spell_s: float) -> Iterator[float]:
+    """Milliseconds of one photo after the other."""
+    end = time.perf_counter() + spell_s
+    for count, source in enumerate(itertools.cycle(sources)):
+        start = time.perf_counter()
+        if count >= _FEWEST and start > end:
+            return
+        classifier.classify(source)
+        yield _ms_since(start)
+
+
+def _together(classifier: Classifier, sources: list[str], workers: int, spell_s: float) -> float:
+    """Photos a second with all workers; the first ones, for which each makes its interpreter, are not counted."""
+    uncounted = 2 * workers
+    end = time.perf_counter() + spell_s
+
+    def enough() -> Iterator[str]:
+        for count, source in enumerate(itertools.cycle(sources)):
+            if count >= _FEWEST + uncounted and time.perf_counter() > end:
+                return
+            yield source
+
+    start, done = 0.0, 0
+    for done, _ in enumerate(classifier.classify_all(enough()), 1):
+        if done == uncounted:
+            start = time.perf_counter()
+    return (done - uncounted) / (time.perf_counter() - start)
+
+
+def _ms_since(start: float) -> float:
+    return (time.perf_counter() - start) * 1000

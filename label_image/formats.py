@@ -1,0 +1,201 @@
+"""Rows in, text out: one photo a row, for people (text), for programs (json, jsonl) and for tables (csv).
+
+text   the original's form for one photo; for many, a block each: name, labels, empty line
+json   one array, an element a line: {"image": ..., "labels": [{"label": ..., "score": ...}, ...], "error": null}
+jsonl  the same objects, one a line, without the array
+csv    image,label,score,error,label_2,score_2, ...: a row a photo, so that a table sorted by score stays a list of
+       photos; the first four columns are the same whatever --top_k. Quoted as RFC 4180 says; lines end in LF, because
+       `cut` and `awk` would find a CR in the last column
+
+With --sort_into there are two more: `sorted` (copied, moved, already there) and `sorted_to`, in csv as the last columns.
+Scores have as many digits as a float32 needs to be read back exactly; one that is no number is null, in csv empty. All but
+text is UTF-8. A name that is not: json has `\\udcff` for the byte ff (Python reads it back), csv shows `\\xff`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+Write = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is said of one photo."""
+
+    image: str
+    labels: tuple[tuple[str, float], ...] = ()  # (label, score), best first
+    error: str = ""  # why there are no labels
+    seconds: float = 0.0  # in the network
+    sorted: str = ""  # what --sort_into did: copied, moved, already there
+    sorted_to: str = ""  # where the photo now is
+
+
+class Format(Protocol):
+    """What turns rows into text: `begin` once, `row` for each, `end` once, also when the run is cut short."""
+
+    def begin(self, labels: int) -> None:
+        """Is told how many labels a row has at most."""
+
+    def row(self, row: Row) -> None:
+        """Writes one row."""
+
+    def end(self) -> None:
+        """Makes whole what was written."""
+
+
+def format_for(name: str, write: Write, *, one: bool, sorting: bool) -> Format:
+    """The format of that name.
+
+    Args:
+      name: text, json, jsonl or csv.
+      write: takes each piece of text; a piece is whole rows.
+      one: a single photo was asked for, by its name.
+      sorting: the rows will say where photos were sorted to.
+    """
+    if name == "json":
+        return _Json(write, sorting)
+    if name == "jsonl":
+        return _JsonLines(write, sorting)
+    if name == "csv":
+        return _Csv(write, sorting)
+    return _OneText(write) if one else _Text(write)
+
+
+def shortest(score: float) -> float | None:
+    """A float32 score as the shortest decimal that reads back as the same float32; None for what is no number.
+
+    >>> shortest(float(np.float32(0.1))), shortest(math.nan)
+    (0.1, None)
+    """
+    return float(str(np.float32(score))) if math.isfinite(score) else None
+
+
+class _Text:
+    def __init__(self, write: Write) -> None:
+        self._write = write
+
+    def begin(self, labels: int) -> None:
+        """Has no header."""
+
+    def row(self, row: Row) -> None:
+        body = f"error: {row.error}\n" if row.error else _scores(row)
+        self._write(f"{row.image}\n{body}\n")
+
+    def end(self) -> None:
+        """Has no end."""
+
+
+class _OneText(_Text):
+    """The original's form, byte for byte."""
+
+    def row(self, row: Row) -> None:
+        if row.error:
+            print(f"label_image: cannot read {_shown(row.image)}: {row.error}", file=sys.stderr)
+        else:
+            self._write(f"\nEvaluation time (1-image): {row.seconds:.3f}s\n\n{_scores(row)}")
+
+
+class _JsonLines:
+    def __init__(self, write: Write, sorting: bool) -> None:
+        self._write, self._sorting = write, sorting
+
+    def begin(self, labels: int) -> None:
+        """Has no header."""
+
+    def row(self, row: Row) -> None:
+        self._write(_object(row, self._sorting) + "\n")
+
+    def end(self) -> None:
+        """Has no end."""
+
+
+class _Json:
+    def __init__(self, write: Write, sorting: bool) -> None:
+        self._write, self._sorting = write, sorting
+        self._before = "[\n"  # what comes before the next element
+
+    def begin(self, labels: int) -> None:
+        """Waits for the first row: an array that is cut short before it is still one."""
+
+    def row(self, row: Row) -> None:
+        before, self._before = self._before, ","  # in front, so that a reader of lines has this row at once
+        self._write(f"{before}{_object(row, self._sorting)}\n")
+
+    def end(self) -> None:
+        self._write("[]\n" if self._before == "[\n" else "]\n")
+
+
+class _Csv:
+    def __init__(self, write: Write, sorting: bool) -> None:
+        self._write, self._sorting = write, sorting
+        self._labels = 1
+
+    def begin(self, labels: int) -> None:
+        self._labels = max(labels, 1)
+        more = [f"{name}_{rank}" for rank in range(2, self._labels + 1) for name in ("label", "score")]
+        self._cells(["image", "label", "score", "error", *more, *(["sorted", "sorted_to"] if self._sorting else [])])
+
+    def row(self, row: Row) -> None:
+        pairs = [(label, shortest(score)) for label, score in row.labels]
+        pairs += [("", None)] * (self._labels - len(pairs))
+        more = [cell for pair in pairs[1:] for cell in pair]
+        tail = [row.sorted, row.sorted_to] if self._sorting else []
+        self._cells([row.image, *pairs[0], row.error, *more, *tail])
+
+    def end(self) -> None:
+        """Has no end."""
+
+    def _cells(self, cells: list[Any]) -> None:
+        line = io.StringIO()
+        # The writer quotes a CR only where CR ends its lines.
+        csv.writer(line, lineterminator="\r\n").writerow(
+            [_shown(cell) if isinstance(cell, str) else cell for cell in cells]
+        )
+        self._write(line.getvalue().removesuffix("\r\n") + "\n")
+
+
+def _scores(row: Row) -> str:
+    lines = [f"{label} (score={score:.5f})\n" for label, score in row.labels]
+    if row.sorted:
+        lines.append(f"{row.sorted}{':' if row.sorted.endswith('there') else ' to'} {row.sorted_to}\n")
+    return "".join(lines)
+
+
+def _object(row: Row, sorting: bool) -> str:
+    fields: dict[str, Any] = {
+        "image": row.image,
+        "labels": [{"label": label, "score": shortest(score)} for label, score in row.labels],
+        "error": row.error or None,
+    }
+    if sorting:
+        fields |= {"sorted": row.sorted or None, "sorted_to": row.sorted_to or None}
+    text = json.dumps(fields, ensure_ascii=False)
+    return text if _is_utf8(text) else json.dumps(fields)
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _shown(text: str) -> str:
+    r"""Text that is UTF-8 in any case: a byte of a name that is not becomes `\xff`."""
+    if _is_utf8(text):
+        return text
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # half a character of a Windows name
+        return text.encode("utf-8", "backslashreplace").decode()

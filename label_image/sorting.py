@@ -1,0 +1,176 @@
+"""A photo and its label in, the photo in that label's folder out; no file is ever written over.
+
+A photo whose best score is below --threshold goes to the folder UNSURE. A name that is taken gets a number (`a_2.jpg`),
+unless the file that has it is the same byte for byte: then nothing is done. Whatever interrupts it, the photo is whole in
+the old place or in the new one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import filecmp
+import os
+import re
+import shutil
+import tempfile
+import urllib.parse
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from label_image.errors import PhotoError, RunError
+
+UNSURE = "_unsure"
+_LONGEST = 100  # characters of a folder's name: at most 255 bytes whatever they are, room for a number
+_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|\ud800-\udfff]')  # in names, by Linux, macOS or Windows
+_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)  # what Windows keeps for itself
+
+
+@dataclass(frozen=True)
+class Sorted:
+    """What was done with a photo."""
+
+    how: str  # "copied", "moved" or "already there"
+    path: str  # where it now is
+
+
+class Sorter:
+    """Puts photos into a folder a label.
+
+    Args:
+      folder: holds the folders; made when the first photo comes.
+      labels: all labels, so that no two share a folder, in this run and the next.
+      move: take the photos away from where they were.
+    """
+
+    def __init__(self, folder: Path, labels: Sequence[str], *, move: bool = False) -> None:
+        self._folder, self._move = folder, move
+        self._names = folder_names(labels)
+
+    def put(self, photo: Path, name: str, label: str | None) -> Sorted:
+        """Copies or moves one photo.
+
+        Args:
+          photo: the file.
+          name: what it is called: a path or an address, of which the last part is taken.
+          label: one of the labels; None if no score was high enough.
+
+        Raises:
+          PhotoError: the photo is gone.
+          RunError: its place can not be written.
+        """
+        folder = self._folder / (UNSURE if label is None else self._names[label])
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for place in _places(folder, file_name(name)):
+                if os.path.lexists(place):
+                    if _same(photo, place):
+                        return Sorted("already there", str(place))
+                elif _put(photo, place, move=self._move):
+                    return Sorted("moved" if self._move else "copied", str(place))
+        except OSError as error:
+            if not photo.exists():
+                raise PhotoError("not there any more", "it was moved or removed meanwhile") from None
+            why = error.strerror or type(error).__name__
+            raise RunError(f"cannot put {photo} into {folder}: {why}; it is left where it is") from None
+        raise AssertionError("there are numbers enough")
+
+
+def folder_names(labels: Sequence[str]) -> dict[str, str]:
+    """A folder's name for each label: the label itself where that is safe; no two labels share one.
+
+    >>> folder_names(["rose", "a/b", "a_b", "..", ""])
+    {'rose': 'rose', 'a/b': 'a_b_2', 'a_b': 'a_b', '..': '_', '': '__2'}
+    """
+    safe = {label: label for label in labels if safe_name(label) == label and label != UNSURE}
+    taken = {name.casefold() for name in (*safe, UNSURE)}
+    for label in labels:
+        if label in safe:
+            continue
+        name = stem = safe_name(label)
+        number = 2
+        while name.casefold() in taken:
+            name, number = f"{stem}_{number}", number + 1
+        taken.add(name.casefold())
+        safe[label] = name
+    return {label: safe[label] for label in labels}
+
+
+def safe_name(label: str) -> str:
+    """A label as the name of one folder, on every system: no path, no hidden or reserved name, not empty.
+
+    >>> safe_name("../etc/passwd"), safe_name("N/A"), safe_name("con"), safe_name("red rose.")
+    ('__etc_passwd', 'N_A', '_con', 'red rose')
+    """
+    name = _FORBIDDEN.sub("_", label)
+    if name.startswith("."):
+        name = "_" + name.lstrip(".")  # hidden; and `..`
+    name = name[: _LONGEST if name.isascii() else _LONGEST // 2].strip().rstrip(". ")
+    return f"_{name}" if not name or _DEVICES.match(name) else name
+
+
+def file_name(name: str) -> str:
+    """The last part of a path; of an address, without what no file system takes.
+
+    >>> file_name("in/daisy.jpg"), file_name("https://x.org/a%20b.jpg?w=3")
+    ('daisy.jpg', 'a b.jpg')
+    """
+    if not name.lower().startswith(("http://", "https://")):
+        return Path(name).name
+    last = urllib.parse.unquote(urllib.parse.urlsplit(name).path).rsplit("/", 1)[-1]
+    return safe_name(last) if last else "photo"
+
+
+def _places(folder: Path, name: str) -> Iterator[Path]:
+    yield folder / name
+    stem, suffix = os.path.splitext(name)  # noqa: PTH122 - a Path would lose names that end in a dot
+    for number in range(2, 1_000_000_000):
+        yield folder / f"{stem}_{number}{suffix}"
+
+
+def _same(photo: Path, place: Path) -> bool:
+    """Whether two files hold the same bytes; a broken link is like nothing."""
+    try:
+        return place.is_file() and (photo.samefile(place) or filecmp.cmp(photo, place, shallow=False))
+    except FileNotFoundError:
+        if not photo.exists():
+            raise
+        return False
+
+
+def _put(photo: Path, place: Path, *, move: bool) -> bool:
+    """Puts a photo where nothing is; False if something came there meanwhile."""
+    if move and not photo.is_symlink() and _linked(photo, place):
+        photo.unlink()
+        return True
+    descriptor, scratch = tempfile.mkstemp(prefix=".", suffix=".part", dir=place.parent)
+    os.close(descriptor)
+    try:
+        shutil.copyfile(photo, scratch)
+        with contextlib.suppress(OSError):  # some shares keep no times
+            shutil.copystat(photo, scratch)
+        if not (_linked(Path(scratch), place) or _claimed(Path(scratch), place)):
+            return False
+    finally:
+        Path(scratch).unlink(missing_ok=True)
+    if move:
+        photo.unlink()
+    return True
+
+
+def _linked(source: Path, place: Path) -> bool:
+    """Gives a file a second name, which fails where the name is taken; False where that can not be done."""
+    with contextlib.suppress(OSError, NotImplementedError):
+        os.link(source, place)
+        return True
+    return False
+
+
+def _claimed(scratch: Path, place: Path) -> bool:
+    """The same on disks without links (FAT, some shares): the name is taken empty, then given its content."""
+    try:
+        place.open("xb").close()
+    except FileExistsError:
+        return False
+    scratch.replace(place)
+    return True
