@@ -86,6 +86,7 @@ def _prove(kind: str, scratch: Path, path: Path, proof: Proof) -> tuple[float, s
         _remember_graph_proof(proof.backbone, proof.card, difference)
     if kind == "device_folder":
         device_folder.add_selftest(scratch, proof.example.path)
+        return difference, f"run on {len(proof.photos)} photos, then by itself on one"
     return difference, f"run on {len(proof.photos)} photos"
 
 

@@ -44,9 +44,8 @@ On the device (Raspberry Pi, Jetson, any computer with Python 3.10 to 3.13), in 
     venv/bin/python run.py photo.jpg
 
 From a program of your own in this folder: from run import answer; answer("photo.jpg")
-
-model.tflite carries standard metadata: MediaPipe Tasks' ImageClassifier loads it without settings.
 """
+_MEDIAPIPE = "\nMediaPipe Tasks' ImageClassifier loads model.tflite without settings.\n"
 
 
 def write(path: Path, head: Head, backbone: Backbone, card: Card) -> None:
@@ -116,9 +115,11 @@ def _run_selftest(path: Path) -> None:
 
 def _readme(card: Card) -> str:
     accuracy, tested = card.training.get("test_accuracy"), card.training.get("tested")
-    return _README.format(
+    text = _README.format(
         architecture=card.training.get("architecture", "A classifier"),
         count=len(card.labels),
         labels=", ".join(card.labels),
         accuracy="" if accuracy is None else f"\nIt was right on {accuracy:.1%} of {tested} test photos.",
     )
+    # It refuses a scaling of each channel's own ("Per-channel image normalization is not available", 1.2.2).
+    return text + (_MEDIAPIPE if len(set(card.mean)) == len(set(card.std)) == 1 else "")
