@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -52,7 +53,7 @@ def run_py(folder, *words):
 
 def test_it_holds_what_it_says_and_nothing_of_this_machine(folder, colour_photos):
     assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
-    words = [str(colour_photos), str(ROOT), str(folder), os.path.expanduser("~") + "/"]
+    words = [str(colour_photos), str(ROOT), str(folder), f"{Path.home()}/"]
     for path in folder.iterdir():
         assert not any(word.encode() in path.read_bytes() for word in words), path.name
 
@@ -194,7 +195,7 @@ def test_a_file_and_the_folder_one_is_in_are_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name, why in (("file", "it is a file"), (".", "you are in it"), ("..", "you are in it")):
         with pytest.raises(UserError, match=why):
-            check_device_folder(device_folder.Path(name))
+            check_device_folder(Path(name))
 
 
 def test_the_light_set_has_the_bounds_of_setup_cfg(folder):
