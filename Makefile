@@ -5,8 +5,10 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SAMPLES := tf_files/flowers
 FLOWERS := tf_files/flower_photos
+GRAPH := tf_files/retrained.tflite
+LIGHT := .venv-light/bin/python
 
-.PHONY: demo test check docs flowers clean
+.PHONY: demo test check docs flowers light clean
 
 demo: .venv/installed
 	@echo "--- drawing pictures to try the tool on"
@@ -36,13 +38,26 @@ docs: .venv/installed
 flowers: .venv/installed
 	$(BIN)/python -m retrain.flower_photos --out $(FLOWERS)
 
+light: .venv-light/installed
+	@du -sh .venv-light
+	@test -f $(GRAPH) || { echo "make: no $(GRAPH) to label with: make demo, or name another: make light GRAPH=..." >&2; exit 2; }
+	@echo "--- labelling a picture without TensorFlow"
+	@test -f $(SAMPLES)/daisy/daisy_001.jpg || $(LIGHT) -m retrain.samples --out $(SAMPLES)
+	$(LIGHT) -m label_image --graph $(GRAPH) --image $(SAMPLES)/daisy/daisy_001.jpg
+
 clean:
-	rm -rf .venv build *.egg-info
+	rm -rf .venv .venv-light build *.egg-info
 
 .venv/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || \
 	    { echo "make: $$($(PYTHON) --version) is not one of Python 3.10 to 3.13; name one: make PYTHON=python3.12 ..." >&2; exit 2; }
 	$(PYTHON) -m venv .venv
+	touch $@
+
+.venv-light/installed: retrain/exporters/light.txt
+	@echo "--- installing the light set into .venv-light"
+	$(PYTHON) -m venv .venv-light
+	$(LIGHT) -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
 .venv/installed: .venv/python setup.cfg pyproject.toml

@@ -6,11 +6,14 @@ Nothing is hidden where the user asked TensorFlow to speak: TF_CPP_MIN_LOG_LEVEL
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
+
+from label_image.errors import RunError
 
 _LOUD = os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0"
 _ONE_AT_A_TIME = threading.RLock()  # two threads that swap descriptor 2 at once would lose it for good
@@ -45,12 +48,23 @@ def _descriptor_2_to_nowhere() -> Iterator[None]:
         os.close(nowhere)
 
 
+def has_tensorflow() -> bool:
+    """Whether TensorFlow is installed; does not import it."""
+    return importlib.util.find_spec("tensorflow") is not None
+
+
 def tensorflow() -> Any:
-    """Imports TensorFlow and starts its devices without their banner lines; 3 to 5 s the first time."""
+    """Imports TensorFlow and starts its devices without their banner lines; 3 to 5 s the first time.
+
+    Raises:
+      RunError: it is not installed.
+    """
     if "tensorflow" in sys.modules:
         return sys.modules["tensorflow"]
     if not _LOUD:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if not has_tensorflow():
+        raise RunError("this needs TensorFlow, which is not installed: pip install 'tensorflow>=2.20,<2.23'")
     with native_noise_hidden():
         import tensorflow as tf
 

@@ -20,6 +20,7 @@ from label_image.classifier import Classifier
 from label_image.errors import RunError
 from label_image.inspect import Overrides
 from retrain.atomic import replacing
+from retrain.exporters import device_folder
 from retrain.exporters import graph as graph_exporter
 from retrain.exporters.table import Exporter
 from retrain.metrics import softmax
@@ -44,6 +45,13 @@ class Proof:
     def expected(self) -> npt.NDArray[np.float32]:
         """float32 [photos, classes]: the head's probabilities."""
         return softmax(self.head.logits(self.features))
+
+    @property
+    def example(self) -> Photo:
+        """The first photo that the head labels rightly; the first of all if there is none."""
+        guesses = self.expected.argmax(axis=1)
+        right = (photo for photo, k in zip(self.photos, guesses, strict=True) if self.head.labels[k] == photo.label)
+        return next(right, self.photos[0])
 
 
 def export(row: Exporter, path: Path, proof: Proof) -> Export:
@@ -72,9 +80,13 @@ def _prove(kind: str, scratch: Path, path: Path, proof: Proof) -> tuple[float, s
         known = _graph_proof(proof.backbone, proof.card)
         if known is not None and graph_exporter.same_but_for_head(scratch, proof.head, proof.backbone, proof.card):
             return known, "bit by bit the graph that TensorFlow ran before, with this head"
-    difference = compare(scratch, path, proof.photos, proof.expected, proof.head.labels)
+    model = scratch / device_folder.MODEL if kind == "device_folder" else scratch
+    difference = compare(model, path, proof.photos, proof.expected, proof.head.labels)
     if kind == "graph":
         _remember_graph_proof(proof.backbone, proof.card, difference)
+    if kind == "device_folder":
+        device_folder.add_selftest(scratch, proof.example.path)
+        return difference, f"run on {len(proof.photos)} photos, then by itself on one"
     return difference, f"run on {len(proof.photos)} photos"
 
 

@@ -10,9 +10,11 @@ import numpy as np
 from label_image.card import Card
 from label_image.errors import RunError, UserError
 from label_image.labels import format_labels
+from label_image.quiet import has_tensorflow
 from retrain.atomic import replacing
 from retrain.evaluate import MOST_PHOTOS, Proof, export
-from retrain.exporters.table import asked
+from retrain.exporters.device_folder import check_device_folder
+from retrain.exporters.table import asked, impossible
 from retrain.nouns import TESTING, TRAINING, Backbone, Bottlenecks, Export, Head, Outcome, Split
 from retrain.plan import Plan
 from retrain.screen import Screen
@@ -51,8 +53,8 @@ def write_exports(
         backbone,
         card_of(plan, backbone, split, test),
     )
-    if plan.output_tflite and backbone.tflite is None:
-        screen.warn(f"no {plan.output_tflite} is written: LiteRT can not run {backbone.name}")
+    for path in impossible(plan, backbone):
+        screen.warn(f"no {path} is written: LiteRT can not run {backbone.name}")
     exports = []
     for row, path in asked(plan, backbone):
         screen.debug(f"writing {path}")
@@ -85,8 +87,17 @@ def check_outputs(plan: Plan) -> None:
     """Finds out before the work whether its results can be written.
 
     Raises:
-      RunError: a folder that can not be made, or a folder where a file is to go.
+      UserError: a folder where a file is to go, something else where a device folder is to go, or a graph that can not
+        be proven because TensorFlow is not installed.
+      RunError: a folder that can not be made.
     """
+    if plan.device_folder:
+        check_device_folder(Path(plan.device_folder))
+    for flag in ("output_graph", "saved_model_dir"):
+        if getattr(plan, flag) and not has_tensorflow():
+            raise UserError(
+                f"cannot prove --{flag}={getattr(plan, flag)}: TensorFlow is not installed; go without it: --{flag}="
+            )
     for flag in ("output_tflite", "output_graph", "output_labels"):
         path = Path(getattr(plan, flag))
         if getattr(plan, flag) and path.is_dir():

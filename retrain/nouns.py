@@ -141,7 +141,7 @@ class Head:
 class Export:
     """A file that was written, read back and found right."""
 
-    kind: str  # "tflite", "graph", "saved_model", "labels", "checkpoint"
+    kind: str  # "tflite", "graph", "saved_model", "device_folder", "labels", "checkpoint"
     path: Path
     bytes: int
     largest_difference: float | None = None  # of a score, against the trained head; None where nothing runs

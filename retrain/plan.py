@@ -36,6 +36,10 @@ class Plan:
     )
     output_labels: str = flag("tf_files/retrained_labels.txt", "Where its labels go, one a line.")
     saved_model_dir: str = flag("", "Where it goes as a SavedModel; left out, none is written.")
+    device_folder: str = flag(
+        "",
+        "Where it goes as a folder that runs by itself on a small device (model, labels, run.py, a self-test); left out, none is written.",
+    )
     summaries_dir: str = flag(
         "tf_files/training_summaries", "Where TensorBoard's event files go; an empty value writes none."
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from label_image.classifier import Runner
 from label_image.errors import RunError
-from label_image.quiet import tensorflow
+from label_image.quiet import has_tensorflow, tensorflow
 from retrain.nouns import Backbone
 
 _DRIVER = ("/dev/nvidiactl", "/dev/nvidia0", "/usr/lib/wsl/lib/libcuda.so.1")  # the last on Windows' own Linux
@@ -40,7 +40,7 @@ def choose(backbone: Backbone, device: str) -> Runtime:
     Raises:
       RunError: a GPU was asked for and TensorFlow sees none; the line says what it sees.
     """
-    wanted = device == "gpu" or (device == "auto" and _nvidia_here())
+    wanted = device == "gpu" or (device == "auto" and _nvidia_here() and has_tensorflow())
     gpu = _gpu() if wanted else ""
     if gpu:
         return _tensorflow(backbone, "gpu", f"TensorFlow on {gpu}")

@@ -20,7 +20,7 @@ from retrain.nouns import Head, Photo
 from retrain.plan import Plan
 from tests.conftest import COLOURS, STAND_IN, write_photo
 
-TFLITE, GRAPH, SAVED_MODEL = EXPORTERS
+TFLITE, GRAPH, SAVED_MODEL, DEVICE_FOLDER = EXPORTERS
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ class Exporter:
     kind: str
     flag: str  # the flag that names the path; an empty value writes none
     module: str  # its `write` makes the file
+    needs_litert: bool = False  # whether it is made of the backbone's headless `.tflite`
 
     @property
     def write(self) -> Write:
@@ -30,13 +31,22 @@ class Exporter:
 
 
 EXPORTERS = (
-    Exporter("tflite", "output_tflite", "retrain.exporters.tflite"),
+    Exporter("tflite", "output_tflite", "retrain.exporters.tflite", needs_litert=True),
     Exporter("graph", "output_graph", "retrain.exporters.graph"),
     Exporter("saved_model", "saved_model_dir", "retrain.exporters.saved_model"),
+    Exporter("device_folder", "device_folder", "retrain.exporters.device_folder", needs_litert=True),
 )
 
 
 def asked(plan: Plan, backbone: Backbone) -> list[tuple[Exporter, Path]]:
     """What a plan asks for and a backbone allows, with the paths."""
-    rows = [(row, getattr(plan, row.flag)) for row in EXPORTERS]
-    return [(row, Path(path)) for row, path in rows if path and (row.kind != "tflite" or backbone.tflite is not None)]
+    return [(row, path) for row, path in _wanted(plan) if backbone.tflite is not None or not row.needs_litert]
+
+
+def impossible(plan: Plan, backbone: Backbone) -> list[Path]:
+    """What a plan asks for and a backbone that LiteRT can not run does not allow."""
+    return [path for row, path in _wanted(plan) if backbone.tflite is None and row.needs_litert]
+
+
+def _wanted(plan: Plan) -> list[tuple[Exporter, Path]]:
+    return [(row, Path(getattr(plan, row.flag))) for row in EXPORTERS if getattr(plan, row.flag)]

