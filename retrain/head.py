@@ -24,7 +24,7 @@ Layer = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]  # weights [widt
 Batch = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]  # standardised features [n, width], label ids [n]
 
 _DRAWN_AHEAD = 25_600  # photos drawn in one call, at least one batch: 256 steps of 100
-_ROWS_AT_ONCE = 4096
+_ROWS_AT_ONCE = 512
 _FEW_PRODUCTS = 2**24  # multiplications a step below which threads cost more than they give
 
 

@@ -1,44 +1,100 @@
+"""Figures, against numbers worked out by hand."""
+
 from __future__ import annotations
 
 import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
-from retrain.metrics import accuracy, confusion, cross_entropy, log_softmax, softmax, wilson_interval
+from retrain.metrics import accuracy, confusion, cross_entropy, hits, log_softmax, losses, softmax, wilson_interval
 
-LOGITS = np.log(np.float32([[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]]))
+any_logits = arrays(np.float32, (4, 3), elements=st.floats(-1e6, 1e6, width=32))
 
 
-def test_softmax_gives_back_the_probabilities_of_their_logarithms():
-    np.testing.assert_allclose(softmax(LOGITS), [[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]], rtol=1e-6)
+def test_softmax_of_equal_logits_is_even():
+    assert softmax(np.zeros((1, 4), np.float32)).tolist() == [[0.25] * 4]
+
+
+def test_softmax_by_hand():
+    # e^0 : e^ln 3 = 1 : 3
+    np.testing.assert_allclose(softmax(np.float32([[0, math.log(3)]])), [[0.25, 0.75]], rtol=1e-6)
 
 
 def test_large_logits_do_not_overflow():
     assert log_softmax(np.float32([[1e4, 0]])).tolist() == [[0, -1e4]]
 
 
-def test_cross_entropy_is_the_mean_surprise():
-    assert cross_entropy(LOGITS, np.array([0, 2])) == pytest.approx(-(math.log(0.7) + math.log(0.8)) / 2, rel=1e-6)
+@given(any_logits)
+def test_softmax_rows_are_probabilities_however_large_the_logits(logits):
+    scores = softmax(logits)
+    assert scores.dtype == np.float32
+    np.testing.assert_allclose(scores.sum(axis=1), 1, rtol=1e-5)
+    assert (scores >= 0).all()
 
 
-def test_accuracy_counts_the_largest():
-    assert accuracy(LOGITS, np.array([0, 1])) == 0.5
+@given(any_logits)
+def test_softmax_leaves_the_logits_as_they_are(logits):
+    before = logits.copy()
+    log_softmax(logits)
+    losses(logits, np.zeros(4, np.int64))
+    assert (logits == before).all()
+
+
+@given(any_logits, arrays(np.int64, 4, elements=st.integers(0, 2)))
+def test_losses_are_the_negative_logarithms_of_softmax_at_the_label(logits, label_ids):
+    np.testing.assert_allclose(
+        losses(logits, label_ids), -log_softmax(logits)[np.arange(4), label_ids], rtol=1e-5, atol=1e-5
+    )
+
+
+def test_cross_entropy_by_hand():
+    logits = np.float32([[0, 0], [0, math.log(3)]])
+    # -ln 1/2 and -ln 3/4, the mean
+    assert cross_entropy(logits, np.array([0, 1])) == pytest.approx((math.log(2) + math.log(4 / 3)) / 2, rel=1e-6)
+
+
+def test_accuracy_counts_rows_whose_largest_value_is_at_the_label():
+    logits = np.float32([[1, 2], [3, 2], [5, 5]])
+    assert hits(logits, np.array([1, 1, 0])).tolist() == [True, False, True]  # of equal values the first counts
+    assert accuracy(logits, np.array([1, 1, 0])) == pytest.approx(2 / 3)
 
 
 def test_nothing_to_average_is_no_number():
-    assert math.isnan(accuracy(LOGITS[:0], np.zeros(0, np.int64)))
-    assert math.isnan(cross_entropy(LOGITS[:0], np.zeros(0, np.int64)))
+    none, ids = np.zeros((0, 3), np.float32), np.zeros(0, np.int64)
+    assert math.isnan(accuracy(none, ids))
+    assert math.isnan(cross_entropy(none, ids))
 
 
-def test_the_interval_of_ten_in_ten_does_not_promise_perfection():
+def test_wilsons_interval_by_hand():
+    # 9 of 10: share 0.9, z = 1.96, z^2 = 3.8415; middle (0.9 + 0.19207) / 1.38415 = 0.78899;
+    # half 1.95996 / 1.38415 * sqrt(0.009 + 0.0096037) = 0.19313
+    assert wilson_interval(9, 10) == pytest.approx((0.59585, 0.98212), abs=2e-5)
+
+
+def test_ten_right_of_ten_do_not_promise_perfection():
     low, high = wilson_interval(10, 10)
     assert (round(low, 3), round(high, 9)) == (0.722, 1.0)  # z^2 = 3.841: low = 10 / 13.841
 
 
-def test_the_interval_of_nothing_is_everything():
+@given(st.integers(0, 500), st.integers(0, 500))
+def test_wilsons_interval_holds_the_share_and_stays_within_bounds(right, wrong):
+    low, high = wilson_interval(right, right + wrong)
+    share = right / (right + wrong) if right + wrong else 0.5
+    assert 0 <= low <= share + 1e-12
+    assert share - 1e-12 <= high <= 1
+
+
+def test_wilsons_interval_narrows_with_more_photos():
+    widths = [high - low for low, high in (wilson_interval(9 * n, 10 * n) for n in (1, 10, 100))]
+    assert widths == sorted(widths, reverse=True)
     assert wilson_interval(0, 0) == (0.0, 1.0)
 
 
-def test_confusion_counts_the_true_class_by_row():
-    assert confusion(np.array([0, 0, 1]), np.array([0, 1, 1]), 3).tolist() == [[1, 1, 0], [0, 1, 0], [0, 0, 0]]
+def test_confusion_has_the_true_class_in_the_row():
+    table = confusion(np.array([0, 0, 2, 2, 2]), np.array([0, 1, 2, 2, 0]), 3)
+    assert table.tolist() == [[1, 1, 0], [0, 0, 0], [1, 0, 2]]
+    assert table.dtype == np.int64

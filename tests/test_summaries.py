@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 
+import numpy as np
 import pytest
 
-from label_image.errors import UserError
-from retrain.head import train
-from retrain.plan import Plan
+from label_image.errors import RunError, UserError
+from retrain.head import Evaluation
 from retrain.summaries import MARKER, Summaries, check_folder
 from tests.conftest import ROOT
-from tests.test_head import blobs
+from tests.test_head import bottlenecks, plan_of, trained
 
 SCALARS = {"accuracy_1", "cross_entropy_1"} | {
     f"final_training_ops/{part}/summaries/{name}"
@@ -27,16 +26,23 @@ HISTOGRAMS = {
 }  # fmt: skip
 
 
+def point(step=0, validation_count=2, weights=((1.0, 2.0), (3.0, 6.0))):
+    """An evaluation in small numbers."""
+    weights, logits = np.array(weights, np.float32), np.float32([[0, 0], [2, -2]])
+    drawn = logits[:validation_count]
+    return Evaluation(step, 0.5, 0.7, 0.25, 0.9, validation_count, weights, weights[0], logits, drawn)
+
+
 @pytest.fixture
 def written(tmp_path):
-    summaries = Summaries(tmp_path / "s")
-    seen = []
+    """The summaries of a real training, and what it showed."""
+    summaries, seen = Summaries(tmp_path / "s"), []
 
     def write(point):
         seen.append((point.step, point.train_accuracy, point.validation_loss))
         summaries.write(point)
 
-    train(blobs(), ("a", "b", "c"), Plan(image_dir="x", how_many_training_steps=55), write, lambda *_: None)
+    trained(bottlenecks(), plan_of(how_many_training_steps=55, eval_step_interval=10), write)
     summaries.close()
     return tmp_path / "s", seen
 
@@ -47,6 +53,10 @@ def read(folder):
     reader = EventAccumulator(str(folder), size_guidance={"scalars": 0, "histograms": 0})
     reader.Reload()
     return reader
+
+
+def event_files(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("events*"))
 
 
 @pytest.mark.parametrize("run", ["train", "validation"])
@@ -65,13 +75,70 @@ def test_the_numbers_are_those_of_the_training(written):
     assert [event.value for event in loss] == pytest.approx([value for _, _, value in seen])
 
 
+def test_figures_of_the_weights_are_the_originals(tmp_path):
+    summaries = Summaries(tmp_path)
+    summaries.write(point())
+    summaries.close()
+    for run in ("train", "validation"):
+        reader = read(tmp_path / run)
+        figures = {
+            name: reader.Scalars(f"final_training_ops/weights/summaries/{name}")[0].value
+            for name in ("mean", "stddev_1", "max", "min")
+        }
+        # 1, 2, 3, 6: mean 3, squares of the distances 4 + 1 + 0 + 9, a quarter of them 3.5
+        assert figures == pytest.approx({"mean": 3, "stddev_1": 3.5**0.5, "max": 6, "min": 1})
+
+
+def test_a_histogram_holds_every_number(tmp_path):
+    summaries = Summaries(tmp_path)
+    summaries.write(point())
+    summaries.close()
+    weights = read(tmp_path / "train").Histograms("final_training_ops/weights/summaries/histogram")[0].histogram_value
+    assert (weights.min, weights.max, weights.num, weights.sum, weights.sum_squares) == (1, 6, 4, 12, 50)
+    assert sum(weights.bucket) == 4
+    assert weights.bucket_limit[-1] == 6
+    assert len(weights.bucket) == len(weights.bucket_limit) == 30
+    activations = read(tmp_path / "train").Histograms("activations")[0].histogram_value
+    # softmax of (0, 0) and (2, -2): 1/2, 1/2, 1 / (1 + e^-4), 1 / (1 + e^4)
+    assert (activations.num, activations.sum) == (4, pytest.approx(2))
+    assert activations.max == pytest.approx(1 / (1 + np.exp(-4)))
+
+
+def test_histograms_come_with_every_tenth_evaluation_and_scalars_with_each(tmp_path):
+    summaries = Summaries(tmp_path)
+    for step in range(25):
+        summaries.write(point(step))
+    summaries.close()
+    reader = read(tmp_path / "train")
+    assert [event.step for event in reader.Scalars("accuracy_1")] == list(range(25))
+    for tag in HISTOGRAMS:
+        assert [event.step for event in reader.Histograms(tag)] == [0, 10, 20]
+
+
+def test_a_training_step_that_changed_nothing_can_be_shown(tmp_path):
+    summaries = Summaries(tmp_path)
+    summaries.write(point(weights=np.zeros((3, 2))))
+    summaries.close()
+    assert len(read(tmp_path / "train").Histograms("final_training_ops/weights/summaries/histogram")) == 1
+
+
+def test_without_a_validation_list_its_run_stays_empty(tmp_path):
+    summaries = Summaries(tmp_path)
+    summaries.write(point(validation_count=0))
+    summaries.close()
+    assert read(tmp_path / "validation").Tags()["scalars"] == []
+    assert len(read(tmp_path / "train").Scalars("accuracy_1")) == 1
+
+
 def test_writing_them_needs_no_tensorflow(tmp_path):
     code = f"""
 import sys
-import time
 from pathlib import Path
 from retrain.summaries import Summaries
-Summaries(Path({str(tmp_path / "s")!r})).close()
+from tests.test_summaries import point
+summaries = Summaries(Path({str(tmp_path / "s")!r}))
+summaries.write(point())
+summaries.close()
 assert "tensorflow" not in sys.modules
 """
     done = subprocess.run(
@@ -82,35 +149,67 @@ assert "tensorflow" not in sys.modules
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert done.returncode == 0, done.stderr
+    assert len(event_files(tmp_path / "s")) == 2
 
 
-def test_a_second_run_removes_our_old_event_files_and_nothing_else(written):
+def test_a_second_run_removes_our_old_event_files_and_nothing_else(written, monkeypatch):
     folder, _ = written
-    (old,) = (folder / "train").glob("events*")
-    (folder / "train/notes.txt").write_text("mine")
-    (folder / "train/events.out.tfevents.1.somebody").write_text("not ours")
-    time.sleep(1.1)  # the files' names have the second
+    ours = event_files(folder)
+    for name in ("train/notes.txt", "train/events.out.tfevents.1.somebody", "events.out.tfevents.2.me", "other.txt"):
+        (folder / name).write_text("mine")
+    monkeypatch.setattr("time.time", lambda: 2_000_000_000.0)
     Summaries(folder).close()
-    names = {path.name for path in (folder / "train").iterdir()}
-    assert old.name not in names
-    assert {"notes.txt", "events.out.tfevents.1.somebody"} < names
-    assert len(names) == 3
+    left = event_files(folder)
+    assert not set(ours) & set(left)
+    assert {"train/events.out.tfevents.1.somebody", "events.out.tfevents.2.me"} < set(left)
+    assert len(left) == 4
+    assert (folder / "train/notes.txt").read_text() == (folder / "other.txt").read_text() == "mine"
+
+
+def test_two_runs_in_one_second_leave_the_second(tmp_path, monkeypatch):
+    monkeypatch.setattr("time.time", lambda: 2_000_000_000.0)
+    for step in (1, 2):
+        summaries = Summaries(tmp_path)
+        summaries.write(point(step))
+        summaries.close()
+    assert [event.step for event in read(tmp_path / "train").Scalars("accuracy_1")] == [2]
+
+
+def test_a_marker_can_not_lead_to_files_elsewhere(tmp_path):
+    (tmp_path / "s").mkdir()
+    (tmp_path / "events.out.tfevents.1.precious").write_text("mine")
+    (tmp_path / "s" / MARKER).write_text(
+        "../events.out.tfevents.1.precious\ntrain/../../events.out.tfevents.1.precious\n"
+    )
+    Summaries(tmp_path / "s").close()
+    assert (tmp_path / "events.out.tfevents.1.precious").exists()
 
 
 def test_a_folder_that_is_not_ours_is_refused_and_untouched(tmp_path):
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train/events.out.tfevents.1.theirs").write_text("years")
     (tmp_path / "thesis.txt").write_text("years")
-    with pytest.raises(UserError, match="thesis.txt"):
-        Summaries(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+    for refused in (Summaries, check_folder):
+        with pytest.raises(UserError, match=r"--summaries_dir=.*thesis.txt, train"):
+            refused(tmp_path)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["events.out.tfevents.1.theirs", "thesis.txt", "train"]
 
 
-def test_an_empty_folder_is_taken_and_marked(tmp_path):
+def test_a_missing_or_empty_folder_is_taken_and_marked(tmp_path):
     check_folder(tmp_path)
-    Summaries(tmp_path).close()
-    assert (tmp_path / MARKER).is_file()
+    for folder in (tmp_path, tmp_path / "deep" / "er"):
+        Summaries(folder).close()
+        assert (folder / MARKER).is_file()
+        check_folder(folder)
 
 
 def test_a_file_in_the_way_is_refused(tmp_path):
     (tmp_path / "f").write_text("x")
     with pytest.raises(UserError, match="it is a file"):
         Summaries(tmp_path / "f")
+
+
+def test_a_folder_that_can_not_be_made_is_one_line(tmp_path):
+    (tmp_path / "f").write_text("x")
+    with pytest.raises(RunError, match=r"cannot write --summaries_dir=.*f/s: Not a directory"):
+        Summaries(tmp_path / "f" / "s")
