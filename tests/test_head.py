@@ -9,7 +9,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from retrain.head import Sampler, Standardiser, train
+from retrain.head import Sampler, Standardiser, _Training, train
 from retrain.metrics import cross_entropy, softmax
 from retrain.nouns import TESTING, TRAINING, VALIDATION, Bottlenecks
 from retrain.plan import Plan
@@ -207,8 +207,17 @@ def test_distorted_views_are_trained_on_and_the_plain_one_is_validated_on():
     head = trained(data, plan_of())
     assert np.isfinite(head.weights).all()
     assert np.isfinite(head.curve.validation_loss).all()
-    data.features[2, data.rows(TRAINING)] = np.nan
-    assert np.isnan(trained(data, plan_of()).weights).all()  # each view has its turn
+
+
+def test_each_photo_of_a_batch_is_drawn_in_any_of_its_views():
+    data = bottlenecks(views=4)
+    data.features[:] = np.arange(4)[:, None, None]
+    data.features[..., 0] += 100 * data.label_ids
+    features, label_ids = _Training(data, 3, plan_of(train_batch_size=3000)).step()
+    views = np.unique(features[:, 1], return_counts=True)[1]
+    assert len(views) == 3  # the plain one is not among them
+    assert np.abs(views - 1000).max() < 150  # 3,000 draws: deviation 26
+    assert [len(np.unique(features[label_ids == label, 0])) for label in range(3)] == [3, 3, 3]
 
 
 # What is evaluated and kept

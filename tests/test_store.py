@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 import tracemalloc
 from contextlib import closing
@@ -207,6 +208,20 @@ def test_a_row_under_another_photos_digest_is_a_miss(filled):
         assert store.read(KEY, [digest(1), digest(2), digest(3)], WIDTH)[1].tolist() == [False, False, True]
 
 
+@pytest.mark.parametrize("scan", [True, False])
+def test_a_row_of_another_type_is_a_miss(filled, monkeypatch, scan):
+    monkeypatch.setattr(store_file, "_SCAN_FROM", 10**9 if scan else 0)
+    with closing(sqlite3.connect(filled)) as connection, connection:
+        for number, value in ((1, "CAST(x'ff00ff00' AS TEXT)"), (2, "17"), (3, "1.5")):
+            connection.execute(f"UPDATE bottleneck SET features = {value} WHERE rowid = {number + 1}")
+        connection.execute("UPDATE bottleneck SET checksum = x'00' WHERE rowid = 5")
+    with closing(Store(filled.parent)) as store:
+        features, found = store.read(KEY, [digest(number) for number in range(300)], WIDTH)
+        right(features, found, range(300))
+        assert np.flatnonzero(~found).tolist() == [1, 2, 3, 4]
+        assert store.notes == [f"4 kept features are damaged and will be computed again ({filled})"]
+
+
 def test_a_row_of_another_width_is_a_miss(store):
     store.write(KEY, some_rows([1], width=5))
     assert not store.read(KEY, [digest(1)], 6)[1].any()
@@ -314,6 +329,28 @@ def test_many_that_open_a_new_store_at_the_same_moment_all_may(tmp_path):
         opener.stdin.write("go\n")
         opener.stdin.flush()
     assert [opener.communicate(timeout=60)[1] for opener in openers] == [""] * 5
+
+
+def test_a_new_store_waits_where_sqlite_itself_does_not(tmp_path, monkeypatch):
+    real = sqlite3.connect
+    with closing(real(tmp_path / "bottlenecks.sqlite", check_same_thread=False)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        timer = threading.Timer(0.2, other.rollback)
+        timer.start()
+        monkeypatch.setattr(sqlite3, "connect", lambda path, timeout: real(path, timeout=0 * timeout))
+        Store(tmp_path).close()
+        timer.join()
+
+
+def test_a_writer_does_not_wait_for_a_reader(store, monkeypatch):
+    store.write(KEY, some_rows(range(3)))
+    monkeypatch.setattr(database, "_BUSY_TIMEOUT_S", 0.05)
+    with closing(sqlite3.connect(store.path)) as reader, closing(Store(store.path.parent)) as writer:
+        reader.execute("BEGIN")
+        assert reader.execute("SELECT count(*) FROM bottleneck").fetchone() == (3,)
+        writer.write(KEY, some_rows(range(3, 9)))
+        assert reader.execute("SELECT count(*) FROM bottleneck").fetchone() == (3,)
+        assert right(*store.read(KEY, [digest(number) for number in range(9)], WIDTH), range(9))
 
 
 def test_a_writer_waits_for_another_and_says_so_when_it_lasts_too_long(store, monkeypatch):
