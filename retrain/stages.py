@@ -142,9 +142,11 @@ def features_stage(
     for view in views_of(plan):
         screen.info(f"distorted view {view.number} of {plan.cached_views}")
         extra = extract([split.photos[row] for row in rows], backbone, lambda: runtime, store, view, screen.info)
-        layer = np.zeros_like(features)
-        layer[rows] = extra.features
+        layer = features.copy()  # a photo whose view can not be read trains as it is, not on zeros
+        layer[rows[extra.readable]] = extra.features[extra.readable]
         layers.append(layer)
+        if extra.problems:
+            screen.warn(f"{len(extra.problems)} photos have no distorted view {view.number}; they train as they are")
     if not len(rows):
         raise UserError("nothing to train on: every photo went to another list; lower the percentages")
     return scan, split, Bottlenecks(np.stack(layers), split.label_ids, lists)
