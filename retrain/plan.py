@@ -102,6 +102,7 @@ class Plan:
         False, "Lists as the original dealt them, by the path as typed; they change when the folder moves."
     )
     strict: bool = flag(False, "Stop at the first photo that can not be read, instead of leaving it out.")
+    report: str = flag("html", "A page about the run, beside its record.", choices=("html", "none"))
     logging_verbosity: str = flag("INFO", "How much is said.", choices=("DEBUG", "INFO", "WARN", "ERROR", "FATAL"))
 
     def __post_init__(self) -> None:

@@ -9,20 +9,21 @@ import dataclasses
 import datetime as dt
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from label_image.errors import RunError, UserError
-from retrain import runs
+from retrain import report, runs
 from retrain.atomic import replacing
 from retrain.augment import View, views_of
 from retrain.backbones.prepare import prepare
 from retrain.backbones.table import architecture
-from retrain.bottlenecks import extract
+from retrain.bottlenecks import extract, key_for
 from retrain.exporters import graph as graph_exporter
 from retrain.exports import card_of, check_outputs, write_exports
 from retrain.head import Evaluation, Sampler, train
@@ -101,9 +102,13 @@ def retrain(plan: Plan, screen: Screen) -> Outcome:
         exports = write_exports(plan, split, bottlenecks, head, backbone, outcome, screen)
     outcome = dataclasses.replace(outcome, exports=tuple(exports))
     folder = runs.new_folder(plan)
-    record = runs.record_of(plan, scan, split, backbone, runtime, head, outcome, clock.seconds)
-    path = runs.write_record(folder, record)
-    closing_lines(split, outcome, path, screen)
+    record = runs.record_of(plan, scan, split, (backbone, runtime), bottlenecks, head, outcome, clock.seconds)
+    made = [runs.write_record(folder, record)]
+    if plan.report == "html":
+        with clock.stage("report"):
+            made += report_stage(folder, record, head, screen)
+        runs.write_record(folder, {**record, "seconds": runs.rounded(clock.seconds)})
+    closing_lines(split, outcome, made, screen)
     return outcome
 
 
@@ -138,18 +143,20 @@ def features_stage(
     screen.notes([*store.notes, *split.notes])
     lists = split.lists
     rows = np.flatnonzero(lists == TRAINING)
-    layers = [features]
+    layers, computed = [features], plain.computed
     for view in views_of(plan):
         screen.info(f"distorted view {view.number} of {plan.cached_views}")
         extra = extract([split.photos[row] for row in rows], backbone, lambda: runtime, store, view, screen.info)
         layer = features.copy()  # a photo whose view can not be read trains as it is, not on zeros
         layer[rows[extra.readable]] = extra.features[extra.readable]
         layers.append(layer)
+        computed += extra.computed
         if extra.problems:
             screen.warn(f"{len(extra.problems)} photos have no distorted view {view.number}; they train as they are")
     if not len(rows):
         raise UserError("nothing to train on: every photo went to another list; lower the percentages")
-    return scan, split, Bottlenecks(np.stack(layers), split.label_ids, lists)
+    key = key_for(backbone, runtime, View())
+    return scan, split, Bottlenecks(np.stack(layers), split.label_ids, lists, key, computed)
 
 
 def report_skipped(scan: Scan, screen: Screen) -> None:
@@ -224,15 +231,14 @@ def test_stage(plan: Plan, split: Split, bottlenecks: Bottlenecks, head: Head, s
     if not len(rows):
         screen.warn("no photo was kept for a test, so there is no test accuracy (--testing_percentage)")
         empty = np.zeros(0, np.int64)
-        return Outcome(None, 0, (0.0, 1.0), empty, empty, np.zeros(0, np.float32))
+        return Outcome(None, 0, (0.0, 1.0), empty, empty, np.zeros((0, len(split.labels)), np.float32))
     scores = softmax(head.logits(bottlenecks.features[0, rows]))
     guesses = scores.argmax(axis=1)
     right = int((guesses == bottlenecks.label_ids[rows]).sum())
     screen.result(f"Final test accuracy = {right / len(rows) * 100:.1f}% (N={len(rows)})")
     if plan.print_misclassified_test_images:
         _print_misclassified(split, rows, guesses, screen)
-    best = scores.max(axis=1)
-    return Outcome(right / len(rows), len(rows), wilson_interval(right, len(rows)), guesses, rows, best)
+    return Outcome(right / len(rows), len(rows), wilson_interval(right, len(rows)), guesses, rows, scores)
 
 
 def _print_misclassified(
@@ -245,7 +251,16 @@ def _print_misclassified(
             screen.result(f"{photo.path:>70}  {split.labels[guess]}")
 
 
-def closing_lines(split: Split, outcome: Outcome, record: Path, screen: Screen) -> None:
+def report_stage(folder: Path, record: dict[str, Any], head: Head, screen: Screen) -> list[Path]:
+    """Shows the run as a page; [] where the libraries that draw it are not installed, which is said."""
+    missing = report.missing_libraries()
+    if missing:
+        screen.info(f"no report was made: {report.install_line(missing)}")
+        return []
+    return [report.write_report(folder, record, head)]
+
+
+def closing_lines(split: Split, outcome: Outcome, made: Sequence[Path], screen: Screen) -> None:
     """The last lines: what it is worth, where it is, what to type next."""
     screen.result("")
     if outcome.accuracy is not None:
@@ -253,15 +268,18 @@ def closing_lines(split: Split, outcome: Outcome, record: Path, screen: Screen) 
         screen.result(
             f"accuracy {outcome.accuracy:.1%} on {outcome.tested} test photos; on new photos like these, 95 times in 100, between {low:.1%} and {high:.1%}"
         )
-    for made in outcome.exports:
+    for export in outcome.exports:
         proof = (
-            f", {made.how}, scores within {made.largest_difference:.0e}" if made.largest_difference is not None else ""
+            f", {export.how}, scores within {export.largest_difference:.0e}"
+            if export.largest_difference is not None
+            else ""
         )
-        screen.result(f"wrote {made.path} ({_size(made.bytes)}{proof})")
-    screen.result(f"wrote {record}")
+        screen.result(f"wrote {export.path} ({_size(export.bytes)}{proof})")
+    for path in made:
+        screen.result(f"wrote {path}")
     screen.result("")
     screen.result("label a photo:")
-    graph = next((made.path for made in outcome.exports if made.kind in ("tflite", "graph", "saved_model")), None)
+    graph = next((export.path for export in outcome.exports if export.kind in ("tflite", "graph", "saved_model")), None)
     test_row = outcome.rows[0] if len(outcome.rows) else 0
     flag = "" if graph in (Path("tf_files/retrained.tflite"), None) else f" --graph={_quoted(str(graph))}"
     screen.result(f"  python -m label_image{flag} --image={_quoted(split.photos[test_row].path)}")
