@@ -66,7 +66,7 @@ def balance_chart(counts: Mapping[str, Mapping[str, int]], lists: Iterable[str])
 
 def learning_chart(points: Sequence[Mapping[str, Any]]) -> Markup:
     """Accuracy over the number of photos trained on."""
-    chart = _chart("XY", x_title="photos trained on", y_title="accuracy", dots_size=4, show_legend=False)
+    chart = _chart("XY", x_title="photos trained on", y_title="accuracy", dots_size=4)
     chart.value_formatter = percent
     chart.x_value_formatter = _whole
     chart.add("accuracy", _points([point["photos"] for point in points], [point["accuracy"] for point in points]))
@@ -85,7 +85,7 @@ def _chart(kind: str, **options: Any) -> Any:
     import pygal
     from pygal.style import Style
 
-    fonts = dict.fromkeys(("label_font_size", "major_label_font_size", "legend_font_size", "title_font_size"), _FONT_PX)
+    fonts = dict.fromkeys(("label_font_size", "major_label_font_size", "title_font_size"), _FONT_PX)
     settings: dict[str, Any] = {
         "style": Style(**fonts),
         "css": [],
@@ -94,10 +94,7 @@ def _chart(kind: str, **options: Any) -> Any:
         "height": _HEIGHT,
         "margin": 6,
         "spacing": 8,
-        "legend_at_bottom": True,
-        "legend_at_bottom_columns": 3,
-        "legend_box_size": 10,
-        "truncate_legend": -1,
+        "show_legend": False,  # the page has its own, which grows with the reader's letters
         "include_x_axis": False,
         "x_value_formatter": _whole,
     }
@@ -112,7 +109,7 @@ def _svg(chart: Any) -> Markup:
         element.tag = element.tag.split("}")[-1]
     for parent in list(root.iter()):
         for child in list(parent):
-            if child.tag in ("defs", "title", "desc", "style", "script"):
+            if child.tag in ("defs", "title", "desc") or "tooltip-overlay" in child.get("class", ""):
                 parent.remove(child)
-    root.attrib.pop("id", None)
+    root.attrib.pop("id", None)  # drawn by chance
     return Markup(ET.tostring(root, "unicode"))  # noqa: S704 - the library has escaped every word
