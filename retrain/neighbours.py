@@ -46,4 +46,5 @@ def nearest(
 def _directions(features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """float32 [n, width] -> rows of length 1; a row of zeros stays one."""
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
-    return np.divide(features, lengths, out=features, where=lengths > 0)
+    directions: npt.NDArray[np.float32] = np.divide(features, lengths, out=features, where=lengths > 0)
+    return directions

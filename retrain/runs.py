@@ -249,9 +249,7 @@ def _test_photos(split: Split, outcome: Outcome, bottlenecks: Bottlenecks) -> li
     ]
     wrong = np.flatnonzero(outcome.predictions != label_ids)
     surest = wrong[np.argsort(-best[wrong], kind="stable")][:MOST_MISTAKES]
-    for at, rows, similarities in zip(
-        surest, *nearest(bottlenecks, outcome.rows[surest], NEIGHBOURS), strict=True
-    ):
+    for at, rows, similarities in zip(surest, *nearest(bottlenecks, outcome.rows[surest], NEIGHBOURS), strict=True):
         photos[at]["nearest"] = [
             {
                 "path": split.photos[row].path,

@@ -15,6 +15,7 @@ sys.path.insert(0, str(ROOT))
 from label_image.cli import Command  # noqa: E402 - the path comes first
 from label_image.flags import markdown_table  # noqa: E402
 from retrain.plan import Plan  # noqa: E402
+from retrain.report.__main__ import Command as Report  # noqa: E402
 
 PAGE = ROOT / "docs" / "flags.md"
 
@@ -30,6 +31,12 @@ def page() -> str:
         "## python -m retrain",
         "",
         markdown_table(Plan),
+        "",
+        "## python -m retrain.report",
+        "",
+        "A word without a flag is the run.",
+        "",
+        markdown_table(Report),
         "",
         "## python -m label_image",
         "",

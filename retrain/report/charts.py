@@ -13,9 +13,10 @@ from xml.etree import ElementTree as ET
 from markupsafe import Markup
 
 MOST_BARS = 40  # classes in a bar chart; with more of them the table alone is shown
+_LONGEST_LABEL = 24  # letters beside a bar
 Points = Sequence[tuple[float, float]]
-_WIDTH, _HEIGHT = 480, 300
-_FONT_PX = 13
+_WIDTH, _HEIGHT = 480, 320
+_FONT_PX = 15
 
 
 def percent(share: float) -> str:
@@ -56,11 +57,12 @@ def reliability_chart(bins: Sequence[Mapping[str, Any]]) -> Markup:
 
 def balance_chart(counts: Mapping[str, Mapping[str, int]], lists: Iterable[str]) -> Markup:
     """Photos of each class, a bar a class, in pieces for the lists."""
-    chart = _chart("HorizontalStackedBar", x_title="photos", height=90 + 26 * len(counts), truncate_label=24)
-    chart.x_labels = list(counts)
+    chart = _chart("HorizontalStackedBar", x_title="photos", height=90 + 26 * len(counts))
+    classes = list(counts)[::-1]  # from below
+    chart.x_labels = [label if len(label) <= _LONGEST_LABEL else f"{label[:_LONGEST_LABEL]}…" for label in classes]
     chart.value_formatter = _whole
     for name in lists:
-        chart.add(name, [row.get(name, 0) for row in counts.values()])
+        chart.add(name, [counts[label].get(name, 0) for label in classes])
     return _svg(chart)
 
 
@@ -95,7 +97,9 @@ def _chart(kind: str, **options: Any) -> Any:
         "margin": 6,
         "spacing": 8,
         "show_legend": False,  # the page has its own, which grows with the reader's letters
-        "include_x_axis": False,
+        "truncate_label": -1,
+        "min_scale": 3,
+        "max_scale": 6,  # numbers at an axis
         "x_value_formatter": _whole,
     }
     make: Callable[..., Any] = getattr(pygal, kind)

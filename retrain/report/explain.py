@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from label_image.errors import PhotoError, UserError
@@ -20,9 +21,7 @@ from retrain.report.photos import thumbnail
 Pair = tuple[Image.Image, Image.Image]  # for the wrong label, for the right one
 
 
-def heat_maps(
-    backbone: Mapping[str, Any], head: Head, mistakes: Sequence[Mapping[str, Any]]
-) -> Iterator[Pair | None]:
+def heat_maps(backbone: Mapping[str, Any], head: Head, mistakes: Sequence[Mapping[str, Any]]) -> Iterator[Pair | None]:
     """Draws what made the difference between the label given and the right one.
 
     Each place of the feature map adds its share to the difference of the two logits, and the shares' mean is the
@@ -49,14 +48,13 @@ def heat_maps(
         maps = feature_maps(graph)
 
         def work(mistake: Mapping[str, Any]) -> Pair | None:
-            wrong, right = place[mistake["predicted"]], place[mistake["label"]]
+            columns = place[mistake["predicted"]], place[mistake["label"]]
             try:
                 small = np.asarray(thumbnail(mistake["path"], mistake["sha256"]))
                 pixels = normalise(decode(mistake["path"], *size), mean, std)
             except PhotoError:
                 return None
-            shares = class_activation_map(maps(pixels[None])[0], head.weights[:, wrong] - head.weights[:, right])
-            shares += head.biases[wrong] - head.biases[right]
+            shares = difference_map(maps(pixels[None])[0], head, *columns)
             top = float(np.abs(shares).max())
             return (
                 Image.fromarray(overlay(small, shares, top=top)),
@@ -66,6 +64,22 @@ def heat_maps(
         return work
 
     return map_ordered(make_worker, mistakes, cores())
+
+
+def difference_map(features: npt.NDArray[np.float32], head: Head, wrong: int, right: int) -> npt.NDArray[np.float32]:
+    """What each place adds to the wrong label's logit, less what it adds to the right one's.
+
+    Args:
+      features: float32 [rows, columns, width], the photo's feature map.
+      head: the trained layer.
+      wrong: the column of the label given.
+      right: the column of the true label.
+
+    Returns:
+      float32 [rows, columns]; its mean is the difference of the two logits, the logarithm of the scores' ratio.
+    """
+    shares: npt.NDArray[np.float32] = class_activation_map(features, head.weights[:, wrong] - head.weights[:, right])
+    return shares + (head.biases[wrong] - head.biases[right])
 
 
 def find_head(record: Mapping[str, Any]) -> Head | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, ChainableUndefined
+from jinja2 import ChainableUndefined, Environment, FileSystemLoader
 
 from label_image.errors import UserError
 from retrain.atomic import replacing
@@ -57,29 +57,33 @@ def page(record: Mapping[str, Any], head: Head | None, folder: Path) -> str:
     if album.refused:
         notes.append(f"{album.refused} photos are not shown, to keep this page small.")
     script, style = (HERE / "script.js").read_text("utf-8"), (HERE / "style.css").read_text("utf-8")
-    return _environment().get_template("template.html").render(
-        record=record,
-        figure=Figures(record),
-        title=commands.title(record),
-        advice=list((record.get("audit") or {}).get("advice", [])),
-        notes=notes,
-        mistakes=mistakes,
-        audit=audit,
-        cells=cells,
-        pairs=_pairs(record),
-        most_classes=MOST_CLASSES,
-        most_in_a_cell=MOST_IN_A_CELL,
-        curve_rows=_curve_rows(record.get("curve"), record.get("kept_step")),
-        skipped=_skipped(record.get("skipped", [])),
-        lists=LISTS,
-        charts=_charts(record),
-        repeat=commands.repeat(record),
-        again=commands.again(folder),
-        label=commands.label(record),
-        data={"pictures": pictures, "cells": cells},
-        script=script,
-        script_hash=base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii"),
-        style=style,
+    return (
+        _environment()
+        .get_template("template.html")
+        .render(
+            record=record,
+            figure=Figures(record),
+            title=commands.title(record),
+            advice=list((record.get("audit") or {}).get("advice", [])),
+            notes=notes,
+            mistakes=mistakes,
+            audit=audit,
+            cells=cells,
+            pairs=_pairs(record),
+            most_classes=MOST_CLASSES,
+            most_in_a_cell=MOST_IN_A_CELL,
+            curve_rows=_curve_rows(record.get("curve"), record.get("kept_step")),
+            skipped=_skipped(record.get("skipped", [])),
+            lists=LISTS,
+            charts=_charts(record),
+            repeat=commands.repeat(record),
+            again=commands.again(folder),
+            label=commands.label(record),
+            data={"pictures": pictures, "cells": cells},
+            script=script,
+            script_hash=base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii"),
+            style=style,
+        )
     )
 
 
@@ -148,13 +152,15 @@ def _add_heat_maps(
 
 
 def _cells(record: Mapping[str, Any], album: Album) -> dict[str, list[tuple[int, str, float]]]:
-    """ "row,column" -> its photos: picture, path, score; mistakes the surest first, what is right the least sure first."""
+    """The photos of each cell, "row,column": picture, path, score; mistakes the surest first, what is right the least sure first."""
     number = {label: place for place, label in enumerate(record.get("labels", []))}
     cells: dict[tuple[int, int], list[Mapping[str, Any]]] = {}
     for photo in record.get("test_photos", []):
         cells.setdefault((number[photo["label"]], number[photo["predicted"]]), []).append(photo)
     shown = {}
-    for row, column in sorted(cells, key=lambda cell: cell[0] == cell[1]):  # mistakes first: there may not be room for all
+    for row, column in sorted(
+        cells, key=lambda cell: cell[0] == cell[1]
+    ):  # mistakes first: there may not be room for all
         sign = 1 if row == column else -1
         photos = sorted(cells[row, column], key=lambda photo: sign * photo["score"])[:MOST_IN_A_CELL]
         shown[f"{row},{column}"] = [

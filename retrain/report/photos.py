@@ -53,9 +53,7 @@ class Album:
         for place, picture in self._made.items():
             results[place] = _address(picture)
         lost = 0
-        for place, found in zip(
-            self._places.values(), map_ordered(_make_worker, self._places, cores()), strict=True
-        ):
+        for place, found in zip(self._places.values(), map_ordered(_make_worker, self._places, cores()), strict=True):
             if found is None:
                 lost += 1
             else:
