@@ -79,7 +79,8 @@ def difference_map(features: npt.NDArray[np.float32], head: Head, wrong: int, ri
       float32 [rows, columns]; its mean is the difference of the two logits, the logarithm of the scores' ratio.
     """
     shares: npt.NDArray[np.float32] = class_activation_map(features, head.weights[:, wrong] - head.weights[:, right])
-    return shares + (head.biases[wrong] - head.biases[right])
+    shares += head.biases[wrong] - head.biases[right]
+    return shares
 
 
 def find_head(record: Mapping[str, Any]) -> Head | None:

@@ -76,3 +76,13 @@ def printable(value: Any) -> Any:
         return os.fsencode(value).decode("utf-8", "backslashreplace")
     except UnicodeEncodeError:  # a surrogate that stands for no byte
         return value.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def short(path: str) -> str:
+    """A photo's folder and name.
+
+    >>> short("photos/daisy/1.jpg"), short(r"photos\\daisy\\1.jpg")
+    ('daisy/1.jpg', 'daisy/1.jpg')
+    """
+    parts = path.split("/" if "/" in path else "\\")
+    return "/".join(parts[-2:])

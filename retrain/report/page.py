@@ -17,7 +17,7 @@ from retrain.atomic import replacing
 from retrain.nouns import LISTS, Head
 from retrain.report import charts, commands
 from retrain.report.explain import heat_maps
-from retrain.report.figures import Figures, printable
+from retrain.report.figures import Figures, printable, short
 from retrain.report.photos import Album
 from retrain.runs import MOST_MISTAKES, metrics_of
 
@@ -111,6 +111,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=printable,
     )
+    environment.filters["short"] = short
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     return environment
 
@@ -152,7 +153,7 @@ def _add_heat_maps(
 
 
 def _cells(record: Mapping[str, Any], album: Album) -> dict[str, list[tuple[int, str, float]]]:
-    """The photos of each cell, "row,column": picture, path, score; mistakes the surest first, what is right the least sure first."""
+    """The photos of each cell, "row,column": picture, name, score; mistakes the surest first, what is right the least sure first."""
     number = {label: place for place, label in enumerate(record.get("labels", []))}
     cells: dict[tuple[int, int], list[Mapping[str, Any]]] = {}
     for photo in record.get("test_photos", []):
@@ -164,7 +165,7 @@ def _cells(record: Mapping[str, Any], album: Album) -> dict[str, list[tuple[int,
         sign = 1 if row == column else -1
         photos = sorted(cells[row, column], key=lambda photo: sign * photo["score"])[:MOST_IN_A_CELL]
         shown[f"{row},{column}"] = [
-            (album.add(photo["path"], photo.get("sha256", "")), printable(photo["path"]), photo["score"])
+            (album.add(photo["path"], photo.get("sha256", "")), printable(short(photo["path"])), photo["score"])
             for photo in photos
         ]
     return shown

@@ -14,11 +14,11 @@ function show(place, number) {
   place.replaceWith(gone);
 }
 
-function item([number, path, score]) {
+function item([number, photo, score]) {
   const [entry, figure, picture, caption] = ["li", "figure", "img", "figcaption"].map((tag) => document.createElement(tag));
   const name = document.createElement("bdi");
   name.className = "file";
-  name.textContent = path.split(/[\\/]/).slice(-2).join("/");
+  name.textContent = photo;
   picture.alt = "";
   picture.width = picture.height = 128;
   caption.append(`${(score * 100).toFixed(1)} % sure`, document.createElement("br"), name);
