@@ -11,6 +11,7 @@ import pytest
 from label_image.cli import Command
 from label_image.flags import parse
 from retrain.plan import Plan
+from retrain.report.__main__ import Command as Report
 from tests.conftest import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -47,7 +48,7 @@ def test_every_make_target_named_exists(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_flag_named_exists(page):
-    known = {name for cls in (Plan, Command) for name in cls.__dataclass_fields__}
+    known = {name for cls in (Plan, Command, Report) for name in cls.__dataclass_fields__}
     others = {
         "out",
         "count",
