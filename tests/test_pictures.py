@@ -57,12 +57,11 @@ def test_a_text_that_differs_from_its_value_is_found(run, page):
     assert len(pictures.wrong_figures(page, read_record(run)[1])) == 1
 
 
-def test_no_picture_is_taken_of_a_page_that_lies(run, tmp_path):
-    chromium()
+def test_no_picture_is_taken_of_a_page_that_lies(run, page, tmp_path):
     _, record = read_record(run)
     write_record(run, {**record, "tested": 10_000})
     with pytest.raises(RunError, match="no picture is taken"):
-        pictures.draw(run, tmp_path)
+        pictures.draw(page, run, tmp_path)
     assert not (tmp_path / "report.png").exists()
 
 

@@ -413,7 +413,10 @@ def test_a_cell_of_many_photos_shows_some_and_says_so(record, page, tmp_path):
     assert "the 60 surest are shown" in page.locator("#mistakes + p").inner_text()
     page.locator("td.right button").first.click()
     assert page.locator("dialog li").count() == page_module.MOST_IN_A_CELL
-    assert page.locator("#dialog-more").inner_text() == "60 of them are shown; all are in run.json."
+    assert (
+        page.locator("#dialog-more").inner_text()
+        == f"{page_module.MOST_IN_A_CELL} of them are shown; all are in run.json."
+    )
 
 
 def test_many_classes_are_listed_as_pairs(record, page, tmp_path):

@@ -59,27 +59,26 @@ def wrong_figures(page: Any, record: dict[str, Any]) -> list[str]:
     return wrong
 
 
-def draw(folder: Path, out: Path) -> list[dict[str, Any]]:
+def draw(page: Any, folder: Path, out: Path) -> list[dict[str, Any]]:
     """Takes the picture of a run's report; returns the test photos whose mistakes are in it.
+
+    Args:
+      page: an empty page of a browser.
+      folder: the run's.
+      out: where the picture goes.
 
     Raises:
       RunError: a figure differs from run.json, or the picture is too large.
     """
-    from playwright.sync_api import sync_playwright
-
     _, record = read_record(folder)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
-        page = browser.new_page()
-        open_page(page, folder / "report.html", size=SIZE)
-        wrong = wrong_figures(page, record)
-        if wrong:
-            raise RunError(f"no picture is taken: {len(wrong)} figures are not those of run.json; first: {wrong[0]}")
-        articles = [one.bounding_box() for one in page.locator("article").all()[:MISTAKES_SHOWN]]
-        bottom = max((box["y"] + box["height"] for box in articles), default=SIZE[1]) + 16
-        clip = {"x": 0, "y": 0, "width": SIZE[0], "height": bottom}
-        taken = Image.open(io.BytesIO(page.screenshot(full_page=True, clip=clip)))
-        browser.close()
+    open_page(page, folder / "report.html", size=SIZE)
+    wrong = wrong_figures(page, record)
+    if wrong:
+        raise RunError(f"no picture is taken: {len(wrong)} figures are not those of run.json; first: {wrong[0]}")
+    articles = [one.bounding_box() for one in page.locator("article").all()[:MISTAKES_SHOWN]]
+    bottom = max((box["y"] + box["height"] for box in articles), default=SIZE[1]) + 16
+    clip = {"x": 0, "y": 0, "width": SIZE[0], "height": bottom}
+    taken = Image.open(io.BytesIO(page.screenshot(full_page=True, clip=clip)))
     png = io.BytesIO()
     taken.convert("RGB").quantize(112, dither=Image.Dither.NONE).save(png, "PNG", optimize=True)
     if len(png.getvalue()) > MOST_BYTES:
@@ -104,6 +103,8 @@ def credits_page(photos: Path, shown: Sequence[dict[str, Any]]) -> str:
 
 def main(argv: Sequence[str]) -> int:
     """Runs the command; returns the exit status."""
+    from playwright.sync_api import sync_playwright
+
     try:
         command, _ = parse(Command, argv, "python tools/pictures.py")
         photos, out = Path(command.photos).resolve(), Path(command.out)
@@ -112,7 +113,10 @@ def main(argv: Sequence[str]) -> int:
             done = subprocess.run(words, cwd=place, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False)
             if done.returncode:
                 raise RunError("no picture is taken: the training failed")
-            shown = draw(next(Path(place).glob("tf_files/runs/*")), out)
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
+                shown = draw(browser.new_page(), next(Path(place).glob("tf_files/runs/*")), out)
+                browser.close()
         (out / "README.md").write_text(credits_page(photos, shown), "utf-8")
     except UserError as error:
         print(f"pictures: {error}", file=sys.stderr)

@@ -22,7 +22,7 @@ from retrain.report.photos import Album
 from retrain.runs import MOST_MISTAKES, metrics_of
 
 HERE = Path(__file__).parent
-MOST_IN_A_CELL = 60  # photos that a cell of the confusion matrix opens
+MOST_IN_A_CELL = 200  # photos that a cell of the confusion matrix opens
 MOST_CLASSES = 40  # in a matrix; with more of them the confused pairs are listed
 MOST_PAIRS = 200
 MOST_LINES = 200  # of a list of files

@@ -15,7 +15,7 @@ from label_image.pixels import open_photo, to_rgb
 from label_image.workers import cores, map_ordered
 
 SIDE_PX = 128  # the longer side of a thumbnail
-MOST_PHOTOS = 3_700  # at some 3.1 kB each, a third more as text: 16 MB
+MOST_PHOTOS = 2_000  # at some 3.1 kB each, a third more as text: 8 MB
 _QUALITY = 60
 _GONE = "not there any more, or changed since the run"
 
