@@ -145,12 +145,14 @@ def record_of(
         "skipped": [dataclasses.asdict(skipped) for skipped in scan.skipped],
         "notes": [*scan.notes, *split.notes],
         "seconds": rounded(seconds),
-        "images_s": {name: round(count / seconds[name], 1) for name, count in images.items() if count},
+        "images_s": {
+            name: round(count / seconds[name], 1) for name, count in images.items() if count and seconds[name]
+        },
         "accuracy": outcome.accuracy,
         "tested": outcome.tested,
         "interval_95": list(outcome.interval),
         "metrics": metrics_of(
-            np.array([split.label_ids[row] for row in outcome.rows], np.int64),
+            split.label_ids[outcome.rows],
             outcome.predictions,
             outcome.scores.max(axis=1, initial=0),
             split.labels,
