@@ -161,8 +161,9 @@ def check_outputs(plan: Plan) -> None:
         if order.exporter.kind == "device_folder":
             check_device_folder(order.path)
         if not order.exporter.needs_litert and plan.backbone_precision == "float32" and not has_tensorflow():
+            without = f"--{flag}=" if getattr(plan, flag) else "--export=tflite"
             raise UserError(
-                f"cannot prove --{flag}={order.path}: TensorFlow is not installed; go without it: --export=tflite"
+                f"cannot prove --{flag}={order.path}: TensorFlow is not installed; go without it: {without}"
             )
         if order.exporter.kind in ("tflite", "graph"):
             _check_file(flag, order.path)
