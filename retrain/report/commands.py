@@ -11,7 +11,7 @@ from typing import Any
 
 from retrain.plan import PROGRAM, Plan
 
-_RUNS_WITH_LABELS = ("tflite", "graph", "saved_model")
+_RUNS_WITH_LABELS = ("tflite", "graph", "saved_model", "onnx")
 
 
 def title(record: Mapping[str, Any]) -> str:

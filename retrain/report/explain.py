@@ -87,9 +87,9 @@ def find_head(record: Mapping[str, Any]) -> Head | None:
     """The trained layer of a run that is over: from its checkpoint or its `.tflite`, if one is still what the run wrote."""
     for export in record.get("exports", []):
         path = Path(export["path"])
-        if export["kind"] not in ("checkpoint", "tflite") or not path.is_file():
+        if export["kind"] not in ("checkpoint", "tflite") or export.get("quantize", "none") != "none":
             continue
-        if not export.get("sha256") or file_digest(path) != export["sha256"]:
+        if not path.is_file() or file_digest(path) != export.get("sha256"):
             continue
         labels = tuple(record["labels"])
         if export["kind"] == "checkpoint":
