@@ -58,7 +58,7 @@ FORMS: dict[str, Callable[[Any], str]] = {
     "rate": lambda value: f"{value:,.0f} images/s",
     "milliseconds": lambda value: f"{value:.1f} ms",
     "bytes": size,
-    "difference": lambda value: f"{value:.0e}",
+    "difference": lambda value: f"{value:.1g}",
     "similarity": lambda value: f"{value:.2f}",
     "loss": lambda value: f"{value:.3f}",
 }
