@@ -22,6 +22,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.browser import browser, page  # noqa: F401 - fixtures
+
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 COLOURS = {"cyan": (20, 200, 210), "magenta": (210, 20, 200), "yellow": (220, 210, 20)}
