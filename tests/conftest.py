@@ -121,7 +121,7 @@ def flowers(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (folder / "photos" / source.name / photo.name).symlink_to(photo)
     done = run_module(
         "retrain", "--image_dir=photos", "--eval_step_interval=500", "--summaries_dir=",
-        "--saved_model_dir=tf_files/saved_model", cwd=folder,
+        "--saved_model_dir=tf_files/saved_model", "--quantize=none,dynamic,int8", "--max_quantization_loss=100", cwd=folder,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return folder

@@ -178,7 +178,7 @@ def test_odd_photos_are_explained_as_they_are_seen(name, tflite, shared_data):
 
 
 @pytest.mark.shared
-@pytest.mark.parametrize("export", EXPORTS)
+@pytest.mark.parametrize("export", [*EXPORTS, "retrained_dynamic.tflite", "retrained_int8.tflite"])
 def test_maps_of_real_photos_are_exact_in_every_export(export, flowers, shared_data):
     graph = flowers / "tf_files" / export
     classifier, maps, (weights, biases) = Classifier(graph), feature_maps(graph), head_of(graph)

@@ -44,7 +44,7 @@ def open_page(shelf: Shelf, found: list[str], host: str, port: int) -> Any:
         with gr.Row(equal_height=False):
             with gr.Column(scale=2, min_width=300):
                 photos = gr.Gallery(
-                    label="Photos", sources=["upload", "webcam", "clipboard"], type="filepath", columns=3, height=320,
+                    label="Photos", sources=["upload", "webcam", "clipboard"], type="filepath", columns=3, fit_columns=False, height=260,
                     object_fit="cover", buttons=[], allow_preview=False, elem_id="photos",
                 )  # fmt: skip
                 graph = gr.Dropdown(found, value=found[0], label="Classifier", elem_id="graph")
