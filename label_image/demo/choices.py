@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ _LIGHT, _HEAVY = (".tflite",), (".pb", ".keras", ".h5", ".hdf5")
 def choices(graph: str) -> list[str]:
     """The classifiers to choose from, the first in use: --graph, then what lies in tf_files.
 
-    What this machine can not run for lack of TensorFlow is left out.
+    What this machine can not run for lack of TensorFlow or ONNX Runtime is left out.
 
     Raises:
       UserError: there is none.
@@ -33,6 +34,8 @@ def _runs_here(path: Path) -> bool:
     suffix = path.suffix.lower()
     if path.is_file() and suffix in _LIGHT:
         return True
+    if path.is_file() and suffix == ".onnx":
+        return importlib.util.find_spec("onnxruntime") is not None
     heavy = (path.is_file() and suffix in _HEAVY) or (path / "saved_model.pb").is_file()
     return heavy and has_tensorflow() and not path.name.startswith(".")
 
