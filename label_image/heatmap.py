@@ -170,6 +170,10 @@ def _end(graph: Path) -> PooledEnd:
     kind = kind_of(graph)
     if kind == "tflite":
         return tflite_end(graph)
+    if kind == "onnx":
+        raise NoExactMap(
+            f"no heat map for {graph}: of an .onnx only the scores are read; the .tflite or .pb of the same run has one"
+        )
     from label_image.detectors.net import Net
     from label_image.detectors.opened import opened
 

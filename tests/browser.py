@@ -25,6 +25,8 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--use-fake-device-for-media-stream",  # a camera that shows a drawing, and nobody asks whether it may
+    "--use-fake-ui-for-media-stream",
 )
 DESKTOP, PHONE = (1280, 900), (390, 844)  # CSS pixels; the phone is an iPhone 14
 

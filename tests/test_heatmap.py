@@ -141,6 +141,15 @@ def test_classifiers_of_others_that_have_the_form_have_the_map(name, atol, share
     np.testing.assert_allclose(softmax(logits)[-len(scores) :], scores, atol=atol)
 
 
+def test_an_onnx_file_says_where_its_map_is(tmp_path):
+    path = tmp_path / "a.onnx"
+    path.write_bytes(b"\x08\x08\x12\x07pytorch")
+    with pytest.raises(
+        NoExactMap, match=r"no heat map for .*a\.onnx: of an \.onnx only the scores are read; the \.tflite or \.pb"
+    ):
+        feature_maps(path)
+
+
 @pytest.mark.shared
 @pytest.mark.parametrize(
     ("name", "what"),

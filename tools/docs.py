@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from label_image.cli import Command  # noqa: E402 - the path comes first
+from label_image.demo.cli import Command as Demo  # noqa: E402
 from label_image.flags import markdown_table  # noqa: E402
 from retrain.plan import Plan  # noqa: E402
 from retrain.report.__main__ import Command as Report  # noqa: E402
@@ -43,6 +44,10 @@ def page() -> str:
         "Words without a flag are photos too.",
         "",
         markdown_table(Command),
+        "",
+        "## python -m label_image.demo",
+        "",
+        markdown_table(Demo),
         "",
     ]
     return "\n".join(parts)
