@@ -36,7 +36,7 @@ def test_the_command_trains_and_leaves_a_small_picture_and_its_credits(colour_ph
     with Image.open(tmp_path / "report.png") as picture:
         assert picture.width == pictures.SIZE[0]
     assert (tmp_path / "report.png").stat().st_size < pictures.MOST_BYTES
-    assert (tmp_path / "README.md").read_text().startswith("# Pictures\n\nDrawn by `make pictures`")
+    assert (tmp_path / "report.md").read_text().startswith("# The report in the README\n\nDrawn by `make pictures`")
 
 
 @pytest.mark.parametrize("place", [("accuracy",), ("metrics", "confusion", 0, 1), ("curve", "train_loss", 0)])
@@ -73,4 +73,4 @@ def test_a_page_without_figures_is_no_proof(page):
 def test_the_picture_in_the_repository_is_small_and_its_photographers_are_named():
     folder = ROOT / "docs/pictures"
     assert (folder / "report.png").stat().st_size < pictures.MOST_BYTES
-    assert (folder / "README.md").read_text("utf-8").count("CC-BY by") >= 2
+    assert (folder / "report.md").read_text("utf-8").count("CC-BY by") >= 2

@@ -3,7 +3,7 @@
 python tools/pictures.py --photos tf_files/flower_photos
 
 trains on the photos with default flags, opens the report in chromium, holds every figure on it against run.json, and only
-then takes docs/pictures/report.png. Whoever took the photos in it is named in docs/pictures/README.md.
+then takes docs/pictures/report.png. Whoever took the photos in it is named in docs/pictures/report.md.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def credits_page(photos: Path, shown: Sequence[dict[str, Any]]) -> str:
     """Who took the photos of a picture, from the LICENSE.txt that lies beside them."""
     licence = photos / "LICENSE.txt"
     lines = licence.read_text("utf-8").splitlines() if licence.is_file() else []
-    text = ["# Pictures", "", "Drawn by `make pictures`.", "", "The photos in `report.png`:", ""]
+    text = ["# The report in the README", "", "Drawn by `make pictures`.", "", "The photos in `report.png`:", ""]
     for photo in shown:
         for path in (photo["path"], *(near["path"] for near in photo["nearest"])):
             text += [f"- {line}" for line in lines if line.startswith(f"{short(path)} ")]
@@ -117,7 +117,7 @@ def main(argv: Sequence[str]) -> int:
                 browser = playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
                 shown = draw(browser.new_page(), next(Path(place).glob("tf_files/runs/*")), out)
                 browser.close()
-        (out / "README.md").write_text(credits_page(photos, shown), "utf-8")
+        (out / "report.md").write_text(credits_page(photos, shown), "utf-8")
     except UserError as error:
         print(f"pictures: {error}", file=sys.stderr)
         return error.exit_status
