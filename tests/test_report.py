@@ -353,7 +353,7 @@ AUDIT = {
     ],
     "advice": ["more photos of <cyan> would help"],
     "seconds": 1.0,
-    "missing": "",
+    "missing": "labels are not judged: <few> photos",
 }  # fmt: skip
 
 
@@ -381,6 +381,7 @@ def test_what_the_audit_found_and_what_exports_measure_is_shown(record, page, tm
         '["audit", "leaks"]',
     } <= places
     assert page.locator(".advice li").all_inner_texts() == audit["advice"]
+    assert audit["missing"] in page.locator(".note").all_inner_texts()
     assert "looks like yellow" in page.locator("#audit ~ .album").first.inner_text()
     assert page.locator("#audit ~ .pairs img").count() == 2
     assert "int8" in page.locator("section", has=page.locator("#exports")).inner_text()
@@ -444,6 +445,14 @@ def test_a_run_without_mistakes_says_so(trained, page):
     assert page.locator("article").count() == 0
     assert "None: each of the" in page.locator("#mistakes + p").inner_text()
     assert serious(page) == []
+
+
+def test_making_a_report_leaves_python_s_imports_as_they_were(copied):
+    import sys
+
+    before = list(sys.meta_path)
+    assert main([]) == 0
+    assert sys.meta_path == before
 
 
 def test_making_a_report_imports_no_tensorflow(copied):

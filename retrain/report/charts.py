@@ -6,6 +6,7 @@ follow the page into the dark. A description stands beside each chart, and its n
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -87,6 +88,8 @@ def _chart(kind: str, **options: Any) -> Any:
     import pygal
     from pygal.style import Style
 
+    # It puts a finder of its own, for maps, among Python's, which warns at each import that fails later in the process.
+    sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "pygal"]
     fonts = dict.fromkeys(("label_font_size", "major_label_font_size", "title_font_size"), _FONT_PX)
     settings: dict[str, Any] = {
         "style": Style(**fonts),
