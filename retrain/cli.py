@@ -20,6 +20,10 @@ def main(argv: Sequence[str]) -> int:
             raise UserError(
                 f"{words[0]!r} belongs to no flag; write --flag=value (does a value with spaces need quotes?)"
             )
+        if plan.cores:  # before NumPy starts its threads
+            from label_image.workers import use_at_most
+
+            use_at_most(plan.cores)
         from retrain.screen import Screen
         from retrain.stages import retrain
 

@@ -35,7 +35,7 @@ def choose(backbone: Backbone, device: str) -> Runtime:
 
     Args:
       backbone: made ready.
-      device: "auto", "cpu" or "gpu", as typed.
+      device: "auto", "cpu", "cpu:2" or "gpu", as typed.
 
     Raises:
       RunError: a GPU was asked for and TensorFlow sees none; the line says what it sees.
@@ -46,11 +46,12 @@ def choose(backbone: Backbone, device: str) -> Runtime:
         return _tensorflow(backbone, "gpu", f"TensorFlow on {gpu}")
     if device == "gpu":
         raise RunError(f"no GPU for --device=gpu: {why_no_gpu()}")
+    cores = f", {device.partition(':')[2]} of its cores" if ":" in device else ""
     note = f" (there is a GPU, but {why_no_gpu()})" if wanted else ""
     if backbone.tflite is None:
-        why = f"TensorFlow on the CPU{note}: LiteRT can not run {backbone.name} ({backbone.why_no_tflite})"
+        why = f"TensorFlow on the CPU{cores}{note}: LiteRT can not run {backbone.name} ({backbone.why_no_tflite})"
         return _tensorflow(backbone, "cpu", why)
-    return _litert(backbone.tflite, f"LiteRT on the CPU{note}")
+    return _litert(backbone.tflite, f"LiteRT on the CPU{cores}{note}")
 
 
 def _litert(tflite: Path, why: str) -> Runtime:
@@ -66,6 +67,13 @@ def _tensorflow(backbone: Backbone, device: str, why: str) -> Runtime:
         return GraphRunner(backbone.graph, backbone.input_layer, backbone.features_layer, f"/{device}:0")
 
     return Runtime("tensorflow", device, why, make_runner, _BATCH)
+
+
+def peak_memory(runtime: Runtime) -> int | None:
+    """The most bytes that TensorFlow held on the GPU in this process; None where the network ran elsewhere."""
+    if runtime.device != "gpu":
+        return None
+    return int(tensorflow().config.experimental.get_memory_info("GPU:0")["peak"])
 
 
 def why_no_gpu() -> str:

@@ -35,6 +35,7 @@ from retrain.nouns import (
     Bottlenecks,
     Head,
     Outcome,
+    Pace,
     Photo,
     Scan,
     Skipped,
@@ -90,7 +91,7 @@ def retrain(plan: Plan, screen: Screen) -> Outcome:
             runtime = choose(backbone, plan.device)
         screen.info(f"{row.name}: {backbone.width} features a photo, from {backbone.source}; {runtime.why}")
         with clock.stage("features"):
-            scan, split, bottlenecks = features_stage(plan, scan, split, (backbone, runtime, store), screen)
+            scan, split, bottlenecks, pace = features_stage(plan, scan, split, (backbone, runtime, store), screen)
     finally:
         store.close()
     with clock.stage("training"):
@@ -101,7 +102,7 @@ def retrain(plan: Plan, screen: Screen) -> Outcome:
         exports = write_exports(plan, split, bottlenecks, head, backbone, outcome, screen)
     outcome = dataclasses.replace(outcome, exports=tuple(exports))
     folder = runs.new_folder(plan)
-    record = runs.record_of(plan, scan, split, backbone, runtime, head, outcome, clock.seconds)
+    record = runs.record_of(plan, scan, split, backbone, runtime, head, outcome, clock.seconds, pace)
     path = runs.write_record(folder, record)
     closing_lines(split, outcome, path, screen)
     return outcome
@@ -109,13 +110,13 @@ def retrain(plan: Plan, screen: Screen) -> Outcome:
 
 def features_stage(
     plan: Plan, scan: Scan, split: Split, tools: tuple[Backbone, Runtime, Store], screen: Screen
-) -> tuple[Scan, Split, Bottlenecks]:
+) -> tuple[Scan, Split, Bottlenecks, Pace]:
     """Gets the features of every photo; photos that can not be read after all are left out and the rest dealt again."""
     backbone, runtime, store = tools
     plain = extract(split.photos, backbone, lambda: runtime, store, View(), screen.info)
-    features = plain.features
-    if plain.computed:
-        screen.info(f"{plain.computed} photos in {plain.seconds:.1f} s, {plain.computed / plain.seconds:,.0f} photos/s")
+    features, pace = plain.features, plain.pace
+    if pace.computed:
+        screen.info(f"{pace.computed} photos in {pace.seconds:.1f} s, {pace.computed / pace.seconds:,.0f} photos/s")
     if plain.problems:
         unreadable = tuple(
             Skipped(split.photos[place].path, error.reason, error.detail) for place, error in plain.problems.items()
@@ -149,7 +150,7 @@ def features_stage(
             screen.warn(f"{len(extra.problems)} photos have no distorted view {view.number}; they train as they are")
     if not len(rows):
         raise UserError("nothing to train on: every photo went to another list; lower the percentages")
-    return scan, split, Bottlenecks(np.stack(layers), split.label_ids, lists)
+    return scan, split, Bottlenecks(np.stack(layers), split.label_ids, lists), pace
 
 
 def report_skipped(scan: Scan, screen: Screen) -> None:
