@@ -40,6 +40,13 @@ def cores() -> int:
     return max(1, min(seen, math.ceil(quota / period)))
 
 
+def check_cores(count: int) -> None:
+    """Raises UserError where this process has fewer cores."""
+    here = cores()
+    if count > here:
+        raise UserError(f"cannot use {count} cores: this process has {here}; give --device=cpu:{here} or --device=cpu")
+
+
 def use_at_most(count: int) -> None:
     """Holds this process, and what it loads from now on, to some cores, as if the machine had no more.
 
@@ -49,9 +56,7 @@ def use_at_most(count: int) -> None:
       UserError: there are fewer.
     """
     global _limit  # noqa: PLW0603 - how many cores a process has is one fact a process
-    here = cores()
-    if count > here:
-        raise UserError(f"cannot use {count} cores: this process has {here}; give --device=cpu:{here} or --device=cpu")
+    check_cores(count)
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
         return

@@ -44,14 +44,19 @@ def choose(backbone: Backbone, device: str) -> Runtime:
     gpu = _gpu() if wanted else ""
     if gpu:
         return _tensorflow(backbone, "gpu", f"TensorFlow on {gpu}")
-    if device == "gpu":
-        raise RunError(f"no GPU for --device=gpu: {why_no_gpu()}")
+    check_device(device)
     cores = f", {device.partition(':')[2]} of its cores" if ":" in device else ""
     note = f" (there is a GPU, but {why_no_gpu()})" if wanted else ""
     if backbone.tflite is None:
         why = f"TensorFlow on the CPU{cores}{note}: LiteRT can not run {backbone.name} ({backbone.why_no_tflite})"
         return _tensorflow(backbone, "cpu", why)
     return _litert(backbone.tflite, f"LiteRT on the CPU{cores}{note}")
+
+
+def check_device(device: str) -> None:
+    """Raises RunError where a GPU is asked for by name and TensorFlow sees none; the line says what it sees."""
+    if device == "gpu" and not _gpu():
+        raise RunError(f"no GPU for --device=gpu: {why_no_gpu()}")
 
 
 def _litert(tflite: Path, why: str) -> Runtime:
