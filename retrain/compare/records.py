@@ -86,6 +86,7 @@ def run_of(record: dict[str, Any], name: str, settings: dict[str, str], where: P
     try:
         curve = record["curve"] or {"steps": (), "validation_accuracy": ()}
         accuracy, low_high = record["accuracy"], record["interval_95"]
+        peak = record["runtime"].get("peak_memory_bytes")
         return Run(
             name,
             None if accuracy is None else float(accuracy),
@@ -103,13 +104,22 @@ def run_of(record: dict[str, Any], name: str, settings: dict[str, str], where: P
                 for photo in record["test_photos"]
             },
             str(record["runtime"]["why"]),
-            Pace(**record.get("extraction", {})),  # records of before do not have it
+            _pace(record.get("extraction") or {}),  # older records do not have it
             settings,
-            record["runtime"].get("peak_memory_bytes"),
+            None if peak is None else int(peak),
             **measured,
         )
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise RunError(f"cannot compare {where}: its record is not whole ({_said(error)}); run it again") from None
+
+
+def _pace(fields: dict[str, Any]) -> Pace:
+    return Pace(
+        int(fields.get("computed", 0)),
+        float(fields.get("seconds", 0)),
+        int(fields.get("first", 0)),
+        float(fields.get("first_seconds", 0)),
+    )
 
 
 def existing_runs(words: Sequence[str]) -> list[Run]:
