@@ -133,8 +133,14 @@ def test_lists_are_mixed_and_each_device_makes_features_once(compare, flags, tmp
     done = compare(*flags, "--device=cpu,cpu:1", "--seed=0,1")
     assert done.returncode == 0, done.stderr
     _, found = result_in(tmp_path)
-    assert [run["name"] for run in found["runs"]] == ["0 cpu", "0 cpu:1", "1 cpu", "1 cpu:1"]
+    assert [run["name"] for run in found["runs"]] == [
+        f"seed {seed} {device}" for seed in (0, 1) for device in ("cpu", "cpu:1")
+    ]
     assert [run["pace"]["computed"] for run in found["runs"]] == [72, 72, 0, 0]
+    pairs = [(pair["first"], pair["other"]) for pair in found["pairs"]]
+    assert pairs == [(f"seed {seed} cpu", f"seed {seed} cpu:1") for seed in (0, 1)]  # nothing but the device differs
+    accuracy = [run["accuracy"] for run in found["runs"]]
+    assert re.search(rf"^\| cpu:1 +\| 2 +\| {(accuracy[1] + accuracy[3]) / 2:.1%} ", done.stdout, re.MULTILINE)
 
 
 def test_without_a_gpu_one_line_says_why_and_nothing_is_written(compare, flags, tmp_path):

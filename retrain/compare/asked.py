@@ -28,6 +28,7 @@ SWEPT = (
     "split_seed",
 )
 EXTRACTING = ("device", "architecture", "backbone_precision")  # those that change how features are made
+SEEDS = ("seed", "split_seed")  # those whose values say how much is chance
 # What a run writes goes into a folder that is removed, what it prints is read here.
 _NOT_OFFERED = (
     "output_tflite",
@@ -77,7 +78,7 @@ Comparison: type[Any] = dataclasses.make_dataclass("Comparison", _fields(), froz
 class Job:
     """One run to be made."""
 
-    name: str  # the values that set it apart: "cpu:1", "cpu:1 0.5"
+    name: str  # the values that set it apart: "cpu:1", "0.5 seed 1"
     settings: dict[str, str]  # the swept flags and its values
     plan: Plan
 
@@ -85,6 +86,16 @@ class Job:
     def extraction(self) -> tuple[str, ...]:
         """Jobs with the same one make the same features in the same way."""
         return tuple(str(getattr(self.plan, name)) for name in EXTRACTING if hasattr(self.plan, name))
+
+    @property
+    def group(self) -> str:
+        """What it shares with the runs that differ from it by chance alone."""
+        return " ".join(value for name, value in self.settings.items() if name not in SEEDS) or "all"
+
+    @property
+    def round(self) -> str:
+        """What it shares with the runs that differ from it by purpose."""
+        return " ".join(value for name, value in self.settings.items() if name in SEEDS)
 
     def only_features(self) -> Job:
         """The same without training or a classifier."""
@@ -111,7 +122,8 @@ def jobs_of(asked: Any) -> list[Job]:
         plan = Plan(**passed, **dict(zip(lists, mix, strict=True)))
         check_cores(plan.cores)
         settings = {name: str(getattr(plan, name)) for name in swept}
-        jobs.append(Job(" ".join(settings.values()), settings, plan))
+        words = [f"{name} {value}" if name in SEEDS and len(swept) > 1 else value for name, value in settings.items()]
+        jobs.append(Job(" ".join(words), settings, plan))
     return jobs
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from label_image.errors import RunError
 from retrain.compare.findings import Findings
@@ -25,14 +26,21 @@ def write(found: Findings, path: Path) -> None:
         raise RunError(
             "no picture: it needs matplotlib, which is not installed (pip install 'matplotlib>=3.8,<4')"
         ) from None
-    colours = [_COLOURS[place % len(_COLOURS)] for place in range(len(found.runs))]
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "retrain.compare", "font.size": 9}):
-        figure = Figure(figsize=(10, max(3.2, 1.5 + 0.3 * len(found.runs))), layout="constrained")
+        figure = Figure(figsize=(10, max(3.2, 1.5 + 0.3 * len(found.groups))), layout="constrained")
         FigureCanvasSVG(figure)
         left, right = figure.subplots(1, 2)
-        for run, colour in zip(found.runs, colours, strict=True):
-            steps = [step + 1 for step in run.steps]  # a logarithm of 0 there is not
-            left.plot(steps, [100 * share for share in run.validation_accuracy], color=colour, label=run.name, lw=1.2)
+        for number, (name, places) in enumerate(found.groups.items()):
+            for place in places:  # runs that differ by chance are thin lines of one colour
+                run = found.runs[place]
+                left.plot(
+                    [step + 1 for step in run.steps],  # a logarithm of 0 there is not
+                    [100 * share for share in run.validation_accuracy],
+                    color=_COLOURS[number % len(_COLOURS)],
+                    label=name if place == places[0] else None,
+                    linewidth=1.2 if len(places) == 1 else 0.6,
+                    alpha=1 if len(places) == 1 else 0.5,
+                )
         left.set(xscale="log", xlabel="steps done", ylabel="validation accuracy, %", title="While training")
         left.grid(alpha=0.3)
         left.legend(frameon=False)
@@ -40,16 +48,14 @@ def write(found: Findings, path: Path) -> None:
         figure.savefig(path, format="svg", metadata={"Date": None})
 
 
-def _bars(found: Findings, axes: object) -> None:
-    """Seconds of each run, a piece a phase, the first run on top."""
-    from matplotlib.axes import Axes
-
-    assert isinstance(axes, Axes)  # noqa: S101 - for the type checker
-    names = [run.name for run in found.runs]
+def _bars(found: Findings, axes: Any) -> None:
+    """Seconds of each run, the first of each group, a piece a phase, the first on top."""
+    names = list(found.groups)
+    runs = [found.runs[places[0]] for places in found.groups.values()]
     starts = [0.0] * len(names)
-    phases = dict.fromkeys(phase for run in found.runs for phase in run.seconds)
+    phases = dict.fromkeys(phase for run in runs for phase in run.seconds)
     for place, phase in enumerate(phases):
-        lengths = [run.seconds.get(phase, 0.0) for run in found.runs]
+        lengths = [run.seconds.get(phase, 0.0) for run in runs]
         axes.barh(names, lengths, left=starts, color=_COLOURS[place % len(_COLOURS)], label=phase)
         starts = [start + length for start, length in zip(starts, lengths, strict=True)]
     axes.invert_yaxis()

@@ -89,7 +89,12 @@ def compare_new(jobs: list[Job]) -> None:
             fresh = Path(scratch) / f"features-{len(stores)}"
             store = stores.setdefault(job.extraction, fresh if timed(jobs) else shared)
             done = processes.run(job, Path(scratch) / f"run-{number}", store)
-            measured: dict[str, Any] = {"wall_s": done.wall_s, "host_peak_bytes": done.peak_bytes}
+            measured: dict[str, Any] = {
+                "group": job.group,
+                "round": job.round,
+                "wall_s": done.wall_s,
+                "host_peak_bytes": done.peak_bytes,
+            }
             if timed(jobs):
                 measured["bottleneck_dir"] = store
             runs.append(run_of(read_record(done.record), job.name, job.settings, done.record, **measured))

@@ -68,10 +68,18 @@ class Findings:
     pairs: tuple[Pair, ...]
     payoff: Payoff | None
 
+    @property
+    def groups(self) -> dict[str, list[int]]:
+        """Places of the runs that differ by their seeds alone, by what they share; each its own where none do."""
+        found: dict[str, list[int]] = {}
+        for place, run in enumerate(self.runs):
+            found.setdefault(run.group or run.name, []).append(place)
+        return found
+
 
 def find(runs: Sequence[Run], timed: bool) -> Findings:
-    """Compares the runs; the first is what the others are held against."""
-    pairs = [_pair(runs[0], other) for other in runs[1:]]
+    """Compares the runs; the first is what the others are held against, the first of each round where seeds were swept."""
+    pairs = [_pair(first, other) for first, other in _held_against(runs)]
     raised = holm([pair.p for pair in pairs])
     return Findings(
         tuple(runs),
@@ -80,6 +88,14 @@ def find(runs: Sequence[Run], timed: bool) -> Findings:
         tuple(dataclasses.replace(pair, p=p) for pair, p in zip(pairs, raised, strict=True)),
         payoff_of(runs) if timed else None,
     )
+
+
+def _held_against(runs: Sequence[Run]) -> list[tuple[Run, Run]]:
+    firsts: dict[str, Run] = {}
+    for run in runs:
+        firsts.setdefault(run.round, run)
+    pairs = [(firsts[run.round], run) for run in runs if firsts[run.round] is not run]
+    return pairs or [(runs[0], other) for other in runs[1:]]
 
 
 def _plateau(run: Run) -> Plateau | None:

@@ -40,6 +40,8 @@ class Run:
     pace: Pace
     settings: dict[str, str]  # the flags by which the runs differ
     device_peak_bytes: int | None = None
+    group: str = ""  # runs of one group differ by their seeds alone; "" where that was not asked
+    round: str = ""  # runs of one round have the same seeds
     wall_s: float | None = None  # of the whole process
     host_peak_bytes: int | None = None
     bottleneck_dir: Path | None = None  # its own features, where no other run has written

@@ -3,25 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import mean, median, stdev
 
 from retrain.compare.findings import Findings, Pair
 from retrain.compare.payoff import COUNTS, Crossing, Payoff
 from retrain.compare.records import Run
 
+_ODD = 0.05  # a p below it is called a difference
+_MANY = 10  # pairs; beyond, only differences are listed
 Rows = Sequence[Sequence[str]]
 
 
 def markdown(found: Findings) -> str:
     """The whole text."""
-    parts = [_aligned(_runs(found)), _reading(found)]
-    parts += ["## Are they equally good?", "\n".join(f"- {pair.sentence}" for pair in found.pairs)]
+    parts = [_averages(found), _aligned(_runs(found)), _reading(found)]
+    odd = [pair for pair in found.pairs if pair.p < _ODD]
+    told = found.pairs if len(found.pairs) <= _MANY else odd
+    lines = [f"- {pair.sentence}" for pair in told]
+    if len(told) < len(found.pairs):
+        lines.append(
+            f"- {len(found.pairs) - len(odd)} of {len(found.pairs)} pairs: no difference that their photos can show"
+        )
     if len(found.pairs) > 1:
-        parts[-1] += "\n\np is raised after Holm, as several pairs are tested at once."
-    parts += ["## How far they drift apart", "\n".join(f"- {_drift(pair)}" for pair in found.pairs)]
+        lines.append("\np is raised after Holm, as several pairs are tested at once.")
+    parts += ["## Are they equally good?", "\n".join(lines)]
+    if len(found.pairs) <= _MANY:
+        parts += ["## How far they drift apart", "\n".join(f"- {_drift(pair)}" for pair in found.pairs)]
     if found.payoff:
         parts += ["## From how many photos on it pays off", _payoff(found.payoff)]
-    parts += ["## What ran the network", "\n".join(f"- {run.name}: {run.why}" for run in found.runs)]
+    whys: dict[str, list[str]] = {}
+    for run in found.runs:
+        whys.setdefault(run.why, []).append(run.name)
+    parts += ["## What ran the network"]
+    parts += ["\n".join(f"- {', '.join(names)}: {why}" if len(whys) > 1 else f"- {why}" for why, names in whys.items())]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _averages(found: Findings) -> str:
+    """A row for each group of runs that differ by chance alone; nothing where there are none."""
+    groups = found.groups
+    rows = [
+        ["runs", "number", "test accuracy, mean", "standard deviation", "lowest", "highest", "best validation, mean"]
+    ]
+    rows[0] += ["plateau at step, median", "kept step, median"]
+    for name, places in groups.items():
+        runs = [found.runs[place] for place in places]
+        shares = [run.accuracy for run in runs if run.accuracy is not None]
+        best = [run.best_validation for run in runs if run.best_validation is not None]
+        steps = [plateau.step for place in places if (plateau := found.plateaus[place])]
+        kept = [run.kept_step for run in runs if run.kept_step is not None]
+        if len(shares) < 2 or not best or not steps or not kept:
+            return ""
+        row = [name, str(len(runs)), f"{mean(shares):.1%}", f"{100 * stdev(shares):.1f}", f"{min(shares):.1%}"]
+        rows.append([*row, f"{max(shares):.1%}", f"{mean(best):.1%}", f"{median(steps):.0f}", f"{median(kept):.0f}"])
+    return _aligned(rows)
 
 
 def _runs(found: Findings) -> Rows:
@@ -55,9 +90,9 @@ def _runs(found: Findings) -> Rows:
 
 
 def _flags(found: Findings) -> list[str]:
-    """The flags that set the runs apart, where the name does not say it."""
+    """The flags that set the runs apart, where the names are of folders."""
     flags = list(found.runs[0].settings)
-    return [] if all(run.name == " ".join(run.settings.values()) for run in found.runs) and len(flags) == 1 else flags
+    return [] if found.runs[0].group else flags
 
 
 def _reading(found: Findings) -> str:
