@@ -31,6 +31,8 @@ EXTRACTING = ("device", "architecture", "backbone_precision")  # those that chan
 SEEDS = ("seed", "split_seed")  # those whose values say how much is chance
 # What a run writes goes into a folder that is removed, what it prints is read here.
 _NOT_OFFERED = (
+    "export",
+    "quantize",
     "output_tflite",
     "output_graph",
     "output_labels",
