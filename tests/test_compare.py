@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from retrain.compare import jobs
 from retrain.compare.findings import find
 from retrain.compare.mcnemar import holm, p_value, sentence
 from retrain.compare.payoff import Crossing, Line, crossing, line_of
@@ -185,6 +186,16 @@ def test_a_run_that_fails_is_named_with_its_own_line(compare, flags, tmp_path):
     assert "nowhere" in done.stderr
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "tf_files/comparisons").exists()
+
+
+@pytest.mark.parametrize(("load", "says"), [(0.4, ""), (1.5, "load 1.5 on 2 cores"), (8.0, "load 8.0 on 2 cores")])
+def test_a_busy_machine_is_said(monkeypatch, load, says):
+    monkeypatch.setattr(jobs, "cores", lambda: 2)
+    monkeypatch.setattr(jobs.os, "getloadavg", lambda: (load, 0, 0), raising=False)
+    note = jobs.busy()
+    assert bool(note) == bool(says)
+    assert says in note
+    assert note in markdown(find([a_run(), a_run("b")], False, note))
 
 
 # Runs that exist

@@ -71,6 +71,7 @@ def compare_new(jobs: list[Job]) -> None:
     from retrain.compare.records import read_record, run_of
     from retrain.compare.table import line_of
 
+    note = processes.busy()
     processes.make_ready(jobs)
     runs, records = [], []
     with tempfile.TemporaryDirectory(prefix="retrain-compare-") as scratch:
@@ -100,7 +101,7 @@ def compare_new(jobs: list[Job]) -> None:
             runs.append(run_of(read_record(done.record), job.name, job.settings, done.record, **measured))
             records.append(done.record)
             print(line_of(runs[-1]), flush=True)
-        _write(find(runs, timed(jobs)), records)
+        _write(find(runs, timed(jobs), note), records)
 
 
 def _write(found: Any, records: Sequence[Path]) -> None:

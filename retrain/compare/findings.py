@@ -67,6 +67,7 @@ class Findings:
     plateaus: tuple[Plateau | None, ...]  # a run each; None: nothing was validated
     pairs: tuple[Pair, ...]
     payoff: Payoff | None
+    note: str = ""  # what the reader should know of the circumstances
 
     @property
     def groups(self) -> dict[str, list[int]]:
@@ -77,7 +78,7 @@ class Findings:
         return found
 
 
-def find(runs: Sequence[Run], timed: bool) -> Findings:
+def find(runs: Sequence[Run], timed: bool, note: str = "") -> Findings:
     """Compares the runs; the first is what the others are held against, the first of each round where seeds were swept."""
     pairs = [_pair(first, other) for first, other in _held_against(runs)]
     raised = holm([pair.p for pair in pairs])
@@ -87,6 +88,7 @@ def find(runs: Sequence[Run], timed: bool) -> Findings:
         tuple(_plateau(run) for run in runs),
         tuple(dataclasses.replace(pair, p=p) for pair, p in zip(pairs, raised, strict=True)),
         payoff_of(runs) if timed else None,
+        note,
     )
 
 

@@ -20,6 +20,7 @@ from typing import Any
 import retrain
 from label_image.errors import RunError, UserError
 from label_image.flags import flag_fields
+from label_image.workers import cores
 from retrain.compare.asked import Job
 from retrain.plan import Plan
 
@@ -36,6 +37,17 @@ class Done:
     record: Path  # run.json
     wall_s: float  # from start to end, Python's own start included
     peak_bytes: int | None  # of main memory; None where the system does not tell
+
+
+def busy() -> str:
+    """A line where other programs are at work on this machine; empty where they are not, or it can not be told."""
+    waiting = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0  # programs at work, mean of the last minute
+    if waiting < cores() / 2:
+        return ""
+    return (
+        f"other programs are at work on this machine (load {waiting:.1f} on {cores()} cores), so seconds say little; "
+        "compare again when it is idle"
+    )
 
 
 def make_ready(jobs: Sequence[Job]) -> None:

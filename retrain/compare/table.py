@@ -10,7 +10,7 @@ from retrain.compare.payoff import COUNTS, Crossing, Payoff
 from retrain.compare.records import Run
 
 _ODD = 0.05  # a p below it is called a difference
-_SHOWN_S = 0.005  # less is 0.00 s
+SHOWN_S = 0.005  # less is 0.00 s
 _MANY = 10  # pairs; beyond, only differences are listed
 Rows = Sequence[Sequence[str]]
 
@@ -63,7 +63,7 @@ def _averages(found: Findings) -> str:
 def _runs(found: Findings) -> Rows:
     """A row a run; a column in which nobody has anything is left out, and a phase that took no time."""
     seen = dict.fromkeys(phase for run in found.runs for phase in run.seconds)
-    phases = [phase for phase in seen if any(run.seconds.get(phase, 0.0) >= _SHOWN_S for run in found.runs)]
+    phases = [phase for phase in seen if any(run.seconds.get(phase, 0.0) >= SHOWN_S for run in found.runs)]
     header = ["run", *_flags(found), "test accuracy", "95 in 100 times", "whole process", *phases]
     header += ["images/s", "best validation", "plateau at step", "plateau after", "kept step", "memory", "GPU memory"]
     rows = []
@@ -108,6 +108,8 @@ def _reading(found: Findings) -> str:
         )
     elif any(run.wall_s for run in found.runs):
         lines.append("Features were made before, and each run reads them.")
+    if found.note:
+        lines.append(f"\n\nNote: {found.note}")
     return " ".join(lines)
 
 
