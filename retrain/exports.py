@@ -17,6 +17,7 @@ from retrain.atomic import replacing
 from retrain.backbones.quantized import quantized
 from retrain.evaluate import Proof, export
 from retrain.exporters.device_folder import check_device_folder
+from retrain.exporters.onnx import check_installed
 from retrain.exporters.table import orders, why_not
 from retrain.metrics import softmax
 from retrain.nouns import TESTING, TRAINING, Backbone, Bottlenecks, Export, Head, Outcome, Split, Trained
@@ -165,7 +166,9 @@ def check_outputs(plan: Plan) -> None:
             raise UserError(
                 f"cannot prove --{flag}={order.path}: TensorFlow is not installed; go without it: {without}"
             )
-        if order.exporter.kind in ("tflite", "graph"):
+        if order.exporter.kind == "onnx" and plan.backbone_precision == "float32":
+            check_installed()
+        if order.exporter.kind in ("tflite", "graph", "onnx"):
             _check_file(flag, order.path)
     _check_file("output_labels", Path(plan.output_labels))
 

@@ -163,7 +163,7 @@ class Trained:
 class Export:
     """A file that was written, read back and found right. What was not measured is None."""
 
-    kind: str  # "tflite", "graph", "saved_model", "device_folder", "labels", "checkpoint"
+    kind: str  # "tflite", "graph", "saved_model", "onnx", "device_folder", "labels", "checkpoint"
     path: Path
     bytes: int
     largest_difference: float | None = None  # of a score, against the trained model

@@ -14,9 +14,9 @@ from label_image.flags import check, flag
 
 PROGRAM = "python -m retrain"
 DEFAULT_ARCHITECTURE = "efficientnet_lite0"
-FORMATS = ("tflite", "pb", "saved_model", "device_folder")  # what --export knows
+FORMATS = ("tflite", "pb", "saved_model", "onnx", "device_folder")  # what --export knows
 QUANTIZATIONS = ("none", "float16", "dynamic", "int8")  # what --quantize knows
-SAVED_MODEL_DIR, DEVICE_FOLDER = "tf_files/retrained_saved_model", "tf_files/device"
+SAVED_MODEL_DIR, DEVICE_FOLDER, ONNX = "tf_files/retrained_saved_model", "tf_files/device", "tf_files/retrained.onnx"
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Plan:
     tfhub_module: str = flag("", "A TF-Hub feature vector (address or folder) instead of --architecture.")
     export: str = flag(
         "tflite,pb",
-        "Formats that are written, of tflite, pb, saved_model, device_folder; --output_tflite, --output_graph, --saved_model_dir and --device_folder say where.",
+        "Formats that are written, of tflite, pb, saved_model, onnx, device_folder; --output_tflite, --output_graph, --saved_model_dir, --output_onnx and --device_folder say where.",
     )
     quantize: str = flag(
         "none",
@@ -61,6 +61,7 @@ class Plan:
     saved_model_dir: str = flag(
         "", f"Where it goes as a SavedModel; left out, none is written, or with --export {SAVED_MODEL_DIR}."
     )
+    output_onnx: str = flag("", f"Where it goes as ONNX; left out, none is written, or with --export {ONNX}.")
     device_folder: str = flag(
         "",
         f"Where it goes as a folder that runs by itself on a small device (model, labels, run.py, a self-test); left out, none is written, or with --export {DEVICE_FOLDER}.",
@@ -159,10 +160,6 @@ class Plan:
 
     def _check_exports(self) -> None:
         """What can be written, and what excludes what."""
-        if "onnx" in _listed(self.export):
-            raise UserError(
-                "cannot export onnx: nothing here could prove such a file; python -m tf2onnx.convert --graphdef makes one of --output_graph (docs/decisions.md)"
-            )
         _known("export", self.formats, FORMATS)
         _known("quantize", self.quantizations, QUANTIZATIONS)
         if self.backbone_precision == "int8":

@@ -218,7 +218,9 @@ def closing_lines(split: Split, outcome: Outcome, record: Path, screen: Screen) 
     screen.result(f"wrote {record}")
     screen.result("")
     screen.result("label a photo:")
-    graph = next((made.path for made in outcome.exports if made.kind in ("tflite", "graph", "saved_model")), None)
+    graph = next(
+        (made.path for made in outcome.exports if made.kind in ("tflite", "graph", "saved_model", "onnx")), None
+    )
     test_row = outcome.rows[0] if len(outcome.rows) else 0
     flag = "" if graph in (Path("tf_files/retrained.tflite"), None) else f" --graph={_quoted(str(graph))}"
     screen.result(f"  python -m label_image{flag} --image={_quoted(split.photos[test_row].path)}")

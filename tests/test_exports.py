@@ -21,7 +21,7 @@ from retrain.nouns import Head, Photo
 from retrain.plan import Plan
 from tests.conftest import COLOURS, STAND_IN, write_photo
 
-TFLITE, GRAPH, SAVED_MODEL, DEVICE_FOLDER = EXPORTERS
+TFLITE, GRAPH, SAVED_MODEL, ONNX, DEVICE_FOLDER = EXPORTERS
 
 
 @pytest.fixture
@@ -149,3 +149,20 @@ def test_a_saved_model_is_a_feature_vector_for_the_next_classifier(proof, tmp_pa
     assert (again.height_px, again.width_px, again.width) == (128, 128, 3)
     scaled = normalise(pixels, again.mean, again.std)
     assert np.abs(LitertRunner(again.tflite).scores(scaled) - proof.features).max() < 1e-5
+
+
+def test_an_onnx_file_of_others_is_refused_in_one_line(proof, tmp_path, label_image):
+    made = export(Order(ONNX, tmp_path / "ours.onnx"), proof)
+    assert label_image(f"--graph={made.path}", f"--image={proof.photos[0].path}").returncode == 0
+    import onnx
+
+    model = onnx.load(str(made.path))
+    del model.metadata_props[:]
+    onnx.save(model, str(tmp_path / "theirs.onnx"))
+    done = label_image(f"--graph={tmp_path / 'theirs.onnx'}", f"--image={proof.photos[0].path}")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "says nothing of its size, range and labels" in done.stderr
+    (tmp_path / "broken.onnx").write_bytes(made.path.read_bytes()[:500])
+    done = label_image(f"--graph={tmp_path / 'broken.onnx'}", f"--image={proof.photos[0].path}")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "ONNX Runtime refuses it" in done.stderr

@@ -212,7 +212,7 @@ def test_what_quantizing_may_cost(wrong, count, most, fails, plan, tmp_path):
     [
         ({}, ["tf_files/retrained.tflite none", "tf_files/retrained_graph.pb none"]),
         ({"export": "pb"}, ["tf_files/retrained_graph.pb none"]),
-        ({"export": "saved_model"}, ["tf_files/retrained_saved_model none"]),
+        ({"export": "saved_model,onnx"}, ["tf_files/retrained_saved_model none", "tf_files/retrained.onnx none"]),
         ({"output_tflite": ""}, ["tf_files/retrained_graph.pb none"]),
         ({"export": "tflite", "device_folder": "pi"}, ["tf_files/retrained.tflite none", "pi none"]),
         (
@@ -234,7 +234,6 @@ def test_a_graph_of_an_int8_backbone_is_not_written(plan, photos):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ({"export": "tflite,onnx"}, "cannot export onnx"),
         ({"export": "tf-lite"}, "unknown --export=tf-lite; choose of tflite, pb"),
         ({"export": ","}, "--export is empty"),
         ({"quantize": "uint8"}, "unknown --quantize=uint8; choose of none, float16"),

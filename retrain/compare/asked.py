@@ -29,13 +29,10 @@ SWEPT = (
 )
 EXTRACTING = ("device", "architecture", "backbone_precision")  # those that change how features are made
 SEEDS = ("seed", "split_seed")  # those whose values say how much is chance
-# What a run writes goes into a folder that is removed, what it prints is read here.
+# What a run writes goes into a folder that is removed, what it prints is read here; neither are the flags output_... .
 _NOT_OFFERED = (
     "export",
     "quantize",
-    "output_tflite",
-    "output_graph",
-    "output_labels",
     "saved_model_dir",
     "device_folder",
     "summaries_dir",
@@ -67,7 +64,7 @@ def _fields() -> list[tuple[str, Any, dataclasses.Field[Any]]]:
             choices = f" One of: {', '.join(spec.choices)}." if spec.choices else ""
             text = f"{spec.help}{choices} A list with commas is a run each."
             found.append((f"{each.name}s", str, flag(str(each.default), text)))
-        elif each.name not in _NOT_OFFERED:
+        elif each.name not in _NOT_OFFERED and not each.name.startswith("output_"):
             copy: Any = field(default=_DEFAULTS.get(each.name, each.default), metadata=dict(each.metadata))
             found.append((each.name, hints[each.name], copy))
     return found

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from label_image.card import Card
 from retrain.nouns import Backbone, Head
-from retrain.plan import DEVICE_FOLDER, SAVED_MODEL_DIR, Plan
+from retrain.plan import DEVICE_FOLDER, ONNX, SAVED_MODEL_DIR, Plan
 
 Write = Callable[[Path, Head, Backbone, Card], None]
 
@@ -36,6 +36,7 @@ EXPORTERS = (
     Exporter("tflite", "tflite", "output_tflite", "retrain.exporters.tflite", needs_litert=True),
     Exporter("graph", "pb", "output_graph", "retrain.exporters.graph"),
     Exporter("saved_model", "saved_model", "saved_model_dir", "retrain.exporters.saved_model", usual=SAVED_MODEL_DIR),
+    Exporter("onnx", "onnx", "output_onnx", "retrain.exporters.onnx", usual=ONNX),
     Exporter(
         "device_folder", "device_folder", "device_folder", "retrain.exporters.device_folder", True, DEVICE_FOLDER
     ),
