@@ -15,7 +15,7 @@ from label_image.errors import RunError, UserError
 from retrain.augment import View, views_of
 from retrain.backbones.quantized import quantized
 from retrain.bottlenecks import extract, key_for
-from retrain.nouns import TRAINING, Backbone, Bottlenecks, Photo, Scan, Skipped, Split
+from retrain.nouns import TRAINING, Backbone, Bottlenecks, Pace, Photo, Scan, Skipped, Split
 from retrain.plan import Plan
 from retrain.runtimes import Runtime, choose
 from retrain.screen import Screen
@@ -25,13 +25,13 @@ from retrain.store import Store
 
 def features_stage(
     plan: Plan, scan: Scan, split: Split, tools: tuple[Backbone, Runtime, Store], screen: Screen
-) -> tuple[Scan, Split, Bottlenecks]:
+) -> tuple[Scan, Split, Bottlenecks, Pace]:
     """Gets the features of every photo; photos that can not be read after all are left out and the rest dealt again."""
     backbone, runtime, store = tools
     plain = extract(split.photos, backbone, lambda: runtime, store, View(), screen.info)
-    features = plain.features
-    if plain.computed:
-        screen.info(f"{plain.computed} photos in {plain.seconds:.1f} s, {plain.computed / plain.seconds:,.0f} photos/s")
+    features, pace = plain.features, plain.pace
+    if pace.computed:
+        screen.info(f"{pace.computed} photos in {pace.seconds:.1f} s, {pace.computed / pace.seconds:,.0f} photos/s")
     if plain.problems:
         unreadable = tuple(
             Skipped(split.photos[place].path, error.reason, error.detail) for place, error in plain.problems.items()
@@ -54,8 +54,7 @@ def features_stage(
     screen.notes([*store.notes, *split.notes])
     if not len(training_photos(split)):
         raise UserError("nothing to train on: every photo went to another list; lower the percentages")
-    made = with_views(plan, split, features, tools, screen)
-    return scan, split, dataclasses.replace(made, computed=made.computed + plain.computed)
+    return scan, split, with_views(plan, split, features, tools, screen), pace
 
 
 def training_photos(split: Split) -> list[Photo]:
@@ -77,18 +76,17 @@ def with_views(
     """
     backbone, runtime, store = tools
     rows = np.flatnonzero(split.lists == TRAINING)
-    layers, computed = [features], 0
+    layers = [features]
     for view in views_of(plan):
         screen.info(f"distorted view {view.number} of {plan.cached_views}")
         extra = extract(training_photos(split), backbone, lambda: runtime, store, view, screen.info)
         layer = features.copy()  # a photo whose view can not be read trains as it is, not on zeros
         layer[rows[extra.readable]] = extra.features[extra.readable]
         layers.append(layer)
-        computed += extra.computed
         if extra.problems:
             screen.warn(f"{len(extra.problems)} photos have no distorted view {view.number}; they train as they are")
     stacked = np.stack(layers) if len(layers) > 1 else features[None]
-    return Bottlenecks(stacked, split.label_ids, split.lists, key_for(backbone, runtime, View()), computed)
+    return Bottlenecks(stacked, split.label_ids, split.lists, key_for(backbone, runtime, View()))
 
 
 def int8_twin(

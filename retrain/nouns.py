@@ -107,11 +107,20 @@ class Bottlenecks:
     label_ids: npt.NDArray[np.int64]  # [photos], indices into Split.labels
     lists: npt.NDArray[np.int8]  # [photos]
     key: str = ""  # the store key of view 0
-    computed: int = 0  # views that were computed now; the others were in the store
 
     def rows(self, which: int) -> npt.NDArray[np.int64]:
         """The numbers of the photos in one list."""
         return np.flatnonzero(self.lists == which)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast the features of photos came, without distorted views; all 0 where each was in the store."""
+
+    computed: int = 0  # photos that were not in the store
+    seconds: float = 0.0  # spent on them, the network's start included
+    first: int = 0  # photos that came with the first batch
+    first_seconds: float = 0.0  # until it was there
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,9 @@ from retrain.atomic import replacing
 from retrain.digest import file_digest
 from retrain.metrics import calibration_error, confusion, precision_recall, reliability
 from retrain.neighbours import nearest
-from retrain.nouns import LISTS, Backbone, Bottlenecks, Head, Outcome, Scan, Split
+from retrain.nouns import LISTS, Backbone, Bottlenecks, Head, Outcome, Pace, Scan, Split
 from retrain.plan import Plan
-from retrain.runtimes import Runtime
+from retrain.runtimes import Runtime, peak_memory
 
 FORMAT = 2  # 2: every score, metrics, digests, neighbours, the machine
 RUNS_DIR = Path("tf_files/runs")
@@ -113,11 +113,15 @@ def record_of(
     head: Head,
     outcome: Outcome,
     seconds: Mapping[str, float],
+    pace: Pace,
 ) -> dict[str, Any]:
     """Everything a run has to say, as JSON's types; field names are the flags' where there is one."""
     backbone, runtime = network
     curve = head.curve
-    images = {"scan": len(scan.photos) + len(scan.skipped), "features": bottlenecks.computed}
+    work = {
+        "scan": (len(scan.photos) + len(scan.skipped), seconds["scan"]),
+        "features": (pace.computed, pace.seconds),
+    }
     record = {
         "format": FORMAT,
         "finished": time.strftime("%Y-%m-%d %H:%M:%S %z"),
@@ -135,7 +139,12 @@ def record_of(
             "mean": list(backbone.mean),
             "std": list(backbone.std),
         },
-        "runtime": {"name": runtime.name, "device": runtime.device, "why": runtime.why},
+        "runtime": {
+            "name": runtime.name,
+            "device": runtime.device,
+            "why": runtime.why,
+            "peak_memory_bytes": peak_memory(runtime),
+        },
         "digests": {"photos": _photos_digest(split), "store_key": bottlenecks.key},
         "labels": list(split.labels),
         "counts": {
@@ -144,10 +153,9 @@ def record_of(
         },
         "skipped": [dataclasses.asdict(skipped) for skipped in scan.skipped],
         "notes": [*scan.notes, *split.notes],
+        "extraction": dataclasses.asdict(pace),
         "seconds": rounded(seconds),
-        "images_s": {
-            name: round(count / seconds[name], 1) for name, count in images.items() if count and seconds[name]
-        },
+        "images_s": {name: round(images / spent, 1) for name, (images, spent) in work.items() if images and spent},
         "accuracy": outcome.accuracy,
         "tested": outcome.tested,
         "interval_95": list(outcome.interval),
