@@ -10,7 +10,7 @@ import datetime as dt
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +19,11 @@ import numpy.typing as npt
 from label_image.errors import RunError, UserError
 from retrain import runs
 from retrain.atomic import replacing
+from retrain.audit.audit import Auditor
 from retrain.augment import View, views_of
 from retrain.backbones.prepare import prepare
 from retrain.backbones.table import architecture
-from retrain.bottlenecks import extract
+from retrain.bottlenecks import extract, key_for
 from retrain.exporters import graph as graph_exporter
 from retrain.exports import card_of, check_outputs, write_exports
 from retrain.head import Evaluation, Sampler, train
@@ -93,13 +94,18 @@ def retrain(plan: Plan, screen: Screen) -> Outcome:
             scan, split, bottlenecks = features_stage(plan, scan, split, (backbone, runtime, store), screen)
     finally:
         store.close()
-    with clock.stage("training"):
-        head = training_stage(plan, split, bottlenecks, backbone, screen)
-    with clock.stage("test"):
-        outcome = test_stage(plan, split, bottlenecks, head, screen)
-    with clock.stage("exports"):
-        exports = write_exports(plan, split, bottlenecks, head, backbone, outcome, screen)
-    outcome = dataclasses.replace(outcome, exports=tuple(exports))
+    key = key_for(backbone, runtime, View())
+    with clock.stage("audit"):
+        auditor = Auditor(split, bottlenecks.features[0], key, Path(plan.bottleneck_dir))
+    with closing(auditor):
+        with clock.stage("training"):
+            head = training_stage(plan, split, bottlenecks, backbone, screen)
+        with clock.stage("test"):
+            outcome = test_stage(plan, split, bottlenecks, head, screen)
+        with clock.stage("exports"):
+            exports = write_exports(plan, split, bottlenecks, head, backbone, outcome, screen)
+        with clock.stage("audit"):
+            outcome = dataclasses.replace(outcome, exports=tuple(exports), audit=auditor.audit(outcome))
     folder = runs.new_folder(plan)
     record = runs.record_of(plan, scan, split, backbone, runtime, head, outcome, clock.seconds)
     path = runs.write_record(folder, record)
@@ -253,6 +259,8 @@ def closing_lines(split: Split, outcome: Outcome, record: Path, screen: Screen) 
         screen.result(
             f"accuracy {outcome.accuracy:.1%} on {outcome.tested} test photos; on new photos like these, 95 times in 100, between {low:.1%} and {high:.1%}"
         )
+    for line in outcome.audit.advice if outcome.audit else ():
+        screen.result(line)
     for made in outcome.exports:
         proof = (
             f", {made.how}, scores within {made.largest_difference:.0e}" if made.largest_difference is not None else ""
