@@ -4,8 +4,8 @@
 
 Flips: 5 % of the labels are set to another class; how many are in the first 8 % of the ranking, beside cleanlab's own
 rankings on the same probabilities. Twins: 50 photos are copied into the set, each resized to 60 %, saved at quality 40,
-mirrored or cropped by 5 % a side; every other pair counts as false, also those that show one scene in fact (the number
-that is found with nothing planted is in its own column). Cost: whole processes, with and without a kept audit.
+mirrored or cropped by 5 % a side; all other pairs are counted, and how many of them are found with nothing planted too:
+those can be looked at. Cost: whole processes, in turns with the same command without its audit.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ sys.path.insert(0, str(ROOT))
 from retrain.audit.components import components  # noqa: E402 - the path comes first
 from retrain.audit.duplicates import near_pairs  # noqa: E402
 from retrain.audit.findings import SUSPECTS  # noqa: E402
-from retrain.audit.folds import Folds, deal  # noqa: E402
+from retrain.audit.folds import out_of_fold  # noqa: E402
 from retrain.augment import View  # noqa: E402
 from retrain.backbones.prepare import prepare  # noqa: E402
 from retrain.bottlenecks import extract  # noqa: E402
@@ -90,7 +90,7 @@ def flips(split: Split, features: np.ndarray, seeds: int) -> None:
         ids = split.label_ids
         flipped = rng.choice(len(ids), len(ids) // 20, replace=False)
         ids[flipped] = (ids[flipped] + rng.integers(1, classes, len(flipped))) % classes
-        said, _ = Folds(rows, ids, classes, deal(ids, groups_of(split.photos))).probabilities()
+        said, _, _ = out_of_fold(rows, ids, classes, groups_of(split.photos))
         ours = np.argsort(get_label_quality_scores(ids, said), kind="stable")
         listed = [row for row in ours[: int(len(ids) * SUSPECTS)] if said[row].argmax() != ids[row]]
         others = [
@@ -104,10 +104,10 @@ def flips(split: Split, features: np.ndarray, seeds: int) -> None:
 
 
 def planted(photos: Path, plan: Plan, seeds: int, scratch: Path) -> None:
-    print("\n| twins, seed | found | " + " | ".join(KINDS) + " | other pairs | found with nothing planted |")
+    print("\n| twins, seed | found | " + " | ".join(KINDS) + " | other pairs | of them found with nothing planted |")
     print("|---|---|" + "---|" * len(KINDS) + "---|---|")
     split, features = features_of(plan)
-    before = len(pairs_of(features))
+    before = {frozenset((split.photos[a].name, split.photos[b].name)) for a, b, _ in pairs_of(features)}
     for seed in range(seeds):
         folder = scratch / f"planted{seed}"
         copies: dict[str, tuple[str, str]] = {}
@@ -127,18 +127,20 @@ def planted(photos: Path, plan: Plan, seeds: int, scratch: Path) -> None:
         mixed, numbers = features_of(dataclasses.replace(plan, image_dir=str(folder)))
         names = [photo.name for photo in mixed.photos]
         originals = {name: Path(path).name for name, (path, _) in copies.items()}
-        right, false = set(), 0
+        right: set[str] = set()
+        false, known = 0, 0
         for one, other, _ in pairs_of(numbers):
             a, b = names[one], names[other]
             hit = a if originals.get(a) == b else b if originals.get(b) == a else ""
             right |= {hit} - {""}
             false += not hit
+            known += frozenset((a, b)) in before
         parts = []
         for kind in KINDS:
             own = [name for name, (_, how) in copies.items() if how == kind]
             parts.append(f"{len(right & set(own))} of {len(own)}")
         found = f"{len(right)} of {PLANTED}, {100 * len(right) / PLANTED:.0f} %"
-        print(f"| {seed} | {found} | {' | '.join(parts)} | {false} | {before} |", flush=True)
+        print(f"| {seed} | {found} | {' | '.join(parts)} | {false} | {known} |", flush=True)
 
 
 def pairs_of(features: np.ndarray) -> list[tuple[int, int, float]]:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from retrain.head import Standardiser
 
-MOST = 256  # on flowers, 128 to 384 found the same flipped labels within 1 %; 64 found 3 % fewer
+MOST = 384  # twins are told apart the better the more there are, up to here; heads need fewer (folds.py)
 _EXTRA = 16  # columns of the sketch beyond what is kept
 _ROWS_AT_ONCE = 4096
 _ROUNDS = 1  # of power iteration; a second changed nothing

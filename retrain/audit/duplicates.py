@@ -2,8 +2,8 @@
 
 Near twins are resized, re-encoded, mirrored or slightly cropped copies, and shots of one scene. They are found by the
 features alone, so that no photo is opened: the components are whitened half-way, and a cosine counts by how far it
-stands out from those of the photos' other neighbours (as in CSLS, Conneau et al. 2017). Both make one threshold fit sets
-of 100 photos and of 1,000, cats and flowers (docs/decisions.md has the figures).
+stands out from those of the photos' other neighbours (as in CSLS, Conneau et al. 2017). So the same threshold fits cats
+and flowers, 100 photos and 1,000 (docs/decisions.md).
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ import numpy.typing as npt
 
 from retrain.nouns import TESTING
 
-THRESHOLD = 0.69
+# The more components, the less two different photos have in common: the threshold falls along a line between these two.
+_STRICT, _LOOSE = (64, 0.73), (384, 0.60)  # (components, similarity)
 ALL_PAIRS = 20_000  # different photos; above, only pairs with a photo outside the training list are looked for
 _FEWEST = 16  # components below which features say too little of a picture to tell twins
-_PHOTOS_A_COMPONENT = 4  # fewer leave whitening nothing but noise
+_PHOTOS_A_COMPONENT = 3  # fewer leave whitening nothing but noise
 _FLOOR = 0.5  # added to each variance, in mean variances: the narrowest components are mostly noise
 _NEIGHBOURS = 8  # kept of each photo; twins are among each other's
 _BACKGROUND = slice(2, 7)  # the neighbours that a cosine is measured against, nearest is 0
@@ -79,10 +80,11 @@ def twins(rows: Floats, digests: Sequence[int], lists: npt.NDArray[np.int8]) -> 
 
 def near_pairs(rows: Floats, asked: Ints) -> list[tuple[int, int, float]]:
     """Pairs of different photos that look the same, of which one at least was asked for: (lower, higher, similarity)."""
+    threshold = threshold_at(_width(rows))
     units = _half_white(rows[:, : _width(rows)])
     nearest, cosines = _neighbours(units, asked)
     at = {int(place): number for number, place in enumerate(asked)}
-    close = cosines > THRESHOLD  # the measure below never exceeds the cosine
+    close = cosines > threshold  # the measure below never exceeds the cosine
     others = np.setdiff1d(nearest[close], asked)
     more, more_cosines = _neighbours(units, others)
     at.update({int(place): len(asked) + number for number, place in enumerate(others)})
@@ -92,18 +94,29 @@ def near_pairs(rows: Floats, asked: Ints) -> list[tuple[int, int, float]]:
     found = {}
     for number, place in zip(range(len(asked)), asked.tolist(), strict=False):
         for neighbour, cosine in zip(nearest[number].tolist(), cosines[number].tolist(), strict=True):
-            if cosine <= THRESHOLD or place not in nearest[at[neighbour]]:
+            if cosine <= threshold or place not in nearest[at[neighbour]]:
                 continue
             background = (usual[number] + usual[at[neighbour]]) / 2
             similarity = float((cosine - background) / (1 - background))
-            if similarity > THRESHOLD:
+            if similarity > threshold:
                 found[min(place, neighbour), max(place, neighbour)] = min(similarity, 1.0)
     return [(one, other, similarity) for (one, other), similarity in sorted(found.items())]
 
 
+def threshold_at(components: int) -> float:
+    """The similarity from which two photos are twins.
+
+    >>> threshold_at(224)
+    0.665
+    """
+    (few, strict), (many, loose) = _STRICT, _LOOSE
+    part = min(max((components - few) / (many - few), 0.0), 1.0)
+    return round(strict + part * (loose - strict), 4)
+
+
 def _width(rows: Floats) -> int:
     """How many components are used."""
-    return min(rows.shape[1], len(rows) // _PHOTOS_A_COMPONENT)
+    return min(int(rows.shape[1]), len(rows) // _PHOTOS_A_COMPONENT)
 
 
 def _half_white(rows: Floats) -> Floats:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from retrain.audit.components import components
 from retrain.audit.duplicates import ALL_PAIRS, Pair, twins
-from retrain.audit.folds import FOLDS, Folds, deal
+from retrain.audit.folds import FOLDS, out_of_fold
 from retrain.audit.learning_curve import Point, learning_curve
 
 SUSPECTS = 0.08  # share of the photos that are listed at most
@@ -55,7 +55,7 @@ def find(task: Task, rank: Rank | None) -> Findings:
     missing = []
     if not found.looked:
         missing.append(
-            "near twins are not looked for: that takes 64 different photos and a network of 16 features or more"
+            "near twins are not looked for: that takes 48 different photos and a network of 16 features or more"
         )
     if not found.complete:
         missing.append(
@@ -66,9 +66,8 @@ def find(task: Task, rank: Rank | None) -> Findings:
         why = "a class has" if len(counts) > 1 else "there is one class only, or it has"
         missing.append(f"labels and numbers of photos are not judged: {why} fewer than {FOLDS} photos")
         return Findings([], found.pairs, found.leaks, [], missing)
-    fold = deal(task.label_ids, _together(task.group_ids, found.pairs))
-    folds = Folds(rows, task.label_ids, len(counts), fold)
-    probabilities, penalty = folds.probabilities()
+    groups = _together(task.group_ids, found.pairs)
+    probabilities, penalty, folds = out_of_fold(rows, task.label_ids, len(counts), groups)
     curve = learning_curve(folds, penalty)
     return Findings(suspects(task.label_ids, probabilities, rank), found.pairs, found.leaks, curve, missing)
 
