@@ -45,7 +45,7 @@ class Auditor:
         self._problem = ""
         if self._kept is None:
             try:
-                self._worker = Worker(task_of(split, features))
+                self._worker = Worker(task_of(split, features), self._ranked)
             except OSError as error:
                 self._problem = str(error)
         self._seconds = time.perf_counter() - start
@@ -69,6 +69,8 @@ class Auditor:
                 self._shelf.write(self._key, found)
             except AuditError as error:
                 self._problem = str(error)
+            except KeyboardInterrupt:  # all else is done: Ctrl-C means that nobody waits for this
+                self._problem = "stopped"
         if found is None:
             return Findings([], [], [], [], [f"the photos are not audited: {self._problem}"])
         return found if self._ranked else dataclasses.replace(found, missing=[*found.missing, NO_CLEANLAB])

@@ -3,7 +3,7 @@
 Training keeps one core busy; the audit takes another. cleanlab alone takes 2 to 3 s to import, most of it for
 scikit-learn: in a thread that would hold up training, here it holds up nothing.
 
-    python -m retrain.audit.worker    arrays as .npy on standard input, JSON on standard output
+    python -m retrain.audit.worker [labels]    arrays as .npy on standard input, JSON on standard output
 """
 
 from __future__ import annotations
@@ -44,21 +44,32 @@ class AuditError(Exception):
 class Worker:
     """The process, at work from the start; close it when done.
 
+    Args:
+      task: the photos.
+      labels: whether to judge them too; takes cleanlab.
+
     It ignores Ctrl-C, which is meant for us, and ends when its input does: also when we are killed.
+
+    Raises:
+      OSError: the process can not be started.
     """
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, labels: bool) -> None:
         path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
         threads = "1" if len(task.label_ids) <= _FEW_PHOTOS else str(cores())
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "retrain.audit.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads},
-            start_new_session=True,
-        )
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "retrain.audit.worker", *(["labels"] if labels else [])],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads},
+                start_new_session=True,
+            )
+        except OSError:
+            self._errors.close()
+            raise
         self._answer = b""
         self._talk = threading.Thread(target=self._ask, args=(task,), daemon=True)
         self._talk.start()
@@ -131,7 +142,7 @@ def main() -> None:
     answer, sys.stdout = sys.stdout, sys.stderr  # whatever a library prints is no answer
     pipe = _Pipe(sys.stdin.buffer.read)
     task = Task(*(np.lib.format.read_array(pipe, allow_pickle=False) for _ in dataclasses.fields(Task)))
-    findings = find(task, _rank if has_cleanlab() else None)
+    findings = find(task, _rank if "labels" in sys.argv else None)
     answer.write(json.dumps(dataclasses.asdict(findings)))
     answer.flush()
 
