@@ -82,19 +82,17 @@ def near_pairs(rows: Floats, asked: Ints) -> list[tuple[int, int, float]]:
     """Pairs of different photos that look the same, of which one at least was asked for: (lower, higher, similarity)."""
     threshold = threshold_at(_width(rows))
     units = _half_white(rows[:, : _width(rows)])
-    nearest, cosines = _neighbours(units, asked)
-    at = {int(place): number for number, place in enumerate(asked)}
-    close = cosines > threshold  # the measure below never exceeds the cosine
-    others = np.setdiff1d(nearest[close], asked)
-    more, more_cosines = _neighbours(units, others)
-    at.update({int(place): len(asked) + number for number, place in enumerate(others)})
-    nearest, cosines = np.vstack([nearest, more]), np.vstack([cosines, more_cosines])
-    usual = np.clip(cosines[:, _BACKGROUND].mean(axis=1), 0, 0.99)
-    usual = np.minimum(usual, np.quantile(usual, 0.95))  # a burst of one scene must not hide itself
+    usual_most = _usual_most(units, asked)
+    places, nearest, cosines = _neighbours(units, asked, threshold)  # the measure below never exceeds the cosine
+    others = np.setdiff1d(nearest[cosines > threshold], asked)
+    more = _neighbours(units, others, threshold)
+    places, nearest, cosines = (np.concatenate(both) for both in zip((places, nearest, cosines), more, strict=True))
+    usual = np.minimum(_usual(cosines), usual_most)
+    at = {place: number for number, place in enumerate(places.tolist())}
     found = {}
-    for number, place in zip(range(len(asked)), asked.tolist(), strict=False):
+    for number, place in enumerate(places[: len(places) - len(more[0])].tolist()):
         for neighbour, cosine in zip(nearest[number].tolist(), cosines[number].tolist(), strict=True):
-            if cosine <= threshold or place not in nearest[at[neighbour]]:
+            if cosine <= threshold or neighbour not in at or place not in nearest[at[neighbour]]:
                 continue
             background = (usual[number] + usual[at[neighbour]]) / 2
             similarity = float((cosine - background) / (1 - background))
@@ -127,18 +125,33 @@ def _half_white(rows: Floats) -> Floats:
     return np.asarray(white, np.float32)
 
 
-def _neighbours(units: Floats, asked: Ints) -> tuple[Ints, Floats]:
-    """int64 and float32 [asked, _NEIGHBOURS]: the nearest photos of each and their cosines, nearest first."""
-    nearest = np.zeros((len(asked), _NEIGHBOURS), np.int64)
-    cosines = np.zeros((len(asked), _NEIGHBOURS), np.float32)
+def _usual(cosines: Floats) -> Floats:
+    """float32 [photos]: how alike a photo's neighbours are that are no twins."""
+    return np.clip(cosines[:, _BACKGROUND].mean(axis=1), 0, 0.99)
+
+
+def _usual_most(units: Floats, asked: Ints) -> float:
+    """What hardly a photo exceeds, from a sample: a burst of one scene must not hide itself."""
+    sample = asked[:: len(asked) // _ROWS_AT_ONCE + 1]
+    return float(np.quantile(_usual(_neighbours(units, sample, -1)[2]), 0.95)) if len(sample) else 0.0
+
+
+def _neighbours(units: Floats, asked: Ints, least: float) -> tuple[Ints, Ints, Floats]:
+    """The photos asked for that have a neighbour above a cosine.
+
+    Returns:
+      (int64 [n], which photos; int64 [n, _NEIGHBOURS], the nearest of each, nearest first; float32, their cosines).
+    """
+    found = [(asked[:0], np.zeros((0, _NEIGHBOURS), np.int64), np.zeros((0, _NEIGHBOURS), np.float32))]
     for start in range(0, len(asked), _ROWS_AT_ONCE):
         some = asked[start : start + _ROWS_AT_ONCE]
         block = units[some] @ units.T
         block[np.arange(len(some)), some] = -2  # not itself
+        close = np.flatnonzero(block.max(axis=1) > least)  # few: to sort them all takes longer than the product
+        block = block[close]
         best = np.argpartition(block, -_NEIGHBOURS, axis=1)[:, -_NEIGHBOURS:]
         values = np.take_along_axis(block, best, axis=1)
         order = np.argsort(-values, axis=1, kind="stable")
-        rows = slice(start, start + len(some))
-        nearest[rows] = np.take_along_axis(best, order, axis=1)
-        cosines[rows] = np.take_along_axis(values, order, axis=1)
-    return nearest, cosines
+        found.append((some[close], np.take_along_axis(best, order, axis=1), np.take_along_axis(values, order, axis=1)))
+    places, nearest, cosines = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return places, nearest, cosines
