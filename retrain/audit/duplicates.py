@@ -86,7 +86,8 @@ def near_pairs(rows: Floats, asked: Ints) -> list[tuple[int, int, float]]:
     places, nearest, cosines = _neighbours(units, asked, threshold)  # the measure below never exceeds the cosine
     others = np.setdiff1d(nearest[cosines > threshold], asked)
     more = _neighbours(units, others, threshold)
-    places, nearest, cosines = (np.concatenate(both) for both in zip((places, nearest, cosines), more, strict=True))
+    places = np.concatenate([places, more[0]])
+    nearest, cosines = np.vstack([nearest, more[1]]), np.vstack([cosines, more[2]])
     usual = np.minimum(_usual(cosines), usual_most)
     at = {place: number for number, place in enumerate(places.tolist())}
     found = {}
@@ -127,7 +128,7 @@ def _half_white(rows: Floats) -> Floats:
 
 def _usual(cosines: Floats) -> Floats:
     """float32 [photos]: how alike a photo's neighbours are that are no twins."""
-    return np.clip(cosines[:, _BACKGROUND].mean(axis=1), 0, 0.99)
+    return np.asarray(np.clip(cosines[:, _BACKGROUND].mean(axis=1), 0, 0.99), np.float32)
 
 
 def _usual_most(units: Floats, asked: Ints) -> float:
