@@ -107,8 +107,8 @@ class Classifier:
         """Labels photos with a worker a core; yields in the order given. A bad photo has its `error` set."""
 
         def make_worker() -> Callable[[str | Path], Prediction]:
-            # TensorFlow spreads one network over the cores itself; LiteRT gets an interpreter a worker.
-            runner = self.open_runner() if self.kind == "tflite" else self._shared
+            # TensorFlow spreads one network over the cores itself; the others get an interpreter a worker.
+            runner = self.open_runner() if self.kind in ("tflite", "onnx") else self._shared
             return lambda image: self._answer(image, runner)
 
         return map_ordered(make_worker, images, self._threads)
@@ -125,6 +125,10 @@ class Classifier:
             from label_image.runners.litert import LitertRunner
 
             return LitertRunner(self.path, 1, self.card.input_layer, self.card.output_layer)
+        if self.kind == "onnx":
+            from label_image.runners.onnx import OnnxRunner
+
+            return OnnxRunner(self.path)
         if self.card.inspected:
             from label_image.runners.frozen import FrozenRunner
 

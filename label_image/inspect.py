@@ -35,7 +35,7 @@ _KINDS = "a .tflite, a .pb, a SavedModel folder, a .keras or an .h5"
 
 
 def kind_of(path: Path) -> str:
-    """Which runtime a file is for, by its content: "tflite", "graph_def", "saved_model" or "keras".
+    """Which runtime a file is for, by its content: "tflite", "graph_def", "saved_model", "keras" or "onnx".
 
     Raises:
       UserError: if it is not there, or is none of these.
@@ -70,6 +70,9 @@ def _kind_of_file(path: Path, head: bytes) -> str:
         raise RunError(f"cannot use {path}: it is no Keras file (it begins with {head[:4]!r})")
     if path.name == "saved_model.pb":
         raise UserError(f"cannot use {path}: it is one piece of a SavedModel; give its folder: --graph={path.parent}")
+    # ModelProto begins with its ir_version, 3 or more; GraphDef with a node, SavedModel with the number 1.
+    if head[:1] == b"\x08" and head[1:2] >= b"\x03":
+        return "onnx"
     return "graph_def"
 
 
@@ -106,6 +109,8 @@ def card_of(path: Path, overrides: Overrides) -> Card:
       UserError: the file is not there or not to be understood.
     """
     kind = kind_of(path)
+    if kind == "onnx":
+        return _fitted(_overridden(_onnx_card(path), overrides), path)
     inside = {"tflite": _tflite_card, "graph_def": _graph_card, "saved_model": _saved_model_card}.get(kind)
     card = (inside(path) if inside else None) or _examined(path, kind, overrides)
     return _fitted(_overridden(card, overrides), path)
@@ -133,6 +138,17 @@ def _graph_card(path: Path) -> Card | None:
 def _saved_model_card(path: Path) -> Card | None:
     inside = path / "assets.extra" / f"{CARD_KEY}.json"
     return cards.from_json(inside.read_bytes(), str(inside)) if inside.is_file() else None
+
+
+def _onnx_card(path: Path) -> Card:
+    from label_image.runners.onnx import OnnxRunner
+
+    text = OnnxRunner(path).metadata.get(CARD_KEY)
+    if text is None:
+        raise RunError(
+            f"cannot use {path}: this .onnx says nothing of its size, range and labels; only those of python -m retrain --export onnx are read"
+        )
+    return cards.from_json(text, str(path))
 
 
 def _examined(path: Path, kind: str, typed: Overrides) -> Card:

@@ -1,14 +1,15 @@
-"""A written export in, a proof that it labels as the trained head does out; or a RunError, and the file never gets its name.
+"""A written export in, a proof of how it labels out; or a RunError, and the file never gets its name.
 
-The file is opened with label_image's own code and labels the test photos from their files. What differs from the head's
-scores on the kept features beyond float32 rounding is a fault: wrong scaling, wrong channel order, labels in another order.
+The file is opened with label_image's own code and labels the test photos from their files. A difference from its own
+head's scores beyond float32 rounding is a fault: wrong scaling, wrong channel order, labels in another order. Where
+quantizing changes the numbers on purpose, its labels are held against the trained model's, and what it loses is bounded.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,13 +23,23 @@ from label_image.inspect import Overrides
 from retrain.atomic import replacing
 from retrain.exporters import device_folder
 from retrain.exporters import graph as graph_exporter
-from retrain.exporters.table import Exporter
-from retrain.metrics import softmax
+from retrain.exporters.table import Order
+from retrain.metrics import softmax, wilson_interval
 from retrain.nouns import Backbone, Export, Head, Photo
 
 # The same float32 sums in another order: 1e-5 on one runtime, up to some 1e-4 between LiteRT, TensorFlow and a GPU.
 TOLERANCE = 2e-3
-MOST_PHOTOS = 2000  # enough to see any fault of the export; a proof is no second test
+_NAMED = 10  # photos that an error names
+
+Scores = npt.NDArray[np.float32]  # [photos, classes]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What an export did."""
+
+    scores: Scores
+    ms_image: float  # median, of the network alone
 
 
 @dataclass(frozen=True)
@@ -36,95 +47,157 @@ class Proof:
     """What an export is held against."""
 
     photos: tuple[Photo, ...]
-    features: npt.NDArray[np.float32]  # [photos, width]
-    head: Head
+    features: npt.NDArray[np.float32]  # [photos, width], of this export's own backbone
+    head: Head  # its own
     backbone: Backbone
     card: Card
+    trained: Scores  # of the trained model
+    most_loss: float = 2.0  # points of accuracy that quantizing may cost
+    say: Callable[[str], None] = lambda _: None  # called with each photo that differs, before an error
 
     @property
-    def expected(self) -> npt.NDArray[np.float32]:
-        """float32 [photos, classes]: the head's probabilities."""
+    def expected(self) -> Scores:
+        """The probabilities of this export's own head."""
         return softmax(self.head.logits(self.features))
+
+    @property
+    def label_ids(self) -> npt.NDArray[np.int64]:
+        """int64 [photos]: the true labels."""
+        return np.array([self.head.labels.index(photo.label) for photo in self.photos], np.int64)
 
     @property
     def example(self) -> Photo:
         """The first photo that the head labels rightly; the first of all if there is none."""
-        guesses = self.expected.argmax(axis=1)
-        right = (photo for photo, k in zip(self.photos, guesses, strict=True) if self.head.labels[k] == photo.label)
-        return next(right, self.photos[0])
+        right = np.flatnonzero(self.expected.argmax(axis=1) == self.label_ids)
+        return self.photos[right[0] if len(right) else 0]
 
 
-def export(row: Exporter, path: Path, proof: Proof) -> Export:
+def export(order: Order, proof: Proof) -> Export:
     """Writes one export to a temporary name, proves it, and gives it its name.
 
     Raises:
-      RunError: it does not label as the head does, or can not be written.
+      RunError: it does not label as it should, or can not be written.
     """
+    path, kind = order.path, order.exporter.kind
     try:
         with replacing(path) as scratch:
-            row.write(scratch, proof.head, proof.backbone, proof.card)
-            difference, how = _prove(row.kind, scratch, path, proof)
-        size = (
-            sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-            if path.is_dir()
-            else path.stat().st_size
-        )
+            order.exporter.write(scratch, proof.head, proof.backbone, proof.card)
+            proven = _prove(order, scratch, proof)
+        files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+        size = sum(file.stat().st_size for file in files)
     except OSError as error:
         raise RunError(f"cannot write {path}: {error.strerror or error}") from None
-    return Export(row.kind, path, size, difference, how)
+    if isinstance(proven, float):
+        how = "bit by bit the graph that TensorFlow ran before, with this head"
+        return Export(kind, path, size, proven, how, order.quantize)
+    guesses = proven.scores.argmax(axis=1)
+    right = int((guesses == proof.label_ids).sum())
+    return Export(
+        kind,
+        path,
+        size,
+        float(np.abs(proven.scores - proof.trained).max()),
+        f"run on {len(guesses)} photos{', then by itself on one' if kind == 'device_folder' else ''}",
+        order.quantize,
+        float((guesses == proof.trained.argmax(axis=1)).mean()),
+        right / len(guesses),
+        wilson_interval(right, len(guesses)),
+        len(guesses),
+        proven.ms_image,
+    )
 
 
-def _prove(kind: str, scratch: Path, path: Path, proof: Proof) -> tuple[float, str]:
-    """(largest difference of a score, how it was found)."""
+def _prove(order: Order, scratch: Path, proof: Proof) -> Measured | float:
+    """What the export did; or the largest difference TensorFlow once showed, where the graph is known."""
+    path, kind = order.path, order.exporter.kind
     if kind == "graph":
         known = _graph_proof(proof.backbone, proof.card)
         if known is not None and graph_exporter.same_but_for_head(scratch, proof.head, proof.backbone, proof.card):
-            return known, "bit by bit the graph that TensorFlow ran before, with this head"
-    model = scratch / device_folder.MODEL if kind == "device_folder" else scratch
-    difference = compare(model, path, proof.photos, proof.expected, proof.head.labels)
+            return known
+    measured = measure(scratch / device_folder.MODEL if kind == "device_folder" else scratch, path, proof)
+    if order.quantize in ("none", "int8"):  # the others do not calculate as the backbone did whose features are kept
+        check_scores(path, measured.scores, proof)
+    if order.quantize != "none":
+        check_loss(path, measured.scores, proof)
     if kind == "graph":
+        difference = float(np.abs(measured.scores - proof.expected).max())
         _remember_graph_proof(proof.backbone, proof.card, difference)
     if kind == "device_folder":
         device_folder.add_selftest(scratch, proof.example.path)
-        return difference, f"run on {len(proof.photos)} photos, then by itself on one"
-    return difference, f"run on {len(proof.photos)} photos"
+    return measured
 
 
-def compare(
-    scratch: Path, path: Path, photos: Sequence[Photo], expected: npt.NDArray[np.float32], labels: tuple[str, ...]
-) -> float:
-    """The largest difference between an export's scores and those expected.
+def measure(scratch: Path, path: Path, proof: Proof) -> Measured:
+    """Opens an export and labels the photos with it.
 
     Args:
       scratch: the file as it is written now.
       path: the name it is to get, for the error.
-      photos: what to label.
-      expected: float32 [photos, classes].
-      labels: the classes, in the order of `expected`.
+      proof: the photos, and the labels in their order.
+
+    Raises:
+      RunError: its labels are others, or a photo can not be read any more.
+    """
+    classifier = Classifier(scratch, Overrides())
+    if classifier.card.labels != proof.head.labels:
+        raise RunError(
+            f"the export {path} is wrong and was not kept: its labels are {classifier.card.labels}, not {proof.head.labels}"
+        )
+    rows, seconds = [], []
+    for photo, answer in zip(
+        proof.photos, classifier.classify_all([photo.path for photo in proof.photos]), strict=True
+    ):
+        if answer.error:
+            raise RunError(f"cannot prove {path}: {photo.path} can not be read any more ({answer.error})")
+        rows.append(answer.scores)
+        seconds.append(answer.seconds)
+    return Measured(np.stack(rows), 1000 * float(np.median(seconds)))
+
+
+def check_scores(path: Path, scores: Scores, proof: Proof) -> None:
+    """Holds an export's scores against its own head's.
 
     Raises:
       RunError: the difference is beyond rounding; the photo where it is largest is named.
     """
-    classifier = Classifier(scratch, Overrides())
-    if classifier.card.labels != labels:
+    differences = np.abs(scores - proof.expected).max(axis=1)
+    differences[~np.isfinite(differences)] = np.inf
+    worst = int(differences.argmax())
+    if not differences[worst] <= TOLERANCE:
+        _say_differing(path, scores, proof.expected, proof)
         raise RunError(
-            f"the export {path} is wrong and was not kept: its labels are {classifier.card.labels}, not {labels}"
+            f"the export {path} is wrong and was not kept: a score of {proof.photos[worst].path} differs by {differences[worst]:.2g} "
+            f"from the trained layer's, at most {TOLERANCE:g} is rounding; please report this"
         )
-    worst, where = 0.0, ""
-    for photo, wanted, answer in zip(
-        photos, expected, classifier.classify_all([photo.path for photo in photos]), strict=True
-    ):
-        if answer.error:
-            raise RunError(f"cannot prove {path}: {photo.path} can not be read any more ({answer.error})")
-        difference = float(np.abs(answer.scores - wanted).max())
-        if difference > worst or not np.isfinite(difference):
-            worst, where = difference, photo.path
-    if not worst <= TOLERANCE:
+
+
+def check_loss(path: Path, scores: Scores, proof: Proof) -> None:
+    """Bounds what quantizing cost. One photo alone never fails a run: of a few photos it is many points.
+
+    Raises:
+      RunError: more is lost than --max_quantization_loss.
+    """
+    label_ids = proof.label_ids
+    right, wanted = (int((rows.argmax(axis=1) == label_ids).sum()) for rows in (scores, proof.trained))
+    points = 100 * (wanted - right) / len(label_ids)
+    if wanted - right > 1 and points > proof.most_loss:
+        differing = _say_differing(path, scores, proof.trained, proof)
         raise RunError(
-            f"the export {path} is wrong and was not kept: a score of {where} differs by {worst:.2g} from the trained layer's, "
-            f"at most {TOLERANCE:g} is rounding; please report this"
+            f"the quantized {path} loses {points:.1f} points of accuracy ({right} of {len(label_ids)} photos right, the trained model {wanted}) "
+            f"and was not kept; {differing} photos differ; allow it with --max_quantization_loss, or use --quantize=none"
         )
-    return worst
+
+
+def _say_differing(path: Path, scores: Scores, wanted: Scores, proof: Proof) -> int:
+    """Names the photos whose label is not the wanted one, and counts them."""
+    labels = proof.head.labels
+    rows: Sequence[int] = np.flatnonzero(scores.argmax(axis=1) != wanted.argmax(axis=1)).tolist()
+    for row in rows[:_NAMED]:
+        ours, theirs = labels[int(scores[row].argmax())], labels[int(wanted[row].argmax())]
+        proof.say(f"{proof.photos[row].path}: {path} says {ours}, the trained model {theirs}")
+    if len(rows) > _NAMED:
+        proof.say(f"and {len(rows) - _NAMED} more")
+    return len(rows)
 
 
 def _proof_file(backbone: Backbone) -> Path:

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from label_image.card import Card
 from label_image.errors import RunError, UserError
 from label_image.labels import format_labels
 from label_image.quiet import has_tensorflow
 from retrain.atomic import replacing
-from retrain.evaluate import MOST_PHOTOS, Proof, export
+from retrain.backbones.quantized import quantized
+from retrain.evaluate import Proof, export
 from retrain.exporters.device_folder import check_device_folder
-from retrain.exporters.table import asked, impossible
-from retrain.nouns import TESTING, TRAINING, Backbone, Bottlenecks, Export, Head, Outcome, Split
+from retrain.exporters.onnx import check_installed
+from retrain.exporters.table import orders, why_not
+from retrain.metrics import softmax
+from retrain.nouns import TESTING, TRAINING, Backbone, Bottlenecks, Export, Head, Outcome, Split, Trained
 from retrain.plan import Plan
 from retrain.screen import Screen
+
+MOST_PHOTOS = 10_000  # a proof is no second test: so many photos show any fault, and a million must not take a day
 
 
 def card_of(plan: Plan, backbone: Backbone, split: Split, test: Mapping[str, object]) -> Card:
@@ -31,6 +38,7 @@ def card_of(plan: Plan, backbone: Backbone, split: Split, test: Mapping[str, obj
         "learning_rate": plan.learning_rate,
         "seed": plan.seed,
         "split_seed": plan.split_seed,
+        "precision": backbone.precision,
         **test,
     }
     return Card(
@@ -40,33 +48,91 @@ def card_of(plan: Plan, backbone: Backbone, split: Split, test: Mapping[str, obj
 
 
 def write_exports(
-    plan: Plan, split: Split, bottlenecks: Bottlenecks, head: Head, backbone: Backbone, outcome: Outcome, screen: Screen
+    plan: Plan, split: Split, variants: Mapping[str, Trained], outcome: Outcome, screen: Screen
 ) -> list[Export]:
-    """Writes, proves and names every export."""
-    rows = bottlenecks.rows(TESTING) if len(bottlenecks.rows(TESTING)) else bottlenecks.rows(TRAINING)
-    rows = rows[:MOST_PHOTOS]
+    """Writes, proves and names every export.
+
+    Args:
+      plan: what to write, and where.
+      split: the photos.
+      variants: the trained model as "none"; what was trained on int8 features as "int8", where --quantize asks for it.
+      outcome: the test, for the card.
+      screen: for what is not written, and for photos that differ.
+
+    Raises:
+      RunError: an export does not label as it should.
+    """
+    trained = variants["none"]
     test = {"test_accuracy": outcome.accuracy, "tested": outcome.tested}
-    proof = Proof(
-        tuple(split.photos[row] for row in rows),
-        bottlenecks.features[0, rows],
-        head,
-        backbone,
-        card_of(plan, backbone, split, test),
-    )
-    for path in impossible(plan, backbone):
-        screen.warn(f"no {path} is written: LiteRT can not run {backbone.name}")
+    rows = proof_rows(trained.bottlenecks)
+    scores = softmax(trained.head.logits(trained.bottlenecks.features[0, rows]))
     exports = []
-    for row, path in asked(plan, backbone):
-        screen.debug(f"writing {path}")
-        exports.append(export(row, path, proof))
+    for order in orders(plan):
+        reason = why_not(order, trained.backbone)
+        if reason:
+            screen.warn(f"no {order.path} is written: {reason}")
+            continue
+        screen.debug(f"writing {order.path}")
+        variant = _variant(order.quantize, variants, plan, screen)
+        proof = Proof(
+            tuple(split.photos[row] for row in rows),
+            variant.bottlenecks.features[0, rows],
+            variant.head,
+            variant.backbone,
+            card_of(plan, variant.backbone, split, test),
+            scores,
+            plan.max_quantization_loss,
+            screen.warn,
+        )
+        exports.append(export(order, proof))
     exports.append(
         _write_plain("labels", Path(plan.output_labels), lambda path: path.write_bytes(format_labels(split.labels)))
     )
     if plan.checkpoint_path:
         exports.append(
-            _write_plain("checkpoint", Path(f"{plan.checkpoint_path}.npz"), lambda path: _save_layer(path, head))
+            _write_plain(
+                "checkpoint", Path(f"{plan.checkpoint_path}.npz"), lambda path: _save_layer(path, trained.head)
+            )
         )
     return exports
+
+
+def proof_rows(bottlenecks: Bottlenecks) -> npt.NDArray[np.int64]:
+    """The photos that exports are run on: the test list; where it is empty, the training list."""
+    rows = bottlenecks.rows(TESTING)
+    return (rows if len(rows) else bottlenecks.rows(TRAINING))[:MOST_PHOTOS]
+
+
+def table_lines(exports: Sequence[Export]) -> list[str]:
+    """What became of each export, for people: a table of those that were run, a line for each of the others."""
+    run = [made for made in exports if made.accuracy is not None and made.interval is not None]
+    width = max((len(str(made.path)) for made in run), default=0)
+    lines = []
+    if run:
+        lines.append(
+            f"{f'run on {run[0].images} photos':{width}}      size  ms/image  same label  score within  accuracy (95 times in 100)"
+        )
+    for made in run:
+        low, high = made.interval or (0.0, 1.0)
+        lines.append(
+            f"{made.path!s:{width}}  {size_of(made.bytes):>8}  {made.ms_image or 0:8.1f}  {made.agreement or 0:10.1%}  "
+            f"{made.largest_difference or 0:12.0e}  {made.accuracy or 0:.1%} ({low:.1%} to {high:.1%})"
+        )
+    rest = [made for made in exports if made not in run]
+    return lines + [f"wrote {made.path} ({size_of(made.bytes)}{f', {made.how}' if made.how else ''})" for made in rest]
+
+
+def size_of(count: int) -> str:
+    """Bytes for people: "13.4 MB"."""
+    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count} B"
+
+
+def _variant(quantize: str, variants: Mapping[str, Trained], plan: Plan, screen: Screen) -> Trained:
+    """What an export is made of."""
+    if quantize in variants:
+        return variants[quantize]
+    trained = variants["none"]
+    return dataclasses.replace(trained, backbone=quantized(trained.backbone, quantize, (), plan, screen.info))
 
 
 def _write_plain(kind: str, path: Path, write: Callable[[Path], object]) -> Export:
@@ -91,21 +157,26 @@ def check_outputs(plan: Plan) -> None:
         be proven because TensorFlow is not installed.
       RunError: a folder that can not be made.
     """
-    if plan.device_folder:
-        check_device_folder(Path(plan.device_folder))
-    for flag in ("output_graph", "saved_model_dir"):
-        if getattr(plan, flag) and not has_tensorflow():
+    for order in orders(plan):
+        flag = order.exporter.flag
+        if order.exporter.kind == "device_folder":
+            check_device_folder(order.path)
+        if not order.exporter.needs_litert and plan.backbone_precision == "float32" and not has_tensorflow():
+            without = f"--{flag}=" if getattr(plan, flag) else "--export=tflite"
             raise UserError(
-                f"cannot prove --{flag}={getattr(plan, flag)}: TensorFlow is not installed; go without it: --{flag}="
+                f"cannot prove --{flag}={order.path}: TensorFlow is not installed; go without it: {without}"
             )
-    for flag in ("output_tflite", "output_graph", "output_labels"):
-        path = Path(getattr(plan, flag))
-        if getattr(plan, flag) and path.is_dir():
-            raise UserError(f"cannot write --{flag}={path}: it is a folder; give a file's name")
-        if getattr(plan, flag):
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise RunError(
-                    f"cannot write --{flag}={path}: {error.strerror or error}; choose another place"
-                ) from None
+        if order.exporter.kind == "onnx" and plan.backbone_precision == "float32":
+            check_installed()
+        if order.exporter.kind in ("tflite", "graph", "onnx"):
+            _check_file(flag, order.path)
+    _check_file("output_labels", Path(plan.output_labels))
+
+
+def _check_file(flag: str, path: Path) -> None:
+    if path.is_dir():
+        raise UserError(f"cannot write --{flag}={path}: it is a folder; give a file's name")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"cannot write --{flag}={path}: {error.strerror or error}; choose another place") from None

@@ -94,6 +94,9 @@ class Backbone:
     why_no_tflite: str = ""
     source: str = ""  # where the weights came from, for people
     licence: str = ""
+    precision: str = (
+        "float32"  # of the `.tflite`: "float32", "float16", "dynamic" or "int8"; the graph is float32 always
+    )
 
 
 @dataclass(frozen=True)
@@ -138,14 +141,29 @@ class Head:
 
 
 @dataclass(frozen=True)
-class Export:
-    """A file that was written, read back and found right."""
+class Trained:
+    """A head, and the backbone on whose features it was trained."""
 
-    kind: str  # "tflite", "graph", "saved_model", "device_folder", "labels", "checkpoint"
+    head: Head
+    backbone: Backbone
+    bottlenecks: Bottlenecks
+
+
+@dataclass(frozen=True)
+class Export:
+    """A file that was written, read back and found right. What was not measured is None."""
+
+    kind: str  # "tflite", "graph", "saved_model", "onnx", "device_folder", "labels", "checkpoint"
     path: Path
     bytes: int
-    largest_difference: float | None = None  # of a score, against the trained head; None where nothing runs
+    largest_difference: float | None = None  # of a score, against the trained model
     how: str = ""  # how it was checked
+    quantize: str = "none"  # "none", "float16", "dynamic" or "int8"
+    agreement: float | None = None  # 0..1, share of the photos with the trained model's label
+    accuracy: float | None = None  # 0..1, on these photos
+    interval: tuple[float, float] | None = None  # 95 %, Wilson
+    images: int = 0  # photos that it was run on
+    ms_image: float | None = None  # median, of the network alone, all cores busy
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,9 @@ from label_image.flags import check, flag
 
 PROGRAM = "python -m retrain"
 DEFAULT_ARCHITECTURE = "efficientnet_lite0"
+FORMATS = ("tflite", "pb", "saved_model", "onnx", "device_folder")  # what --export knows
+QUANTIZATIONS = ("none", "float16", "dynamic", "int8")  # what --quantize knows
+SAVED_MODEL_DIR, DEVICE_FOLDER, ONNX = "tf_files/retrained_saved_model", "tf_files/device", "tf_files/retrained.onnx"
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,25 @@ class Plan:
         "The pretrained network: efficientnet_lite0, _lite1, _lite2, mobilenet_<1.0|0.75|0.50|0.25>_<224|192|160|128>[_quantized], inception_v3, or keras:NAME.",
     )
     tfhub_module: str = flag("", "A TF-Hub feature vector (address or folder) instead of --architecture.")
+    export: str = flag(
+        "tflite,pb",
+        "Formats that are written, of tflite, pb, saved_model, onnx, device_folder; --output_tflite, --output_graph, --saved_model_dir, --output_onnx and --device_folder say where.",
+    )
+    quantize: str = flag(
+        "none",
+        "How the .tflite holds its numbers, of none, float16, dynamic (int8 weights), int8; the first goes to --output_tflite, each further one beside it, named after it. For int8 a layer of its own is trained.",
+    )
+    max_quantization_loss: float = flag(
+        2.0,
+        "Most points of accuracy that a quantized .tflite may lose; beyond that the run fails.",
+        minimum=0,
+        maximum=100,
+    )
+    backbone_precision: str = flag(
+        "float32",
+        "How the network calculates while features are computed; int8 is quantized once, on training photos, and the layer is trained on what it gives.",
+        choices=("float32", "int8"),
+    )
     output_tflite: str = flag(
         "tf_files/retrained.tflite", "Where the classifier goes as a .tflite; an empty value writes none."
     )
@@ -35,10 +57,13 @@ class Plan:
         "tf_files/retrained_graph.pb", "Where it goes as a frozen graph; an empty value writes none."
     )
     output_labels: str = flag("tf_files/retrained_labels.txt", "Where its labels go, one a line.")
-    saved_model_dir: str = flag("", "Where it goes as a SavedModel; left out, none is written.")
+    saved_model_dir: str = flag(
+        "", f"Where it goes as a SavedModel; left out, none is written, or with --export {SAVED_MODEL_DIR}."
+    )
+    output_onnx: str = flag("", f"Where it goes as ONNX; left out, none is written, or with --export {ONNX}.")
     device_folder: str = flag(
         "",
-        "Where it goes as a folder that runs by itself on a small device (model, labels, run.py, a self-test); left out, none is written.",
+        f"Where it goes as a folder that runs by itself on a small device (model, labels, run.py, a self-test); left out, none is written, or with --export {DEVICE_FOLDER}.",
     )
     summaries_dir: str = flag(
         "tf_files/training_summaries", "Where TensorBoard's event files go; an empty value writes none."
@@ -129,8 +154,50 @@ class Plan:
             raise UserError("--legacy_split and --split_seed exclude each other: the original's deal has no seed")
         if not self.output_labels:
             raise UserError("--output_labels is empty; name a file")
+        self._check_exports()
+
+    def _check_exports(self) -> None:
+        """What can be written, and what excludes what."""
+        _known("export", self.formats, FORMATS)
+        _known("quantize", self.quantizations, QUANTIZATIONS)
+        if self.backbone_precision == "int8":
+            self._check_int8()
+
+    def _check_int8(self) -> None:
+        """What an int8 backbone excludes."""
+        more = [name for name in self.quantizations if name in ("float16", "dynamic")]
+        if more:
+            raise UserError(f"--backbone_precision=int8 and --quantize={more[0]} exclude each other; leave one out")
+        if self.device == "gpu":
+            raise UserError("--backbone_precision=int8 runs on the CPU only; leave out it or --device=gpu")
+        if self.intermediate_store_frequency:
+            raise UserError(
+                "--intermediate_store_frequency writes .pb graphs, and there are none of an int8 backbone; leave one out"
+            )
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """What --export lists."""
+        return _listed(self.export)
+
+    @property
+    def quantizations(self) -> tuple[str, ...]:
+        """What --quantize lists; what the backbone is, where that is int8 already."""
+        return ("int8",) if self.backbone_precision == "int8" and self.quantize == "none" else _listed(self.quantize)
 
     @property
     def distorts(self) -> bool:
         """Whether any distortion was asked for."""
         return bool(self.flip_left_right or self.random_crop or self.random_scale or self.random_brightness)
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(word.strip().lower() for word in text.split(",") if word.strip()))
+
+
+def _known(name: str, words: tuple[str, ...], choices: tuple[str, ...]) -> None:
+    unknown = [word for word in words if word not in choices]
+    if unknown:
+        raise UserError(f"unknown --{name}={unknown[0]}; choose of {', '.join(choices)}, several with commas")
+    if not words:
+        raise UserError(f"--{name} is empty; choose of {', '.join(choices)}, several with commas")

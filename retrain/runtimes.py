@@ -40,6 +40,8 @@ def choose(backbone: Backbone, device: str) -> Runtime:
     Raises:
       RunError: a GPU was asked for and TensorFlow sees none; the line says what it sees.
     """
+    if backbone.precision != "float32":
+        device = "cpu"  # there is no such graph for TensorFlow
     wanted = device == "gpu" or (device == "auto" and _nvidia_here() and has_tensorflow())
     gpu = _gpu() if wanted else ""
     if gpu:
@@ -50,7 +52,8 @@ def choose(backbone: Backbone, device: str) -> Runtime:
     if backbone.tflite is None:
         why = f"TensorFlow on the CPU{note}: LiteRT can not run {backbone.name} ({backbone.why_no_tflite})"
         return _tensorflow(backbone, "cpu", why)
-    return _litert(backbone.tflite, f"LiteRT on the CPU{note}")
+    precision = f" in {backbone.precision}" if backbone.precision != "float32" else ""
+    return _litert(backbone.tflite, f"LiteRT on the CPU{precision}{note}")
 
 
 def _litert(tflite: Path, why: str) -> Runtime:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -16,16 +15,31 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from label_image.errors import RunError, UserError
 from retrain import runs
 from retrain.atomic import replacing
-from retrain.audit.audit import Auditor
-from retrain.augment import View, views_of
+    key = key_for(backbone, runtime, View())
+    with clock.stage("audit"):
+        auditor = Auditor(split, bottlenecks.features[0], key, Path(plan.bottleneck_dir))
+    with closing(auditor):  # it works while training does
+        with clock.stage("training"):
+            head = training_stage(plan, split, bottlenecks, backbone, screen)
+            trained = Trained(head, backbone, bottlenecks)
+        with clock.stage("test"):
+            outcome = test_stage(plan, split, bottlenecks, head, screen)
+        with clock.stage("exports"):
+            exports = write_exports(plan, split, variants_of(plan, split, trained, twin), outcome, screen)
+        with clock.stage("audit"):
+            outcome = dataclasses.replace(outcome, exports=tuple(exports), audit=auditor.audit(outcome))
 from retrain.backbones.prepare import prepare
+from retrain.backbones.quantized import quantized
 from retrain.backbones.table import architecture
+<<<<<<< HEAD
 from retrain.bottlenecks import extract, key_for
+=======
+>>>>>>> ced7a72a9f9e0fe5cb8b899c4dbbd9cf7d71d73f
 from retrain.exporters import graph as graph_exporter
-from retrain.exports import card_of, check_outputs, write_exports
+from retrain.exports import card_of, check_outputs, table_lines, write_exports
+from retrain.features import features_stage, int8_twin, training_photos
 from retrain.head import Evaluation, Sampler, train
 from retrain.metrics import softmax, wilson_interval
 from retrain.nouns import (
@@ -37,13 +51,12 @@ from retrain.nouns import (
     Head,
     Outcome,
     Photo,
-    Scan,
-    Skipped,
     Split,
+    Trained,
 )
 from retrain.plan import Plan
 from retrain.progress import Progress
-from retrain.runtimes import Runtime, choose
+from retrain.runtimes import choose
 from retrain.scan import few_photo_notes, scan_photos
 from retrain.screen import Screen
 from retrain.split import split_photos
@@ -88,12 +101,17 @@ def retrain(plan: Plan, screen: Screen) -> Outcome:
         screen.notes([*few_photo_notes(scan), *scan.notes])
         with clock.stage("backbone"):
             backbone = prepare(plan, screen.info)
+            if plan.backbone_precision != "float32":
+                backbone = quantized(backbone, plan.backbone_precision, training_photos(split), plan, screen.info)
             runtime = choose(backbone, plan.device)
         screen.info(f"{row.name}: {backbone.width} features a photo, from {backbone.source}; {runtime.why}")
         with clock.stage("features"):
             scan, split, bottlenecks = features_stage(plan, scan, split, (backbone, runtime, store), screen)
+        with clock.stage("int8"):
+            twin = int8_twin(plan, split, backbone, store, screen)
     finally:
         store.close()
+<<<<<<< HEAD
     key = key_for(backbone, runtime, View())
     with clock.stage("audit"):
         auditor = Auditor(split, bottlenecks.features[0], key, Path(plan.bottleneck_dir))
@@ -106,66 +124,21 @@ def retrain(plan: Plan, screen: Screen) -> Outcome:
             exports = write_exports(plan, split, bottlenecks, head, backbone, outcome, screen)
         with clock.stage("audit"):
             outcome = dataclasses.replace(outcome, exports=tuple(exports), audit=auditor.audit(outcome))
+=======
+    with clock.stage("training"):
+        head = training_stage(plan, split, bottlenecks, backbone, screen)
+        trained = Trained(head, backbone, bottlenecks)
+    with clock.stage("test"):
+        outcome = test_stage(plan, split, bottlenecks, head, screen)
+    with clock.stage("exports"):
+        exports = write_exports(plan, split, variants_of(plan, split, trained, twin), outcome, screen)
+    outcome = dataclasses.replace(outcome, exports=tuple(exports))
+>>>>>>> ced7a72a9f9e0fe5cb8b899c4dbbd9cf7d71d73f
     folder = runs.new_folder(plan)
     record = runs.record_of(plan, scan, split, backbone, runtime, head, outcome, clock.seconds)
     path = runs.write_record(folder, record)
     closing_lines(split, outcome, path, screen)
     return outcome
-
-
-def features_stage(
-    plan: Plan, scan: Scan, split: Split, tools: tuple[Backbone, Runtime, Store], screen: Screen
-) -> tuple[Scan, Split, Bottlenecks]:
-    """Gets the features of every photo; photos that can not be read after all are left out and the rest dealt again."""
-    backbone, runtime, store = tools
-    plain = extract(split.photos, backbone, lambda: runtime, store, View(), screen.info)
-    features = plain.features
-    if plain.computed:
-        screen.info(f"{plain.computed} photos in {plain.seconds:.1f} s, {plain.computed / plain.seconds:,.0f} photos/s")
-    if plain.problems:
-        unreadable = tuple(
-            Skipped(split.photos[place].path, error.reason, error.detail) for place, error in plain.problems.items()
-        )
-        if plan.strict:
-            first = unreadable[0]
-            raise RunError(
-                f"cannot read {first.path} ({first.reason}: {first.detail}); mend or remove it, or leave out --strict"
-            )
-        kept = [photo for place, photo in enumerate(split.photos) if place not in plain.problems]
-        features = features[plain.readable]
-        lost = set(scan.labels) - {photo.label for photo in kept}
-        if lost:
-            raise UserError(
-                f"cannot train the class {min(lost)!r}: none of its photos can be read; add photos or remove the folder"
-            )
-        scan = dataclasses.replace(scan, photos=tuple(kept), skipped=(*scan.skipped, *unreadable))
-        split = split_photos(scan, plan)
-    report_skipped(scan, screen)
-    screen.notes([*store.notes, *split.notes])
-    lists = split.lists
-    rows = np.flatnonzero(lists == TRAINING)
-    layers = [features]
-    for view in views_of(plan):
-        screen.info(f"distorted view {view.number} of {plan.cached_views}")
-        extra = extract([split.photos[row] for row in rows], backbone, lambda: runtime, store, view, screen.info)
-        layer = features.copy()  # a photo whose view can not be read trains as it is, not on zeros
-        layer[rows[extra.readable]] = extra.features[extra.readable]
-        layers.append(layer)
-        if extra.problems:
-            screen.warn(f"{len(extra.problems)} photos have no distorted view {view.number}; they train as they are")
-    if not len(rows):
-        raise UserError("nothing to train on: every photo went to another list; lower the percentages")
-    return scan, split, Bottlenecks(np.stack(layers), split.label_ids, lists)
-
-
-def report_skipped(scan: Scan, screen: Screen) -> None:
-    """Lists what was left out, then counts it by reason."""
-    if not scan.skipped:
-        return
-    for skipped in scan.skipped:
-        screen.warn(f"left out {skipped.path}: {skipped.reason}{f' ({skipped.detail})' if skipped.detail else ''}")
-    counts = ", ".join(f"{count} x {reason}" for reason, count in Counter(s.reason for s in scan.skipped).most_common())
-    screen.warn(f"{len(scan.skipped)} files left out of {len(scan.skipped) + len(scan.photos)}: {counts}")
 
 
 def training_stage(plan: Plan, split: Split, bottlenecks: Bottlenecks, backbone: Backbone, screen: Screen) -> Head:
@@ -205,6 +178,19 @@ def training_stage(plan: Plan, split: Split, bottlenecks: Bottlenecks, backbone:
     if curve and curve.kept_step >= 0 and counts[VALIDATION]:
         screen.info(f"kept step {curve.kept_step}, the one with the best validation loss")
     return head
+
+
+def variants_of(
+    plan: Plan, split: Split, trained: Trained, twin: tuple[Backbone, Bottlenecks] | None
+) -> dict[str, Trained]:
+    """What exports are made of: the trained model, and a layer of its own for the int8 backbone."""
+    if trained.backbone.precision != "float32":
+        return {"none": trained, trained.backbone.precision: trained}
+    if twin is None:
+        return {"none": trained}
+    backbone, bottlenecks = twin
+    head = train(bottlenecks, split.labels, plan, lambda _: None, lambda _step, _head: None)
+    return {"none": trained, "int8": Trained(head, backbone, bottlenecks)}
 
 
 def evaluation_lines(point: Evaluation) -> list[str]:
@@ -259,6 +245,7 @@ def closing_lines(split: Split, outcome: Outcome, record: Path, screen: Screen) 
         screen.result(
             f"accuracy {outcome.accuracy:.1%} on {outcome.tested} test photos; on new photos like these, 95 times in 100, between {low:.1%} and {high:.1%}"
         )
+<<<<<<< HEAD
     for line in outcome.audit.advice if outcome.audit else ():
         screen.result(line)
     for made in outcome.exports:
@@ -266,17 +253,19 @@ def closing_lines(split: Split, outcome: Outcome, record: Path, screen: Screen) 
             f", {made.how}, scores within {made.largest_difference:.0e}" if made.largest_difference is not None else ""
         )
         screen.result(f"wrote {made.path} ({_size(made.bytes)}{proof})")
+=======
+    for line in table_lines(outcome.exports):
+        screen.result(line)
+>>>>>>> ced7a72a9f9e0fe5cb8b899c4dbbd9cf7d71d73f
     screen.result(f"wrote {record}")
     screen.result("")
     screen.result("label a photo:")
-    graph = next((made.path for made in outcome.exports if made.kind in ("tflite", "graph", "saved_model")), None)
+    graph = next(
+        (made.path for made in outcome.exports if made.kind in ("tflite", "graph", "saved_model", "onnx")), None
+    )
     test_row = outcome.rows[0] if len(outcome.rows) else 0
     flag = "" if graph in (Path("tf_files/retrained.tflite"), None) else f" --graph={_quoted(str(graph))}"
     screen.result(f"  python -m label_image{flag} --image={_quoted(split.photos[test_row].path)}")
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count} bytes"
 
 
 def _quoted(text: str) -> str:

@@ -100,6 +100,14 @@ class TfliteModel:
         entry.name, entry.buffer = name.encode(), self.buffer(data)
         self._model.metadata = [old for old in self._model.metadata or [] if old.name != name.encode()] + [entry]
 
+    def signature(self, key: str, input_name: str, output_name: str) -> None:
+        """Names the model's one input and one output, in the place of the names that it has."""
+        signature = self._schema.SignatureDefT()
+        signature.signatureKey, signature.subgraphIndex = key.encode(), 0
+        signature.inputs = [self._named(input_name, self.graph.inputs)]
+        signature.outputs = [self._named(output_name, self.graph.outputs)]
+        self._model.signatureDefs = [signature]
+
     def outputs(self, indices: list[int]) -> None:
         """Makes these tensors the outputs; signatures follow."""
         self.graph.outputs = np.asarray(indices, np.int32)
@@ -114,6 +122,12 @@ class TfliteModel:
         builder = flatbuffers.Builder(1 << 20)
         builder.Finish(self._model.Pack(builder), b"TFL3")
         return bytes(builder.Output())
+
+    def _named(self, name: str, indices: Any) -> Any:
+        entry = self._schema.TensorMapT()
+        (index,) = indices
+        entry.name, entry.tensorIndex = name.encode(), int(index)
+        return entry
 
     def _opcode(self, builtin: int, version: int) -> int:
         for index, code in enumerate(self._model.operatorCodes):
@@ -142,6 +156,10 @@ class TfliteModel:
             raise RunError(f"cannot read {path}: damaged ({type(error).__name__})") from None
         if len(model.subgraphs) != 1:
             raise RunError(f"cannot use {path}: it has {len(model.subgraphs)} subgraphs, one is wanted")
+        for buffer in model.buffers:
+            if buffer.offset > 1:  # the quantizer puts some behind the FlatBuffer, where models of 2 GB have all
+                buffer.data = np.frombuffer(data[buffer.offset : buffer.offset + buffer.size], np.uint8)
+                buffer.offset = buffer.size = 0
         return model
 
 

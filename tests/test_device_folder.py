@@ -34,7 +34,7 @@ def folder(tmp_path_factory, colour_photos, model_dir):
         "--how_many_training_steps=300", "--output_graph=", "--device_folder=pi", cwd=work,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert re.search(r"wrote pi \(.*run on \d+ photos, then by itself on one, scores within", done.stdout)
+    assert re.search(r"^pi +[\d.]+ \S+ +[\d.]+ +100\.0% +\de-\d+ +\d+\.\d%", done.stdout, re.MULTILINE)
     assert (work / "pi/model.tflite").read_bytes() == (work / "tf_files/retrained.tflite").read_bytes()
     return shutil.move(work / "pi", tmp_path_factory.mktemp("device") / "copied here")
 

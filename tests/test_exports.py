@@ -14,13 +14,14 @@ from label_image.pixels import decode, normalise
 from label_image.runners.litert import LitertRunner
 from retrain import evaluate
 from retrain.backbones.prepare import prepare
-from retrain.evaluate import Proof, export
-from retrain.exporters.table import EXPORTERS
+from retrain.evaluate import Measured, Proof, export
+from retrain.exporters.table import EXPORTERS, Order
+from retrain.metrics import softmax
 from retrain.nouns import Head, Photo
 from retrain.plan import Plan
 from tests.conftest import COLOURS, STAND_IN, write_photo
 
-TFLITE, GRAPH, SAVED_MODEL, DEVICE_FOLDER = EXPORTERS
+TFLITE, GRAPH, SAVED_MODEL, ONNX, DEVICE_FOLDER = EXPORTERS
 
 
 @pytest.fixture
@@ -36,21 +37,26 @@ def proof(model_dir, tmp_path):
     weights = np.float32([[-3, 2, 1], [2, -3, 1], [1, 2, -3]])
     head = Head(weights, np.float32([0.1, 0, -0.1]), tuple(COLOURS))
     card = Card(tuple(COLOURS), 128, 128, backbone.mean, backbone.std, backbone.input_layer, "final_result")
-    return Proof(tuple(photos), runner.scores(np.stack(pixels)), head, backbone, card)
+    features = runner.scores(np.stack(pixels))
+    return Proof(tuple(photos), features, head, backbone, card, softmax(head.logits(features)))
 
 
 @pytest.mark.parametrize("row", EXPORTERS, ids=lambda row: row.kind)
 def test_a_right_export_gets_its_name(row, proof, tmp_path):
-    made = export(row, tmp_path / "out" / row.kind, proof)
+    made = export(Order(row, tmp_path / "out" / row.kind), proof)
     assert made.path.exists()
     assert made.largest_difference < 1e-4
     assert made.bytes > 0
+    assert (made.agreement, made.images) == (1.0, len(proof.photos))
+    assert made.accuracy == np.mean(proof.expected.argmax(axis=1) == proof.label_ids)
+    assert made.interval[0] < made.accuracy <= made.interval[1]
+    assert made.ms_image > 0
 
 
 @pytest.mark.parametrize("row", EXPORTERS, ids=lambda row: row.kind)
 def test_writing_twice_gives_the_same_labels_and_replaces_the_file(row, proof, tmp_path):
-    export(row, tmp_path / row.kind, proof)
-    export(row, tmp_path / row.kind, proof)
+    export(Order(row, tmp_path / row.kind), proof)
+    export(Order(row, tmp_path / row.kind), proof)
     assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
 
 
@@ -70,7 +76,7 @@ def test_a_planted_fault_is_caught_and_the_old_file_stays(fault, proof, tmp_path
     path = tmp_path / "retrained.tflite"
     path.write_text("the old one")
     with pytest.raises(RunError, match="is wrong and was not kept"):
-        export(TFLITE, path, FAULTS[fault](proof))
+        export(Order(TFLITE, path), FAULTS[fault](proof))
     assert path.read_text() == "the old one"
     assert [p.name for p in tmp_path.iterdir() if p.suffix in (".tmp", ".old")] == []
 
@@ -80,30 +86,30 @@ def test_blue_first_is_caught(proof, tmp_path, monkeypatch):
 
     monkeypatch.setattr(classifier, "decode", lambda *words: decode(*words)[..., ::-1])
     with pytest.raises(RunError, match="is wrong and was not kept"):
-        export(TFLITE, tmp_path / "retrained.tflite", proof)
+        export(Order(TFLITE, tmp_path / "retrained.tflite"), proof)
 
 
 def test_a_wrong_size_is_caught(proof, tmp_path):
     small = dataclasses.replace(proof, card=dataclasses.replace(proof.card, height_px=64))
     with pytest.raises((RunError, ValueError)):
-        export(TFLITE, tmp_path / "retrained.tflite", small)
+        export(Order(TFLITE, tmp_path / "retrained.tflite"), small)
     assert not (tmp_path / "retrained.tflite").exists()
 
 
 def test_a_graph_that_tensorflow_ran_once_is_later_proved_by_its_bits(proof, tmp_path, monkeypatch):
-    export(GRAPH, tmp_path / "a.pb", proof)
-    monkeypatch.setattr(evaluate, "compare", lambda *_: pytest.fail("TensorFlow was run again"))
+    export(Order(GRAPH, tmp_path / "a.pb"), proof)
+    monkeypatch.setattr(evaluate, "measure", lambda *_: pytest.fail("TensorFlow was run again"))
     other = dataclasses.replace(proof, head=dataclasses.replace(proof.head, weights=proof.head.weights * 2))
-    made = export(GRAPH, tmp_path / "b.pb", other)
+    made = export(Order(GRAPH, tmp_path / "b.pb"), other)
     assert "bit by bit" in made.how
 
 
 def test_a_graph_whose_bits_differ_is_run_again(proof, tmp_path, monkeypatch):
-    export(GRAPH, tmp_path / "a.pb", proof)
+    export(Order(GRAPH, tmp_path / "a.pb"), proof)
     called = []
-    monkeypatch.setattr(evaluate, "compare", lambda *_: called.append(1) or 0.0)
+    monkeypatch.setattr(evaluate, "measure", lambda *_: called.append(1) or Measured(proof.expected, 1.0))
     monkeypatch.setattr(GRAPH.__class__, "write", property(lambda _: _write_with_another_node))
-    export(GRAPH, tmp_path / "b.pb", proof)
+    export(Order(GRAPH, tmp_path / "b.pb"), proof)
     assert called == [1]
 
 
@@ -120,7 +126,7 @@ def _write_with_another_node(path, head, backbone, card):
 def test_a_saved_model_answers_bytes_as_it_answers_pixels(proof, tmp_path):
     from label_image.quiet import tensorflow
 
-    export(SAVED_MODEL, tmp_path / "saved", proof)
+    export(Order(SAVED_MODEL, tmp_path / "saved"), proof)
     tf = tensorflow()
     signatures = tf.saved_model.load(str(tmp_path / "saved")).signatures
     data = [Path(photo.path).read_bytes() for photo in proof.photos]
@@ -129,3 +135,34 @@ def test_a_saved_model_answers_bytes_as_it_answers_pixels(proof, tmp_path):
     pixels = np.stack([decode(photo.path, 128, 128) for photo in proof.photos]) / np.float32(255)
     scores = signatures["serving_default"](image=tf.constant(pixels))["prediction"].numpy()
     assert np.abs(scores - proof.expected).max() < 1e-5
+
+
+def test_a_saved_model_is_a_feature_vector_for_the_next_classifier(proof, tmp_path):
+    from label_image.quiet import tensorflow
+
+    export(Order(SAVED_MODEL, tmp_path / "saved"), proof)
+    pixels = np.stack([decode(photo.path, 128, 128) for photo in proof.photos])
+    loaded = tensorflow().saved_model.load(str(tmp_path / "saved"))  # what hub.load does
+    assert np.abs(loaded(pixels / np.float32(255)).numpy() - proof.features).max() < 1e-5
+    plan = Plan(image_dir="x", tfhub_module=str(tmp_path / "saved"), model_dir=str(tmp_path / "models"))
+    again = prepare(plan, lambda _: None)
+    assert (again.height_px, again.width_px, again.width) == (128, 128, 3)
+    scaled = normalise(pixels, again.mean, again.std)
+    assert np.abs(LitertRunner(again.tflite).scores(scaled) - proof.features).max() < 1e-5
+
+
+def test_an_onnx_file_of_others_is_refused_in_one_line(proof, tmp_path, label_image):
+    made = export(Order(ONNX, tmp_path / "ours.onnx"), proof)
+    assert label_image(f"--graph={made.path}", f"--image={proof.photos[0].path}").returncode == 0
+    import onnx
+
+    model = onnx.load(str(made.path))
+    del model.metadata_props[:]
+    onnx.save(model, str(tmp_path / "theirs.onnx"))
+    done = label_image(f"--graph={tmp_path / 'theirs.onnx'}", f"--image={proof.photos[0].path}")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "says nothing of its size, range and labels" in done.stderr
+    (tmp_path / "broken.onnx").write_bytes(made.path.read_bytes()[:500])
+    done = label_image(f"--graph={tmp_path / 'broken.onnx'}", f"--image={proof.photos[0].path}")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "ONNX Runtime refuses it" in done.stderr

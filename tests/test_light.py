@@ -84,7 +84,7 @@ def test_a_frozen_graph_says_that_it_needs_tensorflow(without, trained, colour_p
 def retrain_without_tensorflow(without, photos, *words):
     done = without(TENSORFLOW, "retrain", f"--image_dir={photos}", "--output_graph=", "--device_folder=pi", *words)
     assert done.returncode == 0, done.stderr
-    assert "wrote tf_files/retrained.tflite" in done.stdout
+    assert "\ntf_files/retrained.tflite " in done.stdout
     return done
 
 

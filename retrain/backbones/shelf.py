@@ -3,11 +3,12 @@
 That is --model_dir. Schools share it read-only; what is missing there then goes to tf_files/models beside the user.
 For each backbone three files, named after the digest of what it was made from: `.tflite` (headless, for LiteRT), `.pb`
 (headless, for TensorFlow and the frozen export) and `.json` (what they take, and their digests). The `.json` is written
-last; a file that does not have its digest is a miss, and said.
+last; a file that does not have its digest is a miss, and said. What is made of a backbone (`quantized`) stands beside it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -133,6 +134,38 @@ class Shelf:
             raise RunError(
                 f"cannot keep {row.name} in {stem.parent}: {error.strerror or error}; choose another --model_dir"
             ) from None
+
+    def derived(self, backbone: Backbone, suffix: str, make: Callable[[], bytes]) -> tuple[Path, str]:
+        """A `.tflite` that was made from a backbone, and its sha256; made if it is not there, or not whole.
+
+        Args:
+          backbone: one that is kept here.
+          suffix: what was done to it: "int8-0a1b2c3d".
+          make: gives the file's bytes.
+
+        Raises:
+          RunError: the folder can not be written.
+        """
+        name = f"{backbone.graph.name.removesuffix('.pb')}.{suffix}.tflite"
+        for folder in self._folders:
+            path = folder / name
+            with contextlib.suppress(OSError):
+                digest = path.with_name(f"{name}.sha256").read_text("utf-8").strip()
+                if file_digest(path) == digest:
+                    return path, digest
+                self._say(f"{path} is not as it was written; making it again")
+        data = make()
+        path, digest = self.home / name, hashlib.sha256(data).hexdigest()
+        try:
+            with replacing(path) as scratch:
+                scratch.write_bytes(data)
+            with replacing(path.with_name(f"{name}.sha256")) as scratch:
+                scratch.write_text(f"{digest}\n", "utf-8")
+        except OSError as error:
+            raise RunError(
+                f"cannot keep {name} in {self.home}: {error.strerror or error}; choose another --model_dir"
+            ) from None
+        return path, digest
 
 
 def _read(stem: Path) -> Backbone:

@@ -3,6 +3,9 @@
 Two signatures: `serving_default` takes `image`, float32 [n, height, width, 3] in 0..1 (TF-Hub's convention), and
 `serving_bytes` takes `image_bytes`, strings [n] with whole JPEG, PNG, GIF or BMP files. Both give `prediction`, float32
 [n, classes]. TensorFlow's operations know no EXIF orientation: bytes of a photo on its side are taken as they lie.
+
+Called as an object, as `hub.load(folder)(images)` gives it, it answers what stands before the layer: float32 [n, width], the
+features. So the same folder is a --tfhub_module, for the next classifier.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ def write(path: Path, head: Head, backbone: Backbone, card: Card) -> None:
     graph_exporter.write(frozen, head, backbone, card)
     graph_def = tf.compat.v1.GraphDef.FromString(frozen.read_bytes())
     frozen.unlink()
-    module = _module(tf, graph_def, card)
+    module = _module(tf, graph_def, card, backbone.features_layer)
     signatures = {"serving_default": module.on_images, "serving_bytes": module.on_bytes}
     with native_noise_hidden():
         tf.saved_model.save(module, str(path), signatures)
@@ -35,10 +38,11 @@ def write(path: Path, head: Head, backbone: Backbone, card: Card) -> None:
     (extra / f"{CARD_KEY}.json").write_text(to_json(inside), "utf-8")
 
 
-def _module(tf: Any, graph_def: Any, card: Card) -> Any:
-    """A tf.Module whose two functions run the frozen graph."""
+def _module(tf: Any, graph_def: Any, card: Card, features_layer: str) -> Any:
+    """A tf.Module whose functions run the frozen graph."""
     function = tf.compat.v1.wrap_function(lambda: tf.compat.v1.import_graph_def(graph_def, name=""), [])
     network = function.prune(f"{card.input_layer}:0", f"{card.output_layer}:0")
+    headless = function.prune(f"{card.input_layer}:0", f"{features_layer}:0")
     size = (card.height_px, card.width_px)
     mean, std = tf.constant(card.mean), tf.constant(card.std)
 
@@ -51,11 +55,13 @@ def _module(tf: Any, graph_def: Any, card: Card) -> Any:
         resized = tf.image.resize(tf.cast(image, tf.float32), size, antialias=True)
         return tf.ensure_shape(tf.round(tf.clip_by_value(resized, 0.0, 255.0)), (*size, 3))
 
+    images = tf.TensorSpec([None, *size, 3], tf.float32, name="image")  # 0..1
     module = tf.Module()
     module.network = function
+    module.__call__ = tf.function(lambda image: headless((image * 255.0 - mean) / std), input_signature=[images])
     module.on_images = tf.function(
         lambda image: predict(image * 255.0),
-        input_signature=[tf.TensorSpec([None, *size, 3], tf.float32, name="image")],
+        input_signature=[images],
     )
     module.on_bytes = tf.function(
         lambda image_bytes: predict(tf.map_fn(decode, image_bytes, fn_output_signature=tf.float32)),

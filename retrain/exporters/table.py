@@ -9,7 +9,7 @@ from pathlib import Path
 
 from label_image.card import Card
 from retrain.nouns import Backbone, Head
-from retrain.plan import Plan
+from retrain.plan import DEVICE_FOLDER, ONNX, SAVED_MODEL_DIR, Plan
 
 Write = Callable[[Path, Head, Backbone, Card], None]
 
@@ -19,9 +19,11 @@ class Exporter:
     """One row."""
 
     kind: str
-    flag: str  # the flag that names the path; an empty value writes none
+    format: str  # what --export calls it
+    flag: str  # the flag that names the path
     module: str  # its `write` makes the file
-    needs_litert: bool = False  # whether it is made of the backbone's headless `.tflite`
+    needs_litert: bool = False  # whether it is made of the backbone's headless `.tflite`; else of its float32 graph
+    usual: str = ""  # where it goes when --export asks for it and its flag is empty; "" writes none then
 
     @property
     def write(self) -> Write:
@@ -31,22 +33,50 @@ class Exporter:
 
 
 EXPORTERS = (
-    Exporter("tflite", "output_tflite", "retrain.exporters.tflite", needs_litert=True),
-    Exporter("graph", "output_graph", "retrain.exporters.graph"),
-    Exporter("saved_model", "saved_model_dir", "retrain.exporters.saved_model"),
-    Exporter("device_folder", "device_folder", "retrain.exporters.device_folder", needs_litert=True),
-)
+    Exporter("tflite", "tflite", "output_tflite", "retrain.exporters.tflite", needs_litert=True),
+    Exporter("graph", "pb", "output_graph", "retrain.exporters.graph"),
+    Exporter("saved_model", "saved_model", "saved_model_dir", "retrain.exporters.saved_model", usual=SAVED_MODEL_DIR),
+    Exporter("onnx", "onnx", "output_onnx", "retrain.exporters.onnx", usual=ONNX),
+    Exporter(
+        "device_folder", "device_folder", "device_folder", "retrain.exporters.device_folder", True, DEVICE_FOLDER
+    ),
+)  # fmt: skip
 
 
-def asked(plan: Plan, backbone: Backbone) -> list[tuple[Exporter, Path]]:
-    """What a plan asks for and a backbone allows, with the paths."""
-    return [(row, path) for row, path in _wanted(plan) if backbone.tflite is not None or not row.needs_litert]
+@dataclass(frozen=True)
+class Order:
+    """One file or folder that a plan asks for."""
+
+    exporter: Exporter
+    path: Path
+    quantize: str = "none"
 
 
-def impossible(plan: Plan, backbone: Backbone) -> list[Path]:
-    """What a plan asks for and a backbone that LiteRT can not run does not allow."""
-    return [path for row, path in _wanted(plan) if backbone.tflite is None and row.needs_litert]
+def orders(plan: Plan) -> list[Order]:
+    """What a plan asks for: those of --export, and folders whose flag is given."""
+    made = []
+    for row in EXPORTERS:
+        given = getattr(plan, row.flag)
+        asked = row.format in plan.formats
+        path = Path(given or row.usual) if asked or (given and row.usual) else Path()
+        if path == Path():
+            continue
+        if row.kind == "tflite":
+            made += [Order(row, _beside(path, name, place), name) for place, name in enumerate(plan.quantizations)]
+        else:
+            made.append(Order(row, path, plan.quantizations[0] if row.needs_litert else "none"))
+    return made
 
 
-def _wanted(plan: Plan) -> list[tuple[Exporter, Path]]:
-    return [(row, Path(getattr(plan, row.flag))) for row in EXPORTERS if getattr(plan, row.flag)]
+def why_not(order: Order, backbone: Backbone) -> str:
+    """Why a backbone does not allow an order; "" where it does."""
+    if order.exporter.needs_litert and backbone.tflite is None:
+        return f"LiteRT can not run {backbone.name}"
+    if not order.exporter.needs_litert and backbone.precision != "float32":
+        return f"only LiteRT runs {backbone.name} in {backbone.precision}"
+    return ""
+
+
+def _beside(path: Path, name: str, place: int) -> Path:
+    """`retrained.tflite` for the first, `retrained_int8.tflite` for a further one."""
+    return path.with_name(f"{path.stem}_{name}{path.suffix}") if place else path

@@ -1,0 +1,54 @@
+"""An ONNX file and pixels in, the network's output out, on ONNX Runtime (CPU), one thread a runner."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from label_image.errors import RunError, UserError
+
+
+class OnnxRunner:
+    """Runs an `.onnx` with one image input, one session a runner.
+
+    Raises:
+      UserError: onnxruntime is not installed.
+      RunError: onnxruntime refuses the file.
+    """
+
+    name = "onnxruntime"
+
+    def __init__(self, path: Path, threads: int = 1) -> None:
+        try:
+            import onnxruntime
+        except ImportError:
+            raise UserError(f"cannot run {path}: onnxruntime is not installed; pip install onnxruntime") from None
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.log_severity_level = threads, 4
+        try:
+            self._session: Any = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime's classes differ between versions
+            raise RunError(f"cannot run {path}: ONNX Runtime refuses it ({_one_line(error)})") from None
+        self._path = path
+        self._input = self._session.get_inputs()[0].name
+        self._output = self._session.get_outputs()[0].name
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What the file says of itself, by key."""
+        return dict(self._session.get_modelmeta().custom_metadata_map)
+
+    def scores(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Runs the network: float32 [n, height, width, channels] -> float32 [n, outputs]."""
+        try:
+            (values,) = self._session.run([self._output], {self._input: batch})
+        except Exception as error:  # as above
+            raise RunError(f"cannot run {self._path}: {_one_line(error)}") from None
+        return np.asarray(values, np.float32).reshape(len(batch), -1)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:160] or type(error).__name__

@@ -1,0 +1,74 @@
+"""A frozen graph that labels in, an ONNX file out, for ONNX Runtime and what else reads ONNX; by tf2onnx, needs TensorFlow.
+
+Takes and gives what the frozen graph does: float32 [n, height, width, 3], scaled -> float32 [n, classes]. The card is in the
+model's metadata. tf2onnx and onnxruntime, which proves the file, are the extra `.[onnx]`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import io
+import logging
+from pathlib import Path
+from typing import Any
+
+from label_image.card import CARD_KEY, Card, to_json
+from label_image.errors import RunError, UserError
+from label_image.quiet import native_noise_hidden, tensorflow
+from retrain.exporters import graph as graph_exporter
+from retrain.nouns import Backbone, Head
+
+_OPSET = 17  # of 2022: old readers know it, and all that our networks need is in it
+
+
+def check_installed() -> None:
+    """Finds out before the work whether the file could be made and proven.
+
+    Raises:
+      UserError: tf2onnx or onnxruntime is not installed.
+    """
+    for package in ("tf2onnx", "onnxruntime"):
+        if importlib.util.find_spec(package) is None:
+            raise UserError(f"cannot export onnx: {package} is not installed; pip install '.[onnx]', or leave onnx out")
+
+
+def write(path: Path, head: Head, backbone: Backbone, card: Card) -> None:
+    """Writes the classifier.
+
+    Raises:
+      RunError: tf2onnx can not convert it.
+    """
+    tf = tensorflow()
+    frozen = path.with_name(f"{path.name}.pb")
+    try:
+        graph_exporter.write(frozen, head, backbone, card)
+        graph_def = tf.compat.v1.GraphDef.FromString(frozen.read_bytes())
+    finally:
+        frozen.unlink(missing_ok=True)
+    model = _convert(graph_def, card)
+    entry = model.metadata_props.add()
+    entry.key, entry.value = CARD_KEY, to_json(card)
+    path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def _convert(graph_def: Any, card: Card) -> Any:
+    """The GraphDef as an ONNX model."""
+    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+    nowhere = io.StringIO()
+    with contextlib.redirect_stderr(nowhere), contextlib.redirect_stdout(nowhere), native_noise_hidden():
+        import tf2onnx
+
+        try:
+            model, _ = tf2onnx.convert.from_graph_def(
+                graph_def,
+                input_names=[f"{card.input_layer}:0"],
+                output_names=[f"{card.output_layer}:0"],
+                opset=_OPSET,
+            )
+        except Exception as error:  # it raises many kinds
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            raise RunError(
+                f"cannot export onnx: tf2onnx can not convert the graph ({reason}); leave onnx out"
+            ) from None
+    return model

@@ -1,0 +1,114 @@
+"""The stage that gets features, in words: photos and a backbone in; Bottlenecks out, and what the user reads meanwhile.
+
+Of the photos as they are, of their distorted views, and of the int8 form of the backbone, each where the plan asks for it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+
+import numpy as np
+import numpy.typing as npt
+
+from label_image.errors import RunError, UserError
+from retrain.augment import View, views_of
+from retrain.backbones.quantized import quantized
+from retrain.bottlenecks import extract
+from retrain.nouns import TRAINING, Backbone, Bottlenecks, Photo, Scan, Skipped, Split
+from retrain.plan import Plan
+from retrain.runtimes import Runtime, choose
+from retrain.screen import Screen
+from retrain.split import split_photos
+from retrain.store import Store
+
+
+def features_stage(
+    plan: Plan, scan: Scan, split: Split, tools: tuple[Backbone, Runtime, Store], screen: Screen
+) -> tuple[Scan, Split, Bottlenecks]:
+    """Gets the features of every photo; photos that can not be read after all are left out and the rest dealt again."""
+    backbone, runtime, store = tools
+    plain = extract(split.photos, backbone, lambda: runtime, store, View(), screen.info)
+    features = plain.features
+    if plain.computed:
+        screen.info(f"{plain.computed} photos in {plain.seconds:.1f} s, {plain.computed / plain.seconds:,.0f} photos/s")
+    if plain.problems:
+        unreadable = tuple(
+            Skipped(split.photos[place].path, error.reason, error.detail) for place, error in plain.problems.items()
+        )
+        if plan.strict:
+            first = unreadable[0]
+            raise RunError(
+                f"cannot read {first.path} ({first.reason}: {first.detail}); mend or remove it, or leave out --strict"
+            )
+        kept = [photo for place, photo in enumerate(split.photos) if place not in plain.problems]
+        features = features[plain.readable]
+        lost = set(scan.labels) - {photo.label for photo in kept}
+        if lost:
+            raise UserError(
+                f"cannot train the class {min(lost)!r}: none of its photos can be read; add photos or remove the folder"
+            )
+        scan = dataclasses.replace(scan, photos=tuple(kept), skipped=(*scan.skipped, *unreadable))
+        split = split_photos(scan, plan)
+    report_skipped(scan, screen)
+    screen.notes([*store.notes, *split.notes])
+    if not len(training_photos(split)):
+        raise UserError("nothing to train on: every photo went to another list; lower the percentages")
+    return scan, split, with_views(plan, split, features, tools, screen)
+
+
+def training_photos(split: Split) -> list[Photo]:
+    """The photos of the training list."""
+    return [split.photos[row] for row in np.flatnonzero(split.lists == TRAINING)]
+
+
+def with_views(
+    plan: Plan, split: Split, features: npt.NDArray[np.float32], tools: tuple[Backbone, Runtime, Store], screen: Screen
+) -> Bottlenecks:
+    """The features of the photos as they are, and of the training photos' distorted views where the plan asks for them.
+
+    Args:
+      plan: the distortions.
+      split: the photos.
+      features: float32 [photos, width], of the photos as they are.
+      tools: the backbone, what runs it, where features are kept.
+      screen: for progress, and views that can not be read.
+    """
+    backbone, runtime, store = tools
+    rows = np.flatnonzero(split.lists == TRAINING)
+    layers = [features]
+    for view in views_of(plan):
+        screen.info(f"distorted view {view.number} of {plan.cached_views}")
+        extra = extract(training_photos(split), backbone, lambda: runtime, store, view, screen.info)
+        layer = features.copy()  # a photo whose view can not be read trains as it is, not on zeros
+        layer[rows[extra.readable]] = extra.features[extra.readable]
+        layers.append(layer)
+        if extra.problems:
+            screen.warn(f"{len(extra.problems)} photos have no distorted view {view.number}; they train as they are")
+    stacked = np.stack(layers) if len(layers) > 1 else features[None]
+    return Bottlenecks(stacked, split.label_ids, split.lists)
+
+
+def int8_twin(
+    plan: Plan, split: Split, backbone: Backbone, store: Store, screen: Screen
+) -> tuple[Backbone, Bottlenecks] | None:
+    """The int8 form of a float32 backbone and its features, where --quantize asks for it."""
+    if "int8" not in plan.quantizations or backbone.precision != "float32":
+        return None
+    twin = quantized(backbone, "int8", training_photos(split), plan, screen.info)
+    runtime = choose(twin, "cpu")
+    plain = extract(split.photos, twin, lambda: runtime, store, View(), screen.info)
+    if plain.problems:
+        place, error = next(iter(plain.problems.items()))
+        raise RunError(f"cannot read {split.photos[place].path} any more ({error}); run the same command again")
+    return twin, with_views(plan, split, plain.features, (twin, runtime, store), screen)
+
+
+def report_skipped(scan: Scan, screen: Screen) -> None:
+    """Lists what was left out, then counts it by reason."""
+    if not scan.skipped:
+        return
+    for skipped in scan.skipped:
+        screen.warn(f"left out {skipped.path}: {skipped.reason}{f' ({skipped.detail})' if skipped.detail else ''}")
+    counts = ", ".join(f"{count} x {reason}" for reason, count in Counter(s.reason for s in scan.skipped).most_common())
+    screen.warn(f"{len(scan.skipped)} files left out of {len(scan.skipped) + len(scan.photos)}: {counts}")
