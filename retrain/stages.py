@@ -17,26 +17,12 @@ import numpy.typing as npt
 
 from retrain import runs
 from retrain.atomic import replacing
-    key = key_for(backbone, runtime, View())
-    with clock.stage("audit"):
-        auditor = Auditor(split, bottlenecks.features[0], key, Path(plan.bottleneck_dir))
-    with closing(auditor):  # it works while training does
-        with clock.stage("training"):
-            head = training_stage(plan, split, bottlenecks, backbone, screen)
-            trained = Trained(head, backbone, bottlenecks)
-        with clock.stage("test"):
-            outcome = test_stage(plan, split, bottlenecks, head, screen)
-        with clock.stage("exports"):
-            exports = write_exports(plan, split, variants_of(plan, split, trained, twin), outcome, screen)
-        with clock.stage("audit"):
-            outcome = dataclasses.replace(outcome, exports=tuple(exports), audit=auditor.audit(outcome))
+from retrain.audit.audit import Auditor
+from retrain.augment import View
 from retrain.backbones.prepare import prepare
 from retrain.backbones.quantized import quantized
 from retrain.backbones.table import architecture
-<<<<<<< HEAD
-from retrain.bottlenecks import extract, key_for
-=======
->>>>>>> ced7a72a9f9e0fe5cb8b899c4dbbd9cf7d71d73f
+from retrain.bottlenecks import key_for
 from retrain.exporters import graph as graph_exporter
 from retrain.exports import card_of, check_outputs, table_lines, write_exports
 from retrain.features import features_stage, int8_twin, training_photos
@@ -111,29 +97,19 @@ def retrain(plan: Plan, screen: Screen) -> Outcome:
             twin = int8_twin(plan, split, backbone, store, screen)
     finally:
         store.close()
-<<<<<<< HEAD
     key = key_for(backbone, runtime, View())
     with clock.stage("audit"):
         auditor = Auditor(split, bottlenecks.features[0], key, Path(plan.bottleneck_dir))
-    with closing(auditor):
+    with closing(auditor):  # it works while training does
         with clock.stage("training"):
             head = training_stage(plan, split, bottlenecks, backbone, screen)
+            trained = Trained(head, backbone, bottlenecks)
         with clock.stage("test"):
             outcome = test_stage(plan, split, bottlenecks, head, screen)
         with clock.stage("exports"):
-            exports = write_exports(plan, split, bottlenecks, head, backbone, outcome, screen)
+            exports = write_exports(plan, split, variants_of(plan, split, trained, twin), outcome, screen)
         with clock.stage("audit"):
             outcome = dataclasses.replace(outcome, exports=tuple(exports), audit=auditor.audit(outcome))
-=======
-    with clock.stage("training"):
-        head = training_stage(plan, split, bottlenecks, backbone, screen)
-        trained = Trained(head, backbone, bottlenecks)
-    with clock.stage("test"):
-        outcome = test_stage(plan, split, bottlenecks, head, screen)
-    with clock.stage("exports"):
-        exports = write_exports(plan, split, variants_of(plan, split, trained, twin), outcome, screen)
-    outcome = dataclasses.replace(outcome, exports=tuple(exports))
->>>>>>> ced7a72a9f9e0fe5cb8b899c4dbbd9cf7d71d73f
     folder = runs.new_folder(plan)
     record = runs.record_of(plan, scan, split, backbone, runtime, head, outcome, clock.seconds)
     path = runs.write_record(folder, record)
@@ -245,18 +221,8 @@ def closing_lines(split: Split, outcome: Outcome, record: Path, screen: Screen) 
         screen.result(
             f"accuracy {outcome.accuracy:.1%} on {outcome.tested} test photos; on new photos like these, 95 times in 100, between {low:.1%} and {high:.1%}"
         )
-<<<<<<< HEAD
-    for line in outcome.audit.advice if outcome.audit else ():
+    for line in (*(outcome.audit.advice if outcome.audit else ()), *table_lines(outcome.exports)):
         screen.result(line)
-    for made in outcome.exports:
-        proof = (
-            f", {made.how}, scores within {made.largest_difference:.0e}" if made.largest_difference is not None else ""
-        )
-        screen.result(f"wrote {made.path} ({_size(made.bytes)}{proof})")
-=======
-    for line in table_lines(outcome.exports):
-        screen.result(line)
->>>>>>> ced7a72a9f9e0fe5cb8b899c4dbbd9cf7d71d73f
     screen.result(f"wrote {record}")
     screen.result("")
     screen.result("label a photo:")
