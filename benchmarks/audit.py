@@ -1,11 +1,12 @@
 """What the audit finds: flipped labels, planted twins; and what it costs a run.
 
     python benchmarks/audit.py PHOTOS [PHOTOS ...] [--seeds 5] [--architecture efficientnet_lite0] [--models MODELS] [--repeat 5]
+    python benchmarks/audit.py --scale 100000
 
 Flips: 5 % of the labels are set to another class; how many are in the first 8 % of the ranking, beside cleanlab's own
 rankings on the same probabilities. Twins: 50 photos are copied into the set, each resized to 60 %, saved at quality 40,
 mirrored or cropped by 5 % a side; all other pairs are counted, and how many of them are found with nothing planted too:
-those can be looked at. Cost: whole processes, in turns with the same command without its audit.
+those can be looked at. Cost: whole processes, in turns with the same command without its audit. Scale: the audit's process alone, on made-up features.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -30,8 +32,9 @@ sys.path.insert(0, str(ROOT))
 
 from retrain.audit.components import components  # noqa: E402 - the path comes first
 from retrain.audit.duplicates import near_pairs  # noqa: E402
-from retrain.audit.findings import SUSPECTS  # noqa: E402
+from retrain.audit.findings import SUSPECTS, Task  # noqa: E402
 from retrain.audit.folds import out_of_fold  # noqa: E402
+from retrain.audit.worker import Worker  # noqa: E402
 from retrain.augment import View  # noqa: E402
 from retrain.backbones.prepare import prepare  # noqa: E402
 from retrain.bottlenecks import extract  # noqa: E402
@@ -191,14 +194,38 @@ def cost(photos: Path, plan: Plan, scratch: Path, repeat: int) -> None:
         print(f"| {what} | {ours:.2f} s | {bare:.2f} s | {100 * (ours / bare - 1):.0f} % |", flush=True)
 
 
+def scale(photos: int) -> None:
+    """The audit's process alone, on features made up of 200 hidden ones and noise, five classes that overlap."""
+    rng = np.random.default_rng(0)
+    ids, hidden = np.arange(photos) % 5, rng.standard_normal((200, 1280), dtype=np.float32)
+    features = np.empty((photos, 1280), np.float32)
+    for start in range(0, photos, 5000):
+        some = ids[start : start + 5000]
+        mixed = 0.3 * rng.standard_normal((len(some), 200), dtype=np.float32) @ hidden
+        features[start : start + 5000] = mixed + 0.4 * hidden[some]
+        features[start : start + 5000] += rng.standard_normal((len(some), 1280), dtype=np.float32)
+    lists = rng.choice(3, photos, p=[0.8, 0.1, 0.1]).astype(np.int8)
+    start_s = time.perf_counter()
+    worker = Worker(Task(features, ids, lists, np.arange(photos), np.arange(photos)), labels=True)
+    worker.findings()
+    seconds = time.perf_counter() - start_s
+    worker.close()
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print("| photos | wall | processor | memory of the process |\n|---|---|---|---|")
+    print(f"| {photos:,} | {seconds:.1f} s | {used.ru_utime + used.ru_stime:.1f} s | {used.ru_maxrss / 1e6:.2f} GB |")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("photos", type=Path, nargs="+")
+    parser.add_argument("photos", type=Path, nargs="*")
+    parser.add_argument("--scale", type=int, default=0)
     parser.add_argument("--architecture", default="efficientnet_lite0")
     parser.add_argument("--models", type=Path)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--repeat", type=int, default=5)
     options = parser.parse_args()
+    if options.scale:
+        scale(options.scale)
     for photos in options.photos:
         with tempfile.TemporaryDirectory() as name:
             scratch = Path(name)
