@@ -25,7 +25,7 @@ def label_lines(suspects: Sequence[Suspect]) -> list[str]:
 def twin_lines(duplicates: Sequence[Twins], leaks: int, accuracy: float | None, tested: int) -> list[str]:
     """A line on twins across the lists, one on twins with two labels."""
     lines = []
-    crossing = [pair for pair in duplicates if "testing" in (pair.first_list, pair.second_list) != ("testing",) * 2]
+    crossing = [pair for pair in duplicates if (pair.first_list == "testing") != (pair.second_list == "testing")]
     if leaks and crossing:
         pair = crossing[0]
         without = f"; without them the accuracy is {accuracy:.1%} (N={tested})" if accuracy is not None else ""
