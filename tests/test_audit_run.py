@@ -287,3 +287,17 @@ def test_flipped_labels_and_planted_twins_among_real_flowers_are_found(shared_da
     right = [pair for pair in pairs if f"copy_of_{pair[0]}" == pair[1]]
     assert len(right) >= 14
     assert len(pairs) - len(right) <= 5
+
+
+def test_ctrl_c_while_the_audit_is_waited_for_leaves_it_out_of_the_run(tmp_path, monkeypatch):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Worker, "findings", interrupted)
+    features, ids = clouds(60)
+    split = split_of(ids)
+    auditor = Auditor(split, features, "key", tmp_path)
+    audit = auditor.audit(outcome_of(split))
+    auditor.close()
+    assert audit.missing == "the photos are not audited: stopped"
+    assert not (tmp_path / "audits").exists()
