@@ -249,8 +249,9 @@ def main() -> None:
                 str(photos), options.architecture, model_dir=f"{name}/models", bottleneck_dir=f"{name}/bottlenecks"
             )
             print(f"\n{photos.name}, {options.architecture}")
-            flips(*features_of(plan), options.seeds)
-            planted(photos, plan, options.seeds, scratch)
+            if options.seeds:
+                flips(*features_of(plan), options.seeds)
+                planted(photos, plan, options.seeds, scratch)
             if options.repeat:
                 cost(photos, plan, scratch, options.repeat)
 

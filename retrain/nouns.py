@@ -113,6 +113,16 @@ class Bottlenecks:
 
 
 @dataclass(frozen=True)
+class Pace:
+    """How fast the features of photos came, without distorted views; all 0 where each was in the store."""
+
+    computed: int = 0  # photos that were not in the store
+    seconds: float = 0.0  # spent on them, the network's start included
+    first: int = 0  # photos that came with the first batch
+    first_seconds: float = 0.0  # until it was there
+
+
+@dataclass(frozen=True)
 class Curve:
     """What training showed: one entry an evaluation."""
 

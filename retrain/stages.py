@@ -92,7 +92,7 @@ def retrain(plan: Plan, screen: Screen) -> Outcome:
             runtime = choose(backbone, plan.device)
         screen.info(f"{row.name}: {backbone.width} features a photo, from {backbone.source}; {runtime.why}")
         with clock.stage("features"):
-            scan, split, bottlenecks = features_stage(plan, scan, split, (backbone, runtime, store), screen)
+            scan, split, bottlenecks, pace = features_stage(plan, scan, split, (backbone, runtime, store), screen)
         with clock.stage("int8"):
             twin = int8_twin(plan, split, backbone, store, screen)
     finally:
@@ -111,7 +111,7 @@ def retrain(plan: Plan, screen: Screen) -> Outcome:
         with clock.stage("audit"):
             outcome = dataclasses.replace(outcome, exports=tuple(exports), audit=auditor.audit(outcome))
     folder = runs.new_folder(plan)
-    record = runs.record_of(plan, scan, split, backbone, runtime, head, outcome, clock.seconds)
+    record = runs.record_of(plan, scan, split, backbone, runtime, head, outcome, clock.seconds, pace)
     path = runs.write_record(folder, record)
     closing_lines(split, outcome, path, screen)
     return outcome

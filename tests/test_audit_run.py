@@ -129,7 +129,7 @@ def test_without_cleanlab_the_rest_is_audited_and_that_is_said(without_packages,
     audit, _ = audit_of(tmp_path)
     assert audit["suspects"] == []
     assert len(audit["learning_curve"]) == 10
-    assert "labels are not judged: cleanlab is not installed (pip install 'cleanlab>=2.7,<3')" in audit["missing"]
+    assert "labels are not judged: cleanlab is not installed (pip install 'cleanlab>=2.8,<3')" in audit["missing"]
     assert sum("cleanlab" in line for line in done.stdout.splitlines()) == 1
 
 

@@ -14,6 +14,7 @@ sys.path.insert(0, str(ROOT))
 
 from label_image.cli import Command  # noqa: E402 - the path comes first
 from label_image.flags import markdown_table  # noqa: E402
+from retrain.compare.asked import Comparison  # noqa: E402
 from retrain.plan import Plan  # noqa: E402
 
 PAGE = ROOT / "docs" / "flags.md"
@@ -30,6 +31,13 @@ def page() -> str:
         "## python -m retrain",
         "",
         markdown_table(Plan),
+        "",
+        "## python -m retrain.compare",
+        "",
+        "Words without a flag are runs that exist (`tf_files/runs/...`). A flag in the plural takes a list; its singular is",
+        "understood too.",
+        "",
+        markdown_table(Comparison),
         "",
         "## python -m label_image",
         "",

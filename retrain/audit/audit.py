@@ -22,7 +22,7 @@ from retrain.nouns import LISTS, Audit, CurvePoint, Outcome, Split, Suspect, Twi
 from retrain.split import groups_of
 
 _PAIRS = 200  # listed at most
-NO_CLEANLAB = "labels are not judged: cleanlab is not installed (pip install 'cleanlab>=2.7,<3')"
+NO_CLEANLAB = "labels are not judged: cleanlab is not installed (pip install 'cleanlab>=2.8,<3')"
 
 
 class Auditor:
