@@ -82,6 +82,7 @@ def record_of(
         "interval_95": list(outcome.interval),
         "kept_step": curve.kept_step if curve else None,
         "curve": dataclasses.asdict(curve) if curve else None,
+        "audit": dataclasses.asdict(outcome.audit) if outcome.audit else None,
         "test_photos": _test_photos(split, outcome),
         "exports": [{**dataclasses.asdict(export), "path": str(export.path)} for export in outcome.exports],
     }
