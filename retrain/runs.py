@@ -167,6 +167,7 @@ def record_of(
         ),
         "kept_step": curve.kept_step if curve else None,
         "curve": dataclasses.asdict(curve) if curve else None,
+        "audit": dataclasses.asdict(outcome.audit) if outcome.audit else None,
         "test_photos": _test_photos(split, outcome, bottlenecks),
         "exports": [
             {

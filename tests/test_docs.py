@@ -17,6 +17,7 @@ from retrain.report.__main__ import Command as Report
 from tests.conftest import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+MODULES = {"retrain": Plan, "retrain.compare": Comparison, "label_image": Command, "label_image.demo": Demo}
 COMMAND = re.compile(
     r"^(?:\$ )?python -m (retrain|retrain\.compare|label_image|label_image\.demo) (-\S.*)$", re.MULTILINE
 )
@@ -36,9 +37,7 @@ def test_every_command_of_a_page_is_understood(page):
     for module, words in COMMAND.findall(page.read_text("utf-8")):
         if "--help" not in words:
             parse(
-                {"retrain": Plan, "retrain.compare": Comparison, "label_image": Command, "label_image.demo": Demo}[
-                    module
-                ],
+                MODULES[module],
                 shlex.split(words, comments=True),
                 module,
             )
@@ -58,7 +57,7 @@ def test_every_make_target_named_exists(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_flag_named_exists(page):
-    known = {name for cls in (Plan, Comparison, Command, Demo, Report) for name in cls.__dataclass_fields__}
+    known = {name for cls in (*MODULES.values(), Report) for name in cls.__dataclass_fields__}
     others = {
         "out",
         "count",
