@@ -48,7 +48,7 @@ from retrain.scan import few_photo_notes, scan_photos
 from retrain.screen import Screen
 from retrain.split import split_photos
 from retrain.store import Store
-from retrain.summaries import Summaries, check_folder
+from retrain.summaries import Summaries, check_folder, write_test
 
 
 @dataclasses.dataclass
@@ -116,6 +116,9 @@ def retrain(plan: Plan, screen: Screen) -> Outcome:
     made = [runs.write_record(folder, record)]
     if plan.report == "html":
         with clock.stage("report"):
+            if plan.summaries_dir:
+                kept_step = head.curve.kept_step if head.curve else 0
+                write_test(Path(plan.summaries_dir), bottlenecks.features[0], split, outcome, kept_step)
             made += report_stage(folder, record, head, screen)
         runs.write_record(folder, {**record, "seconds": runs.rounded(clock.seconds)})
     closing_lines(split, outcome, made, screen)

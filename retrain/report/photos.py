@@ -61,12 +61,13 @@ class Album:
         return results, lost
 
 
-def thumbnail(path: str, sha256: str = "") -> Image.Image:
-    """A photo, upright, RGB, its longer side SIDE_PX or shorter.
+def thumbnail(path: str, sha256: str = "", side_px: int = SIDE_PX) -> Image.Image:
+    """A photo, upright, RGB, its longer side `side_px` or shorter.
 
     Args:
       path: the file.
       sha256: what its bytes' digest must be; "" does not ask.
+      side_px: of the longer side.
 
     Raises:
       PhotoError: it can not be read, or has changed.
@@ -79,9 +80,9 @@ def thumbnail(path: str, sha256: str = "") -> Image.Image:
         raise PhotoError("changed", _GONE)
     with open_photo(data) as image:
         try:
-            image.draft("RGB", (2 * SIDE_PX, 2 * SIDE_PX))
+            image.draft("RGB", (2 * side_px, 2 * side_px))
             small = to_rgb(ImageOps.exif_transpose(image))
-            small.thumbnail((SIDE_PX, SIDE_PX))
+            small.thumbnail((side_px, side_px))
         except Exception as error:  # decoders raise anything at all on broken bytes
             raise PhotoError("damaged", type(error).__name__) from None
     return small
