@@ -9,7 +9,7 @@ import dataclasses
 import datetime as dt
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -100,8 +100,10 @@ def retrain(plan: Plan, screen: Screen) -> Outcome:
         store.close()
     key = key_for(backbone, runtime, View())
     with clock.stage("audit"):
-        auditor = Auditor(split, bottlenecks.features[0], key, Path(plan.bottleneck_dir))
-    with closing(auditor):  # it works while training does
+        auditor = (
+            Auditor(split, bottlenecks.features[0], key, Path(plan.bottleneck_dir)) if plan.report != "none" else None
+        )
+    with closing(auditor) if auditor else nullcontext():  # it works while training does
         with clock.stage("training"):
             head = training_stage(plan, split, bottlenecks, backbone, screen)
             trained = Trained(head, backbone, bottlenecks)
@@ -110,7 +112,8 @@ def retrain(plan: Plan, screen: Screen) -> Outcome:
         with clock.stage("exports"):
             exports = write_exports(plan, split, variants_of(plan, split, trained, twin), outcome, screen)
         with clock.stage("audit"):
-            outcome = dataclasses.replace(outcome, exports=tuple(exports), audit=auditor.audit(outcome))
+            audit = auditor.audit(outcome) if auditor else None
+        outcome = dataclasses.replace(outcome, exports=tuple(exports), audit=audit)
     folder = runs.new_folder(plan)
     record = runs.record_of(plan, scan, split, (backbone, runtime), bottlenecks, head, outcome, clock.seconds, pace)
     made = [runs.write_record(folder, record)]
