@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.errors import RunError, UserError
+from retrain.event_file import EventFile
 from retrain.head import Evaluation
 from retrain.metrics import softmax
 from retrain.nouns import Outcome, Split
@@ -117,25 +118,6 @@ def write_test(folder: Path, features: npt.NDArray[np.float32], split: Split, ou
         write_projector(folder / TEST, features, split, outcome)
     except OSError as error:
         raise RunError(f"cannot write --summaries_dir={folder}: {error.strerror or error}") from None
-
-
-class EventFile:
-    """One event file, in tensorboard's record format. Its EventFileWriter would import TensorFlow where it is installed."""
-
-    def __init__(self, path: Path) -> None:
-        from tensorboard.compat.proto.event_pb2 import Event
-        from tensorboard.summary.writer.record_writer import RecordWriter
-
-        self._writer: Any = RecordWriter(path.open("wb"))
-        self.add(Event(wall_time=time.time(), file_version="brain.Event:2"))
-
-    def add(self, event: Any) -> None:
-        """Adds an Event."""
-        self._writer.write(event.SerializeToString())
-
-    def close(self) -> None:
-        """Writes what is still waiting."""
-        self._writer.close()
 
 
 def check_folder(folder: Path) -> None:
