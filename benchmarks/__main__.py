@@ -14,6 +14,7 @@ import shutil
 import sys
 import tempfile
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks import results
@@ -55,7 +56,7 @@ def main() -> int:
         for name in rooms:
             rows = groups[name] = []
             try:
-                for row in importlib.import_module(f"benchmarks.rows.{name}").rows(bench):
+                for row in rows_of(name, bench):
                     rows.append(row)
                     print(results.line(row), flush=True)
             except Exception:  # one room must not take the others' hour with it
@@ -66,6 +67,12 @@ def main() -> int:
     if failed:
         print(f"benchmarks: failed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def rows_of(name: str, bench: Bench) -> Iterator[Row]:
+    """The rows of one room, each when it is measured."""
+    rows: Iterator[Row] = importlib.import_module(f"benchmarks.rows.{name}").rows(bench)
+    return rows
 
 
 def _options() -> argparse.Namespace:

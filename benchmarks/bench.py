@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import itertools
 import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.process import run
+from benchmarks.row import in_turn
 from label_image.workers import cores, map_ordered
 from retrain.augment import View
 from retrain.backbones.prepare import prepare
@@ -21,6 +23,8 @@ from retrain.plan import DEFAULT_ARCHITECTURE, Plan
 from retrain.runtimes import choose
 from retrain.split import split_photos
 from retrain.store import Store
+
+RUN = "run"  # the folder of a run with default flags
 
 
 def silent(_: str) -> None:
@@ -37,6 +41,12 @@ class Bench:
     repeat: int = 5  # turns
     full: bool = True  # or the smallest size that shows that a row still runs
     long: bool = False  # with what takes an hour by itself
+
+    def turns(self, works: Mapping[str, Callable[[], float]]) -> dict[str, tuple[float, ...]]:
+        """Measures several things in turn, after one round that does not count: files in memory, functions traced."""
+        if self.full:
+            in_turn(works, 1)
+        return in_turn(works, self.repeat)
 
     def pick(self, smallest: int, full: int) -> int:
         """A size."""
@@ -87,11 +97,11 @@ class Bench:
         return split, Bottlenecks(found.features[None], split.label_ids, split.lists)
 
     def trained(self) -> Path:
-        """A folder in which a run on all photos has left its exports; made once."""
-        folder = self.scratch / "trained"
+        """A folder in which a run with default flags has left its exports; made once."""
+        folder = self.scratch / RUN
         if not folder.exists():
             folder.mkdir()
-            run(["-m", "retrain", f"--image_dir={self.photo_folder(8)}", "--how_many_training_steps=100"], folder)
+            run(["-m", "retrain", f"--image_dir={self.photo_folder(8)}"], folder)
         return folder
 
 

@@ -39,12 +39,15 @@ def write(folder: Path, about: Mapping[str, Any], groups: Mapping[str, Sequence[
 def markdown(about: Mapping[str, Any], groups: Mapping[str, Sequence[Row]]) -> str:
     """The table for people."""
     packages = ", ".join(f"{name} {version}" for name, version in about["packages"].items())
+    about_system = (
+        f"{about['processor']}, {about['cores']} cores, {about['memory_gib']} GiB, "
+        f"int8 dot products: {'yes' if about['int8_dot_products'] else 'no'}; Python {about['python']}, {packages}"
+    )
     goals = [row.met for rows in groups.values() for row in rows if row.met is not None]
     lines = [
         "# What `python -m benchmarks` measured",
         "",
-        f"Commit {about['commit']}, size {about['size']}, {about['repeat']} turns; {about['processor']}, {about['cores']} cores, "
-        f"{about['memory_gib']} GiB, int8 dot products: {'yes' if about['int8_dot_products'] else 'no'}; Python {about['python']}, {packages}.",
+        f"Commit {about['commit']}, size {about['size']}, {about['repeat']} turns; {about_system}.",
         f"Load (1, 5, 15 minutes) {about['load_at_start']} at the start, {about['load_at_end']} at the end.",
         "",
         "Medians; a ratio says how many times as good as the baseline, taken between runs that followed each other.",
@@ -66,7 +69,7 @@ def line(row: Row) -> str:
 def _line(row: Row) -> str:
     cells = [row.what, f"{_median(row.ours)} {row.unit}", _spread(row.ours), row.baseline, _median(row.theirs)]
     cells += [_median(row.ratios), _spread(row.ratios), row.goal, _MARKS[row.met]]
-    return f"| {' | '.join(cells)} |"
+    return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
 
 
 def _median(values: Sequence[float]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from benchmarks.baselines import limit
 from benchmarks.bench import Bench
-from benchmarks.row import Row, in_turn, rates, seconds
+from benchmarks.row import Row, rates, seconds
 from label_image.classifier import Classifier
 
 
@@ -18,20 +18,18 @@ def rows(bench: Bench) -> Iterator[Row]:
     pixels = limit.ready(paths[0], card.height_px, card.width_px, (card.mean, card.std))
 
     def labelled() -> float:
-        return seconds(lambda: [_sound(answer.error) for answer in classifier.classify_all(paths)])
+        return seconds(lambda: _label(classifier, paths))
 
     def alone() -> float:
         decoding = limit.decoding(paths, card.height_px, card.width_px)
         return decoding + limit.forward(classifier.open_runner, pixels, len(paths))
 
-    labelled()  # the files are in memory from here on
-    times = in_turn({"ours": labelled, "limit": alone}, bench.repeat)
+    times = bench.turns({"ours": labelled, "limit": alone})
     what = f"label_image, a folder of {len(paths):,} photos"
-    yield Row(
-        what, "images/s", rates(len(paths), times["ours"]), "the limit", rates(len(paths), times["limit"]), 0.95
-    )
+    yield Row(what, "images/s", rates(len(paths), times["ours"]), "the limit", rates(len(paths), times["limit"]), 0.95)
 
 
-def _sound(error: Exception | None) -> None:
-    if error:
-        raise error
+def _label(classifier: Classifier, paths: list[str]) -> None:
+    for answer in classifier.classify_all(paths):
+        if answer.error:
+            raise answer.error

@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks.baselines.keras_pipeline import Fit
 from benchmarks.baselines.original import Training
 from benchmarks.bench import Bench
-from benchmarks.row import Row, in_turn, seconds
+from benchmarks.row import Row, seconds
 from retrain.head import Standardiser, train
 from retrain.nouns import TESTING, TRAINING, Bottlenecks, Head
 from retrain.plan import Plan
@@ -29,12 +29,10 @@ def rows(bench: Bench) -> Iterator[Row]:
     works = {
         "ours": lambda: seconds(lambda: heads.append(_train(bottlenecks, split.labels, plan))),
         "original": lambda: original.run(few) * steps / few,
-        "keras": lambda: fit.run(steps if bench.full else few) * (1 if bench.full else steps / few),
+        "keras": lambda: fit.run(bench.pick(few, steps)) * steps / bench.pick(few, steps),
         "sklearn": lambda: seconds(lambda: shares.append(logistic(bottlenecks))),
     }
-    for work in works.values():
-        work()
-    times = in_turn(works, bench.repeat)
+    times = bench.turns(works)
     what = f"{steps:,} steps, batch 100, evaluation every 10, {bottlenecks.features.shape[-1]:,} features, {classes} classes"
     yield Row(what, "s", times["ours"], at_most=0.6)
     measured = f"{few} steps were measured and scaled to {steps:,}"

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from benchmarks.baselines import limit
 from benchmarks.bench import Bench, photos_in, silent
-from benchmarks.row import Row, in_turn, rates, seconds
+from benchmarks.row import Row, rates, seconds
 from benchmarks.rows.extraction import ours
 from label_image.runners.tensorflow import GraphRunner
 from retrain.backbones.frozen import freeze, to_tflite
@@ -36,9 +36,7 @@ def rows(bench: Bench) -> Iterator[Row]:
         "LiteRT": lambda: limit.forward(runtime.make_runner, pixels, len(photos)),
         "TensorFlow": _in_batches(backbone, pixels, len(photos)),
     }
-    for work in works.values():
-        work()
-    rate = {name: rates(len(photos), times) for name, times in in_turn(works, bench.repeat).items()}
+    rate = {name: rates(len(photos), times) for name, times in bench.turns(works).items()}
     best = tuple(max(pair) for pair in zip(rate["LiteRT"], rate["TensorFlow"], strict=True))
     note = f"{backbone.name}; {runtime.why}; forward alone LiteRT {np.median(rate['LiteRT']):.3g}, TensorFlow {np.median(rate['TensorFlow']):.3g} images/s"
     yield Row("features, inception_v3", "images/s", rate["ours"], "forward alone, best", best, 0.95, note=note)

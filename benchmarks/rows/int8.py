@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from benchmarks.bench import Bench, photos_in, silent
 from benchmarks.machine import has_int8_dot_products
-from benchmarks.row import Row, in_turn, rates
+from benchmarks.row import Row, rates
 from benchmarks.rows.extraction import NETWORKS, ours
 from retrain.backbones.quantized import quantized
 
@@ -20,7 +20,5 @@ def rows(bench: Bench) -> Iterator[Row]:
         backbone = bench.backbone(name)
         twin = quantized(backbone, "int8", photos, bench.plan(folder, name), silent)
         works = {"int8": ours(bench, twin, photos), "float32": ours(bench, backbone, photos)}
-        for work in works.values():
-            work()
-        rate = {work: rates(len(photos), times) for work, times in in_turn(works, bench.repeat).items()}
+        rate = {work: rates(len(photos), times) for work, times in bench.turns(works).items()}
         yield Row(f"features, {name} in int8", "images/s", rate["int8"], "float32", rate["float32"], 1.7, note=note)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from benchmarks.bench import Bench, photos_in, silent
-from benchmarks.row import Row, in_turn, rates, seconds
+from benchmarks.row import Row, rates, seconds
 from benchmarks.rows.extraction import ours
 from label_image.pixels import decode, normalise
 from label_image.workers import cores, map_ordered
@@ -42,7 +42,7 @@ def rows(bench: Bench) -> Iterator[Row]:
         },
     }
     for what, works in ways.items():
-        rate = {name: rates(len(paths), times) for name, times in in_turn(works, bench.repeat).items()}
+        rate = {name: rates(len(paths), times) for name, times in bench.turns(works).items()}
         yield Row(what, "images/s", rate["ours"], "full-size decode", rate["full"], 3.0)
     share, difference = _same_answers(bench, backbone, photos)
     note = f"a head trained on the photos as they were; the largest difference of a feature is {difference:.2g} of the largest feature"
@@ -81,7 +81,8 @@ def _plain_features(backbone: Backbone, paths: list[str]) -> npt.NDArray[np.floa
 
         def features(path: str) -> npt.NDArray[np.float32]:
             pixels = full_size(path, backbone.height_px, backbone.width_px)
-            return runner.scores(normalise(pixels, backbone.mean, backbone.std)[None])[0]
+            row: npt.NDArray[np.float32] = runner.scores(normalise(pixels, backbone.mean, backbone.std)[None])[0]
+            return row
 
         return features
 

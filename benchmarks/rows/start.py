@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.bench import Bench
 from benchmarks.process import run
-from benchmarks.row import Row, in_turn
+from benchmarks.row import Row
 from label_image.card import Card
 from label_image.classifier import Classifier
 
@@ -24,9 +24,7 @@ def rows(bench: Bench) -> Iterator[Row]:
         "retrain --help": lambda: run(["-m", "retrain", "--help"], here).seconds,
         "label_image --help": lambda: run(["-m", "label_image", "--help"], here).seconds,
     }
-    for work in works.values():
-        work()
-    times = in_turn(works, bench.repeat)
+    times = bench.turns(works)
     yield Row("label_image, one photo", "s", times["label"], at_most=0.35)
     yield Row("label_image, one photo", "s", times["label"], "one that imports TensorFlow", times["tensorflow"], 8.0)
     for name in ("retrain --help", "label_image --help"):
