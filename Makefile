@@ -25,7 +25,7 @@ demo: .venv/installed
 test: .venv/installed-test
 	$(BIN)/python -m pytest -n 2
 
-bench: .venv/installed-bench
+bench: .venv/installed
 	$(BIN)/python -m benchmarks
 
 check: .venv/installed-check
@@ -70,10 +70,6 @@ clean:
 
 .venv/installed-test: .venv/installed
 	$(PIP) --editable '.[test]'
-	touch $@
-
-.venv/installed-bench: .venv/installed
-	$(PIP) --editable '.[bench]'
 	touch $@
 
 .venv/installed-check: .venv/installed-test

@@ -2,6 +2,7 @@
 
     UserError        the command can not mean what was typed; the program ends with status 2
     +-- RunError     the command was right and the work failed; status 1
+        +-- OutOfMemoryError  a batch does not fit into the device's memory; a smaller one may
         +-- PhotoError   one photo can not be read; the run goes on without it
 
 Everything else is a bug and keeps its traceback. The text says what could not be done, what was found, what to do.
@@ -24,6 +25,10 @@ class RunError(UserError):
     """The work could not be done, though it was asked for rightly: weights that do not read, a full disk."""
 
     exit_status = 1
+
+
+class OutOfMemoryError(RunError):
+    """A batch does not fit into the memory of the device; whoever made the batch may try a smaller one."""
 
 
 class PhotoError(RunError):

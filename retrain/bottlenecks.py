@@ -15,11 +15,12 @@ from typing import final
 import numpy as np
 import numpy.typing as npt
 
-from label_image.errors import PhotoError
+from label_image.classifier import Runner
+from label_image.errors import OutOfMemoryError, PhotoError, RunError
 from label_image.pixels import RECIPE, normalise
 from label_image.workers import cores, map_ordered
 from retrain.augment import View, pixels_of
-from retrain.nouns import Backbone, Photo
+from retrain.nouns import Backbone, Pace, Photo
 from retrain.progress import Progress, speed_of
 from retrain.runtimes import Runtime
 from retrain.store import Store, key_of
@@ -37,8 +38,7 @@ class Extraction:
     features: npt.NDArray[np.float32]  # [photos, width]; zero where a photo could not be read
     readable: npt.NDArray[np.bool_]  # [photos]
     problems: dict[int, PhotoError] = field(default_factory=dict)  # place -> why not
-    computed: int = 0  # photos that were not in the store
-    seconds: float = 0.0  # spent on them
+    pace: Pace = field(default_factory=Pace)
 
 
 class Interrupted(KeyboardInterrupt):
@@ -81,7 +81,7 @@ def extract(
     start = time.perf_counter()
     first = {digests[place]: place for place in reversed(missing)}  # where each digest comes first
     places = sorted(first.values())
-    computing = _compute([photos[place] for place in places], backbone, engine, view)
+    computing = _compute([photos[place] for place in places], backbone, engine, view, say)
     keeping = _Keeper(store, key, len(photos) - len(places), len(photos), say)
     problems: dict[int, PhotoError] = {}
     with contextlib.closing(computing) as results, keeping as keeper:
@@ -97,7 +97,9 @@ def extract(
             problems[place] = problems[at]
         else:
             features[place], readable[place] = features[at], True
-    return Extraction(features, readable, problems, len(places), time.perf_counter() - start)
+    first_s = (keeper.first_at or start) - start
+    pace = Pace(len(places), time.perf_counter() - start, min(engine.batch, len(places)), first_s)
+    return Extraction(features, readable, problems, pace)
 
 
 def key_for(backbone: Backbone, runtime: Runtime, view: View) -> str:
@@ -123,6 +125,7 @@ class _Keeper:
         self._store, self._key, self._say = store, key, say
         self._known, self._total = known, total
         self._done = 0
+        self.first_at: float | None = None  # when the first result came
         self._pending: list[tuple[str, Row]] = []
         self._progress = Progress(total - known, "photos")
         self._start = self._last = time.perf_counter()
@@ -133,6 +136,7 @@ class _Keeper:
         if not isinstance(result, PhotoError):
             self._pending.append((digest, result))
         now = time.perf_counter()
+        self.first_at = self.first_at or now
         if len(self._pending) >= _COMMIT_PHOTOS or now - self._last > _COMMIT_S:
             self._commit()
             self._last = now
@@ -158,7 +162,7 @@ class _Keeper:
 
 
 def _compute(
-    photos: Sequence[Photo], backbone: Backbone, runtime: Runtime, view: View
+    photos: Sequence[Photo], backbone: Backbone, runtime: Runtime, view: View, say: Callable[[str], None]
 ) -> Generator[Row | PhotoError, None, None]:
     """Features of photos, in order, on all cores."""
 
@@ -174,14 +178,46 @@ def _compute(
 
         yield from map_ordered(make_worker, photos, cores())
         return
-    runner = runtime.make_runner()
+    batches = _Batches(runtime.make_runner(), runtime.batch, say)
     batch: list[Row | PhotoError] = []
-    for decoded in map_ordered(lambda: _reporting(pixels), photos, cores()):
+    # While one batch runs, the next is decoded.
+    for decoded in map_ordered(lambda: _reporting(pixels), photos, cores(), 2 * runtime.batch):
         batch.append(decoded)
         if len(batch) == runtime.batch:
-            yield from _run_batch(runner.scores, batch)
+            yield from _in_place(batches, batch)
             batch = []
-    yield from _run_batch(runner.scores, batch)
+    yield from _in_place(batches, batch)
+
+
+@final
+class _Batches:
+    """Pixels of many photos in, features out, in calls that fit into the device's memory: one that does not is halved."""
+
+    def __init__(self, runner: Runner, size: int, say: Callable[[str], None]) -> None:
+        self._runner, self._size, self._say = runner, size, say
+
+    def scores(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """float32 [n, height, width, 3] -> float32 [n, width].
+
+        Raises:
+          RunError: not even one photo fits.
+        """
+        rows: list[npt.NDArray[np.float32]] = []
+        start = 0
+        while start < len(batch):
+            part = batch[start : start + self._size]
+            try:
+                rows.append(self._runner.scores(part))
+            except OutOfMemoryError as error:
+                if len(part) == 1:
+                    raise RunError(
+                        f"cannot run the network: not even one photo fits; use --device=cpu ({error})"
+                    ) from None
+                self._size = len(part) // 2
+                self._say(f"{len(part)} photos at once do not fit into the device's memory; going on with {self._size}")
+            else:
+                start += len(part)
+        return np.concatenate(rows)
 
 
 def _sound(result: Row | PhotoError) -> Row | PhotoError:
@@ -203,11 +239,9 @@ def _reporting(work: Callable[[Photo], Row]) -> Callable[[Photo], Row | PhotoErr
     return report
 
 
-def _run_batch(
-    scores: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]], batch: Sequence[Row | PhotoError]
-) -> Iterator[Row | PhotoError]:
-    """Runs what could be decoded in one call; problems keep their places."""
-    good = [item for item in batch if not isinstance(item, PhotoError)]
-    rows = iter(scores(np.stack(good))) if good else iter(())
-    for item in batch:
+def _in_place(batches: _Batches, items: Sequence[Row | PhotoError]) -> Iterator[Row | PhotoError]:
+    """Runs what could be decoded; problems keep their places."""
+    good = [item for item in items if not isinstance(item, PhotoError)]
+    rows = iter(batches.scores(np.stack(good))) if good else iter(())
+    for item in items:
         yield item if isinstance(item, PhotoError) else next(rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from label_image.errors import UserError
 from label_image.flags import parse
@@ -14,21 +14,40 @@ from retrain.plan import PROGRAM, Plan
 
 def main(argv: Sequence[str]) -> int:
     """Runs `python -m retrain`."""
-    try:
+
+    def work() -> None:
         plan, words = parse(Plan, argv, PROGRAM)
         if words:
             raise UserError(
                 f"{words[0]!r} belongs to no flag; write --flag=value (does a value with spaces need quotes?)"
             )
+        if plan.cores:  # before NumPy starts its threads
+            from label_image.workers import use_at_most
+
+            use_at_most(plan.cores)
         from retrain.screen import Screen
         from retrain.stages import retrain
 
         retrain(plan, Screen(plan.logging_verbosity))
+
+    return exit_status("retrain", work, _stopped)
+
+
+def exit_status(program: str, work: Callable[[], None], stopped: Callable[[BaseException], str]) -> int:
+    """Does the work; a mistake or a full disk becomes one line and the exit status.
+
+    Args:
+      program: what the line begins with.
+      work: the whole program.
+      stopped: what to say after Ctrl-C.
+    """
+    try:
+        work()
     except UserError as error:
-        print(f"retrain: {error}", file=sys.stderr)
+        print(f"{program}: {error}", file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt as error:
-        print(_stopped(error), file=sys.stderr)
+        print(f"{program}: {stopped(error)}", file=sys.stderr)
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -37,15 +56,15 @@ def main(argv: Sequence[str]) -> int:
         if error.errno not in (errno.ENOSPC, errno.EACCES, errno.EPERM, errno.EROFS, errno.EDQUOT):
             raise
         print(
-            f"retrain: cannot go on: {error.strerror}: {error.filename or 'while writing'}; make room or choose another place",
+            f"{program}: cannot go on: {error.strerror}: {error.filename or 'while writing'}; make room or choose another place",
             file=sys.stderr,
         )
         return 1
     return 0
 
 
-def _stopped(error: KeyboardInterrupt) -> str:
+def _stopped(error: BaseException) -> str:
     done, total = getattr(error, "done", None), getattr(error, "total", None)
     if done is None:
-        return "retrain: stopped; run the same command again to go on"
-    return f"retrain: stopped; the features of {done} of {total} photos are kept, the same command goes on from there"
+        return "stopped; run the same command again to go on"
+    return f"stopped; the features of {done} of {total} photos are kept, the same command goes on from there"

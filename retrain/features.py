@@ -15,7 +15,7 @@ from label_image.errors import RunError, UserError
 from retrain.augment import View, views_of
 from retrain.backbones.quantized import quantized
 from retrain.bottlenecks import extract
-from retrain.nouns import TRAINING, Backbone, Bottlenecks, Photo, Scan, Skipped, Split
+from retrain.nouns import TRAINING, Backbone, Bottlenecks, Pace, Photo, Scan, Skipped, Split
 from retrain.plan import Plan
 from retrain.runtimes import Runtime, choose
 from retrain.screen import Screen
@@ -25,13 +25,13 @@ from retrain.store import Store
 
 def features_stage(
     plan: Plan, scan: Scan, split: Split, tools: tuple[Backbone, Runtime, Store], screen: Screen
-) -> tuple[Scan, Split, Bottlenecks]:
+) -> tuple[Scan, Split, Bottlenecks, Pace]:
     """Gets the features of every photo; photos that can not be read after all are left out and the rest dealt again."""
     backbone, runtime, store = tools
     plain = extract(split.photos, backbone, lambda: runtime, store, View(), screen.info)
-    features = plain.features
-    if plain.computed:
-        screen.info(f"{plain.computed} photos in {plain.seconds:.1f} s, {plain.computed / plain.seconds:,.0f} photos/s")
+    features, pace = plain.features, plain.pace
+    if pace.computed:
+        screen.info(f"{pace.computed} photos in {pace.seconds:.1f} s, {pace.computed / pace.seconds:,.0f} photos/s")
     if plain.problems:
         unreadable = tuple(
             Skipped(split.photos[place].path, error.reason, error.detail) for place, error in plain.problems.items()
@@ -54,7 +54,7 @@ def features_stage(
     screen.notes([*store.notes, *split.notes])
     if not len(training_photos(split)):
         raise UserError("nothing to train on: every photo went to another list; lower the percentages")
-    return scan, split, with_views(plan, split, features, tools, screen)
+    return scan, split, with_views(plan, split, features, tools, screen), pace
 
 
 def training_photos(split: Split) -> list[Photo]:

@@ -113,6 +113,16 @@ class Bottlenecks:
 
 
 @dataclass(frozen=True)
+class Pace:
+    """How fast the features of photos came, without distorted views; all 0 where each was in the store."""
+
+    computed: int = 0  # photos that were not in the store
+    seconds: float = 0.0  # spent on them, the network's start included
+    first: int = 0  # photos that came with the first batch
+    first_seconds: float = 0.0  # until it was there
+
+
+@dataclass(frozen=True)
 class Curve:
     """What training showed: one entry an evaluation."""
 
@@ -167,6 +177,55 @@ class Export:
 
 
 @dataclass(frozen=True)
+class Suspect:
+    """A photo whose label the other photos doubt."""
+
+    path: str
+    label: str
+    suggested: str  # what a head that was not trained on it says
+    quality: float  # 0..1, low is suspicious
+    list: str  # one of LISTS
+
+
+@dataclass(frozen=True)
+class Twins:
+    """Two photos of the same: equal bytes, or nearly the same picture."""
+
+    first: str  # paths
+    second: str
+    first_list: str
+    second_list: str
+    first_label: str
+    second_label: str
+    exact: bool
+    similarity: float  # 0..1
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """What a number of photos would have given."""
+
+    photos: int  # trained on
+    accuracy: float  # 0..1
+    per_class: dict[str, float]  # recall, 0..1
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Which photos to look at, and whether more of them would help."""
+
+    suspects: tuple[Suspect, ...] = ()  # most suspicious first
+    duplicates: tuple[Twins, ...] = ()  # those in two lists first
+    leaks: int = 0  # test photos with a twin in training or validation
+    accuracy_without_leaks: float | None = None  # 0..1
+    tested_without_leaks: int = 0
+    learning_curve: tuple[CurvePoint, ...] = ()  # fewest photos first
+    advice: tuple[str, ...] = ()  # the lines that are printed
+    seconds: float = 0.0
+    missing: str = ""  # what could not be done, and why
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What a run has to say for itself."""
 
@@ -177,3 +236,4 @@ class Outcome:
     rows: npt.NDArray[np.int64]  # [tested], which photos
     scores: npt.NDArray[np.float32]  # [tested], of the label that was predicted
     exports: tuple[Export, ...] = ()
+    audit: Audit | None = None

@@ -6,6 +6,7 @@ wrote to /tmp, this writes to tf_files/ beside the user.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from label_image.errors import UserError
@@ -116,8 +117,7 @@ class Plan:
     split_seed: int = flag(0, "Deals the photos into other lists; 0 is the plain deal.", minimum=0)
     device: str = flag(
         "auto",
-        "Where the network runs; auto takes a GPU if TensorFlow sees one, else the CPU.",
-        choices=("auto", "cpu", "gpu"),
+        "Where the network runs: auto, cpu, cpu:N (the whole run on N cores) or gpu; auto takes a GPU if TensorFlow sees one, else the CPU.",
     )
     offline: bool = flag(False, "Never use the network.")
     legacy_labels: bool = flag(
@@ -136,6 +136,8 @@ class Plan:
           UserError: naming the flag.
         """
         check(self)
+        if not re.fullmatch(r"auto|gpu|cpu(:[1-9][0-9]{0,3})?", self.device):
+            raise UserError(f"--device={self.device} is not one of auto, cpu, cpu:N (N cores, as cpu:2), gpu")
         if not self.image_dir:
             raise UserError("no folder of photos given: --image_dir flowers (one sub-folder a class)")
         if not self.architecture and not self.tfhub_module:
@@ -189,6 +191,11 @@ class Plan:
     def distorts(self) -> bool:
         """Whether any distortion was asked for."""
         return bool(self.flip_left_right or self.random_crop or self.random_scale or self.random_brightness)
+
+    @property
+    def cores(self) -> int:
+        """N of --device=cpu:N; 0 is all there are."""
+        return int(self.device.partition(":")[2] or 0)
 
 
 def _listed(text: str) -> tuple[str, ...]:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from retrain.atomic import replacing
-from retrain.nouns import LISTS, Backbone, Head, Outcome, Photo, Scan, Split
+from retrain.nouns import LISTS, Backbone, Head, Outcome, Pace, Photo, Scan, Split
 from retrain.plan import Plan
-from retrain.runtimes import Runtime
+from retrain.runtimes import Runtime, peak_memory
 
 FORMAT = 1
 RUNS_DIR = Path("tf_files/runs")
@@ -48,6 +48,7 @@ def record_of(
     head: Head,
     outcome: Outcome,
     seconds: dict[str, float],
+    pace: Pace,
 ) -> dict[str, Any]:
     """Everything a run has to say, as JSON's types; field names are the flags' where there is one."""
     curve = head.curve
@@ -61,7 +62,12 @@ def record_of(
             "source": backbone.source,
             "licence": backbone.licence,
         },
-        "runtime": {"name": runtime.name, "device": runtime.device, "why": runtime.why},
+        "runtime": {
+            "name": runtime.name,
+            "device": runtime.device,
+            "why": runtime.why,
+            "peak_memory_bytes": peak_memory(runtime),
+        },
         "labels": list(split.labels),
         "counts": {
             label: dict(zip(LISTS, row, strict=True))
@@ -69,12 +75,14 @@ def record_of(
         },
         "skipped": [dataclasses.asdict(skipped) for skipped in scan.skipped],
         "notes": [*scan.notes, *split.notes],
+        "extraction": dataclasses.asdict(pace),
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
         "accuracy": outcome.accuracy,
         "tested": outcome.tested,
         "interval_95": list(outcome.interval),
         "kept_step": curve.kept_step if curve else None,
         "curve": dataclasses.asdict(curve) if curve else None,
+        "audit": dataclasses.asdict(outcome.audit) if outcome.audit else None,
         "test_photos": _test_photos(split, outcome),
         "exports": [{**dataclasses.asdict(export), "path": str(export.path)} for export in outcome.exports],
     }

@@ -35,25 +35,31 @@ def choose(backbone: Backbone, device: str) -> Runtime:
 
     Args:
       backbone: made ready.
-      device: "auto", "cpu" or "gpu", as typed.
+      device: "auto", "cpu", "cpu:2" or "gpu", as typed.
 
     Raises:
       RunError: a GPU was asked for and TensorFlow sees none; the line says what it sees.
     """
-    if backbone.precision != "float32":
+    if backbone.precision != "float32" and not device.startswith("cpu"):
         device = "cpu"  # there is no such graph for TensorFlow
     wanted = device == "gpu" or (device == "auto" and _nvidia_here() and has_tensorflow())
     gpu = _gpu() if wanted else ""
     if gpu:
         return _tensorflow(backbone, "gpu", f"TensorFlow on {gpu}")
-    if device == "gpu":
-        raise RunError(f"no GPU for --device=gpu: {why_no_gpu()}")
+    check_device(device)
+    cores = f", {device.partition(':')[2]} of its cores" if ":" in device else ""
     note = f" (there is a GPU, but {why_no_gpu()})" if wanted else ""
     if backbone.tflite is None:
-        why = f"TensorFlow on the CPU{note}: LiteRT can not run {backbone.name} ({backbone.why_no_tflite})"
+        why = f"TensorFlow on the CPU{cores}{note}: LiteRT can not run {backbone.name} ({backbone.why_no_tflite})"
         return _tensorflow(backbone, "cpu", why)
     precision = f" in {backbone.precision}" if backbone.precision != "float32" else ""
-    return _litert(backbone.tflite, f"LiteRT on the CPU{precision}{note}")
+    return _litert(backbone.tflite, f"LiteRT on the CPU{precision}{cores}{note}")
+
+
+def check_device(device: str) -> None:
+    """Raises RunError where a GPU is asked for by name and TensorFlow sees none; the line says what it sees."""
+    if device == "gpu" and not _gpu():
+        raise RunError(f"no GPU for --device=gpu: {why_no_gpu()}")
 
 
 def _litert(tflite: Path, why: str) -> Runtime:
@@ -69,6 +75,13 @@ def _tensorflow(backbone: Backbone, device: str, why: str) -> Runtime:
         return GraphRunner(backbone.graph, backbone.input_layer, backbone.features_layer, f"/{device}:0")
 
     return Runtime("tensorflow", device, why, make_runner, _BATCH)
+
+
+def peak_memory(runtime: Runtime) -> int | None:
+    """The most bytes that TensorFlow held on the GPU in this process; None where the network ran elsewhere."""
+    if runtime.device != "gpu":
+        return None
+    return int(tensorflow().config.experimental.get_memory_info("GPU:0")["peak"])
 
 
 def why_no_gpu() -> str:

@@ -9,7 +9,7 @@ import dataclasses
 import datetime as dt
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +17,12 @@ import numpy.typing as npt
 
 from retrain import runs
 from retrain.atomic import replacing
+from retrain.audit.audit import Auditor
+from retrain.augment import View
 from retrain.backbones.prepare import prepare
 from retrain.backbones.quantized import quantized
 from retrain.backbones.table import architecture
+from retrain.bottlenecks import key_for
 from retrain.exporters import graph as graph_exporter
 from retrain.exports import card_of, check_outputs, table_lines, write_exports
 from retrain.features import features_stage, int8_twin, training_photos
@@ -89,21 +92,26 @@ def retrain(plan: Plan, screen: Screen) -> Outcome:
             runtime = choose(backbone, plan.device)
         screen.info(f"{row.name}: {backbone.width} features a photo, from {backbone.source}; {runtime.why}")
         with clock.stage("features"):
-            scan, split, bottlenecks = features_stage(plan, scan, split, (backbone, runtime, store), screen)
+            scan, split, bottlenecks, pace = features_stage(plan, scan, split, (backbone, runtime, store), screen)
         with clock.stage("int8"):
             twin = int8_twin(plan, split, backbone, store, screen)
     finally:
         store.close()
-    with clock.stage("training"):
-        head = training_stage(plan, split, bottlenecks, backbone, screen)
-        trained = Trained(head, backbone, bottlenecks)
-    with clock.stage("test"):
-        outcome = test_stage(plan, split, bottlenecks, head, screen)
-    with clock.stage("exports"):
-        exports = write_exports(plan, split, variants_of(plan, split, trained, twin), outcome, screen)
-    outcome = dataclasses.replace(outcome, exports=tuple(exports))
+    key = key_for(backbone, runtime, View())
+    with clock.stage("audit"):
+        auditor = Auditor(split, bottlenecks.features[0], key, Path(plan.bottleneck_dir))
+    with closing(auditor):  # it works while training does
+        with clock.stage("training"):
+            head = training_stage(plan, split, bottlenecks, backbone, screen)
+            trained = Trained(head, backbone, bottlenecks)
+        with clock.stage("test"):
+            outcome = test_stage(plan, split, bottlenecks, head, screen)
+        with clock.stage("exports"):
+            exports = write_exports(plan, split, variants_of(plan, split, trained, twin), outcome, screen)
+        with clock.stage("audit"):
+            outcome = dataclasses.replace(outcome, exports=tuple(exports), audit=auditor.audit(outcome))
     folder = runs.new_folder(plan)
-    record = runs.record_of(plan, scan, split, backbone, runtime, head, outcome, clock.seconds)
+    record = runs.record_of(plan, scan, split, backbone, runtime, head, outcome, clock.seconds, pace)
     path = runs.write_record(folder, record)
     closing_lines(split, outcome, path, screen)
     return outcome
@@ -213,7 +221,7 @@ def closing_lines(split: Split, outcome: Outcome, record: Path, screen: Screen) 
         screen.result(
             f"accuracy {outcome.accuracy:.1%} on {outcome.tested} test photos; on new photos like these, 95 times in 100, between {low:.1%} and {high:.1%}"
         )
-    for line in table_lines(outcome.exports):
+    for line in (*(outcome.audit.advice if outcome.audit else ()), *table_lines(outcome.exports)):
         screen.result(line)
     screen.result(f"wrote {record}")
     screen.result("")

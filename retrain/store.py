@@ -107,6 +107,15 @@ class Store:
 
         self._database.surely(keep)
 
+    def holds(self) -> dict[str, tuple[list[str], int]]:
+        """What features are kept: key -> (digests, features a photo)."""
+        query = """SELECT key, photo, length(features) / 4 FROM bottleneck JOIN backbone ON backbone.id = backbone
+            WHERE typeof(photo) = 'blob' AND typeof(features) = 'blob' ORDER BY bottleneck.rowid"""
+        found: dict[str, tuple[list[str], int]] = {}
+        for key, photo, width in self._database.surely(lambda: self._connection.execute(query).fetchall()):
+            found.setdefault(key.decode(), ([], width))[0].append(photo.hex())
+        return found
+
     def read(
         self, key: str, photos: Sequence[str], width: int
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:

@@ -22,6 +22,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.browser import browser, page  # noqa: F401 - fixtures
+
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 COLOURS = {"cyan": (20, 200, 210), "magenta": (210, 20, 200), "yellow": (220, 210, 20)}
@@ -107,6 +109,22 @@ def trained(tmp_path_factory: pytest.TempPathFactory, colour_photos: Path, model
 def tflite(trained: Path) -> Path:
     """The `.tflite` that it left."""
     return trained / "tf_files/retrained.tflite"
+
+
+@pytest.fixture(scope="session")
+def flowers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the default network was retrained on 30 real photos a class, with all exports; for `shared` tests."""
+    folder = tmp_path_factory.mktemp("flowers")
+    for source in sorted((SHARED / "data/flower_photos").glob("*/")):
+        (folder / "photos" / source.name).mkdir(parents=True)
+        for photo in sorted(source.glob("*.jpg"))[:30]:
+            (folder / "photos" / source.name / photo.name).symlink_to(photo)
+    done = run_module(
+        "retrain", "--image_dir=photos", "--eval_step_interval=500", "--summaries_dir=",
+        "--saved_model_dir=tf_files/saved_model", "--quantize=none,dynamic,int8", "--max_quantization_loss=100", cwd=folder,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return folder
 
 
 @pytest.fixture

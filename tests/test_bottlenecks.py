@@ -104,7 +104,7 @@ def many_photos(tmp_path, count):
 
 def test_features_are_the_mean_colours_of_real_jpegs(photos, backbone, litert, store):
     got = extracted(photos, backbone, litert, store)
-    assert (got.features.dtype, got.features.shape, got.computed) == (np.float32, (6, 3), 6)
+    assert (got.features.dtype, got.features.shape, got.pace.computed) == (np.float32, (6, 3), 6)
     assert got.readable.all()
     assert got.problems == {}
     for row, photo in zip(got.features, photos, strict=True):  # the stand-in adds 1: 0..2
@@ -117,7 +117,7 @@ def test_a_second_call_computes_nothing_and_opens_no_photo(photos, backbone, lit
     for path in tmp_path.glob("*.jpg"):
         path.unlink()
     second = extracted(photos, backbone, fake_named_as(litert), store)
-    assert (second.computed, second.seconds) == (0, 0.0)
+    assert (second.pace.computed, second.pace.seconds) == (0, 0.0)
     assert second.features.tobytes() == first.features.tobytes()
 
 
@@ -133,7 +133,7 @@ def fake_named_as(runtime):
 def test_a_new_photo_is_all_that_is_computed(photos, backbone, litert, store):
     extracted(photos[:5], backbone, litert, store)
     got = extracted(photos[::-1], backbone, litert, store)
-    assert got.computed == 1
+    assert got.pace.computed == 1
     assert got.features.tobytes() == extracted(photos, backbone, litert, store).features[::-1].tobytes()
 
 
@@ -141,7 +141,7 @@ def test_a_changed_photo_is_computed_again(photos, backbone, litert, store, tmp_
     before = extracted(photos[:1], backbone, litert, store)
     write_photo(tmp_path / "0.jpg", COLOURS[1], 0)
     after = extracted([photo_at(tmp_path / "0.jpg")], backbone, litert, store)
-    assert after.computed == 1
+    assert after.pace.computed == 1
     assert np.abs(after.features - before.features).max() > 0.5
 
 
@@ -160,7 +160,7 @@ def test_photos_with_the_same_bytes_are_computed_once(photos, backbone, store, t
     (tmp_path / "copy.jpg").write_bytes((tmp_path / "1.jpg").read_bytes())
     runner = Counting()
     got = extracted([photos[1], photos[0], photo_at(tmp_path / "copy.jpg")], backbone, fake(runner), store)
-    assert (runner.seen, got.computed) == (2, 2)
+    assert (runner.seen, got.pace.computed) == (2, 2)
     assert got.readable.all()
     assert got.features[0].tolist() == got.features[2].tolist() != got.features[1].tolist()
 
@@ -179,7 +179,7 @@ def test_unreadable_photos_are_reported_by_place_and_the_others_are_right(photos
 
 def test_an_unreadable_photo_is_tried_again_next_time(photos, backbone, store, tmp_path):
     asked = [photos[0], broken_photo(tmp_path)]
-    assert [extracted(asked, backbone, fake(Counting()), store).computed for _ in range(2)] == [2, 1]
+    assert [extracted(asked, backbone, fake(Counting()), store).pace.computed for _ in range(2)] == [2, 1]
 
 
 def test_nothing_but_unreadable_photos_is_no_error(backbone, store, tmp_path):
@@ -199,7 +199,7 @@ def test_features_that_are_no_numbers_are_a_problem_of_that_photo(photos, backbo
     got = extracted(photos, backbone, fake(Sick(), batch), store)
     assert {place: problem.reason for place, problem in got.problems.items()} == {0: "no features", 3: "no features"}
     assert np.isfinite(got.features).all()
-    assert extracted(photos, backbone, fake(Counting()), store).computed == 2
+    assert extracted(photos, backbone, fake(Counting()), store).pace.computed == 2
 
 
 def test_no_photo_gives_no_row(backbone, store):
@@ -246,7 +246,7 @@ def test_ctrl_c_keeps_what_is_done_and_the_next_call_computes_the_rest(backbone,
     assert (caught.value.done, caught.value.total) == (40, 60)
     runner = Counting()
     got = extracted(photos, backbone, fake(runner, batch), store)
-    assert runner.seen == got.computed == 20
+    assert runner.seen == got.pace.computed == 20
     assert got.readable.all()
     fresh = dataclasses.replace(fake(Counting(), batch), name="fresh")
     assert extracted(photos, backbone, fresh, store).features.tobytes() == got.features.tobytes()
@@ -278,7 +278,7 @@ def test_ctrl_c_while_rows_are_written_loses_none(backbone, store, tmp_path, mon
     monkeypatch.setattr(store, "write", write)
     with pytest.raises(Interrupted) as caught:
         extracted(photos, backbone, fake(Counting()), store)
-    assert extracted(photos, backbone, fake(Counting()), store).computed == 100 - caught.value.done == 36
+    assert extracted(photos, backbone, fake(Counting()), store).pace.computed == 100 - caught.value.done == 36
 
 
 def test_rows_are_committed_a_batch_at_a_time(backbone, store, tmp_path, monkeypatch):
@@ -308,7 +308,7 @@ def test_a_failure_keeps_what_is_done_and_is_raised(backbone, store, tmp_path):
 
     with pytest.raises(RunError, match="does not run"):
         extracted(photos, backbone, fake(Counting(fail)), store)
-    assert extracted(photos, backbone, fake(Counting()), store).computed == 20
+    assert extracted(photos, backbone, fake(Counting()), store).pace.computed == 20
 
 
 def test_no_thread_is_left_when_it_ends_early(backbone, store, tmp_path):
@@ -381,3 +381,66 @@ def test_a_problem_is_a_value_here_and_never_kept(photos, backbone, store, tmp_p
     got = extracted([broken_photo(tmp_path)], backbone, fake(Counting()), store)
     assert isinstance(got.problems[0], PhotoError)
     assert not store.read(key_for(backbone, fake(Counting()), View()), [broken_photo(tmp_path).sha256], 3)[1].any()
+
+
+# Feeding a GPU: batches that do not fit, decoding beside the run
+
+
+def on_tensorflow(backbone, most, calls):
+    """The stand-in on the real TensorFlow runner, whose memory holds `most` photos."""
+    import tensorflow as tf
+
+    runtime = choose(dataclasses.replace(backbone, tflite=None, why_no_tflite="on purpose"), "cpu")
+
+    def make_runner():
+        runner = runtime.make_runner()
+        real = runner._function
+
+        def run(pixels):
+            calls.append(len(pixels))
+            if len(pixels) > most:
+                raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor with shape[...]\nmore")
+            return real(pixels)
+
+        runner._function = run
+        return runner
+
+    return dataclasses.replace(runtime, make_runner=make_runner, batch=16)
+
+
+def test_a_batch_that_does_not_fit_is_halved_and_said_and_no_photo_is_lost(backbone, litert, store, tmp_path):
+    photos, calls, said = many_photos(tmp_path, 40), [], []
+    wanted = extracted(photos, backbone, litert, store).features
+    got = extracted(photos, backbone, on_tensorflow(backbone, 5, calls), store, say=said.append)
+    assert calls == [16, 8, *[4] * 10]  # a size that did not fit is not tried again
+    assert [line for line in said if "do not fit" in line] == [
+        "16 photos at once do not fit into the device's memory; going on with 8",
+        "8 photos at once do not fit into the device's memory; going on with 4",
+    ]
+    assert got.readable.all()
+    np.testing.assert_allclose(got.features, wanted, atol=1e-5)  # sums of 16,384 float32, in another order
+
+
+def test_where_not_even_one_photo_fits_one_line_says_so(backbone, store, tmp_path):
+    with pytest.raises(RunError, match=r"not even one photo fits; use --device=cpu \(1 photos at once .*OOM when"):
+        extracted(many_photos(tmp_path, 4), backbone, on_tensorflow(backbone, 0, []), store)
+
+
+@pytest.mark.usefixtures("one_core")
+def test_the_next_batch_is_decoded_while_one_runs(backbone, store, tmp_path, monkeypatch):
+    decoded, enough, real = [], threading.Event(), bottlenecks.pixels_of
+
+    def pixels_of(photo, *view):
+        decoded.append(photo)
+        if len(decoded) >= 32:
+            enough.set()
+        return real(photo, *view)
+
+    def wait_for_the_next(numbers):
+        assert enough.wait(20), f"{len(decoded)} photos decoded while the first 16 ran"
+
+    monkeypatch.setattr(bottlenecks, "pixels_of", pixels_of)
+    got = extracted(many_photos(tmp_path, 48), backbone, fake(Counting(wait_for_the_next), 16), store)
+    assert got.readable.all()
+    assert (got.pace.computed, got.pace.first) == (48, 16)
+    assert 0 < got.pace.first_seconds <= got.pace.seconds

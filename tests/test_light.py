@@ -71,6 +71,14 @@ def test_the_light_set_labels_a_folder(without, tflite, colour_photos):
     assert done.stdout.count("cyan (score=") == 24
 
 
+def test_the_light_set_draws_heat_maps(without, tflite, tmp_path):
+    photo = write_photo(tmp_path / "cyan.jpg", COLOURS["cyan"], 5)
+    missing = (*NOT_LIGHT, "matplotlib", "gradio")
+    done = without(missing, "label_image", f"--graph={tflite}", photo, "--explain=maps")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "maps/cyan_heat.jpg").is_file()
+
+
 def test_a_frozen_graph_says_that_it_needs_tensorflow(without, trained, colour_photos):
     graph = trained / "tf_files/retrained_graph.pb"
     done = without(TENSORFLOW, "label_image", f"--graph={graph}", next(colour_photos.glob("cyan/*")))

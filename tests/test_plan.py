@@ -66,6 +66,8 @@ def test_the_tutorials_commands_are_understood(command):
         ({"testing_percentage": 101}, "--testing_percentage=101"),
         ({"random_brightness": 101}, "--random_brightness=101"),
         ({"device": "tpu"}, "--device=tpu"),
+        ({"device": "cpu:0"}, "--device=cpu:0 is not one of auto, cpu, cpu:N"),
+        ({"device": "gpu:1"}, "--device=gpu:1"),
         ({"tfhub_module": "x", "architecture": "inception_v3"}, "exclude each other"),
     ],
 )

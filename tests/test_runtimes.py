@@ -12,7 +12,7 @@ from label_image.quiet import tensorflow
 from retrain import runtimes
 from retrain.backbones.prepare import prepare
 from retrain.plan import Plan
-from tests.conftest import STAND_IN, write_mean_colour_backbone
+from tests.conftest import ROOT, STAND_IN, run_module, write_mean_colour_backbone
 
 
 @pytest.fixture(scope="module")
@@ -97,3 +97,48 @@ def test_a_gpu_that_tensorflow_sees_is_taken(backbone, driver, monkeypatch):
     assert (runtime.name, runtime.device, runtime.why) == ("tensorflow", "gpu", "TensorFlow on NVIDIA H100")
     assert runtime.batch > 1
     assert runtimes.choose(backbone, "cpu").name == "litert"
+
+
+def test_the_memory_of_a_gpu_is_known_after_the_run_and_that_of_no_other(backbone, driver, monkeypatch):
+    driver(here=True)
+    monkeypatch.setattr(runtimes, "_gpu", lambda: "NVIDIA H100")
+    asked = []
+    memory = tensorflow().config.experimental
+    monkeypatch.setattr(
+        memory, "get_memory_info", lambda name: asked.append(name) or {"current": 3, "peak": 700_000_000}
+    )
+    assert runtimes.peak_memory(runtimes.choose(backbone, "gpu")) == 700_000_000
+    assert runtimes.peak_memory(runtimes.choose(backbone, "cpu")) is None
+    assert asked == ["GPU:0"]
+
+
+def test_memory_growth_is_on_before_a_gpu_is_used(tmp_path):
+    """A TensorFlow that sees a GPU, as far as it can be had without one."""
+    (tmp_path / "probe.py").write_text(
+        "import os\n"
+        "os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'\n"
+        "import tensorflow as tf, sys\n"
+        "calls = []\n"
+        "real = tf.config.list_physical_devices\n"
+        "tf.config.list_physical_devices = lambda kind=None: ['the GPU'] if kind == 'GPU' else real(kind)\n"
+        "tf.config.experimental.set_memory_growth = lambda gpu, on: calls.append((gpu, on))\n"
+        "start = tf.constant\n"
+        "tf.constant = lambda *values: calls.append('start') or start(*values)\n"
+        "del sys.modules['tensorflow']\n"
+        "from unittest import mock\n"
+        "import builtins\n"
+        "real_import = builtins.__import__\n"
+        "builtins.__import__ = lambda name, *rest: tf if name == 'tensorflow' else real_import(name, *rest)\n"
+        "from label_image import quiet\n"
+        "quiet.tensorflow()\n"
+        "print(calls)\n"
+    )
+    seen = run_module("probe", cwd=tmp_path, env={"PYTHONPATH": f"{ROOT}:{tmp_path}"})
+    assert seen.stdout == "[('the GPU', True), 'start']\n", seen.stderr
+
+
+def test_a_run_on_some_cores_says_how_many(backbone, driver):
+    driver(here=False)
+    assert runtimes.choose(backbone, "cpu:1").why == "LiteRT on the CPU, 1 of its cores"
+    without = dataclasses.replace(backbone, tflite=None, why_no_tflite="it lacks Svd")
+    assert runtimes.choose(without, "cpu:2").why.startswith("TensorFlow on the CPU, 2 of its cores: LiteRT can not")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import random
 import threading
 import time
@@ -13,7 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from label_image import workers
+from label_image.errors import UserError
 from label_image.workers import cores, map_ordered
+from tests.conftest import ROOT, run_module
 
 
 def threads(patience_s=10.0):
@@ -164,3 +167,32 @@ def test_where_there_is_no_container_affinity_counts(tmp_path, monkeypatch):
     monkeypatch.delattr(workers.os, "sched_getaffinity")
     monkeypatch.setattr(workers.os, "cpu_count", lambda: None)
     assert cores() == 1
+
+
+def test_a_process_held_to_one_core_counts_one_and_so_does_blas(tmp_path):
+    (tmp_path / "probe.py").write_text(
+        "from label_image.workers import cores, use_at_most\n"
+        "use_at_most(1)\n"
+        "import numpy, threadpoolctl\n"
+        "print(cores(), {pool['num_threads'] for pool in threadpoolctl.threadpool_info()})\n"
+    )
+    seen = run_module("probe", cwd=tmp_path, env={"PYTHONPATH": f"{ROOT}:{tmp_path}"})
+    assert seen.stdout.split("\n")[0] == "1 {1}", seen.stderr
+
+
+def test_where_a_process_can_not_be_held_to_cores_threads_are_limited(monkeypatch):
+    monkeypatch.setattr(workers, "_limit", 0)
+    monkeypatch.setattr(workers, "cores", lambda: 8)
+    monkeypatch.delattr(workers.os, "sched_setaffinity", raising=False)
+    for name in workers._THREADS:
+        monkeypatch.setenv(name, "8")
+    workers.use_at_most(3)
+    assert {os.environ[name] for name in workers._THREADS} == {"3"}
+    monkeypatch.undo()
+    monkeypatch.setattr(workers, "_limit", 1)
+    assert cores() == 1
+
+
+def test_more_cores_than_there_are_is_refused():
+    with pytest.raises(UserError, match=r"cannot use 4000 cores: this process has \d+; give --device=cpu:"):
+        workers.use_at_most(4000)

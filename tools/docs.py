@@ -13,7 +13,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from label_image.cli import Command  # noqa: E402 - the path comes first
+from label_image.demo.cli import Command as Demo  # noqa: E402
 from label_image.flags import markdown_table  # noqa: E402
+from retrain.compare.asked import Comparison  # noqa: E402
 from retrain.plan import Plan  # noqa: E402
 
 PAGE = ROOT / "docs" / "flags.md"
@@ -31,11 +33,22 @@ def page() -> str:
         "",
         markdown_table(Plan),
         "",
+        "## python -m retrain.compare",
+        "",
+        "Words without a flag are runs that exist (`tf_files/runs/...`). A flag in the plural takes a list; its singular is",
+        "understood too.",
+        "",
+        markdown_table(Comparison),
+        "",
         "## python -m label_image",
         "",
         "Words without a flag are photos too.",
         "",
         markdown_table(Command),
+        "",
+        "## python -m label_image.demo",
+        "",
+        markdown_table(Demo),
         "",
     ]
     return "\n".join(parts)

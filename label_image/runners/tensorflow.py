@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from label_image.errors import RunError, UserError
+from label_image.errors import OutOfMemoryError, RunError, UserError
 from label_image.quiet import native_noise_hidden, tensorflow
 
 
@@ -40,8 +40,17 @@ class GraphRunner:
         self._tf = tf
 
     def scores(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Runs the network: float32 [n, height, width, channels] -> float32 [n, outputs]."""
-        values = self._function(self._tf.constant(batch)).numpy()
+        """Runs the network: float32 [n, height, width, channels] -> float32 [n, outputs].
+
+        Raises:
+          OutOfMemoryError: so many photos at once do not fit.
+        """
+        try:
+            values = self._function(self._tf.constant(batch)).numpy()
+        except self._tf.errors.ResourceExhaustedError as error:
+            raise OutOfMemoryError(
+                f"{len(batch)} photos at once do not fit into its memory ({_first_line(error)})"
+            ) from None
         return np.asarray(values, np.float32).reshape(len(batch), -1)
 
 

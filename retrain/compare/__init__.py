@@ -1,0 +1,1 @@
+"""Runs in, what sets them apart out: `python -m retrain.compare`."""
