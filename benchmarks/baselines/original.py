@@ -124,4 +124,4 @@ class Training:
 
 def _read(path: Path) -> list[float]:
     with path.open(encoding="ascii") as file:
-        return [float(number) for number in file.read().split(",")]
+        return list(map(float, file.read().split(",")))
