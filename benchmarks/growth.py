@@ -12,8 +12,9 @@ import os
 import shutil
 import statistics
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,8 @@ from benchmarks.rows import store as store_rows
 from benchmarks.rows.extraction import ours
 from label_image.workers import cores
 from retrain.plan import Plan
+
+Works = dict[float, Callable[[], float]]  # x -> what is measured there
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ def with_photos(bench: Bench) -> Growth:
     """First extraction, mobilenet_0.25_128."""
     backbone, every = bench.backbone("mobilenet_0.25_128"), photos_in(bench.photos)
     counts = (5, 10, 20) if not bench.full else (125, 250, 500, len(every))
-    works = {count: ours(bench, backbone, every[:: len(every) // count][:count]) for count in counts}
+    works: Works = {count: ours(bench, backbone, every[:: len(every) // count][:count]) for count in counts}
     return Growth("Features, mobilenet_0.25_128", "photos", _medians(bench, works))
 
 
@@ -75,7 +78,7 @@ def with_stored(bench: Bench) -> Growth:
     folders = {count: bench.folder(f"store_{count}") for count in counts}
     for count, folder in folders.items():
         store_rows.fill(folder, store_rows.KEY, store_rows.digests(count))
-    works = {count: lambda count=count: store_rows.load(folders[count], count)[0] for count in counts}
+    works: Works = {count: partial(_loaded, folders[count], count) for count in counts}
     points = _medians(bench, works)
     for folder in folders.values():
         shutil.rmtree(folder)
@@ -88,7 +91,7 @@ def with_classes(bench: Bench) -> Growth:
     steps = bench.pick(20, 1_000)
     plan = Plan("-", how_many_training_steps=steps, eval_step_interval=steps)
     data = {count: class_rows.synthetic(count) for count in counts}
-    works = {count: lambda count=count: class_rows.train_and_test(data[count], plan) for count in counts}
+    works: Works = {count: partial(class_rows.train_and_test, data[count], plan) for count in counts}
     return Growth(f"Training, {steps:,} steps, evaluated twice", "classes", _medians(bench, works))
 
 
@@ -105,7 +108,7 @@ def with_cores(bench: Bench) -> Growth:
             os.sched_setaffinity(0, every)
 
     counts = sorted({1, 2, *range(4, cores() + 1, 4), cores()} & set(range(1, cores() + 1)))
-    points = _medians(bench, {count: lambda count=count: on(count) for count in counts})
+    points = _medians(bench, {count: partial(on, count) for count in counts})
     return Growth("Features, efficientnet_lite0", "cores", points, "images/s")
 
 
@@ -113,15 +116,14 @@ def with_pixels(bench: Bench) -> Growth:
     """Decoding to 224 x 224, a JPEG a size, all cores; Pillow decodes large ones at 1/2, 1/4 or 1/8."""
     sizes = {0.12: (400, 300), 0.48: (800, 600), 1.92: (1600, 1200), 7.68: (3200, 2400), 12.0: (4000, 3000)}
     folder, some = bench.folder("sizes"), photos_in(bench.photo_folder(1, 4))
-    works: dict[float, Callable[[], float]] = {}
+    works: Works = {}
     for megapixels, size in list(sizes.items())[: bench.pick(3, 5)]:
         paths = []
         for number, photo in enumerate(some):
             paths.append(str(folder / f"{megapixels}_{number}.jpg"))
             with Image.open(photo.path) as image:
                 image.convert("RGB").resize(size, Image.Resampling.BICUBIC).save(paths[-1], quality=90)
-        many = paths * bench.pick(1, 5)
-        works[megapixels] = lambda many=many: limit.decoding(many, 224, 224) / len(many) * cores()
+        works[megapixels] = partial(_decoding, paths * bench.pick(1, 5))
     return Growth("Decoding a photo to 224 x 224, on one core", "megapixels", _medians(bench, works))
 
 
@@ -134,7 +136,17 @@ KINDS: dict[str, Callable[[Bench], Growth]] = {
 }
 
 
-def _medians(bench: Bench, works: Mapping[float, Callable[[], float]]) -> dict[float, float]:
+def _loaded(folder: Path, count: int) -> float:
+    seconds, _ = store_rows.load(folder, count)
+    return seconds
+
+
+def _decoding(paths: list[str]) -> float:
+    """Seconds a photo on one core, all cores busy."""
+    return limit.decoding(paths, 224, 224) / len(paths) * cores()
+
+
+def _medians(bench: Bench, works: Works) -> dict[float, float]:
     for work in works.values():
         work()
     figures = in_turn({str(x): work for x, work in works.items()}, bench.repeat)

@@ -14,8 +14,9 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,14 @@ class TrueOriginal:
         }  # fmt: skip
         return self._run(self.retrain, *(f"--{flag}={value}" for flag, value in flags.items()))
 
+    def features(self, name: str) -> float:
+        """Seconds of getting all features: a run from an empty cache less one from a full one."""
+        return self.seconds(name, 1, empty=True) - self.seconds(name, 1, empty=False)
+
+    def steps(self, name: str, count: int) -> float:
+        """Seconds of so many training steps: a run less one of a single step."""
+        return self.seconds(name, count + 1, empty=False) - self.seconds(name, 1, empty=False)
+
     def label(self, photo: Path) -> float:
         """One photo with the graph that the last run left, as a whole process."""
         files = ("--graph=graph.pb", "--labels=labels.txt", f"--image={photo}")
@@ -72,6 +81,10 @@ class TrueOriginal:
         return time.perf_counter() - start
 
 
+def _features(bench: Bench, way: Extraction, paths: list[str]) -> float:
+    return way.run(paths, bench.folder("text"))
+
+
 def _env() -> dict[str, str]:
     """Without what today's TensorFlow leaves in the environment: it would switch the old one to eager execution."""
     return {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "TF2_BEHAVIOR")}
@@ -84,13 +97,8 @@ def rows(bench: Bench, true: TrueOriginal) -> Iterator[Row]:
     for name in NETWORKS:
         row = architecture(name)
         way = Extraction(from_archive(row, Shelf(bench.plan(true.photos, name), silent)).data, row.size_px)
-        times = in_turn(
-            {
-                "ours": lambda way=way: way.run(paths, bench.folder("text")),
-                "theirs": lambda name=name: true.seconds(name, 1, empty=True) - true.seconds(name, 1, empty=False),
-            },
-            bench.repeat,
-        )
+        works = {"ours": partial(_features, bench, way, paths), "theirs": partial(true.features, name)}
+        times = in_turn(works, bench.repeat)
         ours, theirs = rates(len(paths), times["ours"]), rates(len(paths), times["theirs"])
         yield Row(f"features, {name}", "images/s", ours, "the true original", theirs, 1.0)
     split = split_photos(Scan(tuple(photos)), bench.plan(true.photos))
@@ -98,24 +106,16 @@ def rows(bench: Bench, true: TrueOriginal) -> Iterator[Row]:
     training = Training(
         Bottlenecks(features[None], split.label_ids, split.lists), len(split.labels), bench.folder("text")
     )
-    works: dict[str, Callable[[], float]] = {
-        "ours": lambda: training.run(STEPS),
-        "theirs": lambda: true.seconds(name, STEPS + 1, empty=False) - true.seconds(name, 1, empty=False),
-    }
-    times = in_turn(works, bench.repeat)
+    times = in_turn({"ours": partial(training.run, STEPS), "theirs": partial(true.steps, name, STEPS)}, bench.repeat)
     yield Row(f"{STEPS} training steps, {name}", "s", times["ours"], "the true original", times["theirs"], 1.0)
-    label = (
-        "-m benchmarks.baselines.label_with_tensorflow graph.pb labels.txt input final_result 224 127.5 127.5".split()
-    )
-    works = {
-        "ours": lambda: run([*label, paths[0]], true.folder).seconds,
-        "theirs": lambda: true.label(Path(paths[0])),
-    }
-    times = in_turn(works, bench.repeat)
+    files = ("graph.pb", "labels.txt", "input", "final_result", "224", "127.5", "127.5", paths[0])
+    label = ["-m", "benchmarks.baselines.label_with_tensorflow", *files]
+    labelling = {"ours": lambda: run(label, true.folder).seconds, "theirs": lambda: true.label(Path(paths[0]))}
+    times = in_turn(labelling, bench.repeat)
     yield Row("one photo labelled", "s", times["ours"], "the true original", times["theirs"], 1.0)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("python")
     parser.add_argument("retrain")
@@ -124,14 +124,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--photos_per_class", type=int, default=0, help="0 is all")
     parser.add_argument("--photos", type=Path, default=SHARED / "flower_photos")
     parser.add_argument("--models", type=Path, default=SHARED / "models")
-    options = parser.parse_args(arguments)
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         models = Path(scratch, "models")
         shutil.copytree(options.models, models, copy_function=shutil.copyfile)
         bench = Bench(options.photos.resolve(), models, Path(scratch), options.repeat)
-        scripts = (options.python, *(str(Path(script).resolve()) for script in (options.retrain, options.label_image)))
+        retrain, label_image = (str(Path(script).resolve()) for script in (options.retrain, options.label_image))
         photos = bench.photo_folder(0, options.photos_per_class)
-        true = TrueOriginal(*scripts, photos, models, Path(scratch, "original"))
+        true = TrueOriginal(options.python, retrain, label_image, photos, models, Path(scratch, "original"))
         for row in rows(bench, true):
             print(results.line(row), flush=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
@@ -26,7 +27,7 @@ def rows(bench: Bench) -> Iterator[Row]:
     forms = {"evaluation every 10, and the test": whole, "evaluated twice": alone}
     data = {count: synthetic(count) for count in counts}
     for form, plan in forms.items():
-        works = {str(count): lambda count=count, plan=plan: train_and_test(data[count], plan) for count in counts}
+        works = {str(count): partial(train_and_test, data[count], plan) for count in counts}
         times = bench.turns(works)
         for count in counts:
             what = f"{count:,} classes of {PHOTOS} photos, {steps:,} steps, {form}"

@@ -139,7 +139,7 @@ def _add(folder: Path, models: Path, kept: Path) -> dict[str, object]:
     photos = scan_photos(plan, store, silent).photos
     found = extract(photos, backbone, lambda: choose(backbone, "cpu"), store, View(), silent)
     store.close()
-    return {"photos": int(found.readable.sum()), "computed": found.computed}
+    return {"photos": int(found.readable.sum()), "computed": found.pace.computed}
 
 
 if __name__ == "__main__":
