@@ -12,8 +12,10 @@ from benchmarks import __main__ as benchmarks
 from benchmarks import machine, results
 from benchmarks.baselines import original
 from benchmarks.bench import Bench
+from benchmarks.growth import KINDS, Growth
 from benchmarks.process import run
 from benchmarks.row import Row, in_turn
+from label_image.workers import cores
 from retrain.backbones.shelf import Shelf
 from retrain.backbones.table import architecture
 from retrain.backbones.weights import from_archive
@@ -21,7 +23,7 @@ from retrain.plan import Plan
 from tests.conftest import SHARED, run_module
 
 ROWS = {  # room -> how many rows it has at its smallest
-    "extraction": 5, "int8": 1, "large_photos": 3, "inception": 1, "head": 4, "whole_run": 5 if "report" in Plan.__dataclass_fields__ else 3, "start": 4, "folder": 1,
+    "extraction": 3, "int8": 1, "large_photos": 3, "inception": 1, "head": 4, "whole_run": 5 if "report" in Plan.__dataclass_fields__ else 3, "start": 4, "folder": 1,
     "store": 7, "memory": 1, "classes": 8,
 }  # fmt: skip
 
@@ -122,3 +124,19 @@ def test_one_room_in_one_go(tmp_path):
     record = json.loads((tmp_path / "results.json").read_text("utf-8"))
     assert len(record["rows"]["classes"]) == ROWS["classes"]
     assert len(record["rows"]["classes"][0]["ours"]) == 2
+
+
+def test_a_line_goes_through_its_points():
+    growth = Growth("a run", "photos", {1: 3.0, 2: 5.0, 4: 9.0})
+    assert growth.line == pytest.approx((1.0, 2.0))
+    assert growth.explained == pytest.approx(1.0)
+    assert "seconds = 1 + 2 x photos; explained 1.000" in growth.markdown()
+    assert Growth("a run", "photos", {1: 3.0, 2: 9.0, 3: 3.0}).explained == pytest.approx(0.0)
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("kind", KINDS)
+def test_growth(bench, kind):
+    growth = KINDS[kind](bench)
+    assert all(value > 0 for value in growth.points.values())
+    assert len(growth.points) >= min(2, cores())

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from benchmarks.bench import Bench, photos_in, silent
 from benchmarks.machine import has_int8_dot_products
 from benchmarks.row import Row, rates
-from benchmarks.rows.extraction import NETWORKS, ours
+from benchmarks.rows.extraction import NETWORKS, SMALLEST, ours
 from retrain.backbones.quantized import quantized
 
 
@@ -16,7 +16,7 @@ def rows(bench: Bench) -> Iterator[Row]:
     folder = bench.photo_folder(2)
     photos = photos_in(folder)
     note = "" if has_int8_dot_products() else "this processor has no int8 dot products (VNNI, asimddp)"
-    for name in NETWORKS if bench.full else ("mobilenet_0.25_128",):
+    for name in NETWORKS if bench.full else (SMALLEST,):
         backbone = bench.backbone(name)
         twin = quantized(backbone, "int8", photos, bench.plan(folder, name), silent)
         works = {"int8": ours(bench, twin, photos), "float32": ours(bench, backbone, photos)}
