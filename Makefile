@@ -8,7 +8,7 @@ FLOWERS := tf_files/flower_photos
 GRAPH := tf_files/retrained.tflite
 LIGHT := .venv-light/bin/python
 
-.PHONY: demo test bench check docs flowers light clean
+.PHONY: demo test bench check docs pictures flowers light clean
 
 demo: .venv/installed
 	@echo "--- drawing pictures to try the tool on"
@@ -37,6 +37,9 @@ check: .venv/installed-check
 
 docs: .venv/installed
 	$(BIN)/python tools/docs.py
+
+pictures: .venv/installed-test
+	$(BIN)/python tools/pictures.py --photos $(FLOWERS)
 
 flowers: .venv/installed
 	$(BIN)/python -m retrain.flower_photos --out $(FLOWERS)

@@ -106,6 +106,7 @@ class Bottlenecks:
     features: npt.NDArray[np.float32]  # [views, photos, width]; view 0 is the photo as it is
     label_ids: npt.NDArray[np.int64]  # [photos], indices into Split.labels
     lists: npt.NDArray[np.int8]  # [photos]
+    key: str = ""  # the store key of view 0
 
     def rows(self, which: int) -> npt.NDArray[np.int64]:
         """The numbers of the photos in one list."""
@@ -234,6 +235,6 @@ class Outcome:
     interval: tuple[float, float]  # 95 %, Wilson
     predictions: npt.NDArray[np.int64]  # [tested], what the head says
     rows: npt.NDArray[np.int64]  # [tested], which photos
-    scores: npt.NDArray[np.float32]  # [tested], of the label that was predicted
+    scores: npt.NDArray[np.float32]  # [tested, classes], rows that sum to 1
     exports: tuple[Export, ...] = ()
     audit: Audit | None = None

@@ -127,6 +127,11 @@ class Plan:
         False, "Lists as the original dealt them, by the path as typed; they change when the folder moves."
     )
     strict: bool = flag(False, "Stop at the first photo that can not be read, instead of leaving it out.")
+    report: str = flag(
+        "html",
+        "A page about the run beside its record, with an audit of the photos and TensorBoard's pictures of the test; none leaves all three out.",
+        choices=("html", "none"),
+    )
     logging_verbosity: str = flag("INFO", "How much is said.", choices=("DEBUG", "INFO", "WARN", "ERROR", "FATAL"))
 
     def __post_init__(self) -> None:

@@ -8,14 +8,15 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from retrain import runs
+from retrain import report, runs
 from retrain.atomic import replacing
 from retrain.audit.audit import Auditor
 from retrain.augment import View
@@ -47,7 +48,7 @@ from retrain.scan import few_photo_notes, scan_photos
 from retrain.screen import Screen
 from retrain.split import split_photos
 from retrain.store import Store
-from retrain.summaries import Summaries, check_folder
+from retrain.summaries import Summaries, check_folder, write_test
 
 
 @dataclasses.dataclass
@@ -99,8 +100,10 @@ def retrain(plan: Plan, screen: Screen) -> Outcome:
         store.close()
     key = key_for(backbone, runtime, View())
     with clock.stage("audit"):
-        auditor = Auditor(split, bottlenecks.features[0], key, Path(plan.bottleneck_dir))
-    with closing(auditor):  # it works while training does
+        auditor = (
+            Auditor(split, bottlenecks.features[0], key, Path(plan.bottleneck_dir)) if plan.report != "none" else None
+        )
+    with closing(auditor) if auditor else nullcontext():  # it works while training does
         with clock.stage("training"):
             head = training_stage(plan, split, bottlenecks, backbone, screen)
             trained = Trained(head, backbone, bottlenecks)
@@ -109,11 +112,19 @@ def retrain(plan: Plan, screen: Screen) -> Outcome:
         with clock.stage("exports"):
             exports = write_exports(plan, split, variants_of(plan, split, trained, twin), outcome, screen)
         with clock.stage("audit"):
-            outcome = dataclasses.replace(outcome, exports=tuple(exports), audit=auditor.audit(outcome))
+            audit = auditor.audit(outcome) if auditor else None
+        outcome = dataclasses.replace(outcome, exports=tuple(exports), audit=audit)
     folder = runs.new_folder(plan)
-    record = runs.record_of(plan, scan, split, backbone, runtime, head, outcome, clock.seconds, pace)
-    path = runs.write_record(folder, record)
-    closing_lines(split, outcome, path, screen)
+    record = runs.record_of(plan, scan, split, (backbone, runtime), bottlenecks, head, outcome, clock.seconds, pace)
+    made = [runs.write_record(folder, record)]
+    if plan.report == "html":
+        with clock.stage("report"):
+            if plan.summaries_dir:
+                kept_step = head.curve.kept_step if head.curve else 0
+                write_test(Path(plan.summaries_dir), bottlenecks.features[0], split, outcome, kept_step)
+            made += report_stage(folder, record, head, screen)
+        runs.write_record(folder, {**record, "seconds": runs.rounded(clock.seconds)})
+    closing_lines(split, outcome, made, screen)
     return outcome
 
 
@@ -192,15 +203,14 @@ def test_stage(plan: Plan, split: Split, bottlenecks: Bottlenecks, head: Head, s
     if not len(rows):
         screen.warn("no photo was kept for a test, so there is no test accuracy (--testing_percentage)")
         empty = np.zeros(0, np.int64)
-        return Outcome(None, 0, (0.0, 1.0), empty, empty, np.zeros(0, np.float32))
+        return Outcome(None, 0, (0.0, 1.0), empty, empty, np.zeros((0, len(split.labels)), np.float32))
     scores = softmax(head.logits(bottlenecks.features[0, rows]))
     guesses = scores.argmax(axis=1)
     right = int((guesses == bottlenecks.label_ids[rows]).sum())
     screen.result(f"Final test accuracy = {right / len(rows) * 100:.1f}% (N={len(rows)})")
     if plan.print_misclassified_test_images:
         _print_misclassified(split, rows, guesses, screen)
-    best = scores.max(axis=1)
-    return Outcome(right / len(rows), len(rows), wilson_interval(right, len(rows)), guesses, rows, best)
+    return Outcome(right / len(rows), len(rows), wilson_interval(right, len(rows)), guesses, rows, scores)
 
 
 def _print_misclassified(
@@ -213,7 +223,16 @@ def _print_misclassified(
             screen.result(f"{photo.path:>70}  {split.labels[guess]}")
 
 
-def closing_lines(split: Split, outcome: Outcome, record: Path, screen: Screen) -> None:
+def report_stage(folder: Path, record: dict[str, Any], head: Head, screen: Screen) -> list[Path]:
+    """Shows the run as a page; [] where the libraries that draw it are not installed, which is said."""
+    missing = report.missing_libraries()
+    if missing:
+        screen.info(f"no report was made: {report.install_line(missing)}")
+        return []
+    return [report.write_report(folder, record, head)]
+
+
+def closing_lines(split: Split, outcome: Outcome, made: Sequence[Path], screen: Screen) -> None:
     """The last lines: what it is worth, where it is, what to type next."""
     screen.result("")
     if outcome.accuracy is not None:
@@ -223,12 +242,11 @@ def closing_lines(split: Split, outcome: Outcome, record: Path, screen: Screen) 
         )
     for line in (*(outcome.audit.advice if outcome.audit else ()), *table_lines(outcome.exports)):
         screen.result(line)
-    screen.result(f"wrote {record}")
+    for path in made:
+        screen.result(f"wrote {path}")
     screen.result("")
     screen.result("label a photo:")
-    graph = next(
-        (made.path for made in outcome.exports if made.kind in ("tflite", "graph", "saved_model", "onnx")), None
-    )
+    graph = next((one.path for one in outcome.exports if one.kind in ("tflite", "graph", "saved_model", "onnx")), None)
     test_row = outcome.rows[0] if len(outcome.rows) else 0
     flag = "" if graph in (Path("tf_files/retrained.tflite"), None) else f" --graph={_quoted(str(graph))}"
     screen.result(f"  python -m label_image{flag} --image={_quoted(split.photos[test_row].path)}")

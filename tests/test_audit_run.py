@@ -112,6 +112,16 @@ def test_the_same_photos_are_not_audited_twice(retrain, flags, mislabelled, tmp_
     assert len(list(kept.parent.iterdir())) == 2
 
 
+def test_report_none_leaves_the_audit_out(retrain, flags, mislabelled, tmp_path):
+    done = retrain(f"--image_dir={mislabelled}", *flags, "--report=none")
+    assert done.returncode == 0, done.stderr
+    assert "labels to look at first" not in done.stdout
+    assert not (tmp_path / "tf_files" / "bottlenecks" / "audits").exists()
+    (record,) = (tmp_path / "tf_files" / "runs").glob("*/run.json")
+    assert json.loads(record.read_text())["audit"] is None
+    assert not record.with_name("report.html").exists()
+
+
 def test_a_copy_in_the_test_folder_is_a_leak(retrain, flags, tmp_path):
     for which in ("train", "test"):
         write_colour_photos(tmp_path / "photos" / which, 8 if which == "train" else 4)  # the first four are the same

@@ -13,6 +13,7 @@ from label_image.demo.cli import Command as Demo
 from label_image.flags import parse
 from retrain.compare.asked import Comparison
 from retrain.plan import Plan
+from retrain.report.__main__ import Command as Report
 from tests.conftest import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -56,7 +57,7 @@ def test_every_make_target_named_exists(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_flag_named_exists(page):
-    known = {name for cls in MODULES.values() for name in cls.__dataclass_fields__}
+    known = {name for cls in (*MODULES.values(), Report) for name in cls.__dataclass_fields__}
     others = {
         "out",
         "count",

@@ -17,6 +17,7 @@ from label_image.demo.cli import Command as Demo  # noqa: E402
 from label_image.flags import markdown_table  # noqa: E402
 from retrain.compare.asked import Comparison  # noqa: E402
 from retrain.plan import Plan  # noqa: E402
+from retrain.report.__main__ import Command as Report  # noqa: E402
 
 PAGE = ROOT / "docs" / "flags.md"
 
@@ -32,6 +33,12 @@ def page() -> str:
         "## python -m retrain",
         "",
         markdown_table(Plan),
+        "",
+        "## python -m retrain.report",
+        "",
+        "A word without a flag is the run.",
+        "",
+        markdown_table(Report),
         "",
         "## python -m retrain.compare",
         "",
