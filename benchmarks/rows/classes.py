@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from benchmarks.bench import Bench
-from benchmarks.row import Row, seconds
+from benchmarks.row import Row, in_turn, seconds
 from retrain.head import train
 from retrain.nouns import TESTING, TRAINING, VALIDATION, Bottlenecks
 from retrain.plan import Plan
@@ -28,7 +28,7 @@ def rows(bench: Bench) -> Iterator[Row]:
     data = {count: synthetic(count) for count in counts}
     for form, plan in forms.items():
         works = {str(count): partial(train_and_test, data[count], plan) for count in counts}
-        times = bench.turns(works)
+        times = in_turn(works, bench.repeat)
         for count in counts:
             what = f"{count:,} classes of {PHOTOS} photos, {steps:,} steps, {form}"
             goal = 300.0 if count == 1_000 and plan is whole else None  # "minutes"
