@@ -49,7 +49,9 @@ def row(graph: Path, photos: list[Path], out: Path) -> str:
         write_picture(explainer.picture(photo, answer, answer.top(1)[0][0]), out, photo.name)
         labelled.append(between - start)
         drawn.append(time.perf_counter() - between)
-        (features,) = maps(classifier.ready(photo)[None])
+        ready = classifier.ready(photo)
+        assert not isinstance(ready, bytes)  # none of these reads files itself
+        (features,) = maps(ready[None])
         logits = np.array([class_activation_map(features, column).mean() for column in weights.T]) + biases
         powers = np.exp(logits - logits.max())
         worst = max(worst, float(np.abs(powers / powers.sum() - answer.scores).max()))

@@ -61,7 +61,7 @@ def opened(report: Path, repeat: int) -> float:
             page = browser.new_page()
             page.goto(report.resolve().as_uri())
             page.evaluate("Promise.all([...document.images].map((image) => image.decode()))")
-            times.append(page.evaluate("performance.now()") / 1000)
+            times.append(float(page.evaluate("performance.now()")) / 1000)
             page.close()
         browser.close()
     return statistics.median(times)
