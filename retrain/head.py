@@ -2,7 +2,7 @@
 
 Gradient descent on cross-entropy; a batch draws the class first and then a photo of it, with replacement, so that uneven
 classes weigh the same, as the original did (its retrain.py). Features are standardised inside the layer and the scaling is
-folded into the weights at the end. The step with the best loss on the whole validation list is kept. Weights begin at
+folded into the weights at the end. The step with the best loss on the validation list is kept. Weights begin at
 zero: the loss is convex, so nothing is gained by the original's random start, and a run is repeatable.
 """
 
@@ -25,6 +25,7 @@ Batch = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]  # standardised fe
 
 _DRAWN_AHEAD = 25_600  # photos drawn in one call, at least one batch: 256 steps of 100
 _ROWS_AT_ONCE = 512
+MOST_JUDGES = 2_000  # validation photos that choose the step: the loss is then known to some 2 % of its spread
 _FEW_PRODUCTS = 2**24  # multiplications a step below which threads cost more than they give
 
 
@@ -145,7 +146,7 @@ class _Kept:
     """The best step so far."""
 
     step: int
-    loss: float  # on the whole validation list
+    loss: float  # on the validation list, or MOST_JUDGES of it
     layer: Layer
 
 
@@ -153,7 +154,7 @@ class _Training:
     """The state of one training. Logits are [classes, batch] here: NumPy's sums over the first axis are the fast ones."""
 
     def __init__(self, bottlenecks: Bottlenecks, classes: int, plan: Plan) -> None:
-        train_rows, validation_rows = bottlenecks.rows(TRAINING), bottlenecks.rows(VALIDATION)
+        train_rows, validation_rows = bottlenecks.rows(TRAINING), _judges(bottlenecks.rows(VALIDATION), plan)
         # Where there are distorted views, training draws from them alone; view 0 is the photo as it is.
         views = bottlenecks.features[1:] if len(bottlenecks.features) > 1 else bottlenecks.features
         raw = views[:, train_rows]  # a copy
@@ -244,6 +245,17 @@ class _Training:
         logits: npt.NDArray[np.float32] = self._weights @ features.T
         logits += self._biases
         return logits
+
+
+def _judges(rows: npt.NDArray[np.int64], plan: Plan) -> npt.NDArray[np.int64]:
+    """The validation photos that judge the steps: all of them, or so many that more would hardly judge otherwise.
+
+    Scoring all photos for all classes at each evaluation would grow with the square of the classes.
+    """
+    if len(rows) <= MOST_JUDGES or plan.validation_batch_size < 0:
+        return rows
+    drawn = np.random.default_rng([plan.seed, 4]).choice(rows, MOST_JUDGES, replace=False)
+    return np.asarray(np.sort(drawn), np.int64)
 
 
 def _threads(products: int) -> contextlib.AbstractContextManager[Any]:

@@ -90,7 +90,7 @@ class Plan:
     test_batch_size: int = flag(-1, "Photos in the final test; -1 is all of them.", minimum=-1)
     validation_batch_size: int = flag(
         100,
-        "Photos in each logged validation; -1 is all of them. The best step is chosen on all of them always.",
+        "Photos in each logged validation; -1 is all of them. The best step is chosen on all of them, or on 2,000 where there are more and this is not -1.",
         minimum=-1,
     )
     print_misclassified_test_images: bool = flag(False, "List the test photos that were labelled wrongly.")
