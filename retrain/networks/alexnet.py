@@ -1,0 +1,43 @@
+"""AlexNet in its second form: pixels in, 4,096 features out.
+
+Paper: Krizhevsky, "One weird trick for parallelizing convolutional neural networks" (arXiv 1404.5997, 2014). In the form of
+TF-Slim's `alexnet_v2`: no normalisation, half of the two wide layers left out while training, their weights drawn from a
+normal distribution of 0.005, biases of 0.1.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from retrain.networks.build import Form
+
+SIZES_PX = (224,)
+_CONVOLUTIONS = (  # maps, kernel, stride, padding, whether a maximum over 3 x 3 follows
+    (64, 11, 4, "valid", True),
+    (192, 5, 1, "same", True),
+    (384, 3, 1, "same", False),
+    (384, 3, 1, "same", False),
+    (256, 3, 1, "same", True),
+)
+
+
+def features(keras: Any, image: Any, form: Form) -> Any:
+    """float32 [n, 224, 224, 3], -1..1 -> [n, 4096]."""
+    layers, initializers = keras.layers, keras.initializers
+    x = image
+    for place, (maps, kernel, stride, padding, pooled) in enumerate(_CONVOLUTIONS):
+        x = layers.Conv2D(
+            form.feature_maps or maps if place == 0 else maps, kernel, stride, padding, name=f"conv{place + 1}",
+            kernel_initializer=initializers.GlorotUniform(seed=form.next_seed()),
+            bias_initializer=initializers.Constant(0.1 if place else 0),
+        )(x)  # fmt: skip
+        x = layers.BatchNormalization()(x) if form.batch_norm else x
+        x = layers.Activation(form.activation)(x)
+        x = layers.MaxPooling2D(3, 2)(x) if pooled else x
+    x = layers.Flatten()(x)
+    for name in ("fc6", "fc7"):
+        drawn = initializers.TruncatedNormal(stddev=0.005, seed=form.next_seed())
+        ones = initializers.Constant(0.1)
+        x = layers.Dense(4096, form.activation, kernel_initializer=drawn, bias_initializer=ones, name=name)(x)
+        x = layers.Dropout(0.5, seed=form.next_seed())(x)
+    return x

@@ -1,0 +1,30 @@
+"""LeNet as Caffe's MNIST tutorial has it: grey pixels in, 500 features out.
+
+Paper: LeCun, Bottou, Bengio and Haffner, "Gradient-Based Learning Applied to Document Recognition" (Proc. IEEE 86, 1998).
+Caffe's form (`examples/mnist/lenet_train_test.prototxt`): 20 and 50 maps of 5 x 5 without padding, each halved by a maximum,
+500 units, the only ones with an activation; weights begin as its "xavier" filler draws them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from retrain.networks.build import Form, grey
+
+SIZES_PX = (28, 32)  # the digits as they are, and with the border of the paper
+
+
+def features(keras: Any, image: Any, form: Form) -> Any:
+    """float32 [n, size, size, 3], 0..1 -> [n, 500]."""
+    layers = keras.layers
+
+    def xavier() -> Any:  # Caffe's: evenly within the root of 3 / inputs
+        return keras.initializers.VarianceScaling(1.0, "fan_in", "uniform", seed=form.next_seed())
+
+    x = grey(keras, image)
+    for maps in (form.feature_maps or 20, 50):
+        x = layers.Conv2D(maps, 5, kernel_initializer=xavier(), use_bias=not form.batch_norm)(x)
+        x = layers.BatchNormalization()(x) if form.batch_norm else x
+        x = layers.MaxPooling2D(2)(x)
+    x = layers.Flatten()(x)
+    return layers.Dense(500, form.activation, kernel_initializer=xavier())(x)

@@ -1,0 +1,22 @@
+"""The network of TensorFlow 2's quick start for beginners: grey pixels in, 128 features out.
+
+Flat pixels, 128 units, a fifth of them left out while training (Srivastava and others, "Dropout", JMLR 15, 2014).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from retrain.networks.build import Form, grey
+
+SIZES_PX = (28, 32)
+
+
+def features(keras: Any, image: Any, form: Form) -> Any:
+    """float32 [n, size, size, 3], 0..1 -> [n, 128]."""
+    layers = keras.layers
+    drawn = keras.initializers.GlorotUniform(seed=form.next_seed())
+    x = layers.Flatten()(grey(keras, image))
+    x = layers.Dense(128, form.activation, kernel_initializer=drawn, use_bias=True)(x)
+    x = layers.BatchNormalization()(x) if form.batch_norm else x
+    return layers.Dropout(0.2, seed=form.next_seed())(x)
