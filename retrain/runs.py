@@ -78,6 +78,7 @@ def record_of(
         "extraction": dataclasses.asdict(pace),
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
         "accuracy": outcome.accuracy,
+        "accuracy_of_views": outcome.accuracy_of_views,
         "tested": outcome.tested,
         "interval_95": list(outcome.interval),
         "kept_step": curve.kept_step if curve else None,

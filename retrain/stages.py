@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from retrain import runs
+from retrain import lbfgs, runs
 from retrain.atomic import replacing
 from retrain.backbones.prepare import prepare
 from retrain.backbones.quantized import quantized
@@ -42,6 +42,7 @@ from retrain.progress import Progress
 from retrain.runtimes import choose
 from retrain.scan import few_photo_notes, scan_photos
 from retrain.screen import Screen
+from retrain.snapshots import Snapshot, read_snapshot, snapshot_path, write_snapshot
 from retrain.split import split_photos
 from retrain.store import Store
 from retrain.summaries import Summaries, check_folder
@@ -76,6 +77,10 @@ def retrain(plan: Plan, screen: Screen) -> Outcome:
     if plan.summaries_dir:
         check_folder(Path(plan.summaries_dir))
     check_outputs(plan)
+    if plan.optimizer == "lbfgs":
+        lbfgs.check_installed()
+    if plan.resume:
+        read_snapshot(Path(plan.resume))
     store = Store(Path(plan.bottleneck_dir))
     try:
         with clock.stage("scan"):
@@ -134,8 +139,13 @@ def training_stage(plan: Plan, split: Split, bottlenecks: Bottlenecks, backbone:
         with replacing(path) as scratch:
             graph_exporter.write(scratch, head, backbone, card_of(plan, backbone, split, {}))
 
+    def on_state(snapshot: Snapshot) -> None:
+        path = snapshot_path(plan, snapshot.state["steps"])
+        write_snapshot(path, snapshot)
+        screen.info(f"wrote {path}; --resume={path} goes on from there")
+
     try:
-        head = train(bottlenecks, split.labels, plan, on_evaluation, on_snapshot)
+        head = train(bottlenecks, split.labels, plan, on_evaluation, on_snapshot, on_state)
     finally:
         progress.close()
         if summaries:
@@ -143,7 +153,13 @@ def training_stage(plan: Plan, split: Split, bottlenecks: Bottlenecks, backbone:
     curve = head.curve
     if curve and curve.stopped_early:
         screen.warn("training was stopped; what there is is tested and exported")
-    if curve and curve.kept_step >= 0 and counts[VALIDATION]:
+    if curve and curve.weight_decay is not None:
+        screen.info(f"solved in {curve.kept_step} iterations, with a weight decay of {curve.weight_decay:g}")
+    elif curve and curve.kept_step >= 0 and counts[VALIDATION]:
+        if curve.steps[-1] < plan.how_many_training_steps - 1 and not curve.stopped_early:
+            screen.info(
+                f"ended behind step {curve.steps[-1]}: the validation loss had not fallen for {plan.early_stopping_steps} steps"
+            )
         screen.info(f"kept step {curve.kept_step}, the one with the best validation loss")
     return head
 
@@ -157,6 +173,7 @@ def variants_of(
     if twin is None:
         return {"none": trained}
     backbone, bottlenecks = twin
+    plan = dataclasses.replace(plan, resume="")  # a snapshot is of the other one
     head = train(bottlenecks, split.labels, plan, lambda _: None, lambda _step, _head: None)
     return {"none": trained, "int8": Trained(head, backbone, bottlenecks)}
 
@@ -191,8 +208,21 @@ def test_stage(plan: Plan, split: Split, bottlenecks: Bottlenecks, head: Head, s
     screen.result(f"Final test accuracy = {right / len(rows) * 100:.1f}% (N={len(rows)})")
     if plan.print_misclassified_test_images:
         _print_misclassified(split, rows, guesses, screen)
+    of_views = accuracy_of_views(plan, bottlenecks, head, rows)
+    if of_views is not None:
+        screen.result(f"by the mean of {plan.test_time_views} distorted views of each photo = {of_views * 100:.1f}%")
     best = scores.max(axis=1)
-    return Outcome(right / len(rows), len(rows), wilson_interval(right, len(rows)), guesses, rows, best)
+    interval = wilson_interval(right, len(rows))
+    return Outcome(right / len(rows), len(rows), interval, guesses, rows, best, accuracy_of_views=of_views)
+
+
+def accuracy_of_views(plan: Plan, bottlenecks: Bottlenecks, head: Head, rows: npt.NDArray[np.int64]) -> float | None:
+    """Accuracy of the mean score over --test_time_views; None where there are none."""
+    if not plan.test_time_views:
+        return None
+    views = bottlenecks.features[1 : plan.test_time_views + 1, rows]
+    scores = np.mean([softmax(head.logits(view)) for view in views], axis=0)
+    return float((scores.argmax(axis=1) == bottlenecks.label_ids[rows]).mean())
 
 
 def _print_misclassified(
