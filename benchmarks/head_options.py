@@ -34,7 +34,7 @@ from retrain.bottlenecks import extract  # noqa: E402
 from retrain.head import train  # noqa: E402
 from retrain.lbfgs import Problem, best_decay, solve  # noqa: E402
 from retrain.metrics import wilson_interval  # noqa: E402
-from retrain.nouns import TESTING, TRAINING, Bottlenecks, Scan  # noqa: E402
+from retrain.nouns import TESTING, TRAINING, Bottlenecks, Head, Scan  # noqa: E402
 from retrain.plan import Plan  # noqa: E402
 from retrain.runtimes import choose  # noqa: E402
 from retrain.scan import scan_photos  # noqa: E402
@@ -61,7 +61,7 @@ def features_of(plan: Plan) -> tuple[Scan, np.ndarray]:
     return scan, features
 
 
-def accuracy(head, features: np.ndarray, label_ids: np.ndarray) -> float:
+def accuracy(head: Head, features: np.ndarray, label_ids: np.ndarray) -> float:
     """In percent."""
     return 100 * float((head.logits(features).argmax(axis=1) == label_ids).mean())
 
@@ -101,7 +101,14 @@ def inception(options: argparse.Namespace, scratch: str) -> None:
             archive.extractall(f"{scratch}/text", filter="data")
         source = next(path.parent.parent for path in Path(scratch, "text").rglob("*.txt") if path.parent.name != "text")
     kept = f"{scratch}/bottlenecks"
-    command = [sys.executable, "-m", "retrain.cache", "import", str(source.resolve()), f"--image_dir={photos.resolve()}"]
+    command = [
+        sys.executable,
+        "-m",
+        "retrain.cache",
+        "import",
+        str(source.resolve()),
+        f"--image_dir={photos.resolve()}",
+    ]
     done = subprocess.run([*command, f"--bottleneck_dir={kept}"], cwd=ROOT, capture_output=True, text=True, check=False)
     print(done.stdout + done.stderr)
     plan = Plan(str(photos), bottleneck_dir=kept, optimizer="lbfgs")

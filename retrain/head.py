@@ -209,9 +209,7 @@ class _Training:
         seeds = (plan.seed, [plan.seed, 1], [plan.seed, 2], [plan.seed, 4])  # 3 is the test's
         self._rngs = [np.random.default_rng(seed) for seed in seeds]
         self._sampler = Sampler(bottlenecks.label_ids[train_rows], classes, plan.train_batch_size, self._rngs[0])
-        self._validation_sampler = Sampler(
-            self._validation_ids, classes, plan.validation_batch_size, self._rngs[1]
-        )
+        self._validation_sampler = Sampler(self._validation_ids, classes, plan.validation_batch_size, self._rngs[1])
         self._view_rng = self._rngs[2]
         self._network = Network(
             (raw.shape[-1], *plan.hidden_layers, classes),
@@ -329,7 +327,9 @@ class _Training:
             "next": [self._sampler.place, self._validation_sampler.place],
             "rngs": [rng.bit_generator.state for rng in self._rngs],
         }
-        return Snapshot(asked_of(self._plan), self._digest(), state, {name: array.copy() for name, array in arrays.items()})
+        return Snapshot(
+            asked_of(self._plan), self._digest(), state, {name: array.copy() for name, array in arrays.items()}
+        )
 
     def resume(self, path: Path) -> int:
         """Goes on from a snapshot; gives the number of steps it has.

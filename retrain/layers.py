@@ -6,6 +6,7 @@ layers it is the original's one layer, and weights begin at zero; with them they
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -45,7 +46,7 @@ class Network:
         self._rng = rng or np.random.default_rng(0)
         start = first_weights or np.random.default_rng(0)
         self.parameters: list[Array] = []
-        for place, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        for place, (inputs, outputs) in enumerate(itertools.pairwise(sizes)):
             if len(sizes) == 2:
                 weights = np.zeros((outputs, inputs), np.float32)
             else:
@@ -100,7 +101,8 @@ class Network:
 
     def _forward(self, features: Array) -> tuple[list[Array], list[Array | None]]:
         """What goes into each layer, and of each hidden one what dropout multiplied it by."""
-        flows, masks = [features.T], list[Array | None]()
+        flows: list[Array] = [features.T]
+        masks: list[Array | None] = []
         for place in range(0, len(self.parameters) - 2, 2):
             flow = ACTIVATIONS[self._activation](self.parameters[place] @ flows[-1] + self.parameters[place + 1])
             mask = None
@@ -114,7 +116,9 @@ class Network:
 
     def _slope(self, flow: Array, mask: Array | None) -> Array:
         """The activation's slope where it gave `flow`, dropout's factor included."""
-        plain = flow if mask is None else flow * np.float32(1 - self._dropout)  # 0 where it was left out, as its mask is
+        plain = (
+            flow if mask is None else flow * np.float32(1 - self._dropout)
+        )  # 0 where it was left out, as its mask is
         slope: Array
         if self._activation == "relu":
             slope = (plain > 0).astype(np.float32)

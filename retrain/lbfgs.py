@@ -48,9 +48,7 @@ def check_installed() -> None:
         )
 
 
-def solve(
-    problem: Problem, decay: float, start: Array | None = None, gradient: float = _GRADIENT
-) -> tuple[Array, int]:
+def solve(problem: Problem, decay: float, start: Array | None = None, gradient: float = _GRADIENT) -> tuple[Array, int]:
     """Finds the optimum.
 
     Args:

@@ -18,7 +18,7 @@ TRAINING, VALIDATION, TESTING = range(3)
 ACTIVATIONS: dict[str, Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]] = {
     "relu": lambda flow: np.maximum(flow, np.float32(0)),
     "sigmoid": lambda flow: (1 + np.tanh(flow / 2)) / 2,  # 1 / (1 + e^-x), which overflows
-    "tanh": lambda flow: np.tanh(flow),
+    "tanh": np.tanh,
 }
 
 

@@ -87,9 +87,9 @@ class Adam:
         for parameter, gradient, mean, square in zip(
             parameters, gradients, self.slots[:half], self.slots[half:], strict=True
         ):
-            mean += (gradient - mean) * np.float32(1 - _BETA_1)
-            square += (gradient * gradient - square) * np.float32(1 - _BETA_2)
-            parameter -= alpha * mean / (np.sqrt(square) + np.float32(_EPSILON))  # noqa: PLW2901 - in place
+            np.add(mean, (gradient - mean) * np.float32(1 - _BETA_1), out=mean)
+            np.add(square, (gradient * gradient - square) * np.float32(1 - _BETA_2), out=square)
+            np.subtract(parameter, alpha * mean / (np.sqrt(square) + np.float32(_EPSILON)), out=parameter)
 
 
 def optimizer_of(plan: Plan, parameters: Arrays) -> Optimizer:

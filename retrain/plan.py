@@ -106,9 +106,7 @@ class Plan:
         "", "Layers between the features and the softmax layer, units of each with commas: 128,64; left out, none."
     )
     activation: str = flag("relu", "Of the hidden layers.", choices=("relu", "sigmoid", "tanh"))
-    dropout: float = flag(
-        0.0, "Share of the hidden units that each training step leaves out.", minimum=0, maximum=0.99
-    )
+    dropout: float = flag(0.0, "Share of the hidden units that each training step leaves out.", minimum=0, maximum=0.99)
     label_smoothing: float = flag(
         0.0, "Share of each photo's label that goes to all classes alike while training.", minimum=0, maximum=0.99
     )

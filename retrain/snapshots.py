@@ -100,7 +100,9 @@ def write_snapshot(path: Path, snapshot: Snapshot) -> None:
         with replacing(path) as scratch, scratch.open("wb") as file:
             np.savez(file, meta=np.array(json.dumps(meta)), **snapshot.arrays)
     except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror or error}; make room, or leave out --snapshot_steps") from None
+        raise RunError(
+            f"cannot write {path}: {error.strerror or error}; make room, or leave out --snapshot_steps"
+        ) from None
 
 
 def read_snapshot(path: Path) -> Snapshot:

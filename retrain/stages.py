@@ -31,6 +31,7 @@ from retrain.nouns import (
     VALIDATION,
     Backbone,
     Bottlenecks,
+    Curve,
     Head,
     Outcome,
     Photo,
@@ -150,18 +151,25 @@ def training_stage(plan: Plan, split: Split, bottlenecks: Bottlenecks, backbone:
         progress.close()
         if summaries:
             summaries.close()
-    curve = head.curve
-    if curve and curve.stopped_early:
-        screen.warn("training was stopped; what there is is tested and exported")
-    if curve and curve.weight_decay is not None:
-        screen.info(f"solved in {curve.kept_step} iterations, with a weight decay of {curve.weight_decay:g}")
-    elif curve and curve.kept_step >= 0 and counts[VALIDATION]:
-        if curve.steps[-1] < plan.how_many_training_steps - 1 and not curve.stopped_early:
-            screen.info(
-                f"ended behind step {curve.steps[-1]}: the validation loss had not fallen for {plan.early_stopping_steps} steps"
-            )
-        screen.info(f"kept step {curve.kept_step}, the one with the best validation loss")
+    if head.curve:
+        for line in ending_lines(plan, head.curve, counts[VALIDATION] > 0):
+            screen.info(line)
+        if head.curve.stopped_early:
+            screen.warn("training was stopped; what there is is tested and exported")
     return head
+
+
+def ending_lines(plan: Plan, curve: Curve, validated: bool) -> list[str]:
+    """How training ended, for people."""
+    if curve.weight_decay is not None:
+        return [f"solved in {curve.kept_step} iterations, with a weight decay of {curve.weight_decay:g}"]
+    if curve.kept_step < 0 or not validated:
+        return []
+    lines = [f"kept step {curve.kept_step}, the one with the best validation loss"]
+    if curve.steps[-1] < plan.how_many_training_steps - 1 and not curve.stopped_early:
+        patience = plan.early_stopping_steps
+        lines[:0] = [f"ended behind step {curve.steps[-1]}: the validation loss had not fallen for {patience} steps"]
+    return lines
 
 
 def variants_of(

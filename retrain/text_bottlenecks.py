@@ -59,7 +59,8 @@ def read_folder(folder: Path, image_dir: Path) -> tuple[list[TextBottleneck], li
     usual = {network: counter.most_common(1)[0][0] for network, counter in widths.items()}
     odd = [one for one in found if len(one.values) != usual[one.network]]
     skipped += [
-        Skipped(str(one.path), "cut off", f"{len(one.values)} numbers, the others have {usual[one.network]}") for one in odd
+        Skipped(str(one.path), "cut off", f"{len(one.values)} numbers, the others have {usual[one.network]}")
+        for one in odd
     ]
     return [one for one in found if len(one.values) == usual[one.network]], skipped
 
@@ -73,19 +74,18 @@ def rows_of(found: list[TextBottleneck]) -> dict[str, list[tuple[str, npt.NDArra
 
 
 def _read(path: Path, image_dir: Path) -> TextBottleneck | Skipped:
-    for name, network in _meanings(path.name.removesuffix(".txt")):
-        photo = image_dir / path.parent.name / name
-        if photo.is_file():
-            break
-    else:
-        return Skipped(str(path), "no such photo", f"none of that name in {image_dir / path.parent.name}")
+    folder = image_dir / path.parent.name
+    meanings = [pair for pair in _meanings(path.name.removesuffix(".txt")) if (folder / pair[0]).is_file()]
+    if not meanings:
+        return Skipped(str(path), "no such photo", f"none of that name in {folder}")
     try:
         values = np.array([float(word) for word in path.read_text("ascii").split(",")], np.float64).astype(np.float32)
     except (OSError, ValueError) as error:
         return Skipped(str(path), "not numbers with commas", " ".join(str(error).split())[:80])
     if not np.isfinite(values).all():
         return Skipped(str(path), "not numbers with commas", "some are not finite")
-    return TextBottleneck(path, network, photo, values)
+    name, network = meanings[0]
+    return TextBottleneck(path, network, folder / name, values)
 
 
 def _meanings(stem: str) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,13 @@ from label_image.errors import UserError
 
 _MOST_UNITS = 65_536
 # What each --lr_policy needs; what it does not need is refused, for then another policy was meant.
-_POLICY_NUMBERS = {"fixed": (), "step": ("gamma", "stepsize"), "inv": ("gamma", "power"), "exp": ("gamma",), "cosine": ()}
+_POLICY_NUMBERS = {
+    "fixed": (),
+    "step": ("gamma", "stepsize"),
+    "inv": ("gamma", "power"),
+    "exp": ("gamma",),
+    "cosine": (),
+}
 _OF_POLICIES = ("gamma", "power", "stepsize")
 # What lbfgs has no use for, and the value that says nothing.
 _NOT_OF_LBFGS = {

@@ -67,7 +67,11 @@ def test_what_can_not_be_meant_is_one_line(changes, message):
 
 
 def test_hidden_units_are_read_with_or_without_spaces():
-    assert hidden_units_of("128, 64") == hidden_units_of("128,64") == Plan(image_dir="x", hidden_units="128,64").hidden_layers
+    assert (
+        hidden_units_of("128, 64")
+        == hidden_units_of("128,64")
+        == Plan(image_dir="x", hidden_units="128,64").hidden_layers
+    )
 
 
 # Training
@@ -77,7 +81,9 @@ def ring(n=300):
     """A disc in a ring: no line sets them apart."""
     data = bottlenecks(classes=2, a_list=(n, 60, 60), width=2)
     rng = np.random.default_rng(8)
-    radius = np.where(data.label_ids == 0, rng.uniform(0, 1, len(data.label_ids)), rng.uniform(2, 3, len(data.label_ids)))
+    radius = np.where(
+        data.label_ids == 0, rng.uniform(0, 1, len(data.label_ids)), rng.uniform(2, 3, len(data.label_ids))
+    )
     angle = rng.uniform(0, 2 * np.pi, len(radius))
     features = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
     return dataclasses.replace(data, features=features[None].astype(np.float32))
@@ -102,7 +108,9 @@ def test_hidden_layers_learn_what_a_line_can_not(activation):
 def test_weight_decay_makes_weights_small_and_leaves_biases():
     data = bottlenecks(apart=1.0)
     sizes = {
-        decay: np.abs(trained(data, plan_of(weight_decay=decay, learning_rate=0.3, how_many_training_steps=400)).weights).sum()
+        decay: np.abs(
+            trained(data, plan_of(weight_decay=decay, learning_rate=0.3, how_many_training_steps=400)).weights
+        ).sum()
         for decay in ("0", "0.1", "1")
     }
     assert sizes["0"] > 1.5 * sizes["0.1"] > 3 * sizes["1"] > 0
@@ -123,7 +131,9 @@ def test_weight_decay_means_the_same_for_each_optimizer(optimizer):
 def test_label_smoothing_keeps_scores_from_certainty():
     data = bottlenecks(apart=8.0)
     plan = plan_of(how_many_training_steps=2000, learning_rate=1.0, eval_step_interval=500, validation_percentage=0)
-    data = dataclasses.replace(data, lists=np.where(data.lists == 1, 0, data.lists).astype(np.int8))  # the last step is kept
+    data = dataclasses.replace(
+        data, lists=np.where(data.lists == 1, 0, data.lists).astype(np.int8)
+    )  # the last step is kept
     sure, smooth = (trained(data, dataclasses.replace(plan, label_smoothing=share)) for share in (0.0, 0.3))
     logits = smooth.logits(data.features[0])
     scores = np.exp(logits - logits.max(axis=1, keepdims=True))
@@ -138,7 +148,9 @@ def test_training_ends_when_the_validation_loss_has_not_fallen():
     head = trained(data, plan)
     assert head.curve.steps[-1] == head.curve.kept_step + 100 < 3999
     assert not head.curve.stopped_early
-    patient = trained(data, dataclasses.replace(plan, early_stopping_steps=0, how_many_training_steps=head.curve.steps[-1] + 1))
+    patient = trained(
+        data, dataclasses.replace(plan, early_stopping_steps=0, how_many_training_steps=head.curve.steps[-1] + 1)
+    )
     assert patient.weights.tobytes() == head.weights.tobytes()
 
 
@@ -194,15 +206,20 @@ def test_hidden_layers_are_exported_and_proven(retrain, colour_photos, model_dir
     assert layer["activations"].tolist() == [activation] * 2
     assert [layer[f"hidden_{number}_weights"].shape for number in (1, 2)] == [(3, 8), (8, 5)]
     assert layer["weights"].shape == (5, 3)
-    answers = [Classifier(tmp_path / "tf_files" / name).classify(photo).scores for name in ("retrained.tflite", "retrained_graph.pb")]
+    answers = [
+        Classifier(tmp_path / "tf_files" / name).classify(photo).scores
+        for name in ("retrained.tflite", "retrained_graph.pb")
+    ]
     np.testing.assert_allclose(*answers, atol=1e-5)
     assert answers[0].argmax() == 0
     # What TensorFlow has not run with such a head is run again; what it has run is compared to the bit.
-    again = run(retrain, colour_photos, model_dir, "--hidden_units=8,5", f"--activation={activation}", "--optimizer=adam")
+    again = run(
+        retrain, colour_photos, model_dir, "--hidden_units=8,5", f"--activation={activation}", "--optimizer=adam"
+    )
     assert "bit by bit the graph that TensorFlow ran before" in again.stdout
 
 
-def test_a_graph_with_a_hidden_layer_swapped_is_not_taken_for_the_same(trained, model_dir, tmp_path):  # noqa: F811 - the fixture
+def test_a_graph_with_a_hidden_layer_swapped_is_not_taken_for_the_same(trained, model_dir, tmp_path):
     from retrain.backbones.prepare import prepare
 
     backbone = prepare(Plan(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)), print)

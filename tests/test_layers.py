@@ -12,8 +12,9 @@ def network(activation="tanh", sizes=(6, 5, 4, 3), **settings):
     made = Network(sizes, activation, first_weights=np.random.default_rng(3), **settings)
     made.parameters = [parameter.astype(np.float64) for parameter in made.parameters]
     rng = np.random.default_rng(4)
-    for parameter in made.parameters:  # biases too, so that none is at a place of symmetry
-        parameter += rng.normal(0, 0.3, parameter.shape)
+    made.parameters = [
+        p + rng.normal(0, 0.3, p.shape) for p in made.parameters
+    ]  # biases too: none is at a place of symmetry
     return made
 
 

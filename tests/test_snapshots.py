@@ -76,8 +76,14 @@ def snapshot(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"learning_rate": 0.5}, "it was made with --learning_rate=0.01, and now it is --learning_rate=0.5; give the same"),
-        ({"optimizer": "momentum", "momentum": 0.5}, "it was made with --optimizer=sgd, and now it is --optimizer=momentum"),
+        (
+            {"learning_rate": 0.5},
+            "it was made with --learning_rate=0.01, and now it is --learning_rate=0.5; give the same",
+        ),
+        (
+            {"optimizer": "momentum", "momentum": 0.5},
+            "it was made with --optimizer=sgd, and now it is --optimizer=momentum",
+        ),
         ({"weight_decay": "0.1"}, "it was made with no --weight_decay, and now it is --weight_decay=0.1"),
         ({"hidden_units": "5"}, "it was made with no --hidden_units"),
         ({"seed": 3}, "--seed=0, and now it is --seed=3"),
@@ -133,4 +139,6 @@ def test_a_run_that_is_resumed_leaves_the_same_files(retrain, colour_photos, mod
     assert {name: (tmp_path / "tf_files" / name).read_bytes() for name in files} == whole
     refused = retrain(*words, "--how_many_training_steps=200", f"--resume={path}", "--split_seed=5")
     assert (refused.returncode, refused.stderr.count("\n")) == (2, refused.stderr.count("\n"))
-    assert refused.stderr.splitlines()[-1].startswith(f"retrain: cannot resume from {path}: it was trained on other photos")
+    assert refused.stderr.splitlines()[-1].startswith(
+        f"retrain: cannot resume from {path}: it was trained on other photos"
+    )

@@ -45,7 +45,10 @@ def write(path: Path, head: Head, backbone: Backbone, card: Card) -> None:
 
 
 def _dense(
-    model: TfliteModel, flow: int, layer: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]], names: tuple[str, str]
+    model: TfliteModel,
+    flow: int,
+    layer: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]],
+    names: tuple[str, str],
 ) -> int:
     """Appends flow @ weights + biases; gives the index of what comes out."""
     (weights, biases), (name, out) = layer, names
