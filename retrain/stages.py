@@ -151,19 +151,18 @@ def training_stage(plan: Plan, split: Split, bottlenecks: Bottlenecks, backbone:
         progress.close()
         if summaries:
             summaries.close()
-    if head.curve:
-        for line in ending_lines(plan, head.curve, counts[VALIDATION] > 0):
-            screen.info(line)
-        if head.curve.stopped_early:
-            screen.warn("training was stopped; what there is is tested and exported")
+    if head.curve and head.curve.stopped_early:
+        screen.warn("training was stopped; what there is is tested and exported")
+    for line in ending_lines(plan, head.curve, counts[VALIDATION] > 0):
+        screen.info(line)
     return head
 
 
-def ending_lines(plan: Plan, curve: Curve, validated: bool) -> list[str]:
+def ending_lines(plan: Plan, curve: Curve | None, validated: bool) -> list[str]:
     """How training ended, for people."""
-    if curve.weight_decay is not None:
+    if curve and curve.weight_decay is not None:
         return [f"solved in {curve.kept_step} iterations, with a weight decay of {curve.weight_decay:g}"]
-    if curve.kept_step < 0 or not validated:
+    if curve is None or curve.kept_step < 0 or not validated:
         return []
     lines = [f"kept step {curve.kept_step}, the one with the best validation loss"]
     if curve.steps[-1] < plan.how_many_training_steps - 1 and not curve.stopped_early:
