@@ -1,9 +1,10 @@
 """Bottlenecks in, a trained Head out: the original's softmax layer, in memory, in NumPy.
 
-Gradient descent on cross-entropy, or what --optimizer asks for; hidden layers if asked for (`layers`). A batch draws the class first and then a photo of it, with replacement, so that uneven
-classes weigh the same, as the original did (its retrain.py). Features are standardised inside the layer and the scaling is
-folded into the weights at the end. The step with the best loss on the whole validation list is kept. Weights begin at
-zero: the loss is convex, so nothing is gained by the original's random start, and a run is repeatable.
+Gradient descent on cross-entropy, or what --optimizer asks for; hidden layers if asked for (`layers`). A batch draws the class
+first and then a photo of it, with replacement, so that uneven classes weigh the same, as the original did (its retrain.py).
+Features are standardised inside the layer and the scaling is folded into the weights at the end. The step with the best loss
+on the whole validation list is kept. Without hidden layers weights begin at zero: the loss is convex, so nothing is gained by
+the original's random start, and a run is repeatable.
 """
 
 from __future__ import annotations
@@ -24,14 +25,15 @@ from retrain.metrics import accuracy, cross_entropy, hits, losses, mean
 from retrain.nouns import TRAINING, VALIDATION, Bottlenecks, Curve, Dense, Head
 from retrain.optimizers import optimizer_of
 from retrain.plan import Plan
+from retrain.sampler import Sampler
 from retrain.schedule import rate_at
 from retrain.snapshots import Snapshot, asked_of, digest_of, read_snapshot
+from retrain.standardiser import Standardiser
 from retrain.threads import one_thread_for
 
-Batch = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]  # standardised features [n, width], label ids [n]
+__all__ = ["Evaluation", "Sampler", "Standardiser", "balanced_shares", "train"]
 
-_DRAWN_AHEAD = 25_600  # photos drawn in one call, at least one batch: 256 steps of 100
-_ROWS_AT_ONCE = 512
+Batch = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]  # standardised features [n, width], label ids [n]
 
 
 @dataclass(frozen=True)
@@ -48,72 +50,6 @@ class Evaluation:
     biases: npt.NDArray[np.float32]  # [classes]
     train_logits: npt.NDArray[np.float32]  # [batch, classes]
     validation_logits: npt.NDArray[np.float32]
-
-
-class Standardiser:
-    """Centres each feature and divides it by the root of its variance plus the median variance of all.
-
-    So the features are of one size, but those that hardly vary are not blown up to it: plain standardisation lowers the
-    accuracy by half a point on average (docs/decisions.md). A feature that never varies stays 0.
-    """
-
-    def __init__(self, features: npt.NDArray[np.float32]) -> None:
-        flat = features.reshape(-1, features.shape[-1])
-        centre = flat.mean(axis=0, dtype=np.float64)
-        variance = np.zeros_like(centre)
-        for start in range(0, len(flat), _ROWS_AT_ONCE):  # in pieces: float64 of all of it would not fit
-            variance += np.square(flat[start : start + _ROWS_AT_ONCE] - centre).sum(axis=0) / len(flat)
-        spread = np.sqrt(variance + np.median(variance))
-        self.mean: npt.NDArray[np.float32] = centre.astype(np.float32)
-        self.scale: npt.NDArray[np.float32] = np.where(variance > 1e-12, 1 / np.maximum(spread, 1e-6), 0).astype(
-            np.float32
-        )
-
-    def __call__(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """float32 [..., width] -> float32 [..., width]; works in place, a copy of all features is a lot."""
-        features -= self.mean
-        features *= self.scale
-        return features
-
-    def folded(
-        self, weights: npt.NDArray[np.float32], biases: npt.NDArray[np.float32]
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """The weights and biases that do the same on features as they are."""
-        plain = weights * self.scale[:, None]
-        shift = self.mean.astype(np.float64) @ plain.astype(np.float64)
-        return plain, (biases - shift).astype(np.float32)
-
-
-class Sampler:
-    """Draws photos class first, then within the class, with replacement; or all of them once where size is -1."""
-
-    def __init__(self, label_ids: npt.NDArray[np.int64], classes: int, size: int, rng: np.random.Generator) -> None:
-        self._all = np.arange(len(label_ids))
-        self._size, self._rng = size, rng
-        counts = np.bincount(label_ids, minlength=classes)
-        self._present = np.flatnonzero(counts)  # classes that have photos
-        self._counts = counts[self._present]
-        self._starts = np.cumsum(self._counts) - self._counts
-        self._order = np.argsort(label_ids, kind="stable")  # photos by class; a class begins at its start
-        self.drawn = np.zeros((0, max(size, 0)), np.int64)
-        self.place = 0  # of the next batch in `drawn`
-
-    def draw(self) -> npt.NDArray[np.int64]:
-        """int64 [size]: places in the list it was made with."""
-        if self._size < 0 or not len(self._all):
-            return self._all
-        if self.place == len(self.drawn):
-            shape = (max(1, _DRAWN_AHEAD // self._size), self._size)
-            classes = self._rng.integers(len(self._present), size=shape)
-            within = (self._rng.random(shape) * self._counts[classes]).astype(np.int64)
-            self.drawn, self.place = self._order[self._starts[classes] + within], 0
-        self.place += 1
-        drawn: npt.NDArray[np.int64] = self.drawn[self.place - 1]
-        return drawn
-
-    def go_to(self, drawn: npt.NDArray[np.int64], place: int) -> None:
-        """Goes on where another one was."""
-        self.drawn, self.place = drawn, place
 
 
 def train(
