@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -147,7 +148,7 @@ def _write_plain(kind: str, path: Path, write: Callable[[Path], object]) -> Expo
 
 def _save_layer(path: Path, head: Head) -> None:
     with path.open("wb") as file:
-        arrays = {"weights": head.weights, "biases": head.biases, "labels": np.array(head.labels)}
+        arrays: dict[str, Any] = {"weights": head.weights, "biases": head.biases, "labels": np.array(head.labels)}
         for number, layer in enumerate(head.hidden, 1):
             arrays |= {f"hidden_{number}_weights": layer.weights, f"hidden_{number}_biases": layer.biases}
         if head.hidden:

@@ -14,6 +14,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -250,7 +251,7 @@ class _Training:
     def snapshot(self, steps: int) -> Snapshot:
         """All that the next step depends on."""
         kept = self._kept
-        arrays = {
+        arrays: dict[str, npt.NDArray[Any]] = {
             "points": np.array(self._points, np.float64).reshape(-1, 5),
             **{f"sampler_{place}": drawn for place, drawn in enumerate(self._samplers_drawn())},
             **_numbered("parameter", self._network.parameters),
@@ -282,7 +283,7 @@ class _Training:
         self._points = [tuple(row) for row in arrays["points"].tolist()]
         if state["kept"]:
             layers = tuple(arrays[f"kept_{place}"] for place in range(len(self._network.parameters)))
-            self._kept = _Kept(*state["kept"], layers)
+            self._kept = _Kept(state["kept"][0], state["kept"][1], layers)
         for place, sampler in enumerate((self._sampler, self._validation_sampler)):
             sampler.go_to(arrays[f"sampler_{place}"], state["next"][place])
         for rng, known in zip(self._rngs, state["rngs"], strict=True):

@@ -80,7 +80,7 @@ class Network:
           an array for each parameter, of its shape.
         """
         flows, masks = self._forward(features)
-        error = self.parameters[-2] @ flows[-1]
+        error: Array = self.parameters[-2] @ flows[-1]
         error += self.parameters[-1]
         error -= error.max(axis=0)
         np.exp(error, out=error)
@@ -93,7 +93,8 @@ class Network:
         error *= factor / np.float32(len(label_ids))
         gradients: list[Array] = []
         for place in range(len(flows) - 1, -1, -1):
-            gradients[:0] = [error @ flows[place].T, error.sum(axis=1, keepdims=True)]
+            gradients.insert(0, error.sum(axis=1, keepdims=True))
+            gradients.insert(0, error @ flows[place].T)
             if place:
                 error = self.parameters[2 * place].T @ error
                 error *= self._slope(flows[place], masks[place - 1])
@@ -105,10 +106,10 @@ class Network:
         masks: list[Array | None] = []
         for place in range(0, len(self.parameters) - 2, 2):
             flow = ACTIVATIONS[self._activation](self.parameters[place] @ flows[-1] + self.parameters[place + 1])
-            mask = None
+            mask: Array | None = None
             if self._dropout:
                 kept = self._rng.random(flow.shape, np.float32) >= np.float32(self._dropout)
-                mask = kept / np.float32(1 - self._dropout)
+                mask = kept.astype(np.float32) / np.float32(1 - self._dropout)
                 flow = flow * mask
             flows.append(flow)
             masks.append(mask)
@@ -119,9 +120,8 @@ class Network:
         plain = (
             flow if mask is None else flow * np.float32(1 - self._dropout)
         )  # 0 where it was left out, as its mask is
-        slope: Array
         if self._activation == "relu":
-            slope = (plain > 0).astype(np.float32)
+            slope: Array = (plain > 0).astype(np.float32)
         elif self._activation == "sigmoid":
             slope = plain * (1 - plain)
         else:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -83,8 +84,9 @@ def best_decay(problem: Problem, views: int = 1) -> float:
     for decay in DECAYS:
         each = np.zeros(len(fold_of))
         for place, ((fit, left_out), (_, rows)) in enumerate(zip(folds, parts, strict=True)):
-            layers[place], _ = _solve(fit, decay, layers[place], _ROUGH)
-            each[rows] = left_out.surprises(layers[place])
+            layer, _ = _solve(fit, decay, layers[place], _ROUGH)
+            layers[place] = layer
+            each[rows] = left_out.surprises(layer)
         seen.append(each.reshape(views, -1).mean(axis=0))
         if len(seen) > 1 and seen[-1].mean() > seen[-2].mean():
             break
@@ -104,7 +106,7 @@ class _Terms:
     def __init__(self, problem: Problem, precision: type[np.float32 | np.float64] = np.float64) -> None:
         # Of the features only, and so of the two large products.
         self.count = len(problem.label_ids)
-        self._features = problem.features.astype(precision)
+        self._features: npt.NDArray[Any] = problem.features.astype(precision)
         self._wanted = np.full((self.count, problem.classes), problem.smoothing / problem.classes)
         self._wanted[np.arange(self.count), problem.label_ids] += 1 - problem.smoothing
         shares = np.ones(self.count) if problem.shares is None else problem.shares.astype(np.float64)
@@ -125,11 +127,13 @@ class _Terms:
 
     def surprises(self, layer: Array) -> Array:
         """float64 [n]: the cross-entropy of each photo."""
-        return -(self._wanted * self._logs(layer) * self._shares).sum(axis=1)
+        surprises: Array = -(self._wanted * self._logs(layer) * self._shares).sum(axis=1)
+        return surprises
 
     def _logs(self, layer: Array) -> Array:
         """Logarithms of the probabilities, [n, classes]."""
-        logits = self._features @ layer[:, :-1].T.astype(self._features.dtype) + layer[:, -1]
+        weights: npt.NDArray[Any] = layer[:, :-1].T.astype(self._features.dtype)
+        logits: Array = self._features @ weights + layer[:, -1]
         logits -= logits.max(axis=1, keepdims=True)
         logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
         return logits

@@ -17,7 +17,7 @@ LISTS = ("training", "validation", "testing")  # the original's names; a list's 
 TRAINING, VALIDATION, TESTING = range(3)
 ACTIVATIONS: dict[str, Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]] = {
     "relu": lambda flow: np.maximum(flow, np.float32(0)),
-    "sigmoid": lambda flow: (1 + np.tanh(flow / 2)) / 2,  # 1 / (1 + e^-x), which overflows
+    "sigmoid": lambda flow: np.float32(0.5) * (1 + np.tanh(np.float32(0.5) * flow)),  # 1 / (1 + e^-x), which overflows
     "tanh": np.tanh,
 }
 

@@ -98,7 +98,8 @@ def write_snapshot(path: Path, snapshot: Snapshot) -> None:
     meta = {"format": FORMAT, "asked": snapshot.asked, "digest": snapshot.digest, "state": snapshot.state}
     try:
         with replacing(path) as scratch, scratch.open("wb") as file:
-            np.savez(file, meta=np.array(json.dumps(meta)), **snapshot.arrays)
+            arrays: dict[str, Any] = {"meta": np.array(json.dumps(meta)), **snapshot.arrays}
+            np.savez(file, **arrays)
     except OSError as error:
         raise RunError(
             f"cannot write {path}: {error.strerror or error}; make room, or leave out --snapshot_steps"
@@ -112,7 +113,7 @@ def read_snapshot(path: Path) -> Snapshot:
       UserError: there is none, or it is no whole snapshot.
     """
     try:
-        with np.load(path, allow_pickle=False) as found:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as found:
             arrays = {name: found[name] for name in found.files}
         meta = json.loads(str(arrays.pop("meta")))
         if meta["format"] != FORMAT:

@@ -49,10 +49,9 @@ def read_folder(folder: Path, image_dir: Path) -> tuple[list[TextBottleneck], li
     Returns:
       what could be read, by path; and what not, with the reason.
     """
-    found, skipped = [], []
-    for path in sorted(folder.glob("*/*.txt")):
-        read = _read(path, image_dir)
-        (found if isinstance(read, TextBottleneck) else skipped).append(read)
+    read = [_read(path, image_dir) for path in sorted(folder.glob("*/*.txt"))]
+    found = [one for one in read if isinstance(one, TextBottleneck)]
+    skipped = [one for one in read if isinstance(one, Skipped)]
     widths: dict[str, Counter[int]] = {}
     for one in found:
         widths.setdefault(one.network, Counter())[len(one.values)] += 1
