@@ -1,4 +1,4 @@
-# `make demo` does the main job on drawn flowers; `make test` runs the tests. Both set up what they need in .venv.
+# `make demo` does the main job on drawn flowers; `make test` runs the tests; `make bench` measures. Each sets up what it needs in .venv.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -8,7 +8,7 @@ FLOWERS := tf_files/flower_photos
 GRAPH := tf_files/retrained.tflite
 LIGHT := .venv-light/bin/python
 
-.PHONY: demo test check docs flowers light clean
+.PHONY: demo test bench check docs pictures flowers light clean
 
 demo: .venv/installed
 	@echo "--- drawing pictures to try the tool on"
@@ -25,6 +25,9 @@ demo: .venv/installed
 test: .venv/installed-test
 	$(BIN)/python -m pytest -n 2
 
+bench: .venv/installed
+	$(BIN)/python -m benchmarks
+
 check: .venv/installed-check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -34,6 +37,9 @@ check: .venv/installed-check
 
 docs: .venv/installed
 	$(BIN)/python tools/docs.py
+
+pictures: .venv/installed-test
+	$(BIN)/python tools/pictures.py --photos $(FLOWERS)
 
 flowers: .venv/installed
 	$(BIN)/python -m retrain.flower_photos --out $(FLOWERS)

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -26,7 +27,7 @@ ARCHITECTURES = "efficientnet_lite0,mobilenet_0.25_128,mobilenet_0.25_224,mobile
 EXPORTS = ("retrained.tflite", "retrained_graph.pb", "saved_model")
 
 
-def trained(photos: Path, folder: Path, architecture: str) -> dict:
+def trained(photos: Path, folder: Path, architecture: str) -> dict[str, Any]:
     """Runs the job with all exports; returns its record."""
     command = [
         sys.executable,
@@ -41,7 +42,8 @@ def trained(photos: Path, folder: Path, architecture: str) -> dict:
     if done.returncode:
         sys.exit(done.stderr)
     (path,) = re.findall(r"^wrote (.*run\.json)$", done.stdout, re.MULTILINE)
-    return json.loads((folder / path).read_text("utf-8"))
+    record: dict[str, Any] = json.loads((folder / path).read_text("utf-8"))
+    return record
 
 
 def main() -> None:

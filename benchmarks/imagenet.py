@@ -31,6 +31,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         plan = Plan(image_dir="-", architecture=options.architecture, model_dir=scratch, offline=True)
         backbone, network = prepare(plan, print), network_of(plan)
+        assert backbone.tflite is not None
+        assert network.classifier is not None
         runner = LitertRunner(backbone.tflite)
         weights, biases = network.classifier
         right = tested = 0

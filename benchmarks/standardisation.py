@@ -79,7 +79,7 @@ def main() -> None:
                 plan = Plan(str(photos), name, model_dir=f"{scratch}/models", bottleneck_dir=f"{scratch}/bottlenecks")
                 means = []
                 for kind in (Plain, ours):
-                    head.Standardiser = kind
+                    head.Standardiser = kind  # type: ignore[misc]
                     means.append(statistics.mean(accuracies(plan, options.splits)))
                 print(f"| {photos.name} | {name} | {means[0]:.1f} | {means[1]:.1f} |", flush=True)
 

@@ -142,7 +142,7 @@ class Classifier:
     def _answer(self, image: str | Path | bytes, runner: Runner) -> Prediction:
         name = "" if isinstance(image, bytes) else str(image)
         try:
-            ready = self._ready(image)
+            ready = self.ready(image)
         except PhotoError as error:
             return Prediction(name, (), np.zeros(0, np.float32), 0.0, error)
         start = time.perf_counter()
@@ -151,7 +151,7 @@ class Classifier:
         scores = _finished(raw, self.card.output)
         return Prediction(name, self._labels_for(len(scores)), scores, seconds)
 
-    def _ready(self, image: str | Path | bytes) -> npt.NDArray[np.float32] | bytes:
+    def ready(self, image: str | Path | bytes) -> npt.NDArray[np.float32] | bytes:
         """A photo as the network takes it, without a batch; the file's bytes where it reads them itself."""
         card = self.card
         if card.dtype == "string":

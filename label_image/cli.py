@@ -20,6 +20,7 @@ from label_image.flags import check, flag, parse
 
 if TYPE_CHECKING:
     from label_image.classifier import Classifier, Prediction
+    from label_image.explain import Explainer
     from label_image.formats import Format, Row
     from label_image.images import Item
     from label_image.inspect import Overrides
@@ -74,6 +75,11 @@ class Command:
         "below --threshold. Nothing is written over: a name that is taken gets a number, the same photo is left out.",
     )
     move: bool = flag(False, "With --sort_into: move the photos instead of copying them.")
+    explain: str = flag(
+        "",
+        "A folder into which goes each photo with what spoke for its best label drawn over it: grey where nothing did, "
+        "dark red to light yellow where much did (daisy.jpg becomes daisy_heat.jpg). Nothing is written over.",
+    )
     threads: int = flag(0, "Workers for many photos; 0 is one a core.", minimum=0, maximum=1024)
     benchmark: bool = flag(
         False,
@@ -86,8 +92,9 @@ class Command:
         check(self)
         if self.move and not self.sort_into:
             raise UserError("--move needs --sort_into: the folder to move the photos into")
-        if self.sort_into and self.benchmark:
-            raise UserError("--benchmark measures and sorts nothing: leave out --sort_into")
+        for name in ("sort_into", "explain"):
+            if getattr(self, name) and self.benchmark:
+                raise UserError(f"--benchmark measures and writes nothing: leave out --{name}")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -115,7 +122,7 @@ def run(command: Command) -> int:
         if command.describe:
             return _describe(command, output)
         if command.image or not command.benchmark:
-            check_words(command.image, command.sort_into)
+            check_words(command.image, sort_into=command.sort_into, explain=command.explain)
         work = _benchmark if command.benchmark else _label
         if not needs_scratch(command.image):
             return work(command, Path(), output)
@@ -157,17 +164,20 @@ def _overrides(command: Command) -> Overrides:
 
 def _label(command: Command, scratch: Path, output: Output) -> int:
     """Labels photos and prints a row each, as soon as it is there."""
-    from label_image.formats import format_for
+    from label_image.formats import EXPLAINED, SORTED, format_for
     from label_image.images import is_one_photo, photos
 
     one = is_one_photo(command.image)
-    form = format_for(command.format, output.write, one=one, sorting=bool(command.sort_into))
+    extra = (SORTED if command.sort_into else ()) + (EXPLAINED if command.explain else ())
+    form = format_for(command.format, output.write, one=one, extra=extra)
     begun = False
     try:
         classifier = load(command)
+        explainer = _explainer(command, classifier)
         begun = True
         form.begin(min(command.top_k, len(classifier.card.labels) or command.top_k))
-        bad, seen = _rows(command, classifier, photos(command.image, scratch, command.sort_into), form, output)
+        found = photos(command.image, scratch, command.sort_into, command.explain)
+        bad, seen = _rows(command, (classifier, explainer), found, form, output)
     except KeyboardInterrupt:
         begun = True  # a json array is one even if Ctrl-C came before its first row
         raise
@@ -181,10 +191,24 @@ def _label(command: Command, scratch: Path, output: Output) -> int:
     return 1 if bad or not seen else 0
 
 
+def _explainer(command: Command, classifier: Classifier) -> Explainer | None:
+    """What draws the heat maps, if they were asked for; before the first photo, so that a network without is told at once."""
+    if not command.explain:
+        return None
+    from label_image.explain import Explainer
+
+    return Explainer(classifier)
+
+
 def _rows(
-    command: Command, classifier: Classifier, items: Iterator[Item], form: Format, output: Output
+    command: Command,
+    tools: tuple[Classifier, Explainer | None],
+    items: Iterator[Item],
+    form: Format,
+    output: Output,
 ) -> tuple[int, int]:
-    """Prints the rows, and sorts the photos; returns how many could not be read, of how many."""
+    """Prints the rows, explains and sorts the photos; returns how many could not be read, of how many."""
+    classifier, explainer = tools
     bad = seen = 0
     sorter: Sorter | None = None
     for item, prediction in _answers(classifier, items):
@@ -193,7 +217,7 @@ def _rows(
 
             sorter = Sorter(Path(command.sort_into), prediction.labels, move=command.move)
         with output.whole():  # a photo is not moved without being told
-            row = _row(command, item, prediction, sorter)
+            row = _row(command, item, prediction, sorter, explainer)
             form.row(row)
             if item.fetched:
                 Path(item.path).unlink(missing_ok=True)
@@ -216,8 +240,10 @@ def _answers(classifier: Classifier, items: Iterable[Item]) -> Iterator[tuple[It
         yield item, dataclasses.replace(prediction, error=item.error) if item.error else prediction
 
 
-def _row(command: Command, item: Item, prediction: Prediction, sorter: Sorter | None) -> Row:
-    """What is said of a photo, after it was put where it belongs."""
+def _row(
+    command: Command, item: Item, prediction: Prediction, sorter: Sorter | None, explainer: Explainer | None
+) -> Row:
+    """What is said of a photo, after it was explained and put where it belongs."""
     from label_image.errors import PhotoError
     from label_image.formats import Row
 
@@ -225,13 +251,19 @@ def _row(command: Command, item: Item, prediction: Prediction, sorter: Sorter | 
         return Row(item.name, error=str(prediction.error))
     best = prediction.top(command.top_k)
     sure = tuple((label, score) for label, score in best if not (command.threshold and not score >= command.threshold))
-    if not sorter:
-        return Row(item.name, sure, seconds=prediction.seconds)
+    row = Row(item.name, sure, seconds=prediction.seconds)
     try:
-        placed = sorter.put(Path(item.path), item.name, sure[0][0] if sure else None)
+        if explainer:
+            from label_image.explain import write_picture
+
+            picture = explainer.picture(item.path, prediction, best[0][0])
+            row = dataclasses.replace(row, heat_map=write_picture(picture, Path(command.explain), item.name))
+        if sorter:
+            placed = sorter.put(Path(item.path), item.name, sure[0][0] if sure else None)
+            row = dataclasses.replace(row, sorted=placed.how, sorted_to=placed.path)
     except PhotoError as error:
         return Row(item.name, error=str(error))
-    return Row(item.name, sure, "", prediction.seconds, placed.how, placed.path)
+    return row
 
 
 def _benchmark(command: Command, scratch: Path, output: Output) -> int:

@@ -71,8 +71,9 @@ def parse(cls: type[T], argv: Sequence[str], program: str, words_are: str = "") 
         sys.exit(0)
     values = absl_flags.FlagValues()
     fields = {field.name: field for field in flag_fields(cls)}
+    kinds = typing.get_type_hints(cls)
     for field in fields.values():
-        _define(absl_flags, values, field, typing.get_type_hints(cls)[field.name])
+        _define(absl_flags, values, field, kinds[field.name])
     try:
         rest = values([program, *_spelled_out(argv, cls, words_are)])[1:]
     except absl_flags.Error as error:

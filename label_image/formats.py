@@ -7,7 +7,8 @@ csv    image,label,score,error,label_2,score_2, ...: a row a photo, so that a ta
        photos; the first four columns are the same whatever --top_k. Quoted as RFC 4180 says; lines end in LF, because
        `cut` and `awk` would find a CR in the last column
 
-With --sort_into there are two more: `sorted` (copied, moved, already there) and `sorted_to`, in csv as the last columns.
+With --sort_into there are two more: `sorted` (copied, moved, already there) and `sorted_to`; with --explain `heat_map`, the
+picture's file. In csv they are the last columns.
 Scores have as many digits as a float32 needs to be read back exactly; one that is no number is null, in csv empty. All but
 text is UTF-8. A name that is not: json has `\\udcff` for the byte ff (Python reads it back), csv shows `\\xff`.
 """
@@ -38,6 +39,7 @@ class Row:
     seconds: float = 0.0  # in the network
     sorted: str = ""  # what --sort_into did: copied, moved, already there
     sorted_to: str = ""  # where the photo now is
+    heat_map: str = ""  # where --explain put the picture
 
 
 class Format(Protocol):
@@ -53,21 +55,27 @@ class Format(Protocol):
         """Makes whole what was written."""
 
 
-def format_for(name: str, write: Write, *, one: bool, sorting: bool) -> Format:
+SORTED, EXPLAINED = (
+    ("sorted", "sorted_to"),
+    ("heat_map",),
+)  # fields of Row that are written only where they were asked for
+
+
+def format_for(name: str, write: Write, *, one: bool, extra: tuple[str, ...] = ()) -> Format:
     """The format of that name.
 
     Args:
       name: text, json, jsonl or csv.
       write: takes each piece of text; a piece is whole rows.
       one: a single photo was asked for, by its name.
-      sorting: the rows will say where photos were sorted to.
+      extra: further fields of Row to write: SORTED, EXPLAINED.
     """
     if name == "json":
-        return _Json(write, sorting)
+        return _Json(write, extra)
     if name == "jsonl":
-        return _JsonLines(write, sorting)
+        return _JsonLines(write, extra)
     if name == "csv":
-        return _Csv(write, sorting)
+        return _Csv(write, extra)
     return _OneText(write) if one else _Text(write)
 
 
@@ -106,22 +114,22 @@ class _OneText(_Text):
 
 
 class _JsonLines:
-    def __init__(self, write: Write, sorting: bool) -> None:
-        self._write, self._sorting = write, sorting
+    def __init__(self, write: Write, extra: tuple[str, ...]) -> None:
+        self._write, self._extra = write, extra
 
     def begin(self, labels: int) -> None:
         """Has no header."""
 
     def row(self, row: Row) -> None:
-        self._write(_object(row, self._sorting) + "\n")
+        self._write(_object(row, self._extra) + "\n")
 
     def end(self) -> None:
         """Has no end."""
 
 
 class _Json:
-    def __init__(self, write: Write, sorting: bool) -> None:
-        self._write, self._sorting = write, sorting
+    def __init__(self, write: Write, extra: tuple[str, ...]) -> None:
+        self._write, self._extra = write, extra
         self._before = "[\n"  # what comes before the next element
 
     def begin(self, labels: int) -> None:
@@ -129,27 +137,27 @@ class _Json:
 
     def row(self, row: Row) -> None:
         before, self._before = self._before, ","  # in front, so that a reader of lines has this row at once
-        self._write(f"{before}{_object(row, self._sorting)}\n")
+        self._write(f"{before}{_object(row, self._extra)}\n")
 
     def end(self) -> None:
         self._write("[]\n" if self._before == "[\n" else "]\n")
 
 
 class _Csv:
-    def __init__(self, write: Write, sorting: bool) -> None:
-        self._write, self._sorting = write, sorting
+    def __init__(self, write: Write, extra: tuple[str, ...]) -> None:
+        self._write, self._extra = write, extra
         self._labels = 1
 
     def begin(self, labels: int) -> None:
         self._labels = max(labels, 1)
         more = [f"{name}_{rank}" for rank in range(2, self._labels + 1) for name in ("label", "score")]
-        self._cells(["image", "label", "score", "error", *more, *(["sorted", "sorted_to"] if self._sorting else [])])
+        self._cells(["image", "label", "score", "error", *more, *self._extra])
 
     def row(self, row: Row) -> None:
         pairs = [(label, shortest(score)) for label, score in row.labels]
         pairs += [("", None)] * (self._labels - len(pairs))
         more = [cell for pair in pairs[1:] for cell in pair]
-        tail = [row.sorted, row.sorted_to] if self._sorting else []
+        tail = [getattr(row, name) for name in self._extra]
         self._cells([row.image, *pairs[0], row.error, *more, *tail])
 
     def end(self) -> None:
@@ -168,17 +176,18 @@ def _scores(row: Row) -> str:
     lines = [f"{label} (score={score:.5f})\n" for label, score in row.labels]
     if row.sorted:
         lines.append(f"{row.sorted}{':' if row.sorted.endswith('there') else ' to'} {row.sorted_to}\n")
+    if row.heat_map:
+        lines.append(f"heat map: {row.heat_map}\n")
     return "".join(lines)
 
 
-def _object(row: Row, sorting: bool) -> str:
+def _object(row: Row, extra: tuple[str, ...]) -> str:
     fields: dict[str, Any] = {
         "image": row.image,
         "labels": [{"label": label, "score": shortest(score)} for label, score in row.labels],
         "error": row.error or None,
     }
-    if sorting:
-        fields |= {"sorted": row.sorted or None, "sorted_to": row.sorted_to or None}
+    fields |= {name: getattr(row, name) or None for name in extra}
     text = json.dumps(fields, ensure_ascii=False)
     return text if _is_utf8(text) else json.dumps(fields)
 

@@ -33,15 +33,15 @@ class Item:
     fetched: bool = False  # `path` is a copy of our own
 
 
-def check_words(words: Sequence[str], sort_into: str = "") -> None:
+def check_words(words: Sequence[str], **written: str) -> None:
     """Refuses what can not be meant, before anything is labelled.
 
     Args:
       words: what was typed.
-      sort_into: the folder that photos will be sorted into, if any.
+      written: the folders that will be written to, each by its flag: sort_into="sorted"; "" is none.
 
     Raises:
-      UserError: no photo; a pattern that matches nothing; standard input twice; a folder sorted into itself.
+      UserError: no photo; a pattern that matches nothing; standard input twice; a folder written into itself.
     """
     if not words:
         raise UserError("no photo given: --image daisy.jpg")
@@ -50,8 +50,9 @@ def check_words(words: Sequence[str], sort_into: str = "") -> None:
     for word in words:
         if is_pattern(word) and next(glob.iglob(word, recursive=True), None) is None:  # noqa: PTH207 - Path.glob refuses absolute patterns
             raise UserError(f"--image={word} matches no file")
-        if sort_into and Path(word).is_dir() and os.path.realpath(word) == os.path.realpath(sort_into):
-            raise UserError(f"--sort_into={sort_into} is the folder that is read; give another one, or one inside it")
+        for flag, folder in written.items():
+            if folder and Path(word).is_dir() and os.path.realpath(word) == os.path.realpath(folder):
+                raise UserError(f"--{flag}={folder} is the folder that is read; give another one, or one inside it")
 
 
 def is_one_photo(words: Sequence[str]) -> bool:
@@ -64,19 +65,20 @@ def needs_scratch(words: Sequence[str]) -> bool:
     return not words or any(word == LIST or is_address(word) for word in words)
 
 
-def photos(words: Iterable[str], scratch: Path, leave_out: str = "") -> Iterator[Item]:
+def photos(words: Iterable[str], scratch: Path, *leave_out: str) -> Iterator[Item]:
     """The photos that words mean.
 
     Args:
       words: what was typed; `check_words` has seen it.
       scratch: an empty folder for what is downloaded; who reads an item whose `fetched` is set removes its file.
-      leave_out: a folder that is not gone into: the one that photos are sorted into.
+      leave_out: folders that are not gone into: those that are written to; "" is none.
 
     Yields:
       items in the order typed; a folder is read in the order of its names.
     """
     words = list(words)
-    found = (item for word in words for item in _meant(word, os.path.realpath(leave_out) if leave_out else ""))
+    not_into = tuple(os.path.realpath(folder) for folder in leave_out if folder)
+    found = (item for word in words for item in _meant(word, not_into))
     if needs_scratch(words):
         return map_ordered(lambda: lambda item: _fetched(item, scratch), found, _DOWNLOADS)
     return found
@@ -92,7 +94,7 @@ def is_pattern(word: str) -> bool:
     return glob.has_magic(word) and not is_address(word) and not os.path.lexists(word)
 
 
-def _meant(word: str, leave_out: str) -> Iterator[Item]:
+def _meant(word: str, leave_out: tuple[str, ...]) -> Iterator[Item]:
     if word == LIST:
         for name in listed(_standard_input()):
             yield from _named(name, leave_out)
@@ -107,7 +109,7 @@ def _meant(word: str, leave_out: str) -> Iterator[Item]:
         yield from _named(word, leave_out)
 
 
-def _named(name: str, leave_out: str) -> Iterator[Item]:
+def _named(name: str, leave_out: tuple[str, ...]) -> Iterator[Item]:
     """The photo of that name, or those in the folder of that name."""
     if not is_address(name) and Path(name).is_dir():
         for path in _below(name, leave_out, ()):
@@ -118,10 +120,10 @@ def _named(name: str, leave_out: str) -> Iterator[Item]:
         yield Item(name, name)
 
 
-def _below(folder: str, leave_out: str, above: tuple[str, ...]) -> Iterator[str]:
+def _below(folder: str, leave_out: tuple[str, ...], above: tuple[str, ...]) -> Iterator[str]:
     """The files in a folder and below it; hidden files, what systems leave and circles of links are left out."""
     real = os.path.realpath(folder)
-    if real in above or real == leave_out:
+    if real in above or real in leave_out:
         return
     try:
         names = os.listdir(folder)  # noqa: PTH208 - a list of 100,000 names is 7 MB, of Path objects 25

@@ -117,6 +117,31 @@ def _middle(image: Image.Image, side: int, size: tuple[int, int]) -> Image.Image
     return square.crop((left, top, left + size[0], top + size[1]))
 
 
+def whole(source: str | Path | bytes, longest_px: int) -> UInt8Image:
+    """Reads one photo as people see it: upright, in its own proportions.
+
+    Args:
+      source: a path, or the file's bytes.
+      longest_px: a larger photo is made this long on its longer side.
+
+    Returns:
+      uint8 [height, width, 3], RGB.
+
+    Raises:
+      PhotoError: the photo can not be read.
+    """
+    with open_photo(source) as image:
+        try:
+            image.draft("RGB", (longest_px, longest_px))
+            image.load()
+            turn = _orientation(image)
+            seen = to_rgb(image)
+            seen.thumbnail((longest_px, longest_px), Image.Resampling.BILINEAR)
+        except Exception as error:  # decoders raise anything at all on broken bytes
+            raise PhotoError(_reason(error), _one_line(error)) from None
+    return np.asarray(seen.transpose(_TURNS[turn]) if turn in _TURNS else seen)
+
+
 def encoded(source: str | Path | bytes) -> bytes:
     """A photo as the bytes that TensorFlow's own decoders read: an upright RGB JPEG as it is, anything else as PNG.
 

@@ -60,20 +60,30 @@ class Sorter:
           RunError: its place can not be written.
         """
         folder = self._folder / (UNSURE if label is None else self._names[label])
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            for place in _places(folder, file_name(name)):
-                if os.path.lexists(place):
-                    if _same(photo, place):
-                        return Sorted("already there", str(place))
-                elif _put(photo, place, move=self._move):
-                    return Sorted("moved" if self._move else "copied", str(place))
-        except OSError as error:
-            if not photo.exists():
-                raise PhotoError("not there any more", "it was moved or removed meanwhile") from None
-            why = error.strerror or type(error).__name__
-            raise RunError(f"cannot put {photo} into {folder}: {why}; it is left where it is") from None
-        raise AssertionError("there are numbers enough")
+        return put_into(folder, photo, file_name(name), move=self._move)
+
+
+def put_into(folder: Path, photo: Path, name: str, *, move: bool) -> Sorted:
+    """Copies or moves a file into a folder, under that name or one with a number.
+
+    Raises:
+      PhotoError: the file is gone.
+      RunError: its place can not be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for place in _places(folder, name):
+            if os.path.lexists(place):
+                if _same(photo, place):
+                    return Sorted("already there", str(place))
+            elif _put(photo, place, move=move):
+                return Sorted("moved" if move else "copied", str(place))
+    except OSError as error:
+        if not photo.exists():
+            raise PhotoError("not there any more", "it was moved or removed meanwhile") from None
+        why = error.strerror or type(error).__name__
+        raise RunError(f"cannot put {photo} into {folder}: {why}; it is left where it is") from None
+    raise AssertionError("there are numbers enough")
 
 
 def folder_names(labels: Sequence[str]) -> dict[str, str]:

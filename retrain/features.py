@@ -14,7 +14,7 @@ import numpy.typing as npt
 from label_image.errors import RunError, UserError
 from retrain.augment import View, views_of
 from retrain.backbones.quantized import quantized
-from retrain.bottlenecks import extract
+from retrain.bottlenecks import extract, key_for
 from retrain.nouns import TESTING, TRAINING, Backbone, Bottlenecks, Pace, Photo, Scan, Skipped, Split
 from retrain.plan import Plan
 from retrain.runtimes import Runtime, choose
@@ -89,7 +89,7 @@ def with_views(
         if extra.problems:
             screen.warn(f"{len(extra.problems)} photos have no distorted view {view.number}; they count as they are")
     stacked = np.stack(layers) if len(layers) > 1 else features[None]
-    return Bottlenecks(stacked, split.label_ids, split.lists)
+    return Bottlenecks(stacked, split.label_ids, split.lists, key_for(backbone, runtime, View()))
 
 
 def int8_twin(

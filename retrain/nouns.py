@@ -112,6 +112,7 @@ class Bottlenecks:
     features: npt.NDArray[np.float32]  # [views, photos, width]; view 0 is the photo as it is
     label_ids: npt.NDArray[np.int64]  # [photos], indices into Split.labels
     lists: npt.NDArray[np.int8]  # [photos]
+    key: str = ""  # the store key of view 0
 
     def rows(self, which: int) -> npt.NDArray[np.int64]:
         """The numbers of the photos in one list."""
@@ -196,6 +197,55 @@ class Export:
 
 
 @dataclass(frozen=True)
+class Suspect:
+    """A photo whose label the other photos doubt."""
+
+    path: str
+    label: str
+    suggested: str  # what a head that was not trained on it says
+    quality: float  # 0..1, low is suspicious
+    list: str  # one of LISTS
+
+
+@dataclass(frozen=True)
+class Twins:
+    """Two photos of the same: equal bytes, or nearly the same picture."""
+
+    first: str  # paths
+    second: str
+    first_list: str
+    second_list: str
+    first_label: str
+    second_label: str
+    exact: bool
+    similarity: float  # 0..1
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """What a number of photos would have given."""
+
+    photos: int  # trained on
+    accuracy: float  # 0..1
+    per_class: dict[str, float]  # recall, 0..1
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Which photos to look at, and whether more of them would help."""
+
+    suspects: tuple[Suspect, ...] = ()  # most suspicious first
+    duplicates: tuple[Twins, ...] = ()  # those in two lists first
+    leaks: int = 0  # test photos with a twin in training or validation
+    accuracy_without_leaks: float | None = None  # 0..1
+    tested_without_leaks: int = 0
+    learning_curve: tuple[CurvePoint, ...] = ()  # fewest photos first
+    advice: tuple[str, ...] = ()  # the lines that are printed
+    seconds: float = 0.0
+    missing: str = ""  # what could not be done, and why
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What a run has to say for itself."""
 
@@ -204,6 +254,7 @@ class Outcome:
     interval: tuple[float, float]  # 95 %, Wilson
     predictions: npt.NDArray[np.int64]  # [tested], what the head says
     rows: npt.NDArray[np.int64]  # [tested], which photos
-    scores: npt.NDArray[np.float32]  # [tested], of the label that was predicted
+    scores: npt.NDArray[np.float32]  # [tested, classes], rows that sum to 1
     exports: tuple[Export, ...] = ()
     accuracy_of_views: float | None = None  # 0..1, of the mean score over --test_time_views; None where there are none
+    audit: Audit | None = None

@@ -133,7 +133,7 @@ class Plan:
     test_batch_size: int = flag(-1, "Photos in the final test; -1 is all of them.", minimum=-1)
     validation_batch_size: int = flag(
         100,
-        "Photos in each logged validation; -1 is all of them. The best step is chosen on all of them always.",
+        "Photos in each logged validation; -1 is all of them. The best step is chosen on all of them, or on 2,000 where there are more and this is not -1.",
         minimum=-1,
     )
     print_misclassified_test_images: bool = flag(False, "List the test photos that were labelled wrongly.")
@@ -176,6 +176,11 @@ class Plan:
         False, "Lists as the original dealt them, by the path as typed; they change when the folder moves."
     )
     strict: bool = flag(False, "Stop at the first photo that can not be read, instead of leaving it out.")
+    report: str = flag(
+        "html",
+        "A page about the run beside its record, with an audit of the photos and TensorBoard's pictures of the test; none leaves all three out.",
+        choices=("html", "none"),
+    )
     logging_verbosity: str = flag("INFO", "How much is said.", choices=("DEBUG", "INFO", "WARN", "ERROR", "FATAL"))
 
     def __post_init__(self) -> None:

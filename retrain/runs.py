@@ -1,24 +1,42 @@
-"""What a run did in, `runs/<time>-<architecture>/run.json` out: the plan, the versions, the counts, the scores of each test photo."""
+"""What a run did in, `runs/<time>-<architecture>/run.json` out: what was asked, with what, how it went, every test photo.
+
+Strict JSON, but for the bytes of file names that are no UTF-8; figures that do not exist are null.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import importlib.metadata
 import json
+import math
 import platform
 import re
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from label_image.errors import RunError, UserError
+from label_image.workers import cores
 from retrain.atomic import replacing
-from retrain.nouns import LISTS, Backbone, Head, Outcome, Pace, Photo, Scan, Split
+from retrain.digest import file_digest
+from retrain.metrics import calibration_error, confusion, precision_recall, reliability
+from retrain.neighbours import nearest
+from retrain.nouns import LISTS, Backbone, Bottlenecks, Head, Outcome, Pace, Scan, Split
 from retrain.plan import Plan
 from retrain.runtimes import Runtime, peak_memory
 
-FORMAT = 1
+FORMAT = 2  # 2: every score, metrics, digests, neighbours, the machine
 RUNS_DIR = Path("tf_files/runs")
+RECORD = "run.json"
+NEIGHBOURS = 3  # training photos shown for a mistake
+MOST_MISTAKES = 60  # mistakes that are explained, the surest first
 _PACKAGES = ("numpy", "pillow", "ai-edge-litert", "tensorflow", "tensorboard")
+_CPUINFO = Path("/proc/cpuinfo")  # Linux
 
 
 def new_folder(plan: Plan) -> Path:
@@ -31,36 +49,95 @@ def new_folder(plan: Plan) -> Path:
     return folder
 
 
-def write_record(folder: Path, record: dict[str, Any]) -> Path:
+def write_record(folder: Path, record: Mapping[str, Any]) -> Path:
     """Writes `run.json`; returns its path."""
-    path = folder / "run.json"
+    path = folder / RECORD
     with replacing(path) as scratch:
-        scratch.write_text(json.dumps(record, indent=1, ensure_ascii=False), "utf-8", "surrogateescape")
+        scratch.write_text(to_json(record), "utf-8", "surrogateescape")
     return path
+
+
+def read_record(run: Path) -> tuple[Path, dict[str, Any]]:
+    """Reads the record of a run, given by its folder or by the file itself; returns the folder and the record.
+
+    Raises:
+      UserError: there is no record.
+      RunError: it is no record, or one of a later format.
+    """
+    path = run / RECORD if run.is_dir() else run
+    try:
+        record = json.loads(path.read_text("utf-8", "surrogateescape"))
+    except OSError as error:
+        raise UserError(
+            f"no run at {run}: {error.strerror or error}; give a folder of {RUNS_DIR}, which holds a {RECORD}"
+        ) from None
+    except ValueError as error:
+        raise RunError(f"cannot read {path}: it is no JSON ({error}); run the training again") from None
+    if not isinstance(record, dict) or not isinstance(record.get("format"), int):
+        raise RunError(f"cannot read {path}: it is JSON, but no record of a run; give the {RECORD} of a run")
+    if record["format"] > FORMAT:
+        raise RunError(f"cannot read {path}: it has format {record['format']}, this program knows {FORMAT}; upgrade it")
+    return path.parent, record
+
+
+def latest_run() -> Path:
+    """The folder of the newest run here.
+
+    Raises:
+      UserError: there is none.
+    """
+    records = sorted(RUNS_DIR.glob(f"*/{RECORD}"), key=lambda path: path.stat().st_mtime)
+    if not records:
+        raise UserError(f"no run in {RUNS_DIR}; train first (python -m retrain --image_dir YOUR_PHOTOS), or name a run")
+    return records[-1].parent
+
+
+def to_json(record: Mapping[str, Any]) -> str:
+    """A record as text: a line a key, and in a list of objects a line an object."""
+    lines = []
+    for key, value in record.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            text = "[\n" + ",\n".join(f"  {_strict(item)}" for item in value) + "\n ]"
+        else:
+            text = _strict(value)
+        lines.append(f" {json.dumps(key)}: {text}")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 def record_of(
     plan: Plan,
     scan: Scan,
     split: Split,
-    backbone: Backbone,
-    runtime: Runtime,
+    network: tuple[Backbone, Runtime],
+    bottlenecks: Bottlenecks,
     head: Head,
     outcome: Outcome,
-    seconds: dict[str, float],
+    seconds: Mapping[str, float],
     pace: Pace,
 ) -> dict[str, Any]:
     """Everything a run has to say, as JSON's types; field names are the flags' where there is one."""
+    backbone, runtime = network
     curve = head.curve
-    return {
+    work = {
+        "scan": (len(scan.photos) + len(scan.skipped), seconds["scan"]),
+        "features": (pace.computed, pace.seconds),
+    }
+    record = {
         "format": FORMAT,
+        "finished": time.strftime("%Y-%m-%d %H:%M:%S %z"),
         "plan": dataclasses.asdict(plan),
         "versions": versions(),
+        "machine": machine(),
         "backbone": {
             "name": backbone.name,
             "digest": backbone.digest,
             "source": backbone.source,
             "licence": backbone.licence,
+            "graph": str(backbone.tflite or backbone.graph),
+            "height_px": backbone.height_px,
+            "width_px": backbone.width_px,
+            "mean": list(backbone.mean),
+            "std": list(backbone.std),
         },
         "runtime": {
             "name": runtime.name,
@@ -68,6 +145,7 @@ def record_of(
             "why": runtime.why,
             "peak_memory_bytes": peak_memory(runtime),
         },
+        "digests": {"photos": _photos_digest(split), "store_key": bottlenecks.key},
         "labels": list(split.labels),
         "counts": {
             label: dict(zip(LISTS, row, strict=True))
@@ -76,15 +154,61 @@ def record_of(
         "skipped": [dataclasses.asdict(skipped) for skipped in scan.skipped],
         "notes": [*scan.notes, *split.notes],
         "extraction": dataclasses.asdict(pace),
-        "seconds": {name: round(value, 3) for name, value in seconds.items()},
+        "seconds": rounded(seconds),
+        "images_s": {name: round(images / spent, 1) for name, (images, spent) in work.items() if images and spent},
         "accuracy": outcome.accuracy,
         "accuracy_of_views": outcome.accuracy_of_views,
         "tested": outcome.tested,
         "interval_95": list(outcome.interval),
+        "metrics": metrics_of(
+            split.label_ids[outcome.rows],
+            outcome.predictions,
+            outcome.scores.max(axis=1, initial=0),
+            split.labels,
+        ),
         "kept_step": curve.kept_step if curve else None,
         "curve": dataclasses.asdict(curve) if curve else None,
-        "test_photos": _test_photos(split, outcome),
-        "exports": [{**dataclasses.asdict(export), "path": str(export.path)} for export in outcome.exports],
+        "audit": dataclasses.asdict(outcome.audit) if outcome.audit else None,
+        "test_photos": _test_photos(split, outcome, bottlenecks),
+        "exports": [
+            {
+                **dataclasses.asdict(export),
+                "path": str(export.path),
+                "sha256": file_digest(export.path) if export.path.is_file() else None,
+            }
+            for export in outcome.exports
+        ],
+    }
+    return {key: _finite(value) for key, value in record.items()}
+
+
+def rounded(seconds: Mapping[str, float]) -> dict[str, float]:
+    """Seconds of each stage, to the millisecond."""
+    return {name: round(value, 3) for name, value in seconds.items()}
+
+
+def metrics_of(
+    label_ids: npt.NDArray[np.int64],
+    guesses: npt.NDArray[np.int64],
+    confidences: npt.NDArray[np.float32],
+    labels: tuple[str, ...],
+) -> dict[str, Any]:
+    """The figures of a test as JSON's types; int64 [n], int64 [n], float32 [n]: true class, guess, the guess's score."""
+    table = confusion(label_ids, guesses, len(labels))
+    bins = reliability(confidences, guesses == label_ids)
+    right = int(np.trace(table))
+    return {
+        "right": right,
+        "mistakes": len(label_ids) - right,
+        "per_class": [
+            {"label": label, "precision": precision, "recall": recall, "support": support}
+            for label, precision, recall, support in zip(
+                labels, *(part.tolist() for part in precision_recall(table)), strict=True
+            )
+        ],
+        "confusion": table.tolist(),  # row: the true class, column: the guess
+        "calibration_error": calibration_error(bins),
+        "reliability": [dataclasses.asdict(one) for one in bins],
     }
 
 
@@ -99,9 +223,65 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _test_photos(split: Split, outcome: Outcome) -> list[dict[str, Any]]:
-    photos: list[Photo] = [split.photos[row] for row in outcome.rows]
-    return [
-        {"path": photo.path, "label": photo.label, "predicted": split.labels[guess], "score": round(float(score), 6)}
-        for photo, guess, score in zip(photos, outcome.predictions, outcome.scores, strict=True)
+def machine() -> dict[str, Any]:
+    """What it ran on, without a name of the machine or of its user."""
+    return {"system": platform.system(), "machine": platform.machine(), "processor": _processor(), "cores": cores()}
+
+
+def _processor() -> str:
+    try:
+        named = re.search(r"^(?:model name|Model)\s*:\s*(.+)$", _CPUINFO.read_text("utf-8", "replace"), re.MULTILINE)
+    except OSError:
+        named = None
+    return named[1].strip() if named else platform.processor()
+
+
+def _photos_digest(split: Split) -> str:
+    """One sha256 for which photos there were, of which class, in which list; the same wherever the folder stands."""
+    digest = hashlib.sha256()
+    for photo, which in zip(split.photos, split.lists, strict=True):
+        digest.update(f"{photo.sha256} {LISTS[which]} {photo.label}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def _test_photos(split: Split, outcome: Outcome, bottlenecks: Bottlenecks) -> list[dict[str, Any]]:
+    """Every test photo with its scores; the surest mistakes also with the training photos nearest to them."""
+    label_ids = split.label_ids[outcome.rows]
+    best = outcome.scores.max(axis=1, initial=0)
+    photos = [
+        {
+            "path": split.photos[row].path,
+            "sha256": split.photos[row].sha256,
+            "label": split.photos[row].label,
+            "predicted": split.labels[guess],
+            "score": round(float(best[at]), 6),
+            "scores": [round(score, 6) for score in outcome.scores[at].tolist()],
+        }
+        for at, (row, guess) in enumerate(zip(outcome.rows, outcome.predictions, strict=True))
     ]
+    wrong = np.flatnonzero(outcome.predictions != label_ids)
+    surest = wrong[np.argsort(-best[wrong], kind="stable")][:MOST_MISTAKES]
+    for at, rows, similarities in zip(surest, *nearest(bottlenecks, outcome.rows[surest], NEIGHBOURS), strict=True):
+        photos[at]["nearest"] = [
+            {
+                "path": split.photos[row].path,
+                "sha256": split.photos[row].sha256,
+                "label": split.photos[row].label,
+                "similarity": round(float(similarity), 4),
+            }
+            for row, similarity in zip(rows, similarities, strict=True)
+        ]
+    return photos
+
+
+def _strict(value: Any) -> str:
+    return json.dumps(_finite(value), ensure_ascii=False, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    """The same with null for what is no number: JSON has no NaN."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, (list, tuple)) else value

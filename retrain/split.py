@@ -32,7 +32,7 @@ def split_photos(scan: Scan, plan: Plan) -> Split:
       UserError: a class has too few photos for the lists asked; it says how many are needed.
     """
     photos, shares = scan.photos, _shares(scan.photos, plan)
-    groups = _groups(photos)
+    groups = groups_of(photos)
     wanted = _wanted(shares)
     _check_enough(photos, groups, wanted)
     places = (
@@ -68,7 +68,7 @@ def grouped_percents(photos: Sequence[Photo], seed: int) -> list[float]:
 
     A copy's name is longer ("rose (1).jpg", "rose copy.jpg"), so the first photo does not move when it is copied.
     """
-    return _places(photos, _groups(photos), seed)
+    return _places(photos, groups_of(photos), seed)
 
 
 def _place(text: str) -> float:
@@ -95,7 +95,7 @@ def _first(photos: Sequence[Photo], members: Sequence[int]) -> int:
     return min(members, key=lambda i: (len(photos[i].name), photos[i].name, photos[i].label, photos[i].path))
 
 
-def _groups(photos: Sequence[Photo]) -> list[list[int]]:
+def groups_of(photos: Sequence[Photo]) -> list[list[int]]:
     """Numbers of the photos that stay together: same bytes or same name before `_nohash_`, directly or through others."""
     parent = list(range(len(photos)))
 

@@ -8,18 +8,22 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from retrain import lbfgs, runs
+from retrain import lbfgs, report, runs
 from retrain.atomic import replacing
+from retrain.audit.audit import Auditor
+from retrain.augment import View
 from retrain.backbones.prepare import prepare
 from retrain.backbones.quantized import quantized
-from retrain.backbones.table import architecture
+from retrain.backbones.table import Architecture, architecture
+from retrain.bottlenecks import key_for
 from retrain.exporters import graph as graph_exporter
 from retrain.exports import card_of, check_outputs, table_lines, write_exports
 from retrain.features import features_stage, int8_twin, training_photos
@@ -46,7 +50,7 @@ from retrain.screen import Screen
 from retrain.snapshots import Snapshot, read_snapshot, snapshot_path, write_snapshot
 from retrain.split import split_photos
 from retrain.store import Store
-from retrain.summaries import Summaries, check_folder
+from retrain.summaries import Summaries, check_folder, write_test
 
 
 @dataclasses.dataclass
@@ -74,14 +78,7 @@ def retrain(plan: Plan, screen: Screen) -> Outcome:
       KeyboardInterrupt: Ctrl-C before training; what was computed is kept.
     """
     clock = Clock()
-    row = architecture(plan.architecture, plan.tfhub_module)  # an unknown name fails before anything is read
-    if plan.summaries_dir:
-        check_folder(Path(plan.summaries_dir))
-    check_outputs(plan)
-    if plan.optimizer == "lbfgs":
-        lbfgs.check_installed()
-    if plan.resume:
-        read_snapshot(Path(plan.resume))
+    row = check(plan)
     store = Store(Path(plan.bottleneck_dir))
     try:
         with clock.stage("scan"):
@@ -100,19 +97,51 @@ def retrain(plan: Plan, screen: Screen) -> Outcome:
             twin = int8_twin(plan, split, backbone, store, screen)
     finally:
         store.close()
-    with clock.stage("training"):
-        head = training_stage(plan, split, bottlenecks, backbone, screen)
-        trained = Trained(head, backbone, bottlenecks)
-    with clock.stage("test"):
-        outcome = test_stage(plan, split, bottlenecks, head, screen)
-    with clock.stage("exports"):
-        exports = write_exports(plan, split, variants_of(plan, split, trained, twin), outcome, screen)
-    outcome = dataclasses.replace(outcome, exports=tuple(exports))
+    key = key_for(backbone, runtime, View())
+    with clock.stage("audit"):
+        auditor = (
+            Auditor(split, bottlenecks.features[0], key, Path(plan.bottleneck_dir)) if plan.report != "none" else None
+        )
+    with closing(auditor) if auditor else nullcontext():  # it works while training does
+        with clock.stage("training"):
+            head = training_stage(plan, split, bottlenecks, backbone, screen)
+            trained = Trained(head, backbone, bottlenecks)
+        with clock.stage("test"):
+            outcome = test_stage(plan, split, bottlenecks, head, screen)
+        with clock.stage("exports"):
+            exports = write_exports(plan, split, variants_of(plan, split, trained, twin), outcome, screen)
+        with clock.stage("audit"):
+            audit = auditor.audit(outcome) if auditor else None
+        outcome = dataclasses.replace(outcome, exports=tuple(exports), audit=audit)
     folder = runs.new_folder(plan)
-    record = runs.record_of(plan, scan, split, backbone, runtime, head, outcome, clock.seconds, pace)
-    path = runs.write_record(folder, record)
-    closing_lines(split, outcome, path, screen)
+    record = runs.record_of(plan, scan, split, (backbone, runtime), bottlenecks, head, outcome, clock.seconds, pace)
+    made = [runs.write_record(folder, record)]
+    if plan.report == "html":
+        with clock.stage("report"):
+            if plan.summaries_dir:
+                kept_step = head.curve.kept_step if head.curve else 0
+                write_test(Path(plan.summaries_dir), bottlenecks.features[0], split, outcome, kept_step)
+            made += report_stage(folder, record, head, screen)
+        runs.write_record(folder, {**record, "seconds": runs.rounded(clock.seconds)})
+    closing_lines(split, outcome, made, screen)
     return outcome
+
+
+def check(plan: Plan) -> Architecture:
+    """The row of the backbone, and whatever can be known to fail before anything is read.
+
+    Raises:
+      UserError: an unknown name, no room for a file, SciPy or a snapshot that is not there.
+    """
+    row = architecture(plan.architecture, plan.tfhub_module)
+    if plan.summaries_dir:
+        check_folder(Path(plan.summaries_dir))
+    check_outputs(plan)
+    if plan.optimizer == "lbfgs":
+        lbfgs.check_installed()
+    if plan.resume:
+        read_snapshot(Path(plan.resume))
+    return row
 
 
 def training_stage(plan: Plan, split: Split, bottlenecks: Bottlenecks, backbone: Backbone, screen: Screen) -> Head:
@@ -208,7 +237,7 @@ def test_stage(plan: Plan, split: Split, bottlenecks: Bottlenecks, head: Head, s
     if not len(rows):
         screen.warn("no photo was kept for a test, so there is no test accuracy (--testing_percentage)")
         empty = np.zeros(0, np.int64)
-        return Outcome(None, 0, (0.0, 1.0), empty, empty, np.zeros(0, np.float32))
+        return Outcome(None, 0, (0.0, 1.0), empty, empty, np.zeros((0, len(split.labels)), np.float32))
     scores = softmax(head.logits(bottlenecks.features[0, rows]))
     guesses = scores.argmax(axis=1)
     right = int((guesses == bottlenecks.label_ids[rows]).sum())
@@ -218,9 +247,8 @@ def test_stage(plan: Plan, split: Split, bottlenecks: Bottlenecks, head: Head, s
     of_views = accuracy_of_views(plan, bottlenecks, head, rows)
     if of_views is not None:
         screen.result(f"by the mean of {plan.test_time_views} distorted views of each photo = {of_views * 100:.1f}%")
-    best = scores.max(axis=1)
     interval = wilson_interval(right, len(rows))
-    return Outcome(right / len(rows), len(rows), interval, guesses, rows, best, accuracy_of_views=of_views)
+    return Outcome(right / len(rows), len(rows), interval, guesses, rows, scores, accuracy_of_views=of_views)
 
 
 def accuracy_of_views(plan: Plan, bottlenecks: Bottlenecks, head: Head, rows: npt.NDArray[np.int64]) -> float | None:
@@ -242,7 +270,16 @@ def _print_misclassified(
             screen.result(f"{photo.path:>70}  {split.labels[guess]}")
 
 
-def closing_lines(split: Split, outcome: Outcome, record: Path, screen: Screen) -> None:
+def report_stage(folder: Path, record: dict[str, Any], head: Head, screen: Screen) -> list[Path]:
+    """Shows the run as a page; [] where the libraries that draw it are not installed, which is said."""
+    missing = report.missing_libraries()
+    if missing:
+        screen.info(f"no report was made: {report.install_line(missing)}")
+        return []
+    return [report.write_report(folder, record, head)]
+
+
+def closing_lines(split: Split, outcome: Outcome, made: Sequence[Path], screen: Screen) -> None:
     """The last lines: what it is worth, where it is, what to type next."""
     screen.result("")
     if outcome.accuracy is not None:
@@ -250,14 +287,13 @@ def closing_lines(split: Split, outcome: Outcome, record: Path, screen: Screen) 
         screen.result(
             f"accuracy {outcome.accuracy:.1%} on {outcome.tested} test photos; on new photos like these, 95 times in 100, between {low:.1%} and {high:.1%}"
         )
-    for line in table_lines(outcome.exports):
+    for line in (*(outcome.audit.advice if outcome.audit else ()), *table_lines(outcome.exports)):
         screen.result(line)
-    screen.result(f"wrote {record}")
+    for path in made:
+        screen.result(f"wrote {path}")
     screen.result("")
     screen.result("label a photo:")
-    graph = next(
-        (made.path for made in outcome.exports if made.kind in ("tflite", "graph", "saved_model", "onnx")), None
-    )
+    graph = next((one.path for one in outcome.exports if one.kind in ("tflite", "graph", "saved_model", "onnx")), None)
     test_row = outcome.rows[0] if len(outcome.rows) else 0
     flag = "" if graph in (Path("tf_files/retrained.tflite"), None) else f" --graph={_quoted(str(graph))}"
     screen.result(f"  python -m label_image{flag} --image={_quoted(split.photos[test_row].path)}")

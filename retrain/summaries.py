@@ -1,6 +1,6 @@
 """Evaluations in, TensorBoard event files out, with the original's tags; tensorboard's own writer, no TensorFlow.
 
-`train/` and `validation/` below --summaries_dir, as the original's. A folder there that this tool did not make is never
+`train/` and `validation/` below --summaries_dir, as the original's, and `test/` with pictures of the test. A folder there that this tool did not make is never
 touched: a marker file says which are ours and names the event files in them, and only those are removed by the next run.
 """
 
@@ -15,11 +15,15 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.errors import RunError, UserError
+from retrain.event_file import EventFile
 from retrain.head import Evaluation
 from retrain.metrics import softmax
+from retrain.nouns import Outcome, Split
 
 MARKER = ".made-by-retrain"
-RUNS = ("train", "validation")
+PROJECTOR_FILES = ("tensors.bytes", "metadata.tsv", "sprite.jpg", "projector_config.pbtxt")  # of `projector`
+RUNS = ("train", "validation")  # while training
+TEST = "test"  # after it
 _BINS = 30
 _HISTOGRAM_EVERY = 10  # evaluations
 _LAYER = "final_training_ops"
@@ -86,23 +90,34 @@ class Summaries:
         self._writers[run].add(event)
 
 
-class EventFile:
-    """One event file, in tensorboard's record format. Its EventFileWriter would import TensorFlow where it is installed."""
+def write_test(folder: Path, features: npt.NDArray[np.float32], split: Split, outcome: Outcome, step: int) -> None:
+    """Adds the run `test`: the confusion matrix as a picture, and the test photos in the embedding projector.
 
-    def __init__(self, path: Path) -> None:
-        from tensorboard.compat.proto.event_pb2 import Event
-        from tensorboard.summary.writer.record_writer import RecordWriter
+    Args:
+      folder: --summaries_dir; Summaries has been there.
+      features: float32 [photos of the split, width].
+      split: the photos.
+      outcome: the test; nothing is written where no photo was tested.
+      step: the one that was kept.
 
-        self._writer: Any = RecordWriter(path.open("wb"))
-        self.add(Event(wall_time=time.time(), file_version="brain.Event:2"))
+    Raises:
+      RunError: it can not be written.
+    """
+    if not len(outcome.rows):
+        return
+    from retrain.projector import confusion_picture, picture_event, write_projector
 
-    def add(self, event: Any) -> None:
-        """Adds an Event."""
-        self._writer.write(event.SerializeToString())
-
-    def close(self) -> None:
-        """Writes what is still waiting."""
-        self._writer.close()
+    name = f"events.out.tfevents.{int(time.time())}.{socket.gethostname()}"
+    try:
+        (folder / TEST).mkdir(exist_ok=True)
+        with (folder / MARKER).open("a", encoding="utf-8") as marker:
+            marker.writelines(f"{TEST}/{made}\n" for made in (name, *PROJECTOR_FILES))
+        events = EventFile(folder / TEST / name)
+        events.add(picture_event(confusion_picture(split, outcome), step))
+        events.close()
+        write_projector(folder / TEST, features, split, outcome)
+    except OSError as error:
+        raise RunError(f"cannot write --summaries_dir={folder}: {error.strerror or error}") from None
 
 
 def check_folder(folder: Path) -> None:
@@ -121,12 +136,15 @@ def check_folder(folder: Path) -> None:
 
 
 def _ours(folder: Path) -> list[Path]:
-    """The event files that the last run made, as the marker names them."""
+    """The files that the last run made, as the marker names them."""
     try:
         names = (folder / MARKER).read_text("utf-8").splitlines()
     except FileNotFoundError:
         return []
-    known = {f"{run}/{path.name}": path for run in RUNS for path in (folder / run).glob("events.out.tfevents.*")}
+    known = {
+        f"{run}/{path.name}": path for run in (*RUNS, TEST) for path in (folder / run).glob("events.out.tfevents.*")
+    }
+    known |= {f"{TEST}/{name}": folder / TEST / name for name in PROJECTOR_FILES}
     return [known[name] for name in names if name in known]
 
 

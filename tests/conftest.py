@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -22,10 +23,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.browser import browser, page  # noqa: F401 - fixtures
+
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 COLOURS = {"cyan": (20, 200, 210), "magenta": (210, 20, 200), "yellow": (220, 210, 20)}
 STAND_IN = "mobilenet_0.25_128"  # whose place in --model_dir the mean-colour graph takes
+
+
+# Under a shell's `&` SIGINT is ignored, and what is started here would inherit that; Ctrl-C is tested all the same.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -107,6 +115,22 @@ def trained(tmp_path_factory: pytest.TempPathFactory, colour_photos: Path, model
 def tflite(trained: Path) -> Path:
     """The `.tflite` that it left."""
     return trained / "tf_files/retrained.tflite"
+
+
+@pytest.fixture(scope="session")
+def flowers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the default network was retrained on 30 real photos a class, with all exports; for `shared` tests."""
+    folder = tmp_path_factory.mktemp("flowers")
+    for source in sorted((SHARED / "data/flower_photos").glob("*/")):
+        (folder / "photos" / source.name).mkdir(parents=True)
+        for photo in sorted(source.glob("*.jpg"))[:30]:
+            (folder / "photos" / source.name / photo.name).symlink_to(photo)
+    done = run_module(
+        "retrain", "--image_dir=photos", "--eval_step_interval=500", "--summaries_dir=",
+        "--saved_model_dir=tf_files/saved_model", "--quantize=none,dynamic,int8", "--max_quantization_loss=100", cwd=folder,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return folder
 
 
 @pytest.fixture

@@ -9,13 +9,18 @@ import sys
 import pytest
 
 from label_image.cli import Command
+from label_image.demo.cli import Command as Demo
 from label_image.flags import parse
 from retrain.compare.asked import Comparison
 from retrain.plan import Plan
+from retrain.report.__main__ import Command as Report
 from tests.conftest import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-COMMAND = re.compile(r"^(?:\$ )?python -m (retrain|retrain\.compare|label_image) (-\S.*)$", re.MULTILINE)
+MODULES = {"retrain": Plan, "retrain.compare": Comparison, "label_image": Command, "label_image.demo": Demo}
+COMMAND = re.compile(
+    r"^(?:\$ )?python -m (retrain|retrain\.compare|label_image|label_image\.demo) (-\S.*)$", re.MULTILINE
+)
 
 
 def test_the_flag_page_is_what_the_code_prints():
@@ -32,7 +37,7 @@ def test_every_command_of_a_page_is_understood(page):
     for module, words in COMMAND.findall(page.read_text("utf-8")):
         if "--help" not in words:
             parse(
-                {"retrain": Plan, "retrain.compare": Comparison, "label_image": Command}[module],
+                MODULES[module],
                 shlex.split(words, comments=True),
                 module,
             )
@@ -52,13 +57,15 @@ def test_every_make_target_named_exists(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_flag_named_exists(page):
-    known = {name for cls in (Plan, Comparison, Command) for name in cls.__dataclass_fields__}
+    known = {name for cls in (*MODULES.values(), Report) for name in cls.__dataclass_fields__}
     others = {
         "out",
         "count",
         "models",
         "repeat",
-        "original",
+        "only",
+        "size",
+        "long",
         "splits",
         "architectures",
         "check",

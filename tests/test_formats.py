@@ -12,7 +12,7 @@ import signal
 import numpy as np
 import pytest
 
-from label_image.formats import Row, format_for, shortest
+from label_image.formats import EXPLAINED, SORTED, Row, format_for, shortest
 from label_image.output import Output
 
 GOOD = Row("a.jpg", (("daisy", 0.75), ("rose, red", 0.25)), seconds=0.1234)
@@ -21,7 +21,7 @@ BAD = Row("b.jpg", error='no picture: begins with "x"')
 
 def written(name, *rows, one=False, sorting=False, labels=2):
     pieces = []
-    form = format_for(name, pieces.append, one=one, sorting=sorting)
+    form = format_for(name, pieces.append, one=one, extra=SORTED if sorting else ())
     form.begin(labels)
     for row in rows:
         form.row(row)
@@ -85,7 +85,7 @@ def test_an_empty_array_is_one():
 
 def test_an_array_is_sent_element_by_element():
     pieces = []
-    form = format_for("json", pieces.append, one=False, sorting=False)
+    form = format_for("json", pieces.append, one=False)
     form.begin(1)
     form.row(GOOD)
     form.row(BAD)
@@ -104,6 +104,22 @@ def test_sorting_adds_where_a_photo_went():
     assert table(written("csv", row, sorting=True, labels=1))[1][-2:] == ["copied", "out/daisy/a.jpg"]
     assert json.loads(written("jsonl", row, sorting=True))["sorted_to"] == "out/daisy/a.jpg"
     assert json.loads(written("jsonl", BAD, sorting=True))["sorted"] is None
+
+
+def test_the_heat_map_is_the_last_column_and_null_where_there_is_none():
+    row = Row("a.jpg", (("daisy", 0.75),), sorted="copied", sorted_to="out/a.jpg", heat_map="maps/a_heat.jpg")
+    pieces: list[str] = []
+    for name in ("csv", "jsonl"):
+        form = format_for(name, pieces.append, one=False, extra=SORTED + EXPLAINED)
+        form.begin(1)
+        form.row(row)
+        form.row(BAD)
+        form.end()
+    header, first, second, *objects = pieces
+    assert header.endswith(",sorted,sorted_to,heat_map\n")
+    assert first == "a.jpg,daisy,0.75,,copied,out/a.jpg,maps/a_heat.jpg\n"
+    assert second.endswith(",,,\n")
+    assert [json.loads(line)["heat_map"] for line in objects] == ["maps/a_heat.jpg", None]
 
 
 def test_scores_are_read_back_to_the_last_bit():

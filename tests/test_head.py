@@ -9,10 +9,12 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from retrain import head
 from retrain.head import Sampler, Standardiser, _Training, train
-from retrain.metrics import cross_entropy, softmax
+from retrain.metrics import cross_entropy, losses, softmax
 from retrain.nouns import TESTING, TRAINING, VALIDATION, Bottlenecks
 from retrain.plan import Plan
+from retrain.sampler import MOST_JUDGES
 
 
 def bottlenecks(classes=3, a_list=(30, 10, 5), width=8, views=1, seed=0, apart=3.0):
@@ -254,6 +256,17 @@ def test_the_step_with_the_best_loss_on_the_whole_validation_list_is_kept():
     )
     logged = trained(data, dataclasses.replace(plan, validation_batch_size=3))  # what is shown does not decide
     assert logged.curve.kept_step == best.step
+
+
+@pytest.mark.parametrize(("size", "judges"), [(100, MOST_JUDGES), (-1, 3 * 900)])
+def test_many_validation_photos_are_judged_by_some_unless_all_are_asked_for(size, judges, monkeypatch):
+    seen = []
+    monkeypatch.setattr(head, "losses", lambda logits, ids: seen.append(ids.tolist()) or losses(logits, ids))
+    trained(bottlenecks(a_list=(30, 900, 5)), plan_of(how_many_training_steps=3, validation_batch_size=size))
+    assert {len(ids) for ids in seen} == {judges}
+    assert len({tuple(ids) for ids in seen}) == 1  # the same ones each time
+    counts = np.bincount(seen[0])
+    assert counts.min() > 0.9 * counts.max()
 
 
 def test_without_a_validation_list_the_last_step_is_kept():

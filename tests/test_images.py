@@ -103,7 +103,7 @@ def test_the_folder_sorted_into_is_not_read(here):
 def test_a_folder_is_not_sorted_into_itself(here):
     Path("new").mkdir()
     with pytest.raises(UserError, match="is the folder that is read"):
-        check_words(["new"], "./new/")
+        check_words(["new"], sort_into="./new/")
 
 
 def test_other_kinds_of_address_are_said_to_be_refused():

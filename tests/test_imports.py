@@ -60,6 +60,12 @@ def test_tensorflow_is_imported_by_the_files_named_and_no_other():
     assert users == TENSORFLOW_FILES
 
 
+def test_gradio_is_imported_late_by_the_page_and_nobody_else():
+    users = [p for p in FILES if any(i.split(".")[0] == "gradio" for i in imports(p, top_level=False))]
+    assert users == [ROOT / "label_image/demo/page.py"]
+    assert not [i for i in imports(users[0], top_level=True) if i.startswith("gradio")]
+
+
 def test_no_file_imports_tensorflow_when_it_is_imported():
     assert [str(p) for p in FILES if any(i.split(".")[0] in HEAVY for i in imports(p, top_level=True))] == []
 

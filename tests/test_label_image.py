@@ -348,9 +348,9 @@ def test_the_row_pipeline_holds_a_few_photos_of_a_hundred_thousand(monkeypatch):
 
     def peak(count):
         items = (Item(f"{number}.jpg", f"{number}.jpg") for number in range(count))
-        form = format_for("csv", lambda _: None, one=False, sorting=False)
+        form = format_for("csv", lambda _: None, one=False)
         tracemalloc.reset_peak()
-        assert cli._rows(cli.Command(image=("x",)), Echo(), items, form, Output(utf8=True)) == (0, count)
+        assert cli._rows(cli.Command(image=("x",)), (Echo(), None), items, form, Output(utf8=True)) == (0, count)
         return tracemalloc.get_traced_memory()[1]
 
     tracemalloc.start()

@@ -71,6 +71,14 @@ def test_the_light_set_labels_a_folder(without, tflite, colour_photos):
     assert done.stdout.count("cyan (score=") == 24
 
 
+def test_the_light_set_draws_heat_maps(without, tflite, tmp_path):
+    photo = write_photo(tmp_path / "cyan.jpg", COLOURS["cyan"], 5)
+    missing = (*NOT_LIGHT, "matplotlib", "gradio")
+    done = without(missing, "label_image", f"--graph={tflite}", photo, "--explain=maps")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "maps/cyan_heat.jpg").is_file()
+
+
 def test_a_frozen_graph_says_that_it_needs_tensorflow(without, trained, colour_photos):
     graph = trained / "tf_files/retrained_graph.pb"
     done = without(TENSORFLOW, "label_image", f"--graph={graph}", next(colour_photos.glob("cyan/*")))
@@ -128,3 +136,24 @@ def test_a_gpu_without_tensorflow_is_left_alone(model_dir, monkeypatch, tmp_path
     runtime = runtimes.choose(backbone, "auto")
     assert (runtime.name, runtime.why) == ("litert", "LiteRT on the CPU")
     assert runtime.make_runner().scores(np.zeros((1, 128, 128, 3), np.float32)).shape == (1, 3)
+
+
+@pytest.mark.parametrize(
+    ("missing", "line"),
+    [
+        (("jinja2", "pygal"), "no report was made: jinja2 and pygal are not installed; pip install jinja2 pygal"),
+        (("pygal",), "no report was made: pygal is not installed; pip install pygal"),
+    ],
+)
+def test_without_the_libraries_that_draw_it_no_report_is_made_and_the_run_goes_on(
+    without, missing, line, colour_photos, model_dir, tmp_path
+):
+    words = (f"--image_dir={colour_photos}", f"--architecture={STAND_IN}", f"--model_dir={model_dir}")
+    done = without(missing, "retrain", *words, "--output_graph=", "--how_many_training_steps=20")
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout.count(line) == 1
+    assert [path.name for path in tmp_path.glob("tf_files/runs/*/*")] == ["run.json"]
+    again = without(missing, "retrain.report")
+    assert again.returncode == 1
+    assert again.stderr == f"retrain.report: cannot make a report: {line.removeprefix('no report was made: ')}\n"

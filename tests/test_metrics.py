@@ -10,7 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from retrain.metrics import accuracy, confusion, cross_entropy, hits, log_softmax, losses, softmax, wilson_interval
+from retrain.metrics import (
+    accuracy,
+    calibration_error,
+    confusion,
+    cross_entropy,
+    hits,
+    log_softmax,
+    losses,
+    precision_recall,
+    reliability,
+    softmax,
+    wilson_interval,
+)
 
 any_logits = arrays(np.float32, (4, 3), elements=st.floats(-1e6, 1e6, width=32))
 
@@ -98,3 +110,29 @@ def test_confusion_has_the_true_class_in_the_row():
     table = confusion(np.array([0, 0, 2, 2, 2]), np.array([0, 1, 2, 2, 0]), 3)
     assert table.tolist() == [[1, 1, 0], [0, 0, 0], [1, 0, 2]]
     assert table.dtype == np.int64
+
+
+def test_precision_recall_and_support_of_each_class():
+    precision, recall, support = precision_recall(np.array([[8, 2, 0], [0, 5, 0], [0, 0, 0]]))
+    assert support.tolist() == [10, 5, 0]
+    assert precision[:2].tolist() == [1.0, 5 / 7]
+    assert recall[:2].tolist() == [0.8, 1.0]
+    assert np.isnan([precision[2], recall[2]]).all()  # nothing was given this label, and none has it
+
+
+def test_a_score_falls_into_the_bin_that_ends_with_it():
+    bins = reliability(np.float32([0.05, 0.5, 0.51, 1.0]), np.array([True, False, True, True]))
+    assert [one.photos for one in bins] == [1, 0, 0, 0, 1, 1, 0, 0, 0, 1]
+    assert (bins[4].accuracy, bins[5].accuracy) == (0.0, 1.0)
+    assert math.isnan(bins[1].accuracy)
+    assert [(one.low, one.high) for one in bins[:2]] == [(0.0, 0.1), (0.1, 0.2)]
+
+
+def test_the_calibration_error_weighs_bins_by_their_photos():
+    # three photos say 0.9 and two of them are right, one says 0.6 and is right: (3 * |0.9 - 2/3| + 1 * |0.6 - 1|) / 4
+    bins = reliability(np.float32([0.9, 0.9, 0.9, 0.6]), np.array([True, True, False, True]))
+    assert calibration_error(bins) == pytest.approx((3 * (0.9 - 2 / 3) + 0.4) / 4, abs=1e-6)
+
+
+def test_without_photos_there_is_no_calibration_error():
+    assert math.isnan(calibration_error(reliability(np.zeros(0, np.float32), np.zeros(0, np.bool_))))

@@ -22,7 +22,7 @@ from retrain.evaluate import Proof, check_loss
 from retrain.exporters.table import orders, why_not
 from retrain.nouns import Head, Photo
 from retrain.plan import Plan
-from tests.conftest import COLOURS, ROOT, SHARED, STAND_IN, write_photo
+from tests.conftest import COLOURS, ROOT, STAND_IN, write_photo
 
 PRECISIONS = ("float16", "dynamic", "int8")
 
@@ -249,17 +249,14 @@ def test_what_can_not_be_meant_is_refused(words, message):
 
 
 @pytest.mark.shared
-def test_the_real_default_in_int8_keeps_its_accuracy_and_is_small(retrain, tmp_path):
-    """One split of the 1,000 flowers; the mean of ten is in docs/results.md."""
-    done = retrain(
-        f"--image_dir={SHARED / 'data' / 'flower_photos'}", "--export=tflite", "--quantize=none,int8",
-        "--eval_step_interval=100",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    (path,) = (tmp_path / "tf_files" / "runs").glob("*/run.json")
-    exact, int8 = (made for made in json.loads(path.read_text())["exports"] if made["kind"] == "tflite")
+def test_the_real_default_in_int8_keeps_its_accuracy_and_is_small(flowers):
+    """150 flowers; the mean of ten splits of 1,000 is in docs/results.md."""
+    (path,) = (flowers / "tf_files" / "runs").glob("*/run.json")
+    made = {one["quantize"]: one for one in json.loads(path.read_text())["exports"] if one["kind"] == "tflite"}
+    exact, int8 = made["none"], made["int8"]
     assert int8["bytes"] < 4.2e6
     assert exact["bytes"] > 13e6
     assert exact["agreement"] == 1
-    assert int8["agreement"] > 0.93
-    assert int8["accuracy"] > exact["accuracy"] - 0.05
+    assert exact["images"] > 10
+    assert int8["agreement"] > 0.7
+    assert int8["accuracy"] > exact["accuracy"] - 0.15

@@ -12,7 +12,7 @@ import pytest
 from label_image.errors import RunError, UserError
 from retrain.head import Evaluation
 from retrain.summaries import MARKER, Summaries, check_folder
-from tests.conftest import ROOT
+from tests.conftest import COLOURS, ROOT, STAND_IN
 from tests.test_head import bottlenecks, plan_of, trained
 
 SCALARS = {"accuracy_1", "cross_entropy_1"} | {
@@ -213,3 +213,85 @@ def test_a_folder_that_can_not_be_made_is_one_line(tmp_path):
     (tmp_path / "f").write_text("x")
     with pytest.raises(RunError, match=r"cannot write --summaries_dir=.*f/s: Not a directory"):
         Summaries(tmp_path / "f" / "s")
+
+
+def test_the_test_is_shown_as_a_matrix_and_in_the_projector(retrain, colour_photos, model_dir, tmp_path):
+    """The whole run; read back with TensorBoard's own reader, its projector's own proto and its own plugin's way."""
+    import io
+    import json
+
+    from google.protobuf import text_format
+    from PIL import Image
+    from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
+
+    words = (
+        f"--image_dir={colour_photos}",
+        f"--architecture={STAND_IN}",
+        f"--model_dir={model_dir}",
+        "--output_graph=",
+    )
+    done = retrain(*words, "--how_many_training_steps=30")
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "tf_files" / "training_summaries" / "test"
+    (record,) = (json.loads(path.read_text()) for path in (tmp_path / "tf_files" / "runs").glob("*/run.json"))
+    (event,) = read(folder).Images("confusion_matrix")
+    assert event.step == record["kept_step"]
+    picture = Image.open(io.BytesIO(event.encoded_image_string)).convert("RGB")
+    assert picture.size == (event.width, event.height)
+    matrix = np.array(record["metrics"]["confusion"])
+    left, top = picture.width - 44 * 3 - 1, picture.height - 44 * 3 - 1
+    for row in range(3):
+        for column in range(3):
+            share = matrix[row, column] / max(matrix[row].sum(), 1)
+            blueness = 255 - picture.getpixel((left + 44 * column + 4, top + 44 * row + 4))[0]
+            assert blueness == pytest.approx(247 * share, abs=1)
+    config = text_format.Parse((folder / "projector_config.pbtxt").read_text(), ProjectorConfig())
+    (embedding,) = config.embeddings
+    features = np.fromfile(folder / embedding.tensor_path, "<f4").reshape(embedding.tensor_shape)
+    assert features.shape == (record["tested"], 3)
+    header, *lines = (folder / embedding.metadata_path).read_text().splitlines()
+    assert header == "label\tpredicted\tphoto"
+    cells = [line.split("\t") for line in lines]
+    assert cells == [[photo["label"], photo["predicted"], photo["path"]] for photo in record["test_photos"]]
+    sprite = Image.open(folder / embedding.sprite.image_path)
+    side = sprite.width // embedding.sprite.single_image_dim[0]
+    assert sprite.size == (side * 64, side * 64)
+    assert side**2 >= record["tested"] > (side - 1) ** 2
+    for place, (label, *_) in enumerate(cells):
+        seen = sprite.getpixel((place % side * 64 + 32, place // side * 64 + 32))
+        assert np.abs(np.subtract(seen, COLOURS[label])).max() < 40
+    names = sorted(path.name for path in folder.iterdir())
+    assert retrain(*words, "--how_many_training_steps=30").returncode == 0
+    assert len(names) == len(list(folder.iterdir()))  # the last run's files are gone
+    assert retrain(*words, "--how_many_training_steps=30", "--report=none").returncode == 0
+    assert not list(folder.iterdir())
+
+
+def test_tensorboards_projector_serves_what_was_written(retrain, colour_photos, model_dir, tmp_path):
+    from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
+    from tensorboard.plugins.base_plugin import TBContext
+    from tensorboard.plugins.projector.projector_plugin import ProjectorPlugin
+    from werkzeug.test import Client
+
+    words = (
+        f"--image_dir={colour_photos}",
+        f"--architecture={STAND_IN}",
+        f"--model_dir={model_dir}",
+        "--output_graph=",
+    )
+    assert retrain(*words, "--how_many_training_steps=30").returncode == 0
+    logdir = tmp_path / "tf_files" / "training_summaries"
+    multiplexer = EventMultiplexer().AddRunsFromDirectory(str(logdir))
+    multiplexer.Reload()
+    from tensorboard.backend.event_processing.data_ingester import LocalDataIngester  # noqa: F401 - what serves it
+    from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
+
+    provider = MultiplexerDataProvider(multiplexer, str(logdir))
+    plugin = ProjectorPlugin(TBContext(logdir=str(logdir), data_provider=provider, multiplexer=multiplexer))
+    apps = plugin.get_plugin_apps()
+    plugin._update_configs()
+    assert list(plugin._configs) == ["test"]
+    answer = Client(apps["/tensor"]).get("/?run=test&name=test photos")
+    assert answer.status_code == 200
+    written = (logdir / "test" / "tensors.bytes").read_bytes()
+    assert answer.data == written

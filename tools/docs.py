@@ -13,9 +13,11 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from label_image.cli import Command  # noqa: E402 - the path comes first
+from label_image.demo.cli import Command as Demo  # noqa: E402
 from label_image.flags import markdown_table  # noqa: E402
 from retrain.compare.asked import Comparison  # noqa: E402
 from retrain.plan import Plan  # noqa: E402
+from retrain.report.__main__ import Command as Report  # noqa: E402
 
 PAGE = ROOT / "docs" / "flags.md"
 
@@ -32,6 +34,12 @@ def page() -> str:
         "",
         markdown_table(Plan),
         "",
+        "## python -m retrain.report",
+        "",
+        "A word without a flag is the run.",
+        "",
+        markdown_table(Report),
+        "",
         "## python -m retrain.compare",
         "",
         "Words without a flag are runs that exist (`tf_files/runs/...`). A flag in the plural takes a list; its singular is",
@@ -44,6 +52,10 @@ def page() -> str:
         "Words without a flag are photos too.",
         "",
         markdown_table(Command),
+        "",
+        "## python -m label_image.demo",
+        "",
+        markdown_table(Demo),
         "",
     ]
     return "\n".join(parts)

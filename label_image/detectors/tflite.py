@@ -15,6 +15,7 @@ from label_image.detectors.evidence import Affine, Evidence, Range
 from label_image.errors import RunError, UserError
 
 _DTYPES = {0: "float32", 1: "float16", 2: "int32", 3: "uint8", 4: "int64", 5: "string", 7: "int16", 9: "int8"}
+_NUMBERS = ("float32", "float16", "int8", "uint8", "int32", "int64")
 _PASS_ON = (
     "RESHAPE",
     "SQUEEZE",
@@ -101,6 +102,40 @@ class TfliteFile:
             zero = scales.ZeroPoint(0) if scales.ZeroPointLength() else 0
             values = (values - zero) * np.float32(np.median(scales.ScaleAsNumpy()))
         return values
+
+    def numbers(self, tensor: int) -> npt.NDArray[np.float32] | None:
+        """A constant in its shape, dequantized with the scale of each channel; seen through DEQUANTIZE. None of anything else."""
+        maker = self.writers.get(tensor)
+        if maker is not None and self.op(maker) == "DEQUANTIZE":
+            return self.numbers(self.sources(maker)[0])
+        data = self._model.Buffers(self.tensors[tensor].Buffer()).DataAsNumpy()
+        if isinstance(data, int) or not len(data) or self.dtype(tensor) not in _NUMBERS:
+            return None
+        shape = self.indices(self.tensors[tensor].ShapeAsNumpy())
+        values = np.frombuffer(bytes(data), self.dtype(tensor)).astype(np.float32).reshape(shape)
+        quantized = self.tensors[tensor].Quantization()
+        if not quantized or not quantized.ScaleLength():
+            return values
+        scales = np.asarray(quantized.ScaleAsNumpy(), np.float32)
+        zeros = np.asarray(self.indices(quantized.ZeroPointAsNumpy()) or [0] * len(scales), np.float32)
+        along = [1] * len(shape)
+        if len(scales) > 1:
+            along[quantized.QuantizedDimension()] = len(scales)
+        return (values - zeros.reshape(along)) * scales.reshape(along) if shape else (values - zeros[0]) * scales[0]
+
+    def activated(self, operator: Any) -> bool:
+        """Whether an operator ends in a ReLU or the like; FULLY_CONNECTED, CONV_2D and ADD can."""
+        from ai_edge_litert import schema_py_generated as schema
+
+        table = operator.BuiltinOptions()
+        kind = {"FULLY_CONNECTED": "FullyConnectedOptions", "CONV_2D": "Conv2DOptions", "ADD": "AddOptions"}[
+            self.op(operator)
+        ]
+        if table is None:
+            return False
+        options = getattr(schema, kind)()
+        options.Init(table.Bytes, table.Pos)
+        return bool(options.FusedActivationFunction() != schema.ActivationFunctionType.NONE)
 
     @staticmethod
     def indices(values: Any) -> list[int]:

@@ -39,15 +39,19 @@ class FrozenRunner:
 
     def scores(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Runs the network: float32 [n, ...] as its card says -> float32 [n, outputs]."""
-        return np.stack([self._run(row[None].astype(self._dtype, copy=False)) for row in batch])
+        return np.stack([self.values(row).reshape(-1) for row in batch])
+
+    def values(self, image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Runs the network on one photo: float32 [...] as its card says -> float32 [1, ...], the output in its own shape."""
+        return self._run(image[None].astype(self._dtype, copy=False))
 
     def scores_of_file(self, data: bytes) -> npt.NDArray[np.float32]:
         """Runs a network that reads the photo's file itself: bytes -> float32 [outputs]."""
-        return self._run(np.array([data], object) if self._batched else data)
+        return self._run(np.array([data], object) if self._batched else data).reshape(-1)
 
     def _run(self, value: Any) -> npt.NDArray[np.float32]:
         try:
-            return np.asarray(self._function(value), np.float32).reshape(-1)
+            return np.asarray(self._function(value), np.float32)
         except Exception as error:  # as above
             raise RunError(f"cannot run {self._path}: {_said(error)}") from None
 

@@ -21,12 +21,16 @@ class LitertRunner:
 
     name = "litert"
 
-    def __init__(self, path: Path, threads: int = 1, input_layer: str = "", output_layer: str = "") -> None:
+    def __init__(
+        self, path: Path, threads: int = 1, input_layer: str = "", output_layer: str = "", content: bytes | None = None
+    ) -> None:
+        """Opens `path`, or `content` in its place."""
         from ai_edge_litert.interpreter import Interpreter
 
+        source = {"model_path": str(path)} if content is None else {"model_content": content}
         try:
             with native_noise_hidden():
-                self._interpreter: Any = Interpreter(str(path), num_threads=threads)
+                self._interpreter: Any = Interpreter(**source, num_threads=threads)
                 self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise RunError(f"cannot run {path}: LiteRT refuses it ({_first(error)})") from None
@@ -43,10 +47,11 @@ class LitertRunner:
         Returns:
           float32 [n, outputs], dequantized.
         """
-        rows = [self._run(image) for image in batch]
+        rows = [self.values(image).reshape(-1) for image in batch]
         return np.stack(rows) if rows else np.zeros((0, int(self._output["shape"][-1])), np.float32)
 
-    def _run(self, image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    def values(self, image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Runs the network on one photo: float32 [height, width, channels] -> float32 [1, ...], the output in its own shape."""
         shape = self._input["shape"]
         try:
             if image.size != int(np.prod(shape)) or shape[-1] != image.shape[-1]:
@@ -58,7 +63,7 @@ class LitertRunner:
         except (ValueError, RuntimeError) as error:
             raise RunError(f"cannot run {self._path}: {' '.join(str(error).split())[:160]}") from None
         values = self._interpreter.get_tensor(self._output["index"])  # a copy
-        return _dequantized(values, self._output["quantization"]).reshape(-1)
+        return _dequantized(values, self._output["quantization"])
 
     def _resized(self, image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Gives an input that leaves its size open the picture's, once."""

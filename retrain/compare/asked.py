@@ -43,6 +43,7 @@ _NOT_OFFERED = (
     "resume",
     "final_tensor_name",
     "print_misclassified_test_images",
+    "report",
     "logging_verbosity",
 )
 _DEFAULTS = {"validation_batch_size": -1}  # the whole list: a curve without the noise of drawing

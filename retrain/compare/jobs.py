@@ -112,7 +112,7 @@ def _wait(process: subprocess.Popen[bytes]) -> int | None:
 def _words(plan: Plan) -> list[str]:
     """The command line of a plan: what is not as by default, and where nothing is to be written."""
     nothing: dict[str, Any] = dict.fromkeys(_NOT_WRITTEN, "")
-    plan = dataclasses.replace(_at_home(plan), **nothing)
+    plan = dataclasses.replace(_at_home(plan), report="none", **nothing)
     words = []
     for field in flag_fields(Plan):
         value = getattr(plan, field.name)

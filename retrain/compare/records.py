@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -96,7 +97,7 @@ def run_of(record: dict[str, Any], name: str, settings: dict[str, str], where: P
             (float(low_high[0]), float(low_high[1])),
             {str(phase): float(seconds) for phase, seconds in record["seconds"].items()},
             tuple(int(step) for step in curve["steps"]),
-            tuple(float(share) for share in curve["validation_accuracy"]),
+            tuple(math.nan if share is None else float(share) for share in curve["validation_accuracy"]),
             int(record["plan"]["how_many_training_steps"]),
             None if record["kept_step"] is None else int(record["kept_step"]),
             {

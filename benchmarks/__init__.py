@@ -1,0 +1,1 @@
+"""How fast and how right the project is, measured: `python -m benchmarks` for speed, single programs for accuracy."""

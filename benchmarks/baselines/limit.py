@@ -1,0 +1,54 @@
+"""The limit: decoding alone and the network alone, each on all cores, added up.
+
+What a perfect program could do in which the one never waits for the other and nothing else takes time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from label_image.classifier import Runner
+from label_image.pixels import decode, normalise
+from label_image.workers import cores, map_ordered
+
+
+def decoding(paths: Sequence[str], height_px: int, width_px: int) -> float:
+    """Seconds of reading the photos, a worker a core."""
+
+    def make_worker() -> Callable[[str], Any]:
+        return lambda path: decode(path, height_px, width_px)
+
+    return _seconds(make_worker, paths)
+
+
+def forward(make_runner: Callable[[], Runner], pixels: npt.NDArray[np.float32], count: int) -> float:
+    """Seconds of running the network `count` times on one photo, a worker a core, each with a runner of its own.
+
+    Args:
+      make_runner: makes what runs it.
+      pixels: float32 [height, width, 3], scaled.
+      count: photos.
+    """
+
+    def make_worker() -> Callable[[int], Any]:
+        runner = make_runner()
+        return lambda _: runner.scores(pixels[None])
+
+    return _seconds(make_worker, range(count))
+
+
+def ready(path: str, height_px: int, width_px: int, scale: tuple[tuple[float, ...], tuple[float, ...]]) -> Any:
+    """One photo as a network takes it: float32 [height, width, 3]; `scale` is (mean, std)."""
+    return normalise(decode(path, height_px, width_px), *scale)
+
+
+def _seconds(make_worker: Callable[[], Callable[[Any], Any]], items: Sequence[Any]) -> float:
+    start = time.perf_counter()
+    for _ in map_ordered(make_worker, items, cores()):
+        pass
+    return time.perf_counter() - start

@@ -1,0 +1,112 @@
+"""Real photos and weights in; what the rows are measured on out: so many photos of each class, backbones, features.
+
+All that is written goes to a scratch folder.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.process import run
+from benchmarks.row import in_turn
+from label_image.workers import cores, map_ordered
+from retrain.augment import View
+from retrain.backbones.prepare import prepare
+from retrain.bottlenecks import extract
+from retrain.digest import file_digest
+from retrain.nouns import Backbone, Bottlenecks, Photo, Scan, Split
+from retrain.plan import DEFAULT_ARCHITECTURE, Plan
+from retrain.runtimes import choose
+from retrain.split import split_photos
+from retrain.store import Store
+
+RUN = "run"  # the folder of a run with default flags
+
+
+def silent(_: str) -> None:
+    """Takes the lines that nobody reads here."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What is measured, and how often."""
+
+    photos: Path  # a folder a class
+    models: Path  # a copy of the original archives, which may be written to
+    scratch: Path
+    repeat: int = 5  # turns
+    full: bool = True  # or the smallest size that shows that a row still runs
+    long: bool = False  # with what takes an hour by itself
+
+    def turns(self, works: Mapping[str, Callable[[], float]]) -> dict[str, tuple[float, ...]]:
+        """Measures several things in turn, after one round that does not count: files in memory, functions traced."""
+        if self.full:
+            in_turn(works, 1)
+        return in_turn(works, self.repeat)
+
+    def pick(self, smallest: int, full: int) -> int:
+        """A size."""
+        return full if self.full else smallest
+
+    def folder(self, name: str) -> Path:
+        """An empty folder."""
+        path = self.scratch / name
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir(parents=True)
+        return path
+
+    def photo_folder(self, smallest: int, full: int = 0) -> Path:
+        """A folder of photos, so many a class; 0 is all of them."""
+        each = self.pick(smallest, full)
+        if not each:
+            return self.photos
+        folder = self.scratch / f"photos_{each}"
+        if not folder.exists():
+            for label in sorted(path for path in self.photos.iterdir() if path.is_dir()):
+                (folder / label.name).mkdir(parents=True)
+                for photo in itertools.islice(sorted(label.glob("*.jpg")), each):
+                    shutil.copyfile(photo, folder / label.name / photo.name)
+        return folder
+
+    def plan(self, folder: Path, architecture: str = DEFAULT_ARCHITECTURE) -> Plan:
+        """A run on a folder, with all else by default."""
+        return Plan(
+            str(folder),
+            architecture,
+            model_dir=str(self.models),
+            bottleneck_dir=str(self.scratch / "bottlenecks"),
+            offline=True,
+            device="cpu",
+        )
+
+    def backbone(self, architecture: str = DEFAULT_ARCHITECTURE) -> Backbone:
+        """A pretrained network, ready."""
+        return prepare(self.plan(self.photos, architecture), silent)
+
+    def features(self, folder: Path, architecture: str = DEFAULT_ARCHITECTURE) -> tuple[Split, Bottlenecks]:
+        """The photos of a folder as a run deals them, and their features; kept, so that they are computed once."""
+        plan, backbone = self.plan(folder, architecture), self.backbone(architecture)
+        split = split_photos(Scan(tuple(photos_in(folder))), plan)
+        store = Store(Path(plan.bottleneck_dir))
+        found = extract(split.photos, backbone, lambda: choose(backbone, "cpu"), store, View(), silent)
+        store.close()
+        return split, Bottlenecks(found.features[None], split.label_ids, split.lists)
+
+    def trained(self) -> Path:
+        """A folder in which a run with default flags has left its exports; made once."""
+        folder = self.scratch / RUN
+        if not folder.exists():
+            folder.mkdir()
+            run(["-m", "retrain", f"--image_dir={self.photo_folder(8)}"], folder)
+        return folder
+
+
+def photos_in(folder: Path) -> list[Photo]:
+    """The photos of a folder, by label, then name."""
+    paths = sorted(folder.glob("*/*.jpg"))
+    digests = map_ordered(lambda: file_digest, map(str, paths), cores())
+    return [Photo(str(path), path.parent.name, digest) for path, digest in zip(paths, digests, strict=True)]

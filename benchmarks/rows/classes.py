@@ -1,0 +1,66 @@
+"""Training and testing the layer with 10, 100 and 1,000 classes of 100 photos each, on synthetic features."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+
+from benchmarks.bench import Bench
+from benchmarks.row import Row, in_turn, seconds
+from retrain.head import train
+from retrain.nouns import TESTING, TRAINING, VALIDATION, Bottlenecks
+from retrain.plan import Plan
+
+WIDTH = 256
+PHOTOS = 100  # a class
+
+
+def rows(bench: Bench) -> Iterator[Row]:
+    """The whole training and the steps alone, a row a size each, and how the time of a class grows."""
+    counts = (10, 100, 1_000) if bench.full else (2, 4, 8)
+    whole = Plan(str(bench.photos), how_many_training_steps=bench.pick(20, 4_000))
+    steps = whole.how_many_training_steps
+    alone = dataclasses.replace(whole, eval_step_interval=steps)
+    forms = {"evaluation every 10, and the test": whole, "evaluated twice": alone}
+    data = {count: synthetic(count) for count in counts}
+    for form, plan in forms.items():
+        works = {str(count): partial(train_and_test, data[count], plan) for count in counts}
+        times = in_turn(works, bench.repeat)
+        for count in counts:
+            what = f"{count:,} classes of {PHOTOS} photos, {steps:,} steps, {form}"
+            goal = 300.0 if count == 1_000 and plan is whole else None  # "minutes"
+            yield Row(what, "s", times[str(count)], at_most=goal)
+        each = {count: tuple(1000 * time_s / count for time_s in times[str(count)]) for count in counts}
+        few, many = counts[-2:]
+        yield Row(f"a class of {many:,}, {form}", "ms", each[many], f"one of {few:,}", each[few], 0.8, note=NOTES[form])
+
+
+NOTES = {
+    "evaluation every 10, and the test": f"{PHOTOS // 10} photos a class are for validation, and each evaluation scores all of them for "
+    "all classes: more classes and more photos, so that evaluation grows with the square",
+    "evaluated twice": "",
+}
+
+
+def synthetic(classes: int) -> Bottlenecks:
+    """Features around a centre for each class; of 100 photos 80 train, 10 validate, 10 test."""
+    rng = np.random.default_rng(classes)
+    label_ids = np.repeat(np.arange(classes), PHOTOS)
+    features = rng.normal(size=(len(label_ids), WIDTH)).astype(np.float32)
+    features += rng.normal(size=(classes, WIDTH)).astype(np.float32)[label_ids]
+    lists = np.tile(np.repeat([TRAINING, VALIDATION, TESTING], [80, 10, 10]), classes).astype(np.int8)
+    return Bottlenecks(features[None], label_ids, lists)
+
+
+def train_and_test(bottlenecks: Bottlenecks, plan: Plan) -> float:
+    """Seconds of the whole training, and of labelling the test list."""
+    labels = tuple(f"class {number}" for number in range(int(bottlenecks.label_ids.max()) + 1))
+
+    def work() -> None:
+        head = train(bottlenecks, labels, plan, lambda _: None, lambda _step, _head: None)
+        head.logits(bottlenecks.features[0, bottlenecks.rows(TESTING)]).argmax(axis=1)
+
+    return seconds(work)

@@ -1,0 +1,79 @@
+"""First extraction of features, from an empty store: against the limit, the original's way and a Keras pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from benchmarks.baselines import limit
+from benchmarks.baselines.keras_pipeline import Pipeline
+from benchmarks.baselines.original import Extraction
+from benchmarks.bench import Bench, photos_in, silent
+from benchmarks.row import Row, rates, seconds
+from retrain.augment import View
+from retrain.backbones.prepare import network_of
+from retrain.backbones.shelf import Shelf
+from retrain.backbones.table import architecture
+from retrain.backbones.weights import from_archive
+from retrain.bottlenecks import extract
+from retrain.nouns import Backbone, Photo
+from retrain.runtimes import choose
+from retrain.store import Store
+
+SMALLEST = "mobilenet_0.25_128"
+NETWORKS = {  # how many times the original's rate is the goal; None where the original does not know it
+    "efficientnet_lite0": None,
+    "mobilenet_0.25_128": 5.0,
+    "mobilenet_0.25_224": 5.0,
+    "mobilenet_1.0_224": 3.0,
+}
+
+
+def rows(bench: Bench) -> Iterator[Row]:
+    """Two or three rows a network."""
+    folder = bench.photo_folder(4)
+    photos = photos_in(folder)
+    for name in NETWORKS if bench.full else (SMALLEST,):
+        goal = NETWORKS[name]
+        backbone = bench.backbone(name)
+        keras = Pipeline(network_of(bench.plan(folder, name)), backbone, folder)
+        works = {
+            "ours": ours(bench, backbone, photos),
+            "the limit": the_limit(backbone, photos),
+            "a Keras pipeline": keras.run,
+        }
+        if goal:
+            works["the original's way"] = _original(bench, name, photos)
+        rate = {work: rates(len(photos), times) for work, times in bench.turns(works).items()}
+        goals = {"the limit": 0.97, "the original's way": goal, "a Keras pipeline": 1.5}
+        for baseline in (work for work in works if work != "ours"):
+            yield Row(f"features, {name}", "images/s", rate["ours"], baseline, rate[baseline], goals[baseline])
+
+
+def ours(bench: Bench, backbone: Backbone, photos: list[Photo]) -> Callable[[], float]:
+    """Seconds of our extraction into an empty store."""
+    runtime = choose(backbone, "cpu")
+
+    def work() -> float:
+        store = Store(bench.folder("empty_store"))
+        try:
+            return seconds(lambda: extract(photos, backbone, lambda: runtime, store, View(), silent))
+        finally:
+            store.close()
+
+    return work
+
+
+def the_limit(backbone: Backbone, photos: list[Photo]) -> Callable[[], float]:
+    """Seconds of decoding alone and the network alone."""
+    runtime, paths = choose(backbone, "cpu"), [photo.path for photo in photos]
+    size = backbone.height_px, backbone.width_px
+    pixels = limit.ready(paths[0], *size, (backbone.mean, backbone.std))
+    return lambda: limit.decoding(paths, *size) + limit.forward(runtime.make_runner, pixels, len(paths))
+
+
+def _original(bench: Bench, name: str, photos: list[Photo]) -> Callable[[], float]:
+    row = architecture(name)
+    found = from_archive(row, Shelf(bench.plan(bench.photos, name), silent))
+    way, paths = Extraction(found.data, row.size_px), [photo.path for photo in photos]
+    return lambda: way.run(paths, Path(bench.folder("original")))

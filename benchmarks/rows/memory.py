@@ -1,0 +1,51 @@
+"""The most memory that a first run holds, with few photos and with many: the same photos under other names and bytes.
+
+20,000 photos; with --long 100,000. What grows must grow with the features alone, which are its result: they are held
+once, and once more while the layer is trained.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.bench import Bench
+from benchmarks.process import run
+from benchmarks.row import Row
+
+ARCHITECTURE, WIDTH = "mobilenet_0.25_128", 256
+
+
+def rows(bench: Bench) -> Iterator[Row]:
+    """The peak with many photos, less twice their features, against that with few."""
+    few, many = bench.pick(50, 1_000), bench.pick(150, 100_000 if bench.long else 20_000)
+    peaks = {count: first_run_peak(bench, count) for count in (few, many)}
+    bare = {count: peak - 2 * count * WIDTH * 4 / 1e6 for count, peak in peaks.items()}
+    note = f"one run each; {peaks[many]:.0f} MB with all, {peaks[few]:.0f} MB for {few:,} photos"
+    if not bench.long:
+        note += "; --long takes 100,000 photos"
+    what = f"peak of a first run on {many:,} photos, less twice its features"
+    yield Row(what, "MB", (bare[many],), f"that on {few:,}", (bare[few],), 0.8, note=note)
+
+
+def first_run_peak(bench: Bench, count: int) -> float:
+    """MB of `python -m retrain` on so many photos, from nothing; ends after 100 steps."""
+    folder, here = repeated(bench, count), bench.folder("memory_run")
+    flags = [f"--image_dir={folder}", f"--architecture={ARCHITECTURE}", f"--model_dir={bench.models}"]
+    done = run(["-m", "retrain", *flags, "--how_many_training_steps=100", "--export=tflite"], here)
+    shutil.rmtree(folder)
+    return done.peak_mb
+
+
+def repeated(bench: Bench, count: int) -> Path:
+    """A folder of so many photos: the real ones again and again, each with its number behind the picture's end."""
+    folder = bench.folder("repeated")
+    originals = [(path.parent.name, path) for path in sorted(bench.photos.glob("*/*.jpg"))]
+    originals = originals[:: max(1, len(originals) // count)]  # of each class, however few
+    data = {path: path.read_bytes() for _, path in originals}
+    for number in range(count):
+        label, path = originals[number % len(originals)]
+        (folder / label).mkdir(exist_ok=True)
+        (folder / label / f"{number:06d}.jpg").write_bytes(data[path] + number.to_bytes(8, "big"))
+    return folder

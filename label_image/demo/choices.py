@@ -1,0 +1,92 @@
+"""A folder in, the classifiers that the page offers out; and the one that is in use, ready to answer."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+
+from label_image.classifier import DEFAULT_GRAPHS, Classifier, default_graph
+from label_image.describe import one_line
+from label_image.explain import Explainer
+from label_image.heatmap import NoExactMap
+from label_image.inspect import Overrides
+from label_image.quiet import has_tensorflow
+
+_LIGHT, _HEAVY = (".tflite",), (".pb", ".keras", ".h5", ".hdf5")
+
+
+def choices(graph: str) -> list[str]:
+    """The classifiers to choose from, the first in use: --graph, then what lies in tf_files.
+
+    What this machine can not run for lack of TensorFlow or ONNX Runtime is left out.
+
+    Raises:
+      UserError: there is none.
+    """
+    first = graph or str(default_graph())
+    folder = Path(DEFAULT_GRAPHS[0]).parent
+    found = [str(path) for path in sorted(folder.glob("*")) if _runs_here(path)] if folder.is_dir() else []
+    return [first, *(path for path in found if path != first)]
+
+
+def _runs_here(path: Path) -> bool:
+    suffix = path.suffix.lower()
+    if path.is_file() and suffix in _LIGHT:
+        return True
+    if path.is_file() and suffix == ".onnx":
+        return importlib.util.find_spec("onnxruntime") is not None
+    heavy = (path.is_file() and suffix in _HEAVY) or (path / "saved_model.pb").is_file()
+    return heavy and has_tensorflow() and not path.name.startswith(".")
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A classifier in use."""
+
+    classifier: Classifier
+    explainer: Explainer | None
+    note: str  # what had to be guessed of it, and why there is no heat map; "" where there is nothing to say
+
+
+class Shelf:
+    """Opens classifiers when they are asked for, and keeps the last one; opens it again when its file has changed.
+
+    Args:
+      graph: the one that `labels` belongs to.
+      labels: a labels file; "" takes those inside.
+    """
+
+    def __init__(self, graph: str = "", labels: str = "") -> None:
+        self._graph, self._labels = graph, labels
+        self._key: tuple[str, int] | None = None
+        self._taken: Taken | None = None
+
+    def take(self, path: str) -> Taken:
+        """The classifier at that path.
+
+        Raises:
+          UserError: it can not be used; one line says why.
+        """
+        key = (path, _changed(Path(path)))
+        if self._taken is None or key != self._key:
+            self._taken, self._key = self._opened(path), key
+        return self._taken
+
+    def _opened(self, path: str) -> Taken:
+        typed = Overrides(labels=self._labels) if path == self._graph else Overrides()
+        classifier = Classifier(path, typed)
+        said = one_line(classifier.card)
+        try:
+            return Taken(classifier, Explainer(classifier), said)
+        except NoExactMap as problem:
+            return Taken(classifier, None, " ".join(filter(None, (said, f"{problem}."))))
+
+
+def _changed(path: Path) -> int:
+    """When a file was last written, in nanoseconds; 0 where there is none, which opening it will say."""
+    inside = path / "saved_model.pb" if path.is_dir() else path
+    try:
+        return inside.stat().st_mtime_ns
+    except OSError:
+        return 0

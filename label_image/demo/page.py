@@ -1,0 +1,109 @@
+"""Classifiers in, a page of Gradio out: where photos are dropped, pasted or taken, and where the answers stand.
+
+The only file that imports gradio. It is told to stay on this machine: no analytics, no share link, system fonts, nothing kept.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from label_image.demo.answers import answer, card, escaped
+from label_image.demo.choices import Shelf
+from label_image.errors import UserError
+
+_CSS, _SCRIPT = Path(__file__).with_name("page.css"), Path(__file__).with_name("page.js")
+_FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif")
+_FIXED = ("ui-monospace", "Menlo", "Consolas", "monospace")
+_EMPTY = '<p class="empty">Drop a photo, and its label will stand here.</p>'
+_SPOKEN = (
+    '<section aria-live="polite" aria-label="Answers">${value}</section>'  # a screen reader says what is new there
+)
+_LARGEST_PHOTO = "200mb"  # a scan of 100 megapixels; more would only fill the disk
+
+
+def open_page(shelf: Shelf, found: list[str], host: str, port: int) -> Any:
+    """Serves the page in threads of its own, and returns what closes it.
+
+    Args:
+      shelf: opens the classifiers.
+      found: the classifiers to choose from, the first in use.
+      host: the address that it listens on.
+      port: a free one.
+
+    Raises:
+      UserError: the port was taken meanwhile.
+    """
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before the import: it asks for a newer version there
+    import gradio as gr
+
+    with gr.Blocks(title="label_image", analytics_enabled=False) as blocks:
+        gr.HTML("<h1>What is on this photo?</h1><p>Photos stay on this machine.</p>", elem_id="head")
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=2, min_width=300):
+                photos = gr.Gallery(
+                    label="Photos", sources=["upload", "webcam", "clipboard"], type="filepath", columns=3, fit_columns=False, height=260,
+                    object_fit="cover", buttons=[], allow_preview=False, elem_id="photos",
+                )  # fmt: skip
+                graph = gr.Dropdown(found, value=found[0], label="Classifier", elem_id="graph")
+                about = gr.HTML(_about(shelf, found[0]), elem_id="about")
+            with gr.Column(scale=3, min_width=300):
+                answers = gr.HTML(_EMPTY, html_template=_SPOKEN, elem_id="answers")
+
+        def label(graph_path: str, given: list[tuple[str, str | None]] | None) -> Iterator[str]:
+            yield from _answers(shelf, graph_path, [path for path, _ in given or []])
+
+        shown = {"show_progress": "hidden", "api_visibility": "private"}
+        photos.change(label, [graph, photos], answers, **shown)
+        graph.change(lambda path: _about(shelf, path), graph, about, **shown)
+        graph.change(label, [graph, photos], answers, **shown)
+    theme = gr.themes.Default(primary_hue="blue", font=_FONTS, font_mono=_FIXED).set(
+        # Gradio's own greys are too pale to read: these have a contrast above 4.5
+        body_text_color_subdued="#5a6270", body_text_color_subdued_dark="#aab2bf",
+    )  # fmt: skip
+    try:
+        blocks.queue().launch(
+            server_name=host, server_port=port, share=False, inbrowser=False, quiet=True, prevent_thread_lock=True,
+            ssr_mode=False, footer_links=[], run_history=False, enable_monitoring=False, max_file_size=_LARGEST_PHOTO,
+            theme=theme, css=_CSS.read_text("utf-8"), js=_SCRIPT.read_text("utf-8"),
+        )  # fmt: skip
+    except OSError as error:
+        raise UserError(f"cannot open a page on port {port}: {error}; give another one: --port=0 for any") from None
+    return blocks
+
+
+def _answers(shelf: Shelf, graph: str, paths: list[str]) -> Iterator[str]:
+    """The cards of all photos, one more with each that is labelled."""
+    if not paths:
+        yield _EMPTY
+        return
+    try:
+        taken = shelf.take(graph)
+        made = ""
+        for path in paths:
+            made += card(answer(path, Path(path).name, taken))
+            yield made
+    except UserError as error:
+        yield _trouble(error)
+
+
+def _about(shelf: Shelf, graph: str) -> str:
+    """What there is to know of the classifier in use."""
+    try:
+        taken = shelf.take(graph)
+    except UserError as error:
+        return _trouble(error)
+    known = taken.classifier.card
+    labels = ", ".join(known.labels[:12]) + (f" and {len(known.labels) - 12:,} more" if len(known.labels) > 12 else "")
+    lines = [f"<p>It knows: {escaped(labels)}.</p>"] if labels else []
+    accuracy, tested = known.training.get("test_accuracy"), known.training.get("tested")
+    if isinstance(accuracy, float) and tested:
+        lines.append(f"<p>Of {tested} photos that it was not trained on, it labelled {accuracy:.0%} rightly.</p>")
+    lines += [f"<p>{escaped(taken.note)}</p>"] if taken.note else []
+    return "".join(lines)
+
+
+def _trouble(error: UserError) -> str:
+    return f'<p class="trouble" role="alert">{escaped(str(error))}</p>'

@@ -1,0 +1,167 @@
+"""A network in; its last feature map, and the linear layer that reads the map's mean, out: the form that has an exact heat map.
+
+Walks from the scores backwards: softmax, layers without an activation (several are folded into one), a mean over rows and
+columns, and before it the map. Whatever else stands there ends the walk with NoExactMap. Nothing is run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from label_image.detectors.net import PASS_ON, RESHAPES, Net
+from label_image.detectors.tflite import TfliteFile
+from label_image.errors import RunError
+
+Tensor = TypeVar("Tensor", str, int)
+Floats = npt.NDArray[np.float32]
+_TFLITE_PASS_ON = ("RESHAPE", "SQUEEZE", "QUANTIZE", "DEQUANTIZE", "EXPAND_DIMS", "SOFTMAX")
+_TFLITE_LAYERS = ("FULLY_CONNECTED", "CONV_2D")
+_LONGEST_WAY = 24  # steps from the scores to the map; ours have four
+
+
+class NoExactMap(RunError):  # noqa: N818 - it says what is the case, as PhotoError's reasons do
+    """The network is no convolutions, global average and linear layer: its scores can not be shared out over the picture."""
+
+
+@dataclass(frozen=True)
+class PooledEnd:
+    """scores = softmax(mean of the feature map over rows and columns @ weights + biases)."""
+
+    feature_map: str | int  # the tensor [n, rows, columns, width]: its name in a graph, its number in a `.tflite`
+    weights: Floats | None  # [width, classes]; None where the file ends with the mean
+    biases: Floats | None  # [classes]
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One operation, seen from behind."""
+
+    source: Any  # the tensor it reads; None ends the walk
+    weights: Floats | None = None  # [in, out] of a layer
+    biases: Floats | None = None  # [out]
+    pools: bool = False
+    problem: str = ""  # why there is no exact map
+
+
+def pooled_end(path: Path, step: Callable[[Tensor], _Step], output: Tensor) -> PooledEnd:
+    """Walks from `output` to the feature map.
+
+    Raises:
+      NoExactMap: something else than layers and a mean stands between.
+    """
+    weights: Floats | None = None
+    biases: Floats | None = None
+    at = output
+    for _ in range(_LONGEST_WAY):
+        found = step(at)
+        if found.problem:
+            raise no_map(path, found.problem)
+        if found.pools:
+            return PooledEnd(found.source, weights, biases)
+        if found.biases is not None:
+            behind = found.biases if weights is None else found.biases @ weights
+            biases = behind if biases is None else biases + behind
+        if found.weights is not None:
+            weights = found.weights if weights is None else found.weights @ weights
+        at = found.source
+    raise no_map(path, "no mean over rows and columns was found before its scores")
+
+
+def no_map(path: Path, problem: str) -> NoExactMap:
+    """The one line that says why there is no heat map."""
+    return NoExactMap(
+        f"no exact heat map for {path}: {problem}; a map needs convolutions, a global average and a linear layer"
+    )
+
+
+def tflite_end(path: Path, output_layer: str = "") -> PooledEnd:
+    """The same of a `.tflite`.
+
+    Args:
+      path: the file.
+      output_layer: which output, where it has several.
+
+    Raises:
+      NoExactMap: it is of another form.
+      RunError: the file is damaged.
+    """
+    file = TfliteFile(path)
+    output = next((index for index in file.outputs if file.names[index] == output_layer), file.outputs[0])
+    return pooled_end(path, lambda tensor: _tflite_step(file, tensor), output)
+
+
+def _tflite_step(file: TfliteFile, tensor: int) -> _Step:
+    operator = file.writers.get(tensor)
+    if operator is None:
+        return _Step(None, problem="its scores come from nowhere")
+    op, sources = file.op(operator), file.sources(operator)
+    if op in _TFLITE_PASS_ON:
+        return _Step(sources[0])
+    if op == "MEAN" and _are_rows_and_columns(file.numbers(sources[1])):
+        return _Step(sources[0], pools=True)
+    if op == "AVERAGE_POOL_2D" and _covers(file, operator, sources[0]):
+        return _Step(sources[0], pools=True)
+    if op in _TFLITE_LAYERS and not file.activated(operator):
+        kernel = file.numbers(sources[1])
+        biases = file.numbers(sources[2]) if len(sources) > 2 and sources[2] >= 0 else None
+        if kernel is not None and kernel.shape[1:-1] in ((), (1, 1)):  # [out, in] or [out, 1, 1, in]
+            return _Step(sources[0], kernel.reshape(len(kernel), -1).T, biases)
+    if op == "ADD" and not file.activated(operator):
+        biases = file.numbers(sources[1])
+        if biases is not None:
+            return _Step(sources[0], biases=biases.reshape(-1))
+    activated = op in _TFLITE_LAYERS and file.activated(operator)
+    return _Step(None, problem=f"{op}{' with an activation' if activated else ''} stands before its scores")
+
+
+def _are_rows_and_columns(axes: npt.NDArray[Any] | None) -> bool:
+    return axes is not None and sorted(int(axis) % 4 for axis in axes.ravel()) == [1, 2]
+
+
+def _covers(file: TfliteFile, operator: Any, source: int) -> bool:
+    """Whether an average pool takes in the whole map."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    table, options = operator.BuiltinOptions(), schema.Pool2DOptions()
+    options.Init(table.Bytes, table.Pos)
+    return (options.FilterHeight(), options.FilterWidth()) == file.shape(source)[1:3]
+
+
+def graph_end(path: Path, net: Net, output: str) -> PooledEnd:
+    """The same of a GraphDef.
+
+    Args:
+      path: its file, for the error.
+      net: the graph.
+      output: the operation that gives the scores, or the features of a headless network.
+
+    Raises:
+      NoExactMap: it is of another form.
+    """
+    return pooled_end(path, lambda name: _graph_step(net, name), output)
+
+
+def _graph_step(net: Net, name: str) -> _Step:
+    op, sources = net.op(name), net.sources(name) if name in net.nodes else []
+    attributes = net.nodes[name].attr if name in net.nodes else {}
+    if op == "Softmax" or op in PASS_ON or op in RESHAPES:
+        return _Step(sources[0])
+    numbers = net.constant(sources[1]) if len(sources) == 2 else None
+    if op == "AvgPool":
+        return _Step(sources[0], pools=True)
+    if numbers is not None:
+        if op == "Mean" and _are_rows_and_columns(numbers):
+            return _Step(sources[0], pools=True)
+        if op in ("BiasAdd", "Add", "AddV2"):
+            return _Step(sources[0], biases=numbers.reshape(-1))
+        if op == "MatMul" and not attributes["transpose_a"].b:
+            return _Step(sources[0], numbers.T if attributes["transpose_b"].b else numbers)
+        if op == "Conv2D" and numbers.shape[:2] == (1, 1):
+            return _Step(sources[0], numbers[0, 0])
+    return _Step(None, problem=f"{op or name} stands before its scores")

@@ -1,0 +1,88 @@
+"""A record in, words for a page out: each figure with the place in run.json that it comes from.
+
+A figure is written as `<data value="0.9" data-of='["accuracy"]'>90.0 %</data>`: a test reads every one of them back.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+Place = Sequence[str | int]
+
+
+class Figures:
+    """Writes figures of one record."""
+
+    def __init__(self, record: Mapping[str, Any]) -> None:
+        self._record = record
+
+    def __call__(self, place: Place, form: str = "count") -> Markup:
+        """The figure at a place, as FORMS has it; a dash where there is none.
+
+        >>> print(Figures({"interval_95": [0.809, 0.933]})(["interval_95", 1], "percent"))
+        <data value="0.933" data-form="percent" data-of="[&#34;interval_95&#34;, 1]">93.3 %</data>
+        """
+        value: Any = self._record
+        try:
+            for step in place:
+                value = value[step]
+        except (KeyError, IndexError, TypeError):
+            value = None
+        if value is None:
+            return Markup('<span class="none" title="nothing to count">–</span>')  # noqa: RUF001
+        return Markup('<data value="{}" data-form="{}" data-of="{}">{}</data>').format(
+            json.dumps(value), form, json.dumps(list(place)), FORMS[form](value)
+        )
+
+
+def size(count: float) -> str:
+    """Bytes for people.
+
+    >>> size(13_400_000), size(40)
+    ('13.4 MB', '40 bytes')
+    """
+    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count:,.0f} bytes"
+
+
+FORMS: dict[str, Callable[[Any], str]] = {
+    "count": lambda value: f"{value:,}",
+    "percent": lambda value: f"{value * 100:.1f} %",
+    "points": lambda value: f"{value * 100:.1f}",
+    "rough": lambda value: f"{value * 100:.0f} of 100",
+    "seconds": lambda value: f"{value:.2f} s" if value >= 0.005 else "< 0.01 s",
+    "rate": lambda value: f"{value:,.0f} images/s",
+    "milliseconds": lambda value: f"{value:.1f} ms",
+    "bytes": size,
+    "difference": lambda value: f"{value:.1g}",
+    "similarity": lambda value: f"{value:.2f}",
+    "loss": lambda value: f"{value:.3f}",
+}
+
+
+def printable(value: Any) -> Any:
+    """Text that UTF-8 can write: a byte of a file's name that is none is shown as `\\xff`; anything else as it is.
+
+    >>> printable(os.fsdecode(bytes([97, 255])))
+    'a\\\\xff'
+    """
+    if not isinstance(value, str) or isinstance(value, Markup) or value.isascii():
+        return value
+    try:
+        return os.fsencode(value).decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # a surrogate that stands for no byte
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def short(path: str) -> str:
+    """A photo's folder and name.
+
+    >>> short("photos/daisy/1.jpg"), short(r"photos\\daisy\\1.jpg")
+    ('daisy/1.jpg', 'daisy/1.jpg')
+    """
+    parts = path.split("/" if "/" in path else "\\")
+    return "/".join(parts[-2:])

@@ -1,0 +1,108 @@
+"""Photos in, small JPEGs as data addresses out, each once however often the page shows it; decoded on all cores."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+from label_image.errors import PhotoError
+from label_image.pixels import open_photo, to_rgb
+from label_image.workers import cores, map_ordered
+
+SIDE_PX = 128  # the longer side of a thumbnail
+MOST_PHOTOS = 2_000  # at some 3.1 kB each, a third more as text: 8 MB
+_QUALITY = 60
+_GONE = "not there any more, or changed since the run"
+
+
+class Album:
+    """The pictures of a page; a number for each, -1 for one that is not shown because there are too many."""
+
+    def __init__(self) -> None:
+        self._places: dict[tuple[str, str], int] = {}
+        self._made: dict[int, bytes] = {}
+        self._count = 0
+        self.refused = 0  # photos for which there was no room
+
+    def add(self, path: str, sha256: str = "") -> int:
+        """Takes a photo; where its digest is given, only the photo that had it then is shown."""
+        place = self._places.get((path, sha256))
+        if place is not None:
+            return place
+        if len(self._places) >= MOST_PHOTOS:
+            self.refused += 1
+            return -1
+        self._places[path, sha256] = place = self._count
+        self._count += 1
+        return place
+
+    def put(self, picture: Image.Image) -> int:
+        """Takes a picture that was made for the page."""
+        self._made[self._count] = _jpeg(picture)
+        self._count += 1
+        return self._count - 1
+
+    def develop(self) -> tuple[list[str], int]:
+        """Every picture as a data address, "" for one that can not be shown; and how many can not."""
+        results: list[str] = [""] * self._count
+        for place, picture in self._made.items():
+            results[place] = _address(picture)
+        lost = 0
+        for place, found in zip(self._places.values(), map_ordered(_make_worker, self._places, cores()), strict=True):
+            if found is None:
+                lost += 1
+            else:
+                results[place] = _address(found)
+        return results, lost
+
+
+def thumbnail(path: str, sha256: str = "", side_px: int = SIDE_PX) -> Image.Image:
+    """A photo, upright, RGB, its longer side `side_px` or shorter.
+
+    Args:
+      path: the file.
+      sha256: what its bytes' digest must be; "" does not ask.
+      side_px: of the longer side.
+
+    Raises:
+      PhotoError: it can not be read, or has changed.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError:
+        raise PhotoError("not there", _GONE) from None
+    if sha256 and hashlib.sha256(data).hexdigest() != sha256:
+        raise PhotoError("changed", _GONE)
+    with open_photo(data) as image:
+        try:
+            image.draft("RGB", (2 * side_px, 2 * side_px))
+            small = to_rgb(ImageOps.exif_transpose(image))
+            small.thumbnail((side_px, side_px))
+        except Exception as error:  # decoders raise anything at all on broken bytes
+            raise PhotoError("damaged", type(error).__name__) from None
+    return small
+
+
+def _make_worker() -> Callable[[tuple[str, str]], bytes | None]:
+    def work(photo: tuple[str, str]) -> bytes | None:
+        try:
+            return _jpeg(thumbnail(*photo))
+        except PhotoError:
+            return None
+
+    return work
+
+
+def _jpeg(picture: Image.Image) -> bytes:
+    out = io.BytesIO()
+    picture.save(out, "JPEG", quality=_QUALITY)
+    return out.getvalue()
+
+
+def _address(jpeg: bytes) -> str:
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"
