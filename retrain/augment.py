@@ -1,7 +1,8 @@
 """A photo in, one view of it out: the photo as it is, or a random distortion of it that is the same each time.
 
 The distortions are the original's (its retrain.py, `add_input_distortions`): enlarge by a margin and a random scale, cut a
-random window, mirror half of the views, make brighter or darker without clipping. What is random is drawn from the photo's
+random window, mirror half of the views, make brighter or darker without clipping. Beside them, a window out of a padded picture
+(He and others, 2015) and other colours. What is random is drawn from the photo's
 digest, the seed and the view's number, so that a view can be kept and made again bit by bit.
 """
 
@@ -19,6 +20,7 @@ from retrain.nouns import Photo
 from retrain.plan import Plan
 
 RECIPE = "views/1"  # part of the key of distorted views: raise it when the same numbers are distorted in another way
+_GREY = 127  # around a padded picture: near the mean of photos, so that a border says little
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class View:
     random_scale: int = 0  # percent
     random_brightness: int = 0  # percent
     seed: int = 0
+    pad_and_crop: int = 0  # pixels
+    random_colour: int = 0  # percent
 
     @property
     def key(self) -> str:
@@ -40,6 +44,8 @@ class View:
         return (
             f"{RECIPE}/{self.number}/flip{int(self.flip_left_right)}/crop{self.random_crop}/scale{self.random_scale}"
             f"/brightness{self.random_brightness}/seed{self.seed}"
+        ) + "".join(
+            f"/{name}{value}" for name, value in (("pad", self.pad_and_crop), ("colour", self.random_colour)) if value
         )
 
 
@@ -48,7 +54,16 @@ def views_of(plan: Plan) -> list[View]:
     if not plan.distorts:
         return []
     return [
-        View(number, plan.flip_left_right, plan.random_crop, plan.random_scale, plan.random_brightness, plan.seed)
+        View(
+            number,
+            plan.flip_left_right,
+            plan.random_crop,
+            plan.random_scale,
+            plan.random_brightness,
+            plan.seed,
+            plan.pad_and_crop,
+            plan.random_colour,
+        )  # fmt: skip
         for number in range(1, plan.cached_views + 1)
     ]
 
@@ -72,11 +87,35 @@ def pixels_of(photo: Photo, view: View, height_px: int, width_px: int) -> npt.ND
     top = int(rng.integers(large.shape[0] - height_px + 1))
     left = int(rng.integers(large.shape[1] - width_px + 1))
     window = large[top : top + height_px, left : left + width_px]
+    window = padded_window(window, view.pad_and_crop, rng)
     if view.flip_left_right and rng.random() < 0.5:
         window = window[:, ::-1]
     spread = view.random_brightness / 100
     brightness = np.float32(rng.uniform(1 - spread, 1 + spread))
-    return np.ascontiguousarray(window, np.float32) * brightness
+    bright = np.ascontiguousarray(window, np.float32) * brightness
+    return recoloured(bright, view.random_colour, rng) if view.random_colour else bright
+
+
+def padded_window(picture: npt.NDArray[Any], pad_px: int, rng: np.random.Generator) -> npt.NDArray[Any]:
+    """A random window of the picture's own size out of the picture with a border of middle grey: [h, w, 3] -> [h, w, 3]."""
+    if not pad_px:
+        return picture
+    top, left = rng.integers(2 * pad_px + 1, size=2).tolist()
+    height_px, width_px = picture.shape[:2]
+    padded = np.pad(picture, ((pad_px, pad_px), (pad_px, pad_px), (0, 0)), constant_values=_GREY)
+    return padded[top : top + height_px, left : left + width_px]
+
+
+def recoloured(picture: npt.NDArray[Any], percent: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    """Contrast and saturation, each more or less by up to `percent`: [h, w, 3], 0..255 -> float32, kept within 0..255."""
+    spread = percent / 100
+    contrast, saturation = rng.uniform(1 - spread, 1 + spread, 2).astype(np.float32).tolist()
+    values = picture.astype(np.float32)
+    grey = values.mean(axis=2, keepdims=True)
+    values = grey + (values - grey) * np.float32(saturation)
+    middle = np.float32(grey.mean())
+    seen: npt.NDArray[np.float32] = np.clip(middle + (values - middle) * np.float32(contrast), 0, 255)
+    return seen
 
 
 def _rng(photo: Photo, view: View) -> np.random.Generator:

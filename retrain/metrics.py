@@ -59,6 +59,16 @@ def mean(values: npt.NDArray[Any]) -> float:
     return float(values.mean()) if len(values) else math.nan
 
 
+def recall_at(count: int, scores: npt.NDArray[np.float32], label_ids: npt.NDArray[np.int64]) -> float:
+    """Share of photos whose label is among the best `count` scores: float32 [n, classes], int64 [n] -> 0..1.
+
+    >>> recall_at(2, np.float32([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]]), np.array([1, 2]))
+    0.5
+    """
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :count]
+    return mean((best == label_ids[:, None]).any(axis=1))
+
+
 def wilson_interval(right: int, tested: int) -> tuple[float, float]:
     """The 95 % interval of a share, after Wilson (1927); (0, 1) where nothing was tested.
 

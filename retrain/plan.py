@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from label_image.errors import UserError
 from label_image.flags import check, flag
+from retrain.finetune.checks import check_end_to_end
 from retrain.training_checks import check_training, hidden_units_of
 
 PROGRAM = "python -m retrain"
@@ -18,6 +19,7 @@ DEFAULT_ARCHITECTURE = "efficientnet_lite0"
 FORMATS = ("tflite", "pb", "saved_model", "onnx", "device_folder")  # what --export knows
 QUANTIZATIONS = ("none", "float16", "dynamic", "int8")  # what --quantize knows
 SAVED_MODEL_DIR, DEVICE_FOLDER, ONNX = "tf_files/retrained_saved_model", "tf_files/device", "tf_files/retrained.onnx"
+DISTORTIONS = ("flip_left_right", "random_crop", "random_scale", "random_brightness", "pad_and_crop", "random_colour")
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Plan:
     image_dir: str = flag("", "The folder of photos, one sub-folder a class.")
     architecture: str = flag(
         DEFAULT_ARCHITECTURE,
-        "The pretrained network: efficientnet_lite0, _lite1, _lite2, mobilenet_<1.0|0.75|0.50|0.25>_<224|192|160|128>[_quantized], inception_v3, or keras:NAME.",
+        "The pretrained network: efficientnet_lite0, _lite1, _lite2, mobilenet_<1.0|0.75|0.50|0.25>_<224|192|160|128>[_quantized], inception_v3, or keras:NAME; with --weights=none also lenet, mlp, simple_cnn, pytorch_mnist, alexnet, resnet20, resnet32, resnet56.",
     )
     tfhub_module: str = flag("", "A TF-Hub feature vector (address or folder) instead of --architecture.")
     export: str = flag(
@@ -105,7 +107,9 @@ class Plan:
     hidden_units: str = flag(
         "", "Layers between the features and the softmax layer, units of each with commas: 128,64; left out, none."
     )
-    activation: str = flag("relu", "Of the hidden layers.", choices=("relu", "sigmoid", "tanh"))
+    activation: str = flag(
+        "relu", "Of the hidden layers, and of the small networks.", choices=("relu", "sigmoid", "tanh")
+    )
     dropout: float = flag(0.0, "Share of the hidden units that each training step leaves out.", minimum=0, maximum=0.99)
     label_smoothing: float = flag(
         0.0, "Share of each photo's label that goes to all classes alike while training.", minimum=0, maximum=0.99
@@ -124,6 +128,50 @@ class Plan:
         minimum=0,
     )
     resume: str = flag("", "A snapshot from which training goes on, to the same bits as without a break.")
+    train: str = flag(
+        "head",
+        "What is trained: head (the layer alone), last:N (also the last N blocks of the network, from the trained layer on), all. Needs TensorFlow but for head.",
+    )
+    weights: str = flag(
+        "pretrained",
+        "none: the network begins with random weights and is trained as a whole (--train=all), by --optimizer, --learning_rate and the flags that go with them.",
+        choices=("pretrained", "none"),
+    )
+    epochs: int = flag(
+        0,
+        "Passes over the training photos when a network is trained; 0 is 8 from pretrained weights, and --how_many_training_steps from none.",
+        minimum=0,
+        maximum=1_000_000,
+    )
+    fine_tune_learning_rate: float | None = flag(
+        None,
+        "Highest rate of --train=last:N and all from pretrained weights: it is reached in the first tenth of the steps and falls along a cosine; left out, 0.002.",
+        minimum=1e-9,
+        maximum=1e3,
+    )
+    fine_tune_optimizer: str = flag(
+        "momentum", "How pretrained weights are trained further.", choices=("sgd", "momentum", "adam")
+    )
+    fine_tune_batch_size: int = flag(32, "Photos a step while pretrained weights are trained further.", minimum=1)
+    frozen_batch_norm: bool = flag(
+        True, "Keep the means and variances that pretrained batch normalisation came with; its scales are trained."
+    )
+    batch_norm: bool = flag(True, "Whether resnet20, resnet32 and resnet56 are batch-normalised.")
+    feature_maps: int = flag(
+        0,
+        "Maps of the first convolution of a small network; 0 is its paper's number. A ResNet grows with it.",
+        minimum=0,
+        maximum=4096,
+    )
+    image_size: int = flag(
+        0, "Rows and columns of a small network's input, in pixels; 0 is its own (lenet 28).", minimum=0, maximum=1024
+    )
+    distribute: str = flag(
+        "none", "mirrored: train the network on all GPUs of this machine at once.", choices=("none", "mirrored")
+    )
+    fine_tuned_dir: str = flag(
+        "tf_files/fine_tuned", "Where the network that --train=last:N or all made is kept; the last one's only."
+    )
     testing_percentage: int = flag(10, "Share of the photos kept for the final test.", minimum=0, maximum=99)
     validation_percentage: int = flag(
         10, "Share of the photos on which the best step is chosen.", minimum=0, maximum=99
@@ -149,6 +197,15 @@ class Plan:
     )
     random_brightness: int = flag(
         0, "Distortion: how much brighter or darker, in percent, a view may be.", minimum=0, maximum=100
+    )
+    pad_and_crop: int = flag(
+        0,
+        "Distortion: pixels of grey border, of the size of the network's input, out of which a random window is cut.",
+        minimum=0,
+        maximum=1000,
+    )
+    random_colour: int = flag(
+        0, "Distortion: how much more or less contrast and colour, in percent, a view may have.", minimum=0, maximum=100
     )
     cached_views: int = flag(
         4,
@@ -212,6 +269,7 @@ class Plan:
             raise UserError("--output_labels is empty; name a file")
         self._check_exports()
         check_training(self)
+        check_end_to_end(self)
 
     def _check_exports(self) -> None:
         """What can be written, and what excludes what."""
@@ -245,7 +303,12 @@ class Plan:
     @property
     def distorts(self) -> bool:
         """Whether any distortion was asked for."""
-        return bool(self.flip_left_right or self.random_crop or self.random_scale or self.random_brightness)
+        return any(getattr(self, name) for name in DISTORTIONS)
+
+    @property
+    def tunes(self) -> bool:
+        """Whether more than the layer is trained."""
+        return self.train != "head"
 
     @property
     def hidden_layers(self) -> tuple[int, ...]:

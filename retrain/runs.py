@@ -24,7 +24,7 @@ from label_image.errors import RunError, UserError
 from label_image.workers import cores
 from retrain.atomic import replacing
 from retrain.digest import file_digest
-from retrain.metrics import calibration_error, confusion, precision_recall, reliability
+from retrain.metrics import calibration_error, confusion, precision_recall, recall_at, reliability
 from retrain.neighbours import nearest
 from retrain.nouns import LISTS, Backbone, Bottlenecks, Head, Outcome, Pace, Scan, Split
 from retrain.plan import Plan
@@ -159,6 +159,7 @@ def record_of(
         "accuracy": outcome.accuracy,
         "accuracy_of_views": outcome.accuracy_of_views,
         "tested": outcome.tested,
+        "recall_at_2": recall_at(2, outcome.scores, split.label_ids[outcome.rows]),
         "interval_95": list(outcome.interval),
         "metrics": metrics_of(
             split.label_ids[outcome.rows],

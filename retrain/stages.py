@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
@@ -16,6 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from label_image.errors import UserError
+from label_image.quiet import has_tensorflow
 from retrain import lbfgs, report, runs
 from retrain.atomic import replacing
 from retrain.audit.audit import Auditor
@@ -27,8 +30,9 @@ from retrain.bottlenecks import key_for
 from retrain.exporters import graph as graph_exporter
 from retrain.exports import card_of, check_outputs, table_lines, write_exports
 from retrain.features import features_stage, int8_twin, training_photos
+from retrain.finetune.checks import check_network
 from retrain.head import Evaluation, Sampler, train
-from retrain.metrics import softmax, wilson_interval
+from retrain.metrics import recall_at, softmax, wilson_interval
 from retrain.nouns import (
     TESTING,
     TRAINING,
@@ -42,15 +46,18 @@ from retrain.nouns import (
     Split,
     Trained,
 )
-from retrain.plan import Plan
+from retrain.plan import DISTORTIONS, Plan
 from retrain.progress import Progress
-from retrain.runtimes import choose
+from retrain.runtimes import Runtime, choose
 from retrain.scan import few_photo_notes, scan_photos
 from retrain.screen import Screen
 from retrain.snapshots import Snapshot, read_snapshot, snapshot_path, write_snapshot
 from retrain.split import split_photos
 from retrain.store import Store
 from retrain.summaries import Summaries, check_folder, write_test
+
+_FEW_CLASSES = 3  # with so many, one of the best two is right too often to say anything
+Network = tuple[Backbone, Runtime]
 
 
 @dataclasses.dataclass
@@ -78,21 +85,36 @@ def retrain(plan: Plan, screen: Screen) -> Outcome:
       KeyboardInterrupt: Ctrl-C before training; what was computed is kept.
     """
     clock = Clock()
-    row = check(plan)
+    check(plan)
     store = Store(Path(plan.bottleneck_dir))
     try:
         with clock.stage("scan"):
             scan = scan_photos(plan, store, screen.info)
             split = split_photos(scan, plan)
         screen.notes([*few_photo_notes(scan), *scan.notes])
-        with clock.stage("backbone"):
-            backbone = prepare(plan, screen.info)
-            if plan.backbone_precision != "float32":
-                backbone = quantized(backbone, plan.backbone_precision, training_photos(split), plan, screen.info)
-            runtime = choose(backbone, plan.device)
-        screen.info(f"{row.name}: {backbone.width} features a photo, from {backbone.source}; {runtime.why}")
-        with clock.stage("features"):
-            scan, split, bottlenecks, pace = features_stage(plan, scan, split, (backbone, runtime, store), screen)
+        network: Network | None = None
+        head: Head | None = None
+        if plan.weights != "none":
+            with clock.stage("backbone"):
+                network = pretrained(plan, split, screen)
+            with clock.stage("features"):
+                scan, split, bottlenecks, pace = features_stage(
+                    undistorted(plan), scan, split, (*network, store), screen
+                )
+        if plan.tunes:
+            with clock.stage("training"):
+                if network:
+                    head = training_stage(layer_plan(plan), split, bottlenecks, network[0], screen)
+                backbone, runtime, head = fine_tuning_stage(plan, split, head, screen)
+                network = backbone, runtime
+            store.close()
+            store = tuned_store(plan)
+            with clock.stage("features"):
+                scan, split, bottlenecks, pace = features_stage(
+                    undistorted(plan), scan, split, (*network, store), screen
+                )
+        assert network is not None, "weights are pretrained, or the network is trained"  # noqa: S101
+        backbone, runtime = network
         with clock.stage("int8"):
             twin = int8_twin(plan, split, backbone, store, screen)
     finally:
@@ -104,7 +126,7 @@ def retrain(plan: Plan, screen: Screen) -> Outcome:
         )
     with closing(auditor) if auditor else nullcontext():  # it works while training does
         with clock.stage("training"):
-            head = training_stage(plan, split, bottlenecks, backbone, screen)
+            head = head or training_stage(plan, split, bottlenecks, backbone, screen)
             trained = Trained(head, backbone, bottlenecks)
         with clock.stage("test"):
             outcome = test_stage(plan, split, bottlenecks, head, screen)
@@ -127,6 +149,47 @@ def retrain(plan: Plan, screen: Screen) -> Outcome:
     return outcome
 
 
+def pretrained(plan: Plan, split: Split, screen: Screen) -> Network:
+    """The backbone of a plan with the weights that it came with, and what runs it."""
+    backbone = prepare(plan, screen.info)
+    if plan.backbone_precision != "float32":
+        backbone = quantized(backbone, plan.backbone_precision, training_photos(split), plan, screen.info)
+    runtime = choose(backbone, plan.device)
+    screen.info(f"{backbone.name}: {backbone.width} features a photo, from {backbone.source}; {runtime.why}")
+    return backbone, runtime
+
+
+def fine_tuning_stage(plan: Plan, split: Split, head: Head | None, screen: Screen) -> tuple[Backbone, Runtime, Head]:
+    """Trains the network, from a trained layer on or from nothing; writes summaries on the way."""
+    from retrain.finetune.stage import finetune
+
+    summaries = Summaries(Path(plan.summaries_dir)) if plan.summaries_dir else None
+    try:
+        backbone, tuned = finetune(plan, split, head, screen, summaries.write_network if summaries else None)
+    finally:
+        if summaries:
+            summaries.close()
+    return backbone, choose(backbone, plan.device), tuned
+
+
+def tuned_store(plan: Plan) -> Store:
+    """An empty store for the features of a network that only this run has."""
+    folder = Path(plan.fine_tuned_dir) / "bottlenecks"
+    shutil.rmtree(folder, ignore_errors=True)
+    return Store(folder)
+
+
+def undistorted(plan: Plan) -> Plan:
+    """The same without distortions where a network is trained: then they are made anew for each step, not kept as views."""
+    return dataclasses.replace(plan, **dict.fromkeys(DISTORTIONS, 0)) if plan.tunes else plan
+
+
+def layer_plan(plan: Plan) -> Plan:
+    """How the layer is trained from which the network goes on: quickly, and what is asked of steps is asked of the network's."""
+    quiet = {"snapshot_steps": 0, "resume": "", "summaries_dir": "", "intermediate_store_frequency": 0}
+    return dataclasses.replace(undistorted(plan), **quiet)
+
+
 def check(plan: Plan) -> Architecture:
     """The row of the backbone, and whatever can be known to fail before anything is read.
 
@@ -134,6 +197,11 @@ def check(plan: Plan) -> Architecture:
       UserError: an unknown name, no room for a file, SciPy or a snapshot that is not there.
     """
     row = architecture(plan.architecture, plan.tfhub_module)
+    check_network(plan, row.name, row.family)
+    if plan.tunes and not has_tensorflow():
+        raise UserError(
+            f"--train={plan.train} needs TensorFlow, which is not installed; pip install tensorflow, or use --train=head"
+        )
     if plan.summaries_dir:
         check_folder(Path(plan.summaries_dir))
     check_outputs(plan)
@@ -242,6 +310,8 @@ def test_stage(plan: Plan, split: Split, bottlenecks: Bottlenecks, head: Head, s
     guesses = scores.argmax(axis=1)
     right = int((guesses == bottlenecks.label_ids[rows]).sum())
     screen.result(f"Final test accuracy = {right / len(rows) * 100:.1f}% (N={len(rows)})")
+    if len(split.labels) > _FEW_CLASSES:
+        screen.result(f"recall@2 = {recall_at(2, scores, bottlenecks.label_ids[rows]) * 100:.1f}%")
     if plan.print_misclassified_test_images:
         _print_misclassified(split, rows, guesses, screen)
     of_views = accuracy_of_views(plan, bottlenecks, head, rows)

@@ -26,6 +26,7 @@ RUNS = ("train", "validation")  # while training
 TEST = "test"  # after it
 _BINS = 30
 _HISTOGRAM_EVERY = 10  # evaluations
+_MOST_NUMBERS = 1_000_000  # of a variable: every k-th of more
 _LAYER = "final_training_ops"
 
 
@@ -70,6 +71,24 @@ class Summaries:
             self._add("validation", point.step, figures, point.validation_logits, layer)
         self._count += 1
 
+    def write_network(self, point: Any, weights: dict[str, npt.NDArray[np.float32]]) -> None:
+        """Adds one evaluation of a network that is trained end to end, and how its weights are distributed.
+
+        Args:
+          point: a `retrain.finetune.loop.Point`.
+          weights: float32, by name.
+        """
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        layers = Summary()
+        for name, numbers in weights.items():
+            few = numbers.ravel()[:: max(1, numbers.size // _MOST_NUMBERS)]
+            _scalars(layers, f"{name}/summaries", few)
+            _histogram(layers, f"{name}/summaries/histogram", few)
+        self._event("train", point.step, (point.train_accuracy, point.train_loss), layers)
+        if point.validation_count:
+            self._event("validation", point.step, (point.validation_accuracy, point.validation_loss), Summary())
+
     def close(self) -> None:
         """Writes what is still waiting."""
         for writer in self._writers.values():
@@ -78,15 +97,20 @@ class Summaries:
     def _add(
         self, run: str, step: int, figures: tuple[float, float], logits: npt.NDArray[np.float32], layer: Any
     ) -> None:
+        more = type(layer)()
+        more.CopyFrom(layer)
+        if not self._count % _HISTOGRAM_EVERY:
+            _histogram(more, f"{_LAYER}/Wx_plus_b/pre_activations", logits)
+            _histogram(more, "activations", softmax(logits))
+        self._event(run, step, figures, more)
+
+    def _event(self, run: str, step: int, figures: tuple[float, float], more: Any) -> None:
         from tensorboard.compat.proto.event_pb2 import Event
 
         event = Event(wall_time=time.time(), step=step)
         for tag, figure in zip(("accuracy_1", "cross_entropy_1"), figures, strict=True):
             event.summary.value.add(tag=tag, simple_value=figure)
-        event.summary.MergeFrom(layer)
-        if not self._count % _HISTOGRAM_EVERY:
-            _histogram(event.summary, f"{_LAYER}/Wx_plus_b/pre_activations", logits)
-            _histogram(event.summary, "activations", softmax(logits))
+        event.summary.MergeFrom(more)
         self._writers[run].add(event)
 
 

@@ -45,7 +45,7 @@ def check_training(plan: Any) -> None:
             )
     if not hidden_units_of(plan.hidden_units):
         for name, silent in (("dropout", 0.0), ("activation", "relu")):
-            if getattr(plan, name) != silent:
+            if getattr(plan, name) != silent and not (name == "activation" and plan.weights == "none"):
                 raise UserError(
                     f"--{name}={getattr(plan, name)} needs hidden layers, and there are none; give --hidden_units=128, or leave it out"
                 )

@@ -12,7 +12,7 @@ import importlib.metadata
 import sys
 import urllib.request
 import urllib.response
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from email.message import Message
 from pathlib import Path
 from typing import Any
@@ -41,9 +41,22 @@ def load(row: Architecture, found: Weights, shelf: Shelf) -> FrozenGraph:
     Raises:
       RunError: its weights are not to be had, or are not its weights.
     """
+    model, preprocess = build(row, found, shelf)
+    height_px, width_px = model.input_shape[1:3]
+    return freeze(lambda image: model(preprocess(image), training=False), height_px, width_px)
+
+
+def build(row: Architecture, found: Weights | None, shelf: Shelf) -> tuple[Any, Callable[[Any], Any]]:
+    """The application without its head: (keras.Model, what its pixels of 0 to 255 go through); without weights, they are drawn.
+
+    Raises:
+      RunError: its weights are not to be had, or are not its weights.
+    """
     keras = keras_on_tensorflow()
     builder = getattr(keras.applications, row.name.removeprefix(KERAS_PREFIX))
-    module = sys.modules[builder.__module__]
+    preprocess = sys.modules[builder.__module__].preprocess_input
+    if found is None:
+        return builder(include_top=False, pooling="avg", weights=None, input_shape=_shape(builder)), preprocess
     with _brought_by(shelf, keras) as brought:
         try:
             weights = None if found.path else "imagenet"
@@ -58,8 +71,7 @@ def load(row: Architecture, found: Weights, shelf: Shelf) -> FrozenGraph:
                 f"cannot use the weights of {row.name} ({found.source}): {' '.join(str(error).split())[:200]}; {remedy}, "
                 f"or use {DEFAULT_ARCHITECTURE}, which needs no download"
             ) from None
-    height_px, width_px = model.input_shape[1:3]
-    return freeze(lambda image: model(module.preprocess_input(image), training=False), height_px, width_px)
+    return model, preprocess
 
 
 class _Brought(urllib.request.BaseHandler):

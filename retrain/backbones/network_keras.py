@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from typing import Any
 
 from label_image.quiet import tensorflow
-from retrain.backbones.network import FEATURES, INPUT, Conv, Network
+from retrain.backbones.network import FEATURES, INPUT, Conv, Network, Norm
 
 
 def keras_on_tensorflow() -> Any:
@@ -35,6 +36,19 @@ def to_keras(network: Network) -> Any:
     for layer, values in weights:
         layer.set_weights(values)
     return model
+
+
+def from_keras(model: Any, network: Network) -> Network:
+    """The Network with the weights that a model made by `to_keras` has now; its own classifier is left out."""
+
+    def now(layer: Conv) -> Conv:
+        name = layer.name.replace(".", "_")
+        norm = model.get_layer(f"{name}_norm")
+        (kernel,) = model.get_layer(name).get_weights()
+        return dataclasses.replace(layer, kernel=kernel, norm=Norm(*norm.get_weights(), float(norm.epsilon)))
+
+    layers = tuple(now(layer) if isinstance(layer, Conv) else layer for layer in network.layers)
+    return dataclasses.replace(network, layers=layers, classifier=None)
 
 
 def _conv(layers: Any, layer: Conv, name: str, source: Any, weights: list[tuple[Any, list[Any]]]) -> Any:

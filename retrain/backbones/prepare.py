@@ -17,7 +17,7 @@ from retrain.graph_def import parse_graph
 from retrain.nouns import Backbone
 from retrain.plan import Plan
 
-_OURS = ("efficientnet_lite", "mobilenet")  # families that are kept as layers and written without TensorFlow
+OURS = ("efficientnet_lite", "mobilenet")  # families that are kept as layers and written without TensorFlow
 
 
 def prepare(plan: Plan, say: Callable[[str], None]) -> Backbone:
@@ -37,7 +37,7 @@ def prepare(plan: Plan, say: Callable[[str], None]) -> Backbone:
     kept = shelf.kept(row, found)
     if kept:
         return kept
-    if row.family in _OURS:
+    if row.family in OURS:
         return _keep_network(row, found, shelf)
     say(f"making {row.name} ready with TensorFlow, once")
     try:
@@ -55,7 +55,7 @@ def network_of(plan: Plan) -> Network:
       RunError: weights that are not to be had, or a backbone of another kind.
     """
     row = architecture(plan.architecture, plan.tfhub_module)
-    if row.family not in _OURS:
+    if row.family not in OURS:
         raise RunError(f"{row.name} is not kept as layers")
     return _network(row, _find(row, Shelf(plan, lambda _: None)))
 

@@ -11,6 +11,17 @@ from label_image.errors import UserError
 MOBILENET_WIDTHS = ("1.0", "0.75", "0.50", "0.25")
 MOBILENET_SIZES = (224, 192, 160, 128)
 KERAS_PREFIX = "keras:"
+# The tutorials' small networks, which have no weights but those that --weights=none trains: name -> (size, mean, std).
+_SMALL = {
+    "lenet": (28, 0.0, 256.0),  # Caffe's scale is 0.00390625
+    "mlp": (28, 0.0, 255.0),
+    "simple_cnn": (28, 0.0, 255.0),
+    "pytorch_mnist": (28, 0.0, 255.0),
+    "alexnet": (224, 127.5, 127.5),
+    "resnet20": (32, 127.5, 63.75),  # pixels of a standard deviation of about 1
+    "resnet32": (32, 127.5, 63.75),
+    "resnet56": (32, 127.5, 63.75),
+}
 _EXAMPLES = ("efficientnet_lite0", "mobilenet_1.0_224", "inception_v3", f"{KERAS_PREFIX}MobileNetV2")
 # What keras.applications offers (Keras 3.15); a test compares. Named here, so that a wrong name is refused at once.
 KERAS_APPLICATIONS = (
@@ -84,6 +95,10 @@ _ROWS = (
     *(
         Architecture(f"{KERAS_PREFIX}{name}", "keras_applications", licence="the application's own")
         for name in KERAS_APPLICATIONS
+    ),
+    *(
+        Architecture(name, "network", size, (mean,), (std,), licence="yours")
+        for name, (size, mean, std) in _SMALL.items()
     ),
 )
 ARCHITECTURES = {row.name.lower(): row for row in _ROWS}

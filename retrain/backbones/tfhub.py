@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,49 @@ def load(row: Architecture, found: Weights) -> FrozenGraph:
             return freeze(call, height_px, width_px, "Placeholder", 255.0)
     except (OSError, ValueError, TypeError, KeyError, tf.errors.OpError) as error:
         raise RunError(f"cannot use the module {row.name}: {' '.join(str(error).split())[:200]}") from None
+
+
+@dataclass(frozen=True)
+class Module:
+    """A TF2 module that can be trained."""
+
+    call: Callable[[Any, bool], Any]  # pixels of 0 to 1, whether it is trained -> [n, width]
+    variables: list[Any]
+    trained: list[Any]  # those of them that the module means to be trained
+    height_px: int
+    width_px: int
+
+
+def load_module(found: Weights) -> Module:
+    """Loads a module with its variables.
+
+    Raises:
+      ValueError: it is one of TF1, or has nothing to train.
+    """
+    tf = tensorflow()
+    with native_noise_hidden():
+        module: Any = tf.saved_model.load(str(found.path))
+    trained = list(getattr(module, "trainable_variables", ()))
+    if not callable(module) or not trained:
+        raise ValueError("it has no variables that can be trained")
+    functions = [*getattr(module.__call__, "concrete_functions", []), *module.signatures.values()]
+    specs = [spec for function in functions for spec in tf.nest.flatten(function.structured_input_signature)]
+
+    def call(image: Any, training: bool) -> Any:
+        if _takes_training(module):
+            return _features(module(image, training=training))
+        return _features(module(image))
+
+    return Module(call, list(module.variables), trained, *_size(specs))
+
+
+def _takes_training(module: Any) -> bool:
+    """Whether a module can be told that it is trained; TF-Hub's own can."""
+    functions = getattr(module.__call__, "concrete_functions", [])
+    arguments = (
+        (*function.structured_input_signature[0], *function.structured_input_signature[1]) for function in functions
+    )
+    return any("training" in names or any(isinstance(name, bool) for name in names) for names in arguments)
 
 
 def _call(tf: Any, folder: str) -> tuple[Call, int, int]:

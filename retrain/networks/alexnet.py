@@ -31,7 +31,6 @@ def features(keras: Any, image: Any, form: Form) -> Any:
             kernel_initializer=initializers.GlorotUniform(seed=form.next_seed()),
             bias_initializer=initializers.Constant(0.1 if place else 0),
         )(x)  # fmt: skip
-        x = layers.BatchNormalization()(x) if form.batch_norm else x
         x = layers.Activation(form.activation)(x)
         x = layers.MaxPooling2D(3, 2)(x) if pooled else x
     x = layers.Flatten()(x)

@@ -23,8 +23,7 @@ def features(keras: Any, image: Any, form: Form) -> Any:
 
     x = grey(keras, image)
     for maps in (form.feature_maps or 20, 50):
-        x = layers.Conv2D(maps, 5, kernel_initializer=xavier(), use_bias=not form.batch_norm)(x)
-        x = layers.BatchNormalization()(x) if form.batch_norm else x
+        x = layers.Conv2D(maps, 5, kernel_initializer=xavier())(x)
         x = layers.MaxPooling2D(2)(x)
     x = layers.Flatten()(x)
     return layers.Dense(500, form.activation, kernel_initializer=xavier())(x)

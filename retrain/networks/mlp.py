@@ -17,6 +17,5 @@ def features(keras: Any, image: Any, form: Form) -> Any:
     layers = keras.layers
     drawn = keras.initializers.GlorotUniform(seed=form.next_seed())
     x = layers.Flatten()(grey(keras, image))
-    x = layers.Dense(128, form.activation, kernel_initializer=drawn, use_bias=True)(x)
-    x = layers.BatchNormalization()(x) if form.batch_norm else x
+    x = layers.Dense(128, form.activation, kernel_initializer=drawn)(x)
     return layers.Dropout(0.2, seed=form.next_seed())(x)

@@ -20,6 +20,5 @@ def features(keras: Any, image: Any, form: Form) -> Any:
         return keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform", seed=form.next_seed())
 
     x = layers.Conv2D(form.feature_maps or 16, 3, padding="same", kernel_initializer=drawn())(grey(keras, image))
-    x = layers.BatchNormalization()(x) if form.batch_norm else x
     x = layers.MaxPooling2D(2)(layers.Activation(form.activation)(x))
     return layers.Dense(100, form.activation, kernel_initializer=drawn())(layers.Flatten()(x))

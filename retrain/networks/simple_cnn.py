@@ -21,8 +21,7 @@ def features(keras: Any, image: Any, form: Form) -> Any:
 
     x = image
     for maps in (form.feature_maps or 32, 64):
-        x = layers.Conv2D(maps, 3, use_bias=not form.batch_norm, kernel_initializer=drawn())(x)
-        x = layers.BatchNormalization()(x) if form.batch_norm else x
+        x = layers.Conv2D(maps, 3, kernel_initializer=drawn())(x)
         x = layers.Activation(form.activation)(x)
     x = layers.MaxPooling2D(2)(x)
     x = layers.Dropout(0.25, seed=form.next_seed())(x)

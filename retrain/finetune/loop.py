@@ -1,0 +1,168 @@
+"""An Engine and its batches in, the best weights and a Curve out; knows snapshots, patience and Ctrl-C, and no TensorFlow."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from label_image.errors import RunError
+from retrain.finetune.batches import Batches
+from retrain.finetune.engine import Engine
+from retrain.finetune.pixels import Pixels
+from retrain.metrics import accuracy, cross_entropy
+from retrain.nouns import Curve
+from retrain.plan import Plan
+from retrain.snapshots import Snapshot
+
+Arrays = list[npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Point:
+    """What is shown of one evaluation."""
+
+    step: int  # the last one that was made; -1 before the first
+    train_accuracy: float  # 0..1, on the photos since the last evaluation, as they were distorted
+    train_loss: float  # nats, of the same
+    validation_accuracy: float  # 0..1, on those that judge the steps; nan where there are none
+    validation_loss: float
+    validation_count: int
+
+
+@dataclass
+class Loop:
+    """The state of one training.
+
+    Attributes:
+      asked: what of the plan decides about the steps.
+      digest: of the photos, their lists and the network it began with.
+    """
+
+    engine: Engine
+    batches: Batches
+    validation: Pixels
+    validation_ids: npt.NDArray[np.int64]
+    plan: Plan
+    steps: int
+    asked: dict[str, Any]
+    digest: str
+    _points: list[tuple[float, ...]] = field(default_factory=list)
+    _kept: tuple[int, float, Arrays] | None = None  # step, loss, weights
+    _since: list[float] = field(
+        default_factory=lambda: [0.0, 0.0, 0.0]
+    )  # loss, right, photos since the last evaluation
+
+    def run(
+        self,
+        on_step: Callable[[int], None],
+        on_point: Callable[[Point], None],
+        on_state: Callable[[Snapshot], None],
+        resumed: Snapshot | None,
+    ) -> Curve:
+        """Trains; the engine has the best weights then.
+
+        Raises:
+          RunError: not even the first steps give numbers.
+        """
+        begin = self._resume(resumed) if resumed else 0
+        stopped = False
+        try:
+            if not resumed and len(self.validation_ids):
+                self._evaluate(-1)  # what it began with may be the best
+            with closing(self.batches.from_step(begin, self.steps)) as made:  # type: ignore[type-var]
+                for step, (pixels, label_ids) in enumerate(made, begin):
+                    loss, right = self.engine.step(pixels, label_ids, step)
+                    if not math.isfinite(loss):
+                        raise _Diverged(step)
+                    self._since = [
+                        old + new
+                        for old, new in zip(self._since, (loss * len(pixels), right, len(pixels)), strict=True)
+                    ]
+                    if (step + 1) % self.batches.per_pass == 0 or step == self.steps - 1:
+                        on_point(self._evaluate(step))
+                    if self.plan.snapshot_steps and (step + 1) % self.plan.snapshot_steps == 0:
+                        on_state(self._snapshot(step + 1))
+                    on_step(step)
+                    if self.plan.early_stopping_steps and self._patience_ended(step):
+                        break
+        except KeyboardInterrupt:
+            stopped = True
+        except _Diverged as error:
+            if not self._points:
+                raise RunError(
+                    f"training gives no numbers any more at step {error}: the rate is too high; lower --learning_rate (or --fine_tune_learning_rate)"
+                ) from None
+            stopped = True
+        if self._kept:
+            self.engine.set_weights(self._kept[2])
+        return self._curve(stopped)
+
+    def _evaluate(self, step: int) -> Point:
+        """Measures the step, and keeps it if it is the best so far; without validation photos the last one is kept."""
+        loss, right, photos = self._since
+        logits = self.engine.logits(self.validation)
+        count = len(self.validation_ids)
+        judged = cross_entropy(logits, self.validation_ids) if count else math.nan
+        point = Point(
+            step,
+            right / photos if photos else math.nan,
+            loss / photos if photos else math.nan,
+            accuracy(logits, self.validation_ids) if count else math.nan,
+            judged,
+            count,
+        )
+        if self._kept is None or judged < self._kept[1] or not count:
+            self._kept = (step, judged, self.engine.weights)
+        if photos:
+            self._points.append(
+                (step, point.train_accuracy, point.train_loss, point.validation_accuracy, point.validation_loss)
+            )
+        self._since = [0.0, 0.0, 0.0]
+        return point
+
+    def _patience_ended(self, step: int) -> bool:
+        return self._kept is not None and step - self._kept[0] >= self.plan.early_stopping_steps
+
+    def _curve(self, stopped: bool) -> Curve:
+        columns = list(zip(*self._points, strict=True)) if self._points else [()] * 5
+        steps = tuple(int(step) for step in columns[0])
+        return Curve(steps, *columns[1:], self._kept[0] if self._kept else -1, stopped)
+
+    def _snapshot(self, steps: int) -> Snapshot:
+        kept = self._kept
+        arrays = {
+            "points": np.array(self._points, np.float64).reshape(-1, 5),
+            **_numbered("weight", self.engine.weights),
+            **_numbered("slot", self.engine.slots),
+            **_numbered("kept", kept[2] if kept else []),
+        }
+        state = {"steps": steps, "kept": [kept[0], kept[1]] if kept else None, "since": self._since}
+        return Snapshot(self.asked, self.digest, state, arrays)
+
+    def _resume(self, found: Snapshot) -> int:
+        arrays, state = found.arrays, found.state
+        self.engine.set_weights(_listed("weight", arrays))
+        self.engine.set_slots(_listed("slot", arrays))
+        self._points = [tuple(row) for row in arrays["points"].tolist()]
+        if state["kept"]:
+            self._kept = (state["kept"][0], state["kept"][1], _listed("kept", arrays))
+        self._since = list(state["since"])
+        return int(state["steps"])
+
+
+class _Diverged(Exception):  # noqa: N818 - it says what happened
+    """A loss that is no number."""
+
+
+def _numbered(name: str, arrays: Arrays) -> dict[str, npt.NDArray[Any]]:
+    return {f"{name}_{place}": array for place, array in enumerate(arrays)}
+
+
+def _listed(name: str, arrays: dict[str, npt.NDArray[Any]]) -> Arrays:
+    return [arrays[f"{name}_{place}"] for place in range(sum(key.startswith(f"{name}_") for key in arrays))]

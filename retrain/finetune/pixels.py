@@ -1,0 +1,87 @@
+"""Photos in, their pixels out, decoded once: so that a pass over them costs the network alone.
+
+By label_image's own decoder: without distortions training sees, bit by bit, what labelling will see. Many photos lie in a
+file that is gone when the run is over; few in memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from label_image.errors import PhotoError
+from label_image.pixels import decode
+from label_image.workers import cores, map_ordered
+from retrain.nouns import Photo
+from retrain.plan import Plan
+from retrain.progress import Progress
+
+_IN_MEMORY_BYTES = 2 << 30
+
+Pixels = npt.NDArray[np.uint8]  # [photos, height, width, 3]
+
+
+def enlarged(plan: Plan, size_px: int) -> int:
+    """Rows (or columns) of a photo out of which windows are cut: enough for the largest scale.
+
+    >>> enlarged(Plan(image_dir="x", random_crop=10, random_scale=20), 100)
+    132
+    """
+    return math.ceil(size_px * (1 + plan.random_crop / 100) * (1 + plan.random_scale / 100))
+
+
+@contextlib.contextmanager
+def decoded(
+    photos: Sequence[Photo], size_px: tuple[int, int], folder: Path, problem: Callable[[int, PhotoError], None]
+) -> Iterator[Pixels]:
+    """The pixels of photos, for as long as the block runs.
+
+    Args:
+      photos: in any order.
+      size_px: rows and columns, to which each is squashed.
+      folder: where the file goes if there are many.
+      problem: called with the place of each photo that can not be read; its pixels stay 0.
+    """
+    shape = (len(photos), *size_px, 3)
+    with contextlib.ExitStack() as stack:
+        if math.prod(shape) > _IN_MEMORY_BYTES:
+            folder.mkdir(parents=True, exist_ok=True)
+            file = stack.enter_context(tempfile.TemporaryFile(dir=folder))
+            pixels: Any = np.memmap(file, np.uint8, "w+", shape=shape)
+        else:
+            pixels = np.zeros(shape, np.uint8)
+        progress = Progress(len(photos), "photos")
+        stack.callback(progress.close)
+        read = map_ordered(lambda: lambda photo: _read(photo, size_px), photos, cores())
+        with contextlib.closing(read) as results:  # type: ignore[type-var]
+            for place, result in enumerate(results):
+                if isinstance(result, PhotoError):
+                    problem(place, result)
+                else:
+                    pixels[place] = result
+                progress.update(place + 1, "decoded")
+        progress.close()
+        yield pixels
+
+
+def has_colour(pixels: Pixels) -> npt.NDArray[np.bool_]:
+    """Bool [photos]: whether a photo is more than grey; the rounding of a grey JPEG is not colour."""
+    found = np.zeros(len(pixels), np.bool_)
+    for start in range(0, len(pixels), 512):
+        part = pixels[start : start + 512].astype(np.int16)
+        found[start : start + 512] = (part.max(axis=3) - part.min(axis=3)).mean(axis=(1, 2)) > 2
+    return found
+
+
+def _read(photo: Photo, size_px: tuple[int, int]) -> npt.NDArray[np.uint8] | PhotoError:
+    try:
+        return decode(photo.path, *size_px)
+    except PhotoError as error:
+        return error

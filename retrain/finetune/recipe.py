@@ -1,0 +1,69 @@
+"""A plan in, how its network is trained out: how many steps of how many photos, by what, at what rate."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from retrain.plan import Plan
+from retrain.schedule import rate_at
+
+FINE_TUNE_EPOCHS = 8
+FINE_TUNE_RATE = 0.002
+# Longer gradients are shortened to this: one odd batch must not throw pretrained weights away.
+_LONGEST_GRADIENT = 1.0
+_WARM_UP = 0.1  # of the steps
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained."""
+
+    steps: int
+    batch_size: int
+    optimizer: str  # "sgd", "momentum" or "adam"
+    momentum: float
+    rate: Callable[[int], float]  # of a step, from 0
+    decay: float  # L2 penalty
+    longest_gradient: float  # 0: as they come
+    from_nothing: bool
+
+
+def recipe_of(plan: Plan, photos: int) -> Recipe:
+    """The recipe for so many training photos."""
+    if plan.weights == "none":
+        size = photos if plan.train_batch_size < 0 else min(plan.train_batch_size, photos)
+        steps = math.ceil(plan.epochs * photos / size) if plan.epochs else plan.how_many_training_steps
+        counted = dataclasses.replace(plan, how_many_training_steps=steps)  # what a cosine falls over
+        momentum = 0.9 if plan.momentum is None else plan.momentum
+        return Recipe(
+            steps,
+            size,
+            plan.optimizer,
+            momentum,
+            lambda step: rate_at(counted, step),
+            plan.decay,
+            0.0,
+            from_nothing=True,
+        )
+    size = min(plan.fine_tune_batch_size, photos)
+    steps = math.ceil((plan.epochs or FINE_TUNE_EPOCHS) * photos / size)
+    highest = FINE_TUNE_RATE if plan.fine_tune_learning_rate is None else plan.fine_tune_learning_rate
+    return Recipe(
+        steps, size, plan.fine_tune_optimizer, 0.9, lambda step: warmed(highest, step, steps), plan.decay,
+        _LONGEST_GRADIENT, from_nothing=False,
+    )  # fmt: skip
+
+
+def warmed(highest: float, step: int, steps: int) -> float:
+    """The rate of a step: up in a straight line over the first tenth, then down along half a cosine to nothing.
+
+    >>> [round(warmed(1.0, step, 100), 3) for step in (0, 9, 55, 99)]
+    [0.1, 1.0, 0.5, 0.0]
+    """
+    warm = max(1, round(_WARM_UP * steps))
+    if step < warm:
+        return highest * (step + 1) / warm
+    return highest * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm))) / 2

@@ -1,0 +1,280 @@
+"""The stage in words: a plan, photos and what they begin with in; a Backbone and a Head out, and what the user reads meanwhile.
+
+The backbone that comes out is kept as any other (`Shelf`), with a digest of its own: features, test, exports, proof and report
+are made of it without knowing how it came to be.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from label_image.errors import PhotoError, RunError, UserError
+from label_image.quiet import tensorflow
+from retrain.backbones.shelf import Shelf, Weights
+from retrain.backbones.table import architecture
+from retrain.finetune.batches import Batches
+from retrain.finetune.engine import Engine
+from retrain.finetune.loop import Loop, Point
+from retrain.finetune.memory import keep_freed_memory
+from retrain.finetune.pixels import Pixels, decoded, enlarged, has_colour
+from retrain.finetune.recipe import Recipe, recipe_of
+from retrain.finetune.trainable import Trainable, trainable
+from retrain.head import balanced_shares
+from retrain.networks.build import GREY
+from retrain.nouns import TRAINING, VALIDATION, Backbone, Dense, Head, Split
+from retrain.plan import Plan
+from retrain.progress import Progress, duration
+from retrain.screen import Screen
+from retrain.snapshots import Snapshot, asked_of, read_snapshot, snapshot_path, write_snapshot
+
+_JUDGES = 2_000  # validation photos that judge the steps, as the head's
+_ASKED = (
+    "architecture", "tfhub_module", "train", "weights", "fine_tune_learning_rate", "fine_tune_optimizer",
+    "fine_tune_batch_size", "frozen_batch_norm", "batch_norm", "feature_maps", "image_size", "epochs", "flip_left_right",
+    "random_crop", "random_scale", "random_brightness", "pad_and_crop", "random_colour",
+)  # fmt: skip
+
+
+Seen = Callable[[Point, dict[str, npt.NDArray[Any]]], None]  # an evaluation, and what the network consists of
+
+
+def finetune(plan: Plan, split: Split, head: Head | None, screen: Screen, seen: Seen | None) -> tuple[Backbone, Head]:
+    """Trains the network of a plan, or its last blocks.
+
+    Args:
+      plan: everything that was asked for.
+      split: the photos.
+      head: trained on the network's features; None begins with a random one.
+      screen: for progress.
+      seen: called at each evaluation.
+
+    Raises:
+      UserError: the network can not be trained so, or not on these photos.
+      RunError: it could not be trained or written.
+    """
+    keep_freed_memory()
+    tf = tensorflow()
+    tf.config.experimental.enable_op_determinism()
+    tf.random.set_seed(plan.seed)
+    strategy = _strategy(tf, plan)
+    half = _on_gpu(tf, plan)
+    with strategy.scope():
+        network = trainable(plan, screen.info, half=half)
+    judged = np.flatnonzero(split.lists == VALIDATION)
+    if len(judged) > _JUDGES and plan.validation_batch_size > 0:
+        judged = np.sort(np.random.default_rng([plan.seed, 4]).choice(judged, _JUDGES, replace=False))
+    rows = np.flatnonzero(split.lists == TRAINING)
+    recipe = recipe_of(plan, len(rows))
+    screen.info(
+        f"training {_what(plan, network)} on {len(rows)} photos, {recipe.steps} steps of {recipe.batch_size} by {recipe.optimizer}"
+        + (" in half precision" if half else "")
+        + (f" on {strategy.num_replicas_in_sync} devices" if strategy.num_replicas_in_sync > 1 else "")
+    )
+    size_px = network.height_px, network.width_px
+    large = enlarged(plan, size_px[0]), enlarged(plan, size_px[1])
+    folder, unread = Path(plan.fine_tuned_dir), _Unreadable(plan, split, rows, judged)
+    with (
+        decoded([split.photos[row] for row in rows], large, folder, unread.training) as pixels,
+        decoded([split.photos[row] for row in judged], size_px, folder, unread.validation) as validation,
+    ):
+        unread.check()
+        if network.name in GREY:
+            _refuse_colour(network.name, pixels)
+        ids, good = split.label_ids[rows], unread.good
+        if not good.all():
+            pixels, ids = pixels[good], ids[good]
+        batches = Batches(pixels, ids, size_px, recipe.batch_size, plan)
+        begin = head or _random_head(network, split.labels, plan)
+        engine = Engine(network, begin, recipe, strategy, _options(plan, ids, len(split.labels)), half=half)
+        digest = _digest(plan, split, engine)
+        loop = Loop(engine, batches, validation, split.label_ids[judged], plan, recipe.steps, _asked(plan), digest)
+        curve = _run(loop, plan, recipe, screen, lambda point: seen(point, engine.named) if seen else None)
+    values = network.values
+    tuned = dataclasses.replace(engine.head, curve=curve)
+    if half or strategy.num_replicas_in_sync > 1:
+        network = trainable(plan, screen.info)
+        network.assign(values)
+    return _kept(network, values, plan, screen), tuned
+
+
+def _run(loop: Loop, plan: Plan, recipe: Recipe, screen: Screen, seen: Callable[[Point], None]) -> Any:
+    """Runs the loop beside its progress; returns the curve."""
+    start = time.perf_counter()
+    progress = Progress(recipe.steps, "steps")
+    detail = ""
+    written: list[Path] = []
+
+    def on_point(point: Point) -> None:
+        nonlocal detail
+        detail = f"train {point.train_accuracy:.1%}, validation {point.validation_accuracy:.1%}"
+        seen(point)
+        progress.close()
+        passes = (point.step + 1) * recipe.batch_size / len(loop.batches)
+        validation = (
+            f", validation accuracy {point.validation_accuracy:.1%} loss {point.validation_loss:.4f}"
+            if point.validation_count
+            else ""
+        )
+        speed = (point.step + 1 - first) * recipe.batch_size / (time.perf_counter() - start)
+        screen.info(
+            f"step {point.step}, pass {passes:.1f}: train accuracy {point.train_accuracy:.1%} loss {point.train_loss:.4f}{validation}, {speed:,.0f} photos/s"
+        )
+
+    def on_state(snapshot: Snapshot) -> None:
+        path = snapshot_path(plan, snapshot.state["steps"])
+        write_snapshot(path, snapshot)
+        screen.info(f"wrote {path}; --resume={path} goes on from there")
+        for old in written:  # as large as the network, and of no more use
+            old.unlink(missing_ok=True)
+        written[:] = [path]
+
+    resumed = None
+    if plan.resume:
+        resumed = read_snapshot(Path(plan.resume))
+        resumed.check(Path(plan.resume), loop.asked, loop.digest, recipe.steps)
+    first = int(resumed.state["steps"]) if resumed else 0
+    try:
+        curve = loop.run(lambda step: progress.update(step + 1, detail), on_point, on_state, resumed)
+    finally:
+        progress.close()
+    if curve.stopped_early:
+        screen.warn("training was stopped; what there is is tested and exported")
+    if len(loop.validation_ids):
+        kept = f"step {curve.kept_step}" if curve.kept_step >= 0 else "what it began with"
+        screen.info(f"kept {kept}, which has the best validation loss; {duration(time.perf_counter() - start)}")
+    return curve
+
+
+def _strategy(tf: Any, plan: Plan) -> Any:
+    """Where it is trained.
+
+    Raises:
+      RunError: --distribute=mirrored, and there is nothing to mirror.
+    """
+    if plan.distribute == "none":
+        return tf.distribute.get_strategy()
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    if len(devices) < 2:
+        raise RunError(f"--distribute=mirrored: TensorFlow sees {len(devices)} device; leave it out")
+    return tf.distribute.MirroredStrategy(
+        [device.name for device in devices],
+        cross_device_ops=None if devices[0].device_type == "GPU" else tf.distribute.ReductionToOneDevice(),
+    )
+
+
+def _on_gpu(tf: Any, plan: Plan) -> bool:
+    return not plan.device.startswith("cpu") and bool(tf.config.list_logical_devices("GPU"))
+
+
+def _what(plan: Plan, network: Trainable) -> str:
+    if plan.train == "all":
+        return f"all of {network.name}"
+    count = plan.train.removeprefix("last:")
+    return f"the last {'block' if count == '1' else f'{count} blocks'} of {network.name}"
+
+
+def _random_head(network: Trainable, labels: tuple[str, ...], plan: Plan) -> Head:
+    """Layers drawn as Glorot and Bengio draw them, "Xavier" (AISTATS 2010)."""
+    tf = tensorflow()
+    probe = network.call(tf.zeros((1, network.height_px, network.width_px, 3)), False)
+    sizes = [int(probe.shape[1]), *plan.hidden_layers, len(labels)]
+    rng = np.random.default_rng([plan.seed, 8])
+    layers = []
+    for below, above in zip(sizes[:-1], sizes[1:], strict=True):
+        widest = np.sqrt(6 / (below + above))
+        layers.append((rng.uniform(-widest, widest, (below, above)).astype(np.float32), np.zeros(above, np.float32)))
+    hidden = tuple(Dense(*layer, plan.activation) for layer in layers[:-1])
+    return Head(*layers[-1], labels, hidden=hidden)
+
+
+def _options(plan: Plan, label_ids: npt.NDArray[np.int64], classes: int) -> dict[str, Any]:
+    weights = np.ones(classes, np.float32)
+    if plan.class_weights == "balanced":
+        weights[label_ids] = balanced_shares(label_ids)
+    return {
+        "label_smoothing": plan.label_smoothing,
+        "dropout": plan.dropout,
+        "seed": plan.seed,
+        "class_weights": weights,
+    }
+
+
+def _refuse_colour(name: str, pixels: Pixels) -> None:
+    """Raises UserError where photos have colour and the network sees none."""
+    coloured = int(has_colour(pixels).sum())
+    if coloured:
+        raise UserError(
+            f"{name} sees no colour, and {coloured} of {len(pixels)} training photos have some; use simple_cnn or resnet20, or make the photos grey"
+        )
+
+
+class _Unreadable:
+    """Photos that can not be read after all: training goes without them, and the features' stage says which they are."""
+
+    def __init__(self, plan: Plan, split: Split, rows: npt.NDArray[np.int64], judged: npt.NDArray[np.int64]) -> None:
+        self._plan, self._split, self._rows, self._judged = plan, split, rows, judged
+        self.good = np.ones(len(rows), np.bool_)
+        self._problem = ""
+
+    def training(self, place: int, error: PhotoError) -> None:
+        self.good[place] = False
+        self._say(self._rows[place], error)
+
+    def validation(self, place: int, error: PhotoError) -> None:
+        self._say(self._judged[place], error)
+
+    def check(self) -> None:
+        """Raises RunError under --strict, UserError where a class has no photo left."""
+        if self._problem and self._plan.strict:
+            raise RunError(f"cannot read {self._problem}; mend or remove it, or leave out --strict")
+        left = np.bincount(self._split.label_ids[self._rows][self.good], minlength=len(self._split.labels))
+        if not left.all():
+            label = self._split.labels[int(np.argmin(left))]
+            raise UserError(
+                f"cannot train the class {label!r}: none of its photos can be read; add photos or remove the folder"
+            )
+
+    def _say(self, row: int, error: PhotoError) -> None:
+        self._problem = self._problem or f"{self._split.photos[row].path} ({error})"
+
+
+def _asked(plan: Plan) -> dict[str, Any]:
+    return {**asked_of(plan), **{name: getattr(plan, name) for name in _ASKED}}
+
+
+def _digest(plan: Plan, split: Split, engine: Engine) -> str:
+    """Of the photos, their lists and classes, and of what training begins with."""
+    digest = hashlib.sha256()
+    for photo, which in zip(split.photos, split.lists, strict=True):
+        digest.update(f"{photo.sha256} {which} {photo.label}\n".encode("utf-8", "surrogateescape"))
+    for values in engine.weights if plan.weights != "none" else ():
+        digest.update(values.tobytes())
+    return digest.hexdigest()
+
+
+def _kept(network: Trainable, values: list[npt.NDArray[Any]], plan: Plan, screen: Screen) -> Backbone:
+    """The network as a Backbone, in --fine_tuned_dir, in the place of the last one."""
+    row = architecture(plan.architecture, plan.tfhub_module)
+    digest = hashlib.sha256(
+        f"{row.name} {plan.feature_maps} {plan.batch_norm} {plan.image_size} {plan.activation}".encode()
+    )
+    for value in values:
+        digest.update(value.tobytes())
+    how = "trained here" if plan.weights == "none" else f"trained further here ({plan.train})"
+    shelf = Shelf(dataclasses.replace(plan, model_dir=plan.fine_tuned_dir), screen.info)
+    frozen, tflite, why_no_tflite = network.forms()
+    backbone = shelf.keep(row, Weights(digest.hexdigest(), how), frozen, tflite, why_no_tflite)
+    stem = backbone.graph.name.removesuffix(".pb")
+    for path in backbone.graph.parent.iterdir():
+        if re.search(r"-[0-9a-f]{12}\.", path.name) and not path.name.startswith(f"{stem}."):
+            path.unlink(missing_ok=True)
+    return backbone
