@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from label_image.pixels import decode
 from retrain.nouns import Photo
-from retrain.plan import Plan
+from retrain.plan import DISTORTIONS, Plan
 
 RECIPE = "views/1"  # part of the key of distorted views: raise it when the same numbers are distorted in another way
 _GREY = 127  # around a padded picture: near the mean of photos, so that a border says little
@@ -41,11 +41,14 @@ class View:
         """What of this can change the numbers, as text."""
         if not self.number:
             return "plain"
+        newer = (
+            ("pad", self.pad_and_crop),
+            ("colour", self.random_colour),
+        )  # named where set: old keys stay what they were
         return (
             f"{RECIPE}/{self.number}/flip{int(self.flip_left_right)}/crop{self.random_crop}/scale{self.random_scale}"
             f"/brightness{self.random_brightness}/seed{self.seed}"
-        ) + "".join(
-            f"/{name}{value}" for name, value in (("pad", self.pad_and_crop), ("colour", self.random_colour)) if value
+            + "".join(f"/{name}{value}" for name, value in newer if value)
         )
 
 
@@ -53,19 +56,8 @@ def views_of(plan: Plan) -> list[View]:
     """The distorted views that a plan asks for; none where no distortion is set."""
     if not plan.distorts:
         return []
-    return [
-        View(
-            number,
-            plan.flip_left_right,
-            plan.random_crop,
-            plan.random_scale,
-            plan.random_brightness,
-            plan.seed,
-            plan.pad_and_crop,
-            plan.random_colour,
-        )  # fmt: skip
-        for number in range(1, plan.cached_views + 1)
-    ]
+    asked = {name: getattr(plan, name) for name in DISTORTIONS}
+    return [View(number, seed=plan.seed, **asked) for number in range(1, plan.cached_views + 1)]
 
 
 def pixels_of(photo: Photo, view: View, height_px: int, width_px: int) -> npt.NDArray[Any]:

@@ -42,7 +42,9 @@ from retrain.nouns import (
     Curve,
     Head,
     Outcome,
+    Pace,
     Photo,
+    Scan,
     Split,
     Trained,
 )
@@ -86,39 +88,8 @@ def retrain(plan: Plan, screen: Screen) -> Outcome:
     """
     clock = Clock()
     check(plan)
-    store = Store(Path(plan.bottleneck_dir))
-    try:
-        with clock.stage("scan"):
-            scan = scan_photos(plan, store, screen.info)
-            split = split_photos(scan, plan)
-        screen.notes([*few_photo_notes(scan), *scan.notes])
-        network: Network | None = None
-        head: Head | None = None
-        if plan.weights != "none":
-            with clock.stage("backbone"):
-                network = pretrained(plan, split, screen)
-            with clock.stage("features"):
-                scan, split, bottlenecks, pace = features_stage(
-                    undistorted(plan), scan, split, (*network, store), screen
-                )
-        if plan.tunes:
-            with clock.stage("training"):
-                if network:
-                    head = training_stage(layer_plan(plan), split, bottlenecks, network[0], screen)
-                backbone, runtime, head = fine_tuning_stage(plan, split, head, screen)
-                network = backbone, runtime
-            store.close()
-            store = tuned_store(plan)
-            with clock.stage("features"):
-                scan, split, bottlenecks, pace = features_stage(
-                    undistorted(plan), scan, split, (*network, store), screen
-                )
-        assert network is not None, "weights are pretrained, or the network is trained"  # noqa: S101
-        backbone, runtime = network
-        with clock.stage("int8"):
-            twin = int8_twin(plan, split, backbone, store, screen)
-    finally:
-        store.close()
+    ready = prepared(plan, clock, screen)
+    scan, split, (backbone, runtime), bottlenecks = ready.scan, ready.split, ready.network, ready.bottlenecks
     key = key_for(backbone, runtime, View())
     with clock.stage("audit"):
         auditor = (
@@ -126,17 +97,19 @@ def retrain(plan: Plan, screen: Screen) -> Outcome:
         )
     with closing(auditor) if auditor else nullcontext():  # it works while training does
         with clock.stage("training"):
-            head = head or training_stage(plan, split, bottlenecks, backbone, screen)
+            head = ready.head or training_stage(plan, split, bottlenecks, backbone, screen)
             trained = Trained(head, backbone, bottlenecks)
         with clock.stage("test"):
             outcome = test_stage(plan, split, bottlenecks, head, screen)
         with clock.stage("exports"):
-            exports = write_exports(plan, split, variants_of(plan, split, trained, twin), outcome, screen)
+            exports = write_exports(plan, split, variants_of(plan, split, trained, ready.twin), outcome, screen)
         with clock.stage("audit"):
             audit = auditor.audit(outcome) if auditor else None
         outcome = dataclasses.replace(outcome, exports=tuple(exports), audit=audit)
     folder = runs.new_folder(plan)
-    record = runs.record_of(plan, scan, split, (backbone, runtime), bottlenecks, head, outcome, clock.seconds, pace)
+    record = runs.record_of(
+        plan, scan, split, (backbone, runtime), bottlenecks, head, outcome, clock.seconds, ready.pace
+    )
     made = [runs.write_record(folder, record)]
     if plan.report == "html":
         with clock.stage("report"):
@@ -147,6 +120,60 @@ def retrain(plan: Plan, screen: Screen) -> Outcome:
         runs.write_record(folder, {**record, "seconds": runs.rounded(clock.seconds)})
     closing_lines(split, outcome, made, screen)
     return outcome
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """What the layer is trained on, or the layer too where the network was trained with it."""
+
+    scan: Scan
+    split: Split
+    network: Network
+    bottlenecks: Bottlenecks
+    pace: Pace
+    head: Head | None = None
+    twin: tuple[Backbone, Bottlenecks] | None = None  # for --quantize=int8
+
+
+def prepared(plan: Plan, clock: Clock, screen: Screen) -> Prepared:
+    """Scans and deals the photos, makes the network ready or trains it, and gets the features of all photos."""
+    store = Store(Path(plan.bottleneck_dir))
+    try:
+        with clock.stage("scan"):
+            scan = scan_photos(plan, store, screen.info)
+            split = split_photos(scan, plan)
+        screen.notes([*few_photo_notes(scan), *scan.notes])
+        made = None
+        if plan.weights != "none":
+            with clock.stage("backbone"):
+                network = pretrained(plan, split, screen)
+            made = featured(plan, scan, split, (*network, store), clock, screen)
+        if made is None or plan.tunes:
+            begin = None
+            if made:
+                scan, split = made.scan, made.split
+                with clock.stage("training"):
+                    begin = training_stage(layer_plan(plan), split, made.bottlenecks, made.network[0], screen)
+            with clock.stage("fine_tuning"):
+                backbone, runtime, head = fine_tuning_stage(plan, split, begin, screen)
+            store.close()
+            store = tuned_store(plan)
+            made = featured(plan, scan, split, (backbone, runtime, store), clock, screen)
+            made = dataclasses.replace(made, head=head)
+        with clock.stage("int8"):
+            twin = int8_twin(undistorted(plan), made.split, made.network[0], store, screen)
+        return dataclasses.replace(made, twin=twin)
+    finally:
+        store.close()
+
+
+def featured(
+    plan: Plan, scan: Scan, split: Split, tools: tuple[Backbone, Runtime, Store], clock: Clock, screen: Screen
+) -> Prepared:
+    """The features of all photos; a network that is trained sees its distortions anew at each step, not as kept views."""
+    with clock.stage("features"):
+        scan, split, bottlenecks, pace = features_stage(undistorted(plan), scan, split, tools, screen)
+    return Prepared(scan, split, tools[:2], bottlenecks, pace)
 
 
 def pretrained(plan: Plan, split: Split, screen: Screen) -> Network:
@@ -180,13 +207,14 @@ def tuned_store(plan: Plan) -> Store:
 
 
 def undistorted(plan: Plan) -> Plan:
-    """The same without distortions where a network is trained: then they are made anew for each step, not kept as views."""
-    return dataclasses.replace(plan, **dict.fromkeys(DISTORTIONS, 0)) if plan.tunes else plan
+    """The same without distortions where a network is trained."""
+    nothing: dict[str, Any] = dict.fromkeys(DISTORTIONS, 0)
+    return dataclasses.replace(plan, **nothing) if plan.tunes else plan
 
 
 def layer_plan(plan: Plan) -> Plan:
     """How the layer is trained from which the network goes on: quickly, and what is asked of steps is asked of the network's."""
-    quiet = {"snapshot_steps": 0, "resume": "", "summaries_dir": "", "intermediate_store_frequency": 0}
+    quiet: dict[str, Any] = {"snapshot_steps": 0, "resume": "", "summaries_dir": "", "intermediate_store_frequency": 0}
     return dataclasses.replace(undistorted(plan), **quiet)
 
 

@@ -44,8 +44,9 @@ def from_keras(model: Any, network: Network) -> Network:
     def now(layer: Conv) -> Conv:
         name = layer.name.replace(".", "_")
         norm = model.get_layer(f"{name}_norm")
+        gamma, beta, mean, variance = norm.get_weights()
         (kernel,) = model.get_layer(name).get_weights()
-        return dataclasses.replace(layer, kernel=kernel, norm=Norm(*norm.get_weights(), float(norm.epsilon)))
+        return dataclasses.replace(layer, kernel=kernel, norm=Norm(gamma, beta, mean, variance, float(norm.epsilon)))
 
     layers = tuple(now(layer) if isinstance(layer, Conv) else layer for layer in network.layers)
     return dataclasses.replace(network, layers=layers, classifier=None)

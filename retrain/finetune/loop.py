@@ -77,19 +77,13 @@ class Loop:
                 self._evaluate(-1)  # what it began with may be the best
             with closing(self.batches.from_step(begin, self.steps)) as made:  # type: ignore[type-var]
                 for step, (pixels, label_ids) in enumerate(made, begin):
-                    loss, right = self.engine.step(pixels, label_ids, step)
-                    if not math.isfinite(loss):
-                        raise _Diverged(step)
-                    self._since = [
-                        old + new
-                        for old, new in zip(self._since, (loss * len(pixels), right, len(pixels)), strict=True)
-                    ]
+                    self._train(step, pixels, label_ids)
                     if (step + 1) % self.batches.per_pass == 0 or step == self.steps - 1:
                         on_point(self._evaluate(step))
                     if self.plan.snapshot_steps and (step + 1) % self.plan.snapshot_steps == 0:
                         on_state(self._snapshot(step + 1))
                     on_step(step)
-                    if self.plan.early_stopping_steps and self._patience_ended(step):
+                    if self._patience_ended(step):
                         break
         except KeyboardInterrupt:
             stopped = True
@@ -102,6 +96,13 @@ class Loop:
         if self._kept:
             self.engine.set_weights(self._kept[2])
         return self._curve(stopped)
+
+    def _train(self, step: int, pixels: npt.NDArray[Any], label_ids: npt.NDArray[np.int64]) -> None:
+        loss, right = self.engine.step(pixels, label_ids, step)
+        if not math.isfinite(loss):
+            raise _Diverged(step)
+        new = (loss * len(pixels), right, len(pixels))
+        self._since = [old + more for old, more in zip(self._since, new, strict=True)]
 
     def _evaluate(self, step: int) -> Point:
         """Measures the step, and keeps it if it is the best so far; without validation photos the last one is kept."""
@@ -127,12 +128,14 @@ class Loop:
         return point
 
     def _patience_ended(self, step: int) -> bool:
-        return self._kept is not None and step - self._kept[0] >= self.plan.early_stopping_steps
+        patience = self.plan.early_stopping_steps
+        return bool(patience) and self._kept is not None and step - self._kept[0] >= patience
 
     def _curve(self, stopped: bool) -> Curve:
-        columns = list(zip(*self._points, strict=True)) if self._points else [()] * 5
-        steps = tuple(int(step) for step in columns[0])
-        return Curve(steps, *columns[1:], self._kept[0] if self._kept else -1, stopped)
+        table = np.array(self._points, np.float64).reshape(-1, 5)
+        one, two, three, four = (tuple(column.tolist()) for column in table.T[1:])
+        kept_step = self._kept[0] if self._kept else -1
+        return Curve(tuple(int(step) for step in table[:, 0]), one, two, three, four, kept_step, stopped)
 
     def _snapshot(self, steps: int) -> Snapshot:
         kept = self._kept

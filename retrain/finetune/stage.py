@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import re
 import time
 from collections.abc import Callable
@@ -89,10 +90,8 @@ def finetune(plan: Plan, split: Split, head: Head | None, screen: Screen, seen: 
         unread.check()
         if network.name in GREY:
             _refuse_colour(network.name, pixels)
-        ids, good = split.label_ids[rows], unread.good
-        if not good.all():
-            pixels, ids = pixels[good], ids[good]
-        batches = Batches(pixels, ids, size_px, recipe.batch_size, plan)
+        ids, good = split.label_ids[rows][unread.good], unread.good
+        batches = Batches(pixels if good.all() else pixels[good], ids, size_px, recipe.batch_size, plan)
         begin = head or _random_head(network, split.labels, plan)
         engine = Engine(network, begin, recipe, strategy, _options(plan, ids, len(split.labels)), half=half)
         digest = _digest(plan, split, engine)
@@ -189,7 +188,7 @@ def _random_head(network: Trainable, labels: tuple[str, ...], plan: Plan) -> Hea
     sizes = [int(probe.shape[1]), *plan.hidden_layers, len(labels)]
     rng = np.random.default_rng([plan.seed, 8])
     layers = []
-    for below, above in zip(sizes[:-1], sizes[1:], strict=True):
+    for below, above in itertools.pairwise(sizes):
         widest = np.sqrt(6 / (below + above))
         layers.append((rng.uniform(-widest, widest, (below, above)).astype(np.float32), np.zeros(above, np.float32)))
     hidden = tuple(Dense(*layer, plan.activation) for layer in layers[:-1])
