@@ -1,7 +1,8 @@
 """A Network of ours in, the same as TensorFlow variables and a function out, its normalisation folded into the convolutions.
 
-With frozen statistics a convolution and its normalisation are one convolution with a bias; kernel, scale and shift are trained as
-if they stood alone. A step costs a third less than with layers of their own, and half the memory.
+With frozen statistics a convolution and its normalisation are one convolution with a bias, and these two are trained. A step costs
+a third less than with layers of their own, and half the memory; and one rate fits all layers: where a normalisation scales up by
+ten, a step of its kernel would count a hundred times.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from label_image.quiet import tensorflow
-from retrain.backbones.network import INPUT, Conv, Network
+import numpy as np
 
-_PARTS = 3  # variables of a layer: kernel, gamma, beta
+from label_image.quiet import tensorflow
+from retrain.backbones.network import INPUT, Conv, Network, Norm
+
+PARTS = 2  # variables of a layer: kernel and bias
 
 
 class FoldedNetwork:
@@ -29,7 +32,7 @@ class FoldedNetwork:
         self.variables = [
             self._tf.Variable(values, name=f"{layer.name}/{part}")
             for layer in self.convolutions
-            for part, values in (("kernel", layer.kernel), ("gamma", layer.norm.gamma), ("beta", layer.norm.beta))
+            for part, values in zip(("kernel", "bias"), layer.folded(), strict=True)
         ]
 
     def __call__(self, image: Any, _: bool = False) -> Any:
@@ -37,7 +40,7 @@ class FoldedNetwork:
         tf = self._tf
         outputs = {INPUT: image}
         parts = {
-            layer.name: self.variables[_PARTS * place : _PARTS * (place + 1)]
+            layer.name: self.variables[PARTS * place : PARTS * (place + 1)]
             for place, layer in enumerate(self.convolutions)
         }
         for layer in self._network.layers:
@@ -52,19 +55,15 @@ class FoldedNetwork:
         values = [variable.numpy() for variable in self.variables]
         now = {}
         for place, layer in enumerate(self.convolutions):
-            kernel, gamma, beta = values[_PARTS * place : _PARTS * (place + 1)]
-            norm = dataclasses.replace(layer.norm, gamma=gamma, beta=beta)
-            now[layer.name] = dataclasses.replace(layer, kernel=kernel, norm=norm)
+            kernel, bias = values[PARTS * place : PARTS * (place + 1)]
+            one, zero = np.ones_like(bias), np.zeros_like(bias)
+            now[layer.name] = dataclasses.replace(layer, kernel=kernel, norm=Norm(one, bias, zero, one, 0.0))
         layers = tuple(now.get(layer.name, layer) for layer in self._network.layers)
         return dataclasses.replace(self._network, layers=layers, classifier=None)
 
     def _conv(self, layer: Conv, parts: list[Any], source: Any) -> Any:
         tf = self._tf
-        kernel, gamma, beta = (tf.convert_to_tensor(part) for part in parts)
-        scale = gamma / tf.sqrt(layer.norm.variance + layer.norm.epsilon)
-        folded = kernel * (scale[:, None] if layer.depthwise else scale)
+        kernel, bias = (tf.cast(part, source.dtype) for part in parts)
         convolve = tf.nn.depthwise_conv2d if layer.depthwise else tf.nn.conv2d
-        strides = [1, layer.stride, layer.stride, 1]
-        flow = convolve(source, tf.cast(folded, source.dtype), strides, "SAME")
-        flow = tf.nn.bias_add(flow, tf.cast(beta - layer.norm.mean * scale, source.dtype))
+        flow = tf.nn.bias_add(convolve(source, kernel, [1, layer.stride, layer.stride, 1], "SAME"), bias)
         return tf.nn.relu6(flow) if layer.relu6 else flow

@@ -106,7 +106,6 @@ def _ours(row: Architecture, plan: Plan, half: bool) -> Trainable:
         )
     folded = FoldedNetwork(network)
     names = [layer.name.replace(".", "_") for layer in folded.convolutions]
-    each = len(folded.variables) // len(names)
     trained = [
         each * place + part for place in sorted(last_blocks(names, plan.train, row.name)) for part in range(each)
     ]

@@ -1,0 +1,326 @@
+"""Training end to end: on plain-coloured photos and digits that are drawn, through the whole program and each of its parts."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from label_image.errors import UserError
+from retrain.finetune.batches import Batches
+from retrain.finetune.blocks import blocks_of, last_blocks
+from retrain.finetune.pixels import decoded, enlarged, has_colour
+from retrain.finetune.recipe import recipe_of, warmed
+from retrain.nouns import Photo
+from retrain.plan import Plan
+from tests.conftest import ROOT, STAND_IN
+
+LENET = ("--architecture=lenet", "--weights=none", "--train=all", "--optimizer=momentum", "--train_batch_size=16")
+QUICK = ("--summaries_dir=", "--report=none", "--export=tflite")
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three shapes in grey, 30 of each, each at another place."""
+    folder = tmp_path_factory.mktemp("digits") / "digits"
+    rng = np.random.default_rng(0)
+    for label in ("bar", "ring", "slash"):
+        (folder / label).mkdir(parents=True)
+        for number in range(30):
+            image = Image.fromarray(rng.integers(0, 40, (28, 28), np.uint8).astype(np.uint8))
+            pen, (x, y) = ImageDraw.Draw(image), rng.integers(4, 10, 2).tolist()
+            if label == "ring":
+                pen.ellipse((x, y, x + 13, y + 13), outline=230, width=2)
+            else:
+                pen.line((x, y, x + (13 if label == "slash" else 0), y + 13), fill=230, width=2)
+            image.save(folder / label / f"{number:02d}.png")
+    return folder
+
+
+def record_of(folder: Path) -> dict:
+    (path,) = folder.glob("tf_files/runs/*/run.json")
+    return json.loads(path.read_text("utf-8"))
+
+
+def test_a_network_trained_from_nothing_is_exported_proven_and_labels(retrain, label_image, digits, tmp_path):
+    done = retrain(
+        f"--image_dir={digits}", *LENET, "--how_many_training_steps=60", "--saved_model_dir=tf_files/saved",
+        "--device_folder=tf_files/device", "--quantize=none,int8", "--max_quantization_loss=100",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    record = record_of(tmp_path)
+    assert record["accuracy"] >= 0.9
+    assert record["backbone"]["name"] == "lenet"
+    assert {export["kind"] for export in record["exports"]} >= {"tflite", "graph", "saved_model", "device_folder"}
+    assert all(export["agreement"] in (None, 1.0) for export in record["exports"] if export["quantize"] == "none")
+    assert record["curve"]["steps"][-1] == 59
+    photo = next(digits.glob("ring/*.png"))
+    answers = [
+        label_image(f"--image={photo}", f"--graph=tf_files/{name}").stdout.splitlines()
+        for name in ("retrained.tflite", "retrained_graph.pb", "saved", "device/model.tflite")
+    ]
+    assert all("ring" in next(line for line in lines if "score=" in line) for lines in answers), answers
+    events = list((tmp_path / "tf_files/training_summaries/train").iterdir())
+    assert b"layer_0/weights/summaries/histogram" in events[0].read_bytes()
+    assert (tmp_path / record["backbone"]["graph"]).is_file()
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not(retrain, digits, tmp_path):
+    layers = []
+    for seed in (0, 0, 1):
+        done = retrain(f"--image_dir={digits}", *LENET, *QUICK, "--how_many_training_steps=12", f"--seed={seed}")
+        assert done.returncode == 0, done.stderr
+        layers.append((tmp_path / "tf_files/retrained.tflite").read_bytes())
+    assert layers[0] == layers[1] != layers[2]
+
+
+def test_a_killed_training_goes_on_to_the_same_weights(digits, tmp_path):
+    words = (f"--image_dir={digits}", *LENET, *QUICK, "--random_crop=10", "--flip_left_right", "--snapshot_steps=20")
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+    def command(steps: int, *more: str) -> list[str]:
+        return [sys.executable, "-m", "retrain", *words, f"--how_many_training_steps={steps}", *more]
+
+    def weights(folder: Path) -> bytes:
+        return (folder / "tf_files/retrained.tflite").read_bytes()
+
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    for folder in (whole, broken):
+        folder.mkdir()
+    steps = 400
+    done = subprocess.run(command(steps), cwd=whole, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    running = subprocess.Popen(
+        command(steps), cwd=broken, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    for _ in range(600):
+        if list(broken.glob("tf_files/*_step_*.npz")):
+            break
+        time.sleep(0.02)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    (newest,) = broken.glob("tf_files/*_step_*.npz")  # each takes the place of the one before
+    resumed = subprocess.run(
+        command(steps, f"--resume={newest.relative_to(broken)}"),
+        cwd=broken, env=env, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert resumed.returncode == 0, resumed.stderr
+    assert weights(whole) == weights(broken)
+
+
+def test_a_snapshot_of_another_training_is_refused(retrain, digits):
+    words = (f"--image_dir={digits}", *LENET, *QUICK)
+    assert retrain(*words, "--how_many_training_steps=4", "--snapshot_steps=2").returncode == 0
+    snapshot = "--resume=tf_files/retrain_checkpoint_step_4.npz"
+    done = retrain(*words, "--how_many_training_steps=8", "--learning_rate=0.02", snapshot)
+    assert done.returncode == 2
+    assert "it was made with --learning_rate=0.01, and now it is --learning_rate=0.02" in done.stderr
+    done = retrain(*words, "--how_many_training_steps=8", "--flip_left_right", snapshot)
+    assert "--flip_left_right" in done.stderr
+
+
+def test_a_grey_network_refuses_colour_in_one_line(retrain, colour_photos):
+    done = retrain(f"--image_dir={colour_photos}", *LENET, *QUICK)
+    assert done.returncode == 2
+    assert (
+        "lenet sees no colour, and 57 of 57 training photos have some" in done.stderr
+        or "training photos have some" in done.stderr
+    )
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) <= 2
+
+
+@pytest.mark.parametrize(
+    ("flags", "line"),
+    [
+        ({"train": "last:0"}, "--train=last:0 is not one of head, last:N"),
+        ({"train": "most"}, "--train=most is not one of head, last:N"),
+        ({"weights": "none"}, "--weights=none is not used by --train=head"),
+        ({"weights": "none", "train": "last:2"}, "--weights=none leaves nothing trained to build on"),
+        ({"weights": "none", "train": "all", "optimizer": "lbfgs"}, "--optimizer=lbfgs"),
+        ({"train": "all", "backbone_precision": "int8"}, "int8 can not be trained"),
+        ({"fine_tune_learning_rate": 0.1}, "--fine_tune_learning_rate=0.1 is not used by --train=head"),
+        ({"train": "all", "distribute": "mirrored", "device": "cpu"}, "--distribute=mirrored needs GPUs"),
+        ({"train": "all", "fine_tune_learning_rate": -1.0}, "out of range"),
+        ({"train": "all", "epochs": -1}, "out of range"),
+        ({"train": "all", "weights": "none", "lr_policy": "inv"}, "--lr_policy=inv needs --gamma"),
+    ],
+)
+def test_what_can_not_be_meant_is_one_line(flags, line):
+    with pytest.raises(UserError, match=line):
+        Plan(image_dir="x", **flags)
+
+
+def test_more_blocks_than_there_are_is_one_line(retrain, colour_photos, model_dir):
+    done = retrain(
+        f"--image_dir={colour_photos}",
+        f"--architecture={STAND_IN}",
+        f"--model_dir={model_dir}",
+        "--train=last:99",
+        *QUICK,
+    )
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "--train=last:99" in done.stderr
+
+
+def test_a_frozen_graph_says_that_it_can_not_be_trained(tmp_path):
+    from retrain.finetune.trainable import trainable
+
+    with pytest.raises(UserError, match="inception_v3 is a frozen graph, which can not be trained"):
+        trainable(Plan(image_dir="x", train="all", architecture="inception_v3", model_dir=str(tmp_path)))
+
+
+def test_a_trained_backbone_goes_on_from_its_head_and_takes_its_place(retrain, colour_photos, model_dir, tmp_path):
+    words = (f"--image_dir={colour_photos}", f"--architecture={STAND_IN}", f"--model_dir={model_dir}", "--report=none")
+    done = retrain(
+        *words,
+        "--train=all",
+        "--epochs=2",
+        "--how_many_training_steps=100",
+        "--export=tflite,pb",
+        "--quantize=none,float16",
+    )
+    assert done.returncode == 0, done.stderr
+    record = record_of(tmp_path)
+    assert record["accuracy"] == 1.0
+    assert "trained further here (all)" in record["backbone"]["source"]
+    assert "fine_tuning" in record["seconds"]
+    made = sorted(path.name for path in (tmp_path / "tf_files/fine_tuned").iterdir() if path.is_file())
+    assert len(made) == 5, made  # .json .pb .tflite, and the float16 form with its digest
+    assert not list(Path(model_dir).glob("*float16*"))
+
+
+def test_the_last_one_is_kept_and_no_other(retrain, digits, tmp_path):
+    for steps in (2, 3):
+        done = retrain(f"--image_dir={digits}", *LENET, *QUICK, f"--how_many_training_steps={steps}")
+        assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "tf_files/fine_tuned").glob("lenet-*.tflite"))) == 1
+
+
+def test_two_devices_make_the_steps_of_one(tmp_path, digits):
+    """On two logical CPUs, in a process of its own: TensorFlow counts devices when it starts."""
+    code = f"""
+import sys, numpy as np
+from label_image.quiet import tensorflow
+import tensorflow as tf
+tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * int(sys.argv[1]))
+from retrain.cli import main
+words = ["--image_dir={digits}", *{(*LENET, *QUICK)!r}, "--how_many_training_steps=8", "--learning_rate=0.05"]
+sys.exit(main(words + (["--distribute=mirrored"] if sys.argv[1] == "2" else [])))
+"""
+    (tmp_path / "two.py").write_text(code)
+    heads = []
+    for devices in ("1", "2"):
+        done = subprocess.run(
+            [sys.executable, "two.py", devices], cwd=tmp_path, capture_output=True, text=True, check=False,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert ("on 2 devices" in done.stdout) == (devices == "2")
+        with np.load(tmp_path / "tf_files/retrain_checkpoint.npz") as found:
+            heads.append(found["weights"])
+    assert np.allclose(*heads, atol=1e-4)  # the same sums, in two parts
+    assert not np.array_equal(*heads)
+
+
+def test_mirrored_on_one_device_is_one_line(retrain, digits):
+    done = retrain(f"--image_dir={digits}", *LENET, *QUICK, "--distribute=mirrored")
+    assert done.returncode == 1
+    assert "--distribute=mirrored: TensorFlow sees 1 device" in done.stderr
+
+
+def test_every_photo_comes_once_a_pass_and_steps_can_be_made_in_any_order():
+    plan = Plan(image_dir="x", train="all")
+    batches = Batches(np.zeros((10, 4, 4, 3), np.uint8), np.arange(10), (4, 4), 4, plan)
+    rows = np.concatenate([batches.rows(step) for step in range(5)])
+    assert sorted(rows[:10]) == sorted(rows[10:]) == list(range(10))
+    assert rows[:10].tolist() != rows[10:].tolist()
+    assert np.array_equal(batches.rows(1), rows[4:8])
+    assert [len(ids) for _, ids in batches.from_step(3, 6)] == [4, 4, 4]
+
+
+def test_a_batch_without_distortions_is_what_labelling_sees(digits, tmp_path):
+    from label_image.pixels import decode
+
+    files = sorted(digits.glob("*/*.png"))[:6]
+    photos = [Photo(str(path), path.parent.name, "0" * 64) for path in files]
+    with decoded(photos, (28, 28), tmp_path, lambda *_: pytest.fail()) as pixels:
+        batches = Batches(pixels, np.arange(6), (28, 28), 6, Plan(image_dir="x", train="all"))
+        seen, ids = batches.at(0)
+        assert seen.dtype == np.uint8
+        for picture, place in zip(seen, ids, strict=True):
+            assert np.array_equal(picture, decode(files[place], 28, 28))
+
+
+def test_distorted_batches_repeat_and_keep_their_size():
+    plan = Plan(
+        image_dir="x", train="all", random_crop=10, random_scale=20, flip_left_right=True, pad_and_crop=2,
+        random_brightness=10, random_colour=10,
+    )  # fmt: skip
+    large = enlarged(plan, 20)
+    assert large == 27  # 20 * 1.1 * 1.2, up
+    pixels = np.random.default_rng(0).integers(0, 255, (3, large, large, 3)).astype(np.uint8)
+    batches = Batches(pixels, np.arange(3), (20, 20), 3, plan)
+    first, again, other = batches.at(5)[0], batches.at(5)[0], batches.at(6)[0]
+    assert first.shape == (3, 20, 20, 3)
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_colour_is_more_than_the_rounding_of_a_grey_jpeg():
+    grey = np.repeat(np.random.default_rng(0).integers(0, 254, (1, 8, 8, 1)), 3, axis=3).astype(np.uint8)
+    assert has_colour(
+        np.concatenate([grey, grey + np.uint8([0, 1, 1]), grey // 2 + np.uint8([0, 40, 0])])
+    ).tolist() == [
+        False,
+        False,
+        True,
+    ]
+
+
+def test_the_rate_rises_then_falls_and_from_nothing_follows_the_flags():
+    plan = Plan(image_dir="x", train="all", fine_tune_learning_rate=0.1, epochs=4)
+    recipe = recipe_of(plan, 320)
+    rates = [recipe.rate(step) for step in range(recipe.steps)]
+    assert recipe.steps == 40
+    assert max(rates) == rates[3] == pytest.approx(0.1)
+    assert rates[0] == pytest.approx(0.025)
+    assert rates[-1] < 0.001
+    assert warmed(1.0, 0, 1) == 1.0
+    plan = Plan(
+        image_dir="x", train="all", weights="none", lr_policy="step", gamma=0.1, stepsize=5, learning_rate=1.0,
+        epochs=2, train_batch_size=10,
+    )  # fmt: skip
+    recipe = recipe_of(plan, 45)
+    assert (recipe.steps, recipe.batch_size) == (9, 10)
+    assert [recipe.rate(step) for step in (4, 5)] == pytest.approx([1.0, 0.1])
+
+
+def test_blocks_are_what_their_papers_draw():
+    names = [
+        "input",
+        "conv1_conv",
+        "conv2_block1_1_conv",
+        "conv2_block1_out",
+        "conv2_block2_out",
+        "post_relu",
+        "avg_pool",
+    ]
+    assert blocks_of(names) == [[0, 1], [2, 3], [4, 5, 6]]
+    assert last_blocks(names, "last:1", "x") == {4, 5, 6}
+    assert last_blocks(names, "all", "x") == set(range(7))
+    pairs = ["Conv2d_0", "Conv2d_1_depthwise", "Conv2d_1_pointwise", "Conv2d_2_depthwise", "Conv2d_2_pointwise"]
+    assert blocks_of(pairs) == [[0], [1, 2], [3, 4]]
+    with pytest.raises(UserError, match="x has 3 blocks; give at most last:3, or all"):
+        last_blocks(names, "last:4", "x")
+    with pytest.raises(UserError, match="does not say which layers form a block"):
+        last_blocks(["a", "b"], "last:1", "x")
