@@ -253,7 +253,7 @@ def test_a_batch_without_distortions_is_what_labelling_sees(digits, tmp_path):
 
     files = sorted(digits.glob("*/*.png"))[:6]
     photos = [Photo(str(path), path.parent.name, "0" * 64) for path in files]
-    with decoded(photos, (28, 28), tmp_path, lambda *_: pytest.fail()) as pixels:
+    with decoded(photos, (28, 28), tmp_path, lambda *_: pytest.fail("read")) as pixels:
         batches = Batches(pixels, np.arange(6), (28, 28), 6, Plan(image_dir="x", train="all"))
         seen, ids = batches.at(0)
         assert seen.dtype == np.uint8

@@ -107,7 +107,7 @@ def _ours(row: Architecture, plan: Plan, half: bool) -> Trainable:
     folded = FoldedNetwork(network)
     names = [layer.name.replace(".", "_") for layer in folded.convolutions]
     trained = [
-        each * place + part for place in sorted(last_blocks(names, plan.train, row.name)) for part in range(each)
+        PARTS * place + part for place in sorted(last_blocks(names, plan.train, row.name)) for part in range(PARTS)
     ]
 
     def call(image: Any, _: bool) -> Any:
