@@ -25,7 +25,7 @@ from retrain.backbones.network_keras import from_keras, keras_on_tensorflow, to_
 from retrain.backbones.shelf import Shelf
 from retrain.backbones.table import Architecture, architecture
 from retrain.finetune.blocks import last_blocks
-from retrain.finetune.folded import FoldedNetwork
+from retrain.finetune.folded import PARTS, FoldedNetwork
 from retrain.networks.build import Form, build
 from retrain.plan import Plan
 
