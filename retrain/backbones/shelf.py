@@ -136,7 +136,7 @@ class Shelf:
             ) from None
 
     def derived(self, backbone: Backbone, suffix: str, make: Callable[[], bytes]) -> tuple[Path, str]:
-        """A `.tflite` that was made from a backbone, and its sha256; made if it is not there, or not whole.
+        """A `.tflite` that was made from a backbone, and its sha256; made beside it if it is not there, or not whole.
 
         Args:
           backbone: one that is kept here.
@@ -147,7 +147,9 @@ class Shelf:
           RunError: the folder can not be written.
         """
         name = f"{backbone.graph.name.removesuffix('.pb')}.{suffix}.tflite"
-        for folder in self._folders:
+        beside = backbone.graph.parent
+        home = self.home if _read_only(beside) else beside
+        for folder in (beside, *self._folders):
             path = folder / name
             with contextlib.suppress(OSError):
                 digest = path.with_name(f"{name}.sha256").read_text("utf-8").strip()
@@ -155,7 +157,7 @@ class Shelf:
                     return path, digest
                 self._say(f"{path} is not as it was written; making it again")
         data = make()
-        path, digest = self.home / name, hashlib.sha256(data).hexdigest()
+        path, digest = home / name, hashlib.sha256(data).hexdigest()
         try:
             with replacing(path) as scratch:
                 scratch.write_bytes(data)
@@ -163,7 +165,7 @@ class Shelf:
                 scratch.write_text(f"{digest}\n", "utf-8")
         except OSError as error:
             raise RunError(
-                f"cannot keep {name} in {self.home}: {error.strerror or error}; choose another --model_dir"
+                f"cannot keep {name} in {home}: {error.strerror or error}; choose another --model_dir"
             ) from None
         return path, digest
 
