@@ -156,6 +156,10 @@ class Plan:
     frozen_batch_norm: bool = flag(
         True, "Keep the means and variances that pretrained batch normalisation came with; its scales are trained."
     )
+    augment: bool = flag(
+        True,
+        "Where pretrained weights are trained further and no distortion is set: as if --random_crop=10 --random_scale=30 --random_brightness=20 were. Mirrored is nothing, for letters do not survive it.",
+    )
     batch_norm: bool = flag(True, "Whether resnet20, resnet32 and resnet56 are batch-normalised.")
     feature_maps: int = flag(
         0,

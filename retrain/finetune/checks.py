@@ -11,6 +11,7 @@ from label_image.errors import UserError
 _OF_TRAINING = {"weights": "pretrained", "epochs": 0, "distribute": "none"}
 _OF_FINE_TUNING = {
     "fine_tune_learning_rate": None, "fine_tune_optimizer": "momentum", "fine_tune_batch_size": 32, "frozen_batch_norm": True,
+    "augment": True,
 }  # fmt: skip
 # What a small network takes, in pixels; the others take digits as they are, or with a border of two.
 _SIZES_PX = {"alexnet": (224,), "resnet20": (32,), "resnet32": (32,), "resnet56": (32,)}

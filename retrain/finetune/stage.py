@@ -27,7 +27,7 @@ from retrain.finetune.engine import Engine
 from retrain.finetune.loop import Loop, Point
 from retrain.finetune.memory import keep_freed_memory
 from retrain.finetune.pixels import Pixels, decoded, enlarged, has_colour
-from retrain.finetune.recipe import Recipe, recipe_of
+from retrain.finetune.recipe import Recipe, augmented, recipe_of
 from retrain.finetune.trainable import Trainable, trainable
 from retrain.head import balanced_shares
 from retrain.networks.build import GREY
@@ -41,7 +41,7 @@ _JUDGES = 2_000  # validation photos that judge the steps, as the head's
 _ASKED = (
     "architecture", "tfhub_module", "train", "weights", "fine_tune_learning_rate", "fine_tune_optimizer",
     "fine_tune_batch_size", "frozen_batch_norm", "batch_norm", "feature_maps", "image_size", "epochs", "flip_left_right",
-    "random_crop", "random_scale", "random_brightness", "pad_and_crop", "random_colour",
+    "random_crop", "random_scale", "random_brightness", "pad_and_crop", "random_colour", "augment",
 )  # fmt: skip
 
 
@@ -63,6 +63,7 @@ def finetune(plan: Plan, split: Split, head: Head | None, screen: Screen, seen: 
       RunError: it could not be trained or written.
     """
     keep_freed_memory()
+    plan = augmented(plan)
     tf = tensorflow()
     tf.config.experimental.enable_op_determinism()
     tf.random.set_seed(plan.seed)
