@@ -161,7 +161,7 @@ def test_a_photo_that_can_not_be_read_says_why(tmp_path):
 
 def test_each_setting_of_a_distorted_view_is_in_its_key():
     changes = [{"number": 2}, {"flip_left_right": False}, {"random_crop": 21}, {"random_scale": 31}, {"seed": 6}]
-    changes.append({"random_brightness": 41})
+    changes += [{"random_brightness": 41}, {"pad_and_crop": 4}, {"random_colour": 5}]
     assert len({field for change in changes for field in change}) == len(dataclasses.fields(View))
     assert len({ALL.key, *(dataclasses.replace(ALL, **change).key for change in changes)}) == len(changes) + 1
     assert ALL.key.startswith(augment.RECIPE)

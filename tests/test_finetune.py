@@ -321,3 +321,106 @@ def test_blocks_are_what_their_papers_draw():
         last_blocks(names, "last:4", "x")
     with pytest.raises(UserError, match="does not say which layers form a block"):
         last_blocks(["a", "b"], "last:1", "x")
+
+
+@pytest.mark.filterwarnings("default::DeprecationWarning")  # Keras's own, while it saves
+def test_a_keras_application_is_trained_and_comes_back_with_other_weights(tmp_path):
+    """Without a download: its random weights are what there is to train on from."""
+    from retrain.backbones.network_keras import keras_on_tensorflow
+    from retrain.finetune.trainable import trainable
+
+    keras = keras_on_tensorflow()
+    model = keras.applications.MobileNetV2(include_top=False, pooling="avg", weights=None, input_shape=(224, 224, 3))
+    model.save_weights(tmp_path / "MobileNetV2.weights.h5")
+    plan = Plan(image_dir="x", architecture="keras:MobileNetV2", train="last:2", model_dir=str(tmp_path))
+    network = trainable(plan)
+    trained = {network.names[place] for place in network.trained}
+    assert any("block_16_project" in name for name in trained)
+    assert any("Conv_1" in name for name in trained)
+    assert not any("block_14" in name or "moving" in name for name in trained)
+    values = network.values
+    values[network.trained[0]] = values[network.trained[0]] + 1
+    network.assign(values)
+    assert np.array_equal(network.values[network.trained[0]], values[network.trained[0]])
+
+
+def test_a_folded_network_gives_the_features_of_its_backbone_and_goes_back(tmp_path, model_dir):
+    from label_image.runners.litert import LitertRunner
+    from retrain.backbones.prepare import prepare
+    from retrain.finetune.trainable import trainable
+
+    plan = Plan(image_dir="x", architecture=STAND_IN, train="all", model_dir=str(model_dir))
+    backbone, network = prepare(plan, lambda _: None), trainable(plan)
+    pixels = np.random.default_rng(0).uniform(-1, 1, (1, 128, 128, 3)).astype(np.float32)
+    expected = LitertRunner(backbone.tflite).scores(pixels)
+    assert np.allclose(network.call(pixels, False), expected, atol=1e-6)
+    kernel, bias = network.values
+    network.assign([kernel * 0.5, bias])
+    frozen, tflite, why = network.forms()
+    assert (frozen.width, why) == (3, "")
+    (tmp_path / "tuned.tflite").write_bytes(tflite)
+    assert np.allclose(LitertRunner(tmp_path / "tuned.tflite").scores(pixels), 1 + (expected - 1) / 2, atol=1e-6)
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_a_module_of_tfhub_is_trained_as_a_whole(tmp_path, asks):
+    import tensorflow as tf
+
+    from retrain.finetune.trainable import trainable
+
+    module = tf.train.Checkpoint()  # as TF-Hub's reusable SavedModels: lists of variables, and a function to call
+    kernel, fixed = tf.Variable(tf.ones((3, 4))), tf.Variable(2.0, trainable=False)
+    module.variables, module.trainable_variables = [kernel, fixed], [kernel]
+
+    def features(images, training=False):
+        return fixed * tf.reduce_mean(images, [1, 2]) @ kernel + (1.0 if training else 0.0)
+
+    images = tf.TensorSpec([None, 32, 32, 3], tf.float32)
+    if asks:
+        module.__call__ = tf.function(features)
+        for training in (True, False):
+            module.__call__.get_concrete_function(images, training=training)
+    else:
+        module.__call__ = tf.function(features, input_signature=[images])
+    tf.saved_model.save(module, str(tmp_path / "module"))
+    with pytest.raises(UserError, match="does not say where its blocks are; use --train=all"):
+        trainable(Plan(image_dir="x", tfhub_module=str(tmp_path / "module"), train="last:1"))
+    network = trainable(
+        Plan(image_dir="x", tfhub_module=str(tmp_path / "module"), train="all", frozen_batch_norm=False)
+    )
+    assert (network.height_px, network.std) == (32, (255.0,))
+    assert [network.values[place].shape for place in network.trained] == [(3, 4)]
+    pixels = np.full((1, 32, 32, 3), 0.5, np.float32)
+    assert np.allclose(network.call(pixels, False), 3.0)
+    assert np.allclose(network.call(pixels, True), 4.0 if asks else 3.0)
+    values = network.values
+    values[network.trained[0]] = values[network.trained[0]] * 2
+    network.assign(values)
+    frozen, tflite, _ = network.forms()
+    assert (frozen.width, frozen.std) == (4, (255.0,))
+    assert tflite is not None
+
+
+def test_half_precision_keeps_its_weights_in_full_and_learns(digits, tmp_path):
+    """float16 as on a GPU, here on the processor: slow, but the same numbers."""
+    import tensorflow as tf
+
+    from retrain.finetune.engine import Engine
+    from retrain.finetune.stage import _random_head
+    from retrain.finetune.trainable import trainable
+
+    plan = Plan(
+        image_dir="x", architecture="lenet", weights="none", train="all", optimizer="momentum", learning_rate=0.05,
+        how_many_training_steps=15,
+    )  # fmt: skip
+    files = sorted(digits.glob("*/*.png"))
+    photos = [Photo(str(path), path.parent.name, "0" * 64) for path in files]
+    ids = np.array([("bar", "ring", "slash").index(photo.label) for photo in photos])
+    network = trainable(plan, half=True)
+    assert {value.dtype for value in network.values} == {np.dtype("float32")}
+    options = {"label_smoothing": 0.0, "dropout": 0.0, "seed": 0, "class_weights": np.ones(3, np.float32)}
+    head = _random_head(network, ("bar", "ring", "slash"), plan)
+    engine = Engine(network, head, recipe_of(plan, 90), tf.distribute.get_strategy(), options, half=True)
+    with decoded(photos, (28, 28), tmp_path, lambda *_: pytest.fail("read")) as pixels:
+        losses = [engine.step(pixels, ids, step)[0] for step in range(15)]
+    assert losses[-1] < 0.5 * losses[0]

@@ -23,7 +23,7 @@ def test_every_architecture_of_the_original_is_there():
 def test_each_row_is_found_by_its_name_in_any_case(name):
     row = architecture(f" {name.upper()} ")
     assert row.name.lower() == name
-    assert row.family in ("efficientnet_lite", "mobilenet", "inception", "keras_applications")
+    assert row.family in ("efficientnet_lite", "mobilenet", "inception", "keras_applications", "network")
 
 
 def test_the_rows_say_what_the_original_said():

@@ -113,20 +113,12 @@ def load_module(found: Weights) -> Module:
     specs = [spec for function in functions for spec in tf.nest.flatten(function.structured_input_signature)]
 
     def call(image: Any, training: bool) -> Any:
-        if _takes_training(module):
+        try:
             return _features(module(image, training=training))
-        return _features(module(image))
+        except (TypeError, ValueError):  # one that does not ask: TF-Hub's own do
+            return _features(module(image))
 
     return Module(call, list(module.variables), trained, *_size(specs))
-
-
-def _takes_training(module: Any) -> bool:
-    """Whether a module can be told that it is trained; TF-Hub's own can."""
-    functions = getattr(module.__call__, "concrete_functions", [])
-    arguments = (
-        (*function.structured_input_signature[0], *function.structured_input_signature[1]) for function in functions
-    )
-    return any("training" in names or any(isinstance(name, bool) for name in names) for names in arguments)
 
 
 def _call(tf: Any, folder: str) -> tuple[Call, int, int]:
