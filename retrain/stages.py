@@ -58,6 +58,7 @@ from retrain.split import split_photos
 from retrain.store import Store
 from retrain.summaries import Summaries, check_folder, write_test
 
+_TUNED_FEATURES = "features_of_the_last_run"  # a folder of --fine_tuned_dir that only we would call so: it is emptied
 _FEW_CLASSES = 3  # with so many, one of the best two is right too often to say anything
 Network = tuple[Backbone, Runtime]
 
@@ -201,7 +202,7 @@ def fine_tuning_stage(plan: Plan, split: Split, head: Head | None, screen: Scree
 
 def tuned_store(plan: Plan) -> Store:
     """An empty store for the features of a network that only this run has."""
-    folder = Path(plan.fine_tuned_dir) / "bottlenecks"
+    folder = Path(plan.fine_tuned_dir) / _TUNED_FEATURES
     shutil.rmtree(folder, ignore_errors=True)
     return Store(folder)
 

@@ -196,11 +196,20 @@ def test_a_trained_backbone_goes_on_from_its_head_and_takes_its_place(retrain, c
     assert not list(Path(model_dir).glob("*float16*"))
 
 
-def test_the_last_one_is_kept_and_no_other(retrain, digits, tmp_path):
+def test_the_last_one_is_kept_and_no_other_but_what_is_not_ours(retrain, digits, tmp_path):
+    strangers = {
+        "resnet-0123456789ab.json": '{"source": "the web"}',
+        "resnet-0123456789ab.pb": "",
+        "mine-0123456789ab.tflite": "",
+    }
+    (tmp_path / "tf_files/fine_tuned").mkdir(parents=True)
+    for name, text in strangers.items():
+        (tmp_path / "tf_files/fine_tuned" / name).write_text(text)
     for steps in (2, 3):
         done = retrain(f"--image_dir={digits}", *LENET, *QUICK, f"--how_many_training_steps={steps}")
         assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "tf_files/fine_tuned").glob("lenet-*.tflite"))) == 1
+    assert all((tmp_path / "tf_files/fine_tuned" / name).exists() for name in strangers)
 
 
 def test_two_devices_make_the_steps_of_one(tmp_path, digits):

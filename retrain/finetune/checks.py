@@ -38,6 +38,8 @@ def check_end_to_end(plan: Any) -> None:
                 "--optimizer=lbfgs solves one softmax layer; with --weights=none give sgd, momentum or adam"
             )
         _unused(plan, _OF_FINE_TUNING, "--weights=none; see --learning_rate, --optimizer and --train_batch_size")
+    if not plan.fine_tuned_dir:
+        raise UserError("--fine_tuned_dir is empty; name a folder")
     if plan.backbone_precision != "float32":
         raise UserError(
             f"--train={plan.train} and --backbone_precision=int8 exclude each other: int8 can not be trained; use --quantize=int8"

@@ -6,10 +6,12 @@ are made of it without knowing how it came to be.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import glob
 import hashlib
 import itertools
-import re
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -37,6 +39,7 @@ from retrain.progress import Progress, duration
 from retrain.screen import Screen
 from retrain.snapshots import Snapshot, asked_of, read_snapshot, snapshot_path, write_snapshot
 
+_FROM_NOTHING, _FURTHER = "trained here from nothing", "trained further here"  # where a network's weights came from
 _JUDGES = 2_000  # validation photos that judge the steps, as the head's
 _ASKED = (
     "architecture", "tfhub_module", "train", "weights", "fine_tune_learning_rate", "fine_tune_optimizer",
@@ -269,12 +272,21 @@ def _kept(network: Trainable, values: list[npt.NDArray[Any]], plan: Plan, screen
     )
     for value in values:
         digest.update(value.tobytes())
-    how = "trained here" if plan.weights == "none" else f"trained further here ({plan.train})"
+    how = _FROM_NOTHING if plan.weights == "none" else f"{_FURTHER} ({plan.train})"
     shelf = Shelf(dataclasses.replace(plan, model_dir=plan.fine_tuned_dir), screen.info)
     frozen, tflite, why_no_tflite = network.forms()
     backbone = shelf.keep(row, Weights(digest.hexdigest(), how), frozen, tflite, why_no_tflite)
-    stem = backbone.graph.name.removesuffix(".pb")
-    for path in backbone.graph.parent.iterdir():
-        if re.search(r"-[0-9a-f]{12}\.", path.name) and not path.name.startswith(f"{stem}."):
-            path.unlink(missing_ok=True)
+    _remove_older(backbone.graph)
     return backbone
+
+
+def _remove_older(graph: Path) -> None:
+    """Removes the networks that earlier runs trained; a pretrained one in the same folder stays."""
+    for card in graph.parent.glob("*.json"):
+        if card.stem == graph.stem:
+            continue
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            source = str(json.loads(card.read_text("utf-8")).get("source", ""))
+            if source.startswith((_FROM_NOTHING, _FURTHER)):
+                for path in graph.parent.glob(f"{glob.escape(card.stem)}.*"):
+                    path.unlink(missing_ok=True)
