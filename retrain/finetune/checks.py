@@ -48,8 +48,6 @@ def check_end_to_end(plan: Any) -> None:
         raise UserError(f"--test_time_views and --train={plan.train} exclude each other; leave one out")
     if plan.distribute == "mirrored" and plan.device.startswith("cpu"):
         raise UserError(f"--distribute=mirrored needs GPUs, and --device={plan.device} excludes them; leave one out")
-    if plan.resume and plan.optimizer == "lbfgs":
-        raise UserError("--resume is not used by --optimizer=lbfgs")
 
 
 def check_network(plan: Any, name: str, family: str) -> None:
