@@ -11,7 +11,6 @@ from typing import Any
 
 from retrain.networks.build import Form
 
-SIZES_PX = (224,)
 _CONVOLUTIONS = (  # maps, kernel, stride, padding, whether a maximum over 3 x 3 follows
     (64, 11, 4, "valid", True),
     (192, 5, 1, "same", True),

@@ -11,8 +11,6 @@ from typing import Any
 
 from retrain.networks.build import Form, grey
 
-SIZES_PX = (28, 32)  # the digits as they are, and with the border of the paper
-
 
 def features(keras: Any, image: Any, form: Form) -> Any:
     """float32 [n, size, size, 3], 0..1 -> [n, 500]."""

@@ -9,8 +9,6 @@ from typing import Any
 
 from retrain.networks.build import Form, grey
 
-SIZES_PX = (28, 32)
-
 
 def features(keras: Any, image: Any, form: Form) -> Any:
     """float32 [n, size, size, 3], 0..1 -> [n, 128]."""
