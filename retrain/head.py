@@ -137,6 +137,8 @@ class _Training:
         self._ids = np.tile(bottlenecks.label_ids[train_rows], len(views))  # [views * n]
         self._shares = balanced_shares(self._ids) if plan.class_weights == "balanced" else None
         self._views = len(views)
+        self._decay = plan.decay
+        self._drawn = plan.train_batch_size > 0  # batches that are drawn hold classes alike already
         self._validation = self._standardiser(bottlenecks.features[0, validation_rows])
         self._validation_ids = bottlenecks.label_ids[validation_rows]
         if plan.early_stopping_steps and not len(validation_rows):
@@ -168,12 +170,11 @@ class _Training:
         features, label_ids = self._train.take(rows, axis=0), self._ids[rows]
         rate = rate_at(self._plan, step)
         factor = self._optimizer.factor(rate)
-        # Batches that are drawn hold classes alike already.
-        shares = self._shares[rows] if self._shares is not None and self._plan.train_batch_size < 0 else None
+        shares = None if self._drawn or self._shares is None else self._shares[rows]
         gradients = self._network.gradients(features, label_ids, factor, shares)
-        if self._plan.decay:
+        if self._decay:
             for gradient, weights in zip(gradients[::2], self._network.parameters[::2], strict=True):
-                gradient += factor * np.float32(self._plan.decay) * weights  # noqa: PLW2901 - in place
+                gradient += factor * np.float32(self._decay) * weights  # noqa: PLW2901 - in place
         self._optimizer.update(self._network.parameters, gradients, rate, step)
         return features, label_ids
 
@@ -181,7 +182,7 @@ class _Training:
         """Puts the optimum in the place of the weights; gives the weight decay it has, and the number of iterations."""
         classes = len(self._network.parameters[1])
         problem = lbfgs.Problem(self._train, self._ids, classes, self._plan.label_smoothing, self._shares)
-        decay = self._plan.decay or lbfgs.best_decay(problem, self._views)
+        decay = self._decay or lbfgs.best_decay(problem, self._views)
         layer, iterations = lbfgs.solve(problem, decay)
         for parameter, values in zip(self._network.parameters, (layer[:, :-1], layer[:, -1:]), strict=True):
             parameter[...] = values

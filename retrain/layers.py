@@ -79,7 +79,7 @@ class Network:
         Returns:
           an array for each parameter, of its shape.
         """
-        flows, masks = self._forward(features)
+        flows, masks = self._forward(features) if len(self.parameters) > 2 else ([features.T], [])
         error: Array = self.parameters[-2] @ flows[-1]
         error += self.parameters[-1]
         error -= error.max(axis=0)
@@ -91,13 +91,11 @@ class Network:
         if shares is not None:
             error *= shares
         error *= factor / np.float32(len(label_ids))
-        gradients: list[Array] = []
-        for place in range(len(flows) - 1, -1, -1):
-            gradients.insert(0, error.sum(axis=1, keepdims=True))
-            gradients.insert(0, error @ flows[place].T)
-            if place:
-                error = self.parameters[2 * place].T @ error
-                error *= self._slope(flows[place], masks[place - 1])
+        gradients = [error @ flows[-1].T, error.sum(axis=1, keepdims=True)]
+        for place in range(len(masks), 0, -1):
+            error = self.parameters[2 * place].T @ error
+            error *= self._slope(flows[place], masks[place - 1])
+            gradients[:0] = (error @ flows[place - 1].T, error.sum(axis=1, keepdims=True))
         return gradients
 
     def _forward(self, features: Array) -> tuple[list[Array], list[Array | None]]:
