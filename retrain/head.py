@@ -31,6 +31,7 @@ from retrain.schedule import rate_at
 from retrain.snapshots import Snapshot, asked_of, digest_of, read_snapshot
 from retrain.standardiser import Standardiser
 from retrain.threads import one_thread_for
+from retrain.weight_decay import best_decay
 
 __all__ = ["Evaluation", "Sampler", "Standardiser", "balanced_shares", "train"]
 
@@ -182,8 +183,10 @@ class _Training:
         """Puts the optimum in the place of the weights; gives the weight decay it has, and the number of iterations."""
         classes = len(self._network.parameters[1])
         problem = lbfgs.Problem(self._train, self._ids, classes, self._plan.label_smoothing, self._shares)
-        decay = self._decay or lbfgs.best_decay(problem, self._views)
-        layer, iterations = lbfgs.solve(problem, decay)
+        with one_thread_for():
+            axes, on_axes = lbfgs.axes_of(self._train)
+        decay = self._decay or best_decay(problem, axes, on_axes, self._views)
+        layer, iterations = lbfgs.solve(problem, decay, axes=axes)
         for parameter, values in zip(self._network.parameters, (layer[:, :-1], layer[:, -1:]), strict=True):
             parameter[...] = values
         return decay, iterations
