@@ -10,9 +10,9 @@ import pytest
 
 from label_image.errors import UserError
 from retrain import lbfgs, weight_decay
-from retrain.head import balanced_shares
 from retrain.lbfgs import Problem, axes_of, solve
 from retrain.nouns import TESTING, TRAINING, VALIDATION
+from retrain.training import balanced_shares
 from retrain.weight_decay import DECAYS
 from tests.test_head import bottlenecks, plan_of, trained
 
