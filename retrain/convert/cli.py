@@ -126,4 +126,5 @@ def _opened(kind: str, src: Path, root: str) -> Source:
 def _counted(counts: Counter[str]) -> str:
     if len(counts) == 1:
         return f"{sum(counts.values())} pictures"
-    return "pictures: " + ", ".join(f"{counts[which]} {text}" for which, text in _LIST_WORDS.items() if counts[which])
+    first, *others = [f"{counts[which]}{{}} {text}" for which, text in _LIST_WORDS.items() if counts[which]]
+    return " and ".join([first.format(" pictures"), *(other.format("") for other in others)])

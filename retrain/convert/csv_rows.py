@@ -66,7 +66,7 @@ def read(src: Path, root: str) -> Source:
             f"not found, and left out: {len(lost)} of {len(lost) + len(pictures) + again} rows: {', '.join(lost[:_SHOWN])}{more}"
         )
     if again:
-        notes.append(f"{again} rows say the same as an earlier one; their photos are copied once")
+        notes.append(f"rows that say the same as an earlier one, whose photos are copied once: {again}")
     return Source(len(pictures), (), pictures.values(), notes)
 
 

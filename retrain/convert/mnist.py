@@ -24,6 +24,7 @@ from retrain.convert.source import Picture, Source, png
 
 _NAME = re.compile(r"(.*?)[-_.]?(images|labels)[-_.]idx[13][-_.]ubyte(\.gz)?", re.IGNORECASE)
 _LIST = re.compile(r"(.*?)[-_.]?(train|t10k|test)", re.IGNORECASE)
+_OTHER = {"images": ("labels", "idx3", "idx1"), "labels": ("images", "idx1", "idx3")}
 _IMAGES, _LABELS = 0x803, 0x801
 _LARGEST_PX = 4096  # a side; more is no picture but a broken header
 
@@ -80,8 +81,9 @@ def _pairs(src: Path) -> list[_Pair]:
         raise UserError(f"no IDX files in {src}: looked for names like train-images-idx3-ubyte.gz")
     for files in found.values():
         if len(files) < 2:
-            (kind, path), other = *files.items(), {"images": "labels", "labels": "images"}[next(iter(files))]
-            raise UserError(f"found {path} without its {other}: put {path.name.replace(kind, other)} beside it")
+            (kind, path), (other, was, now) = *files.items(), _OTHER[next(iter(files))]
+            name = path.name.replace(kind, other).replace(was, now)
+            raise UserError(f"found {path} without its {other}: put {name} beside it")
     pairs = [_Pair(name, files["images"], files["labels"]) for name, files in sorted(found.items(), reverse=True)]
     if len({pair.family for pair in pairs}) > 1 or len({pair.which for pair in pairs}) < len(pairs):
         names = ", ".join(pair.images.name for pair in pairs)
