@@ -32,7 +32,7 @@ class EventFile:
         """Adds an Event."""
         data = event.SerializeToString()
         length = struct.pack("<Q", len(data))
-        self._file.write(b"".join((length, guard(length), data, guard(data))))
+        self._file.write(b"".join((length, _guard_of_length(length), data, guard(data))))
 
     def close(self) -> None:
         """Writes what is still waiting."""
@@ -56,6 +56,11 @@ def crc32c(data: bytes) -> int:
         places = np.arange(len(block) - 1, -1, -1)
         state = int(np.bitwise_xor.reduce(shares[places, block])) ^ (state >> 8 * head)
     return state ^ 0xFFFFFFFF
+
+
+@functools.lru_cache(64)  # records of one kind are of few lengths
+def _guard_of_length(length: bytes) -> bytes:
+    return guard(length)
 
 
 def guard(data: bytes) -> bytes:
