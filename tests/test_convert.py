@@ -87,6 +87,27 @@ def test_a_file_and_the_folder_one_is_in_are_no_place(tmp_path, monkeypatch):
         check_place(tmp_path)
 
 
+@pytest.mark.parametrize("out", ["new/..", "link", "."])
+def test_a_full_folder_by_another_name_is_not_touched(tmp_path, capsys, monkeypatch, out):
+    write_pair(tmp_path / "in", "train", *digits(3))
+    (tmp_path / "link").symlink_to("in")
+    monkeypatch.chdir(tmp_path)
+    assert main(["mnist", "in", out]) == 2
+    assert "cannot write the folder" in one_line(capsys)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == [
+        "in",
+        "link",
+        "train-images-idx3-ubyte",
+        "train-labels-idx1-ubyte",
+    ]
+
+
+def test_a_place_below_a_file_is_one_line(tmp_path, capsys):
+    write_pair(tmp_path / "in", "train", *digits(3))
+    assert main(["mnist", str(tmp_path / "in"), str(tmp_path / "in/train-labels-idx1-ubyte/out")]) == 1
+    assert "nothing was written" in one_line(capsys)
+
+
 def test_a_broken_file_leaves_nothing(tmp_path, capsys):
     pixels, labels = digits(30)
     write_pair(tmp_path / "in", "train", pixels, labels, cut=10)

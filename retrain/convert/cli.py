@@ -49,7 +49,12 @@ def main(argv: Sequence[str]) -> int:
         kind, src, dst = _meant(words)
         if command.root and kind != "csv":
             raise UserError(f"--root is for csv; leave it out with {kind}")
-        convert(kind, src, dst, command.root)
+        try:
+            convert(kind, src, dst, command.root)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise RunError(f"cannot go on: {error.strerror}: {error.filename}; nothing was written") from None
 
     return exit_status("convert", work, lambda _: "stopped; nothing was written")
 
@@ -71,11 +76,12 @@ def convert(kind: str, src: Path, dst: Path, root: str = "") -> None:
     from retrain.convert.image_folder import ImageFolder, check_place
     from retrain.progress import Progress
 
-    check_place(dst)
+    place = dst.resolve()  # "new/.." is a folder that holds something
+    check_place(place)
     if not src.exists():
         raise UserError(f"cannot read {src}: no such file or folder (looked in {Path.cwd()})")
     source = _opened(kind, src, root)
-    with replacing(dst.absolute()) as scratch:
+    with replacing(place) as scratch:
         scratch.mkdir()
         folder = ImageFolder(scratch, source.lists)
         progress = Progress(source.total, "pictures")
@@ -87,7 +93,7 @@ def convert(kind: str, src: Path, dst: Path, root: str = "") -> None:
             progress.close()
         if not folder.counts:
             raise RunError(f"no picture in {src}{': ' if source.notes else ''}{'; '.join(source.notes)}")
-        check_place(dst)  # something may have come there meanwhile
+        check_place(place)  # something may have come there meanwhile
     for note in source.notes:
         print(f"WARNING: {note}", file=sys.stderr)
     print(f"{_counted(folder.counts)}, {len(folder.labels)} classes, in {dst}")
