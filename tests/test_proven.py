@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -15,7 +17,7 @@ from retrain.evaluate import Proof, export
 from retrain.exporters.proven import PROVEN
 from retrain.exporters.table import EXPORTERS, Order
 from retrain.metrics import softmax
-from retrain.nouns import Head, Photo
+from retrain.nouns import Dense, Head, Photo
 from retrain.plan import DEFAULT_ARCHITECTURE, Plan
 from tests.conftest import COLOURS, write_photo
 
@@ -60,4 +62,14 @@ def test_a_changed_bit_is_run_by_tensorflow(proof, tmp_path):
     data = bytearray(proof.backbone.graph.read_bytes())
     data[len(data) // 2] ^= 1
     proof.backbone.graph.write_bytes(bytes(data))
-    assert evaluate._graph_proof(proof.backbone, proof.card) is None
+    assert evaluate._graph_proof(proof) is None
+
+
+def test_a_head_with_hidden_layers_is_another_graph_that_tensorflow_runs(proof):
+    known = evaluate._graph_proof(proof)
+    assert known is not None
+    hidden = (
+        Dense(np.eye(proof.backbone.width, dtype=np.float32), np.zeros(proof.backbone.width, np.float32), "relu"),
+    )
+    other = dataclasses.replace(proof, head=dataclasses.replace(proof.head, hidden=hidden))
+    assert evaluate._graph_proof(other) is None
