@@ -121,7 +121,7 @@ def _prove(order: Order, scratch: Path, proof: Proof) -> Measured | _Known:
     """What the export did; or what TensorFlow once showed, where the graph is known."""
     path, kind = order.path, order.exporter.kind
     if kind == "graph":
-        known = _graph_proof(proof.backbone, proof.card)
+        known = _graph_proof(proof)
         if known is not None and graph_exporter.same_but_for_head(scratch, proof.head, proof.backbone, proof.card):
             return known
     measured = measure(scratch / device_folder.MODEL if kind == "device_folder" else scratch, path, proof)
@@ -131,7 +131,7 @@ def _prove(order: Order, scratch: Path, proof: Proof) -> Measured | _Known:
         check_loss(path, measured.scores, proof)
     if kind == "graph":
         difference = float(np.abs(measured.scores - proof.expected).max())
-        _remember_graph_proof(proof.backbone, proof.card, difference)
+        _remember_graph_proof(proof, difference)
     if kind == "device_folder":
         device_folder.add_selftest(scratch, proof.example.path)
     return measured
@@ -214,21 +214,23 @@ def _proof_file(backbone: Backbone) -> Path:
     return backbone.graph.with_name(f"{backbone.graph.name}.proof.json")
 
 
-def _proof_key(backbone: Backbone, card: Card) -> str:
-    return f"{backbone.digest}/{card.output_layer}"
+def _proof_key(proof: Proof) -> str:
+    """What TensorFlow ran: the backbone, and the form of the head."""
+    hidden = "".join(f"/{layer.activation}" for layer in proof.head.hidden)
+    return f"{proof.backbone.digest}/{proof.card.output_layer}{hidden}"
 
 
-def _graph_proof(backbone: Backbone, card: Card) -> _Known | None:
-    """What TensorFlow showed when it ran this backbone's graph; None if it has not."""
+def _graph_proof(proof: Proof) -> _Known | None:
+    """What TensorFlow showed when it ran this backbone's graph with such a head; None if it has not."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        return _Known(float(json.loads(_proof_file(backbone).read_text("utf-8"))[_proof_key(backbone, card)]), "before")
-    difference = PROVEN.get(file_digest(backbone.graph))
+        return _Known(float(json.loads(_proof_file(proof.backbone).read_text("utf-8"))[_proof_key(proof)]), "before")
+    difference = None if proof.head.hidden else PROVEN.get(file_digest(proof.backbone.graph))
     return None if difference is None else _Known(difference, "in this program's own tests")
 
 
-def _remember_graph_proof(backbone: Backbone, card: Card, difference: float) -> None:
+def _remember_graph_proof(proof: Proof, difference: float) -> None:
     with (
         contextlib.suppress(OSError),
-        replacing(_proof_file(backbone)) as scratch,
+        replacing(_proof_file(proof.backbone)) as scratch,
     ):  # a read-only --model_dir: next time again
-        scratch.write_text(json.dumps({_proof_key(backbone, card): difference}), "utf-8")
+        scratch.write_text(json.dumps({_proof_key(proof): difference}), "utf-8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +37,7 @@ def card_of(plan: Plan, backbone: Backbone, split: Split, test: Mapping[str, obj
         "photos": len(split.photos),
         "steps": plan.how_many_training_steps,
         "learning_rate": plan.learning_rate,
+        "optimizer": plan.optimizer,
         "seed": plan.seed,
         "split_seed": plan.split_seed,
         "precision": backbone.precision,
@@ -146,7 +148,12 @@ def _write_plain(kind: str, path: Path, write: Callable[[Path], object]) -> Expo
 
 def _save_layer(path: Path, head: Head) -> None:
     with path.open("wb") as file:
-        np.savez(file, weights=head.weights, biases=head.biases, labels=np.array(head.labels))
+        arrays: dict[str, Any] = {"weights": head.weights, "biases": head.biases, "labels": np.array(head.labels)}
+        for number, layer in enumerate(head.hidden, 1):
+            arrays |= {f"hidden_{number}_weights": layer.weights, f"hidden_{number}_biases": layer.biases}
+        if head.hidden:
+            arrays["activations"] = np.array([layer.activation for layer in head.hidden])
+        np.savez(file, **arrays)
 
 
 def check_outputs(plan: Plan) -> None:

@@ -15,7 +15,7 @@ from label_image.errors import RunError, UserError
 from retrain.augment import View, views_of
 from retrain.backbones.quantized import quantized
 from retrain.bottlenecks import extract, key_for
-from retrain.nouns import TRAINING, Backbone, Bottlenecks, Pace, Photo, Scan, Skipped, Split
+from retrain.nouns import TESTING, TRAINING, Backbone, Bottlenecks, Pace, Photo, Scan, Skipped, Split
 from retrain.plan import Plan
 from retrain.runtimes import Runtime, choose
 from retrain.screen import Screen
@@ -65,7 +65,9 @@ def training_photos(split: Split) -> list[Photo]:
 def with_views(
     plan: Plan, split: Split, features: npt.NDArray[np.float32], tools: tuple[Backbone, Runtime, Store], screen: Screen
 ) -> Bottlenecks:
-    """The features of the photos as they are, and of the training photos' distorted views where the plan asks for them.
+    """The features of the photos as they are, and of distorted views where the plan asks for them.
+
+    Those of the training photos, and with --test_time_views so many of the test photos too.
 
     Args:
       plan: the distortions.
@@ -75,16 +77,17 @@ def with_views(
       screen: for progress, and views that can not be read.
     """
     backbone, runtime, store = tools
-    rows = np.flatnonzero(split.lists == TRAINING)
     layers = [features]
     for view in views_of(plan):
         screen.info(f"distorted view {view.number} of {plan.cached_views}")
-        extra = extract(training_photos(split), backbone, lambda: runtime, store, view, screen.info)
-        layer = features.copy()  # a photo whose view can not be read trains as it is, not on zeros
+        wanted = (TRAINING, TESTING) if view.number <= plan.test_time_views else (TRAINING,)
+        rows = np.flatnonzero(np.isin(split.lists, wanted))
+        extra = extract([split.photos[row] for row in rows], backbone, lambda: runtime, store, view, screen.info)
+        layer = features.copy()  # a photo whose view can not be read counts as it is, not as zeros
         layer[rows[extra.readable]] = extra.features[extra.readable]
         layers.append(layer)
         if extra.problems:
-            screen.warn(f"{len(extra.problems)} photos have no distorted view {view.number}; they train as they are")
+            screen.warn(f"{len(extra.problems)} photos have no distorted view {view.number}; they count as they are")
     stacked = np.stack(layers) if len(layers) > 1 else features[None]
     return Bottlenecks(stacked, split.label_ids, split.lists, key_for(backbone, runtime, View()))
 

@@ -1,32 +1,41 @@
 """Bottlenecks in, a trained Head out: the original's softmax layer, in memory, in NumPy.
 
-Gradient descent on cross-entropy; a batch draws the class first and then a photo of it, with replacement, so that uneven
-classes weigh the same, as the original did (its retrain.py). Features are standardised inside the layer and the scaling is
-folded into the weights at the end. The step with the best loss on the validation list is kept. Weights begin at
-zero: the loss is convex, so nothing is gained by the original's random start, and a run is repeatable.
+Gradient descent on cross-entropy, or what --optimizer asks for; hidden layers if asked for (`layers`). A batch draws the class
+first and then a photo of it, with replacement, so that uneven classes weigh the same, as the original did (its retrain.py).
+Features are standardised inside the layer and the scaling is folded into the weights at the end. The step with the best loss
+on the validation list is kept. Without hidden layers weights begin at zero: the loss is convex, so nothing is gained by
+the original's random start, and a run is repeatable.
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable
+import dataclasses
+import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from label_image.errors import UserError
+from retrain import lbfgs
+from retrain.layers import Network
 from retrain.metrics import accuracy, cross_entropy, hits, losses, mean
-from retrain.nouns import TRAINING, VALIDATION, Bottlenecks, Curve, Head
+from retrain.nouns import TRAINING, VALIDATION, Bottlenecks, Curve, Dense, Head
+from retrain.optimizers import optimizer_of
 from retrain.plan import Plan
+from retrain.sampler import Sampler, judges
+from retrain.schedule import rate_at
+from retrain.snapshots import Snapshot, asked_of, digest_of, read_snapshot
+from retrain.standardiser import Standardiser
+from retrain.threads import one_thread_for
+from retrain.weight_decay import best_decay
 
-Layer = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]  # weights [width, classes], biases [classes]
+__all__ = ["Evaluation", "Sampler", "Standardiser", "balanced_shares", "train"]
+
 Batch = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]  # standardised features [n, width], label ids [n]
-
-_DRAWN_AHEAD = 25_600  # photos drawn in one call, at least one batch: 256 steps of 100
-_ROWS_AT_ONCE = 512
-MOST_JUDGES = 2_000  # validation photos that choose the step: the loss is then known to some 2 % of its spread
-_FEW_PRODUCTS = 2**24  # multiplications a step below which threads cost more than they give
 
 
 @dataclass(frozen=True)
@@ -39,72 +48,10 @@ class Evaluation:
     validation_accuracy: float  # 0..1, on a drawn batch; nan without a validation list
     validation_loss: float
     validation_count: int
-    weights: npt.NDArray[np.float32]  # [width, classes]
+    weights: npt.NDArray[np.float32]  # [width, classes], of the last layer
     biases: npt.NDArray[np.float32]  # [classes]
     train_logits: npt.NDArray[np.float32]  # [batch, classes]
     validation_logits: npt.NDArray[np.float32]
-
-
-class Standardiser:
-    """Centres each feature and divides it by the root of its variance plus the median variance of all.
-
-    So the features are of one size, but those that hardly vary are not blown up to it: plain standardisation lowers the
-    accuracy by half a point on average (docs/decisions.md). A feature that never varies stays 0.
-    """
-
-    def __init__(self, features: npt.NDArray[np.float32]) -> None:
-        flat = features.reshape(-1, features.shape[-1])
-        centre = flat.mean(axis=0, dtype=np.float64)
-        variance = np.zeros_like(centre)
-        for start in range(0, len(flat), _ROWS_AT_ONCE):  # in pieces: float64 of all of it would not fit
-            variance += np.square(flat[start : start + _ROWS_AT_ONCE] - centre).sum(axis=0) / len(flat)
-        spread = np.sqrt(variance + np.median(variance))
-        self.mean: npt.NDArray[np.float32] = centre.astype(np.float32)
-        self.scale: npt.NDArray[np.float32] = np.where(variance > 1e-12, 1 / np.maximum(spread, 1e-6), 0).astype(
-            np.float32
-        )
-
-    def __call__(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """float32 [..., width] -> float32 [..., width]; works in place, a copy of all features is a lot."""
-        features -= self.mean
-        features *= self.scale
-        return features
-
-    def folded(
-        self, weights: npt.NDArray[np.float32], biases: npt.NDArray[np.float32]
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """The weights and biases that do the same on features as they are."""
-        plain = weights * self.scale[:, None]
-        shift = self.mean.astype(np.float64) @ plain.astype(np.float64)
-        return plain, (biases - shift).astype(np.float32)
-
-
-class Sampler:
-    """Draws photos class first, then within the class, with replacement; or all of them once where size is -1."""
-
-    def __init__(self, label_ids: npt.NDArray[np.int64], classes: int, size: int, rng: np.random.Generator) -> None:
-        self._all = np.arange(len(label_ids))
-        self._size, self._rng = size, rng
-        counts = np.bincount(label_ids, minlength=classes)
-        self._present = np.flatnonzero(counts)  # classes that have photos
-        self._counts = counts[self._present]
-        self._starts = np.cumsum(self._counts) - self._counts
-        self._order = np.argsort(label_ids, kind="stable")  # photos by class; a class begins at its start
-        self._drawn = np.zeros((0, max(size, 0)), np.int64)
-        self._next = 0
-
-    def draw(self) -> npt.NDArray[np.int64]:
-        """int64 [size]: places in the list it was made with."""
-        if self._size < 0 or not len(self._all):
-            return self._all
-        if self._next == len(self._drawn):
-            shape = (max(1, _DRAWN_AHEAD // self._size), self._size)
-            classes = self._rng.integers(len(self._present), size=shape)
-            within = (self._rng.random(shape) * self._counts[classes]).astype(np.int64)
-            self._drawn, self._next = self._order[self._starts[classes] + within], 0
-        self._next += 1
-        drawn: npt.NDArray[np.int64] = self._drawn[self._next - 1]
-        return drawn
 
 
 def train(
@@ -113,32 +60,59 @@ def train(
     plan: Plan,
     on_evaluation: Callable[[Evaluation], None],
     on_snapshot: Callable[[int, Head], None],
+    on_state: Callable[[Snapshot], None] = lambda _: None,
 ) -> Head:
-    """Trains the layer.
+    """Trains the layer, and hidden layers below it where the plan has some.
 
     Args:
       bottlenecks: features and the list of each photo.
       labels: the classes.
-      plan: steps, rate, batch sizes, interval, seed.
+      plan: optimizer, steps, rate, batch sizes, interval, seed.
       on_evaluation: called at each evaluation.
       on_snapshot: called every --intermediate_store_frequency steps, never at step 0, with the step and the head as it is.
+      on_state: called every --snapshot_steps steps with what --resume needs.
 
-    Ctrl-C ends training there, and what there is becomes the result.
+    Ctrl-C ends training there, and what there is becomes the result; lbfgs has nothing then, and passes it on.
+
+    Raises:
+      UserError: --resume names what does not belong to these photos and this plan, or --early_stopping_steps has no
+        validation list to look at.
     """
+    if plan.optimizer == "lbfgs":
+        return _solved(bottlenecks, labels, plan, on_evaluation)
     run = _Training(bottlenecks, len(labels), plan)
     batch_size = plan.train_batch_size if plan.train_batch_size > 0 else len(bottlenecks.label_ids)
-    stopped = False
+    sizes = (bottlenecks.features.shape[-1], *plan.hidden_layers, len(labels))
+    begin = run.resume(Path(plan.resume)) if plan.resume else 0
+    stopped, last = False, plan.how_many_training_steps - 1
     try:
-        with _threads(batch_size * bottlenecks.features.shape[-1] * len(labels)):
-            for step in range(plan.how_many_training_steps):
-                batch = run.step()
-                if step % plan.eval_step_interval == 0 or step == plan.how_many_training_steps - 1:
+        with one_thread_for(batch_size * sum(below * above for below, above in itertools.pairwise(sizes))):
+            for step in range(begin, plan.how_many_training_steps):
+                batch = run.step(step)
+                due = step % plan.eval_step_interval == 0
+                if due:
+                    on_evaluation(run.evaluate(step, batch))
+                if plan.snapshot_steps and (step + 1) % plan.snapshot_steps == 0:
+                    on_state(run.snapshot(step + 1))  # before what only the last step of a run does
+                if step == last and not due:
                     on_evaluation(run.evaluate(step, batch))
                 if step and plan.intermediate_store_frequency and step % plan.intermediate_store_frequency == 0:
                     on_snapshot(step, run.head(labels, run.now))
+                if plan.early_stopping_steps and run.patience_ended(step):
+                    break
     except KeyboardInterrupt:
         stopped = True
     return run.head(labels, run.best, run.curve(stopped))
+
+
+def _solved(
+    bottlenecks: Bottlenecks, labels: tuple[str, ...], plan: Plan, on_evaluation: Callable[[Evaluation], None]
+) -> Head:
+    """The head of --optimizer=lbfgs: one evaluation, of the optimum; its step is the number of iterations."""
+    run = _Training(bottlenecks, len(labels), plan)
+    decay, iterations = run.solve()
+    on_evaluation(run.evaluate(iterations))
+    return run.head(labels, run.best, dataclasses.replace(run.curve(stopped=False), weight_decay=decay))
 
 
 @dataclass(frozen=True)
@@ -147,61 +121,85 @@ class _Kept:
 
     step: int
     loss: float  # on the validation list, or MOST_JUDGES of it
-    layer: Layer
+    layers: tuple[npt.NDArray[np.float32], ...]  # as Network's parameters
 
 
 class _Training:
-    """The state of one training. Logits are [classes, batch] here: NumPy's sums over the first axis are the fast ones."""
+    """The state of one training."""
 
     def __init__(self, bottlenecks: Bottlenecks, classes: int, plan: Plan) -> None:
-        train_rows, validation_rows = bottlenecks.rows(TRAINING), _judges(bottlenecks.rows(VALIDATION), plan)
+        train_rows, validation_rows = bottlenecks.rows(TRAINING), judges(bottlenecks.rows(VALIDATION), plan)
         # Where there are distorted views, training draws from them alone; view 0 is the photo as it is.
         views = bottlenecks.features[1:] if len(bottlenecks.features) > 1 else bottlenecks.features
         raw = views[:, train_rows]  # a copy
+        self._plan = plan
         self._standardiser = Standardiser(raw)
         self._train = self._standardiser(raw).reshape(-1, raw.shape[-1])  # [views * n, width]
         self._ids = np.tile(bottlenecks.label_ids[train_rows], len(views))  # [views * n]
+        self._shares = balanced_shares(self._ids) if plan.class_weights == "balanced" else None
         self._views = len(views)
+        self._decay = plan.decay
+        self._drawn = plan.train_batch_size > 0  # batches that are drawn hold classes alike already
         self._validation = self._standardiser(bottlenecks.features[0, validation_rows])
         self._validation_ids = bottlenecks.label_ids[validation_rows]
-        self._sampler = Sampler(
-            bottlenecks.label_ids[train_rows], classes, plan.train_batch_size, np.random.default_rng(plan.seed)
+        if plan.early_stopping_steps and not len(validation_rows):
+            raise UserError(
+                f"--early_stopping_steps={plan.early_stopping_steps} looks at the validation list, which is empty; give --validation_percentage=10, or leave it out"
+            )
+        seeds = (plan.seed, [plan.seed, 1], [plan.seed, 2], [plan.seed, 6])  # 3 is the test's, 4 the judges'
+        self._rngs = [np.random.default_rng(seed) for seed in seeds]
+        self._sampler = Sampler(bottlenecks.label_ids[train_rows], classes, plan.train_batch_size, self._rngs[0])
+        self._validation_sampler = Sampler(self._validation_ids, classes, plan.validation_batch_size, self._rngs[1])
+        self._view_rng = self._rngs[2]
+        self._network = Network(
+            (raw.shape[-1], *plan.hidden_layers, classes),
+            plan.activation,
+            plan.label_smoothing,
+            plan.dropout,
+            self._rngs[3],
+            np.random.default_rng([plan.seed, 5]),
         )
-        self._validation_sampler = Sampler(
-            self._validation_ids, classes, plan.validation_batch_size, np.random.default_rng([plan.seed, 1])
-        )
-        self._view_rng = np.random.default_rng([plan.seed, 2])
-        self._rate = np.float32(plan.learning_rate)
-        self._weights = np.zeros((classes, raw.shape[-1]), np.float32)
-        self._biases = np.zeros((classes, 1), np.float32)
+        self._optimizer = optimizer_of(plan, self._network.parameters)
         self._kept: _Kept | None = None
-        self._points: list[tuple[int, float, float, float, float]] = []
+        self._points: list[tuple[float, ...]] = []  # step, then the Curve's four
 
-    def step(self) -> Batch:
-        """One step of gradient descent; returns what it was made on."""
+    def step(self, step: int = 0) -> Batch:
+        """One step of the optimizer; returns what it was made on."""
         rows = self._sampler.draw()
         if self._views > 1:
             rows = rows + len(self._ids) // self._views * self._view_rng.integers(self._views, size=len(rows))
         features, label_ids = self._train.take(rows, axis=0), self._ids[rows]
-        error = self._logits(features)
-        error -= error.max(axis=0)
-        np.exp(error, out=error)
-        error /= error.sum(axis=0)  # softmax
-        error[label_ids, np.arange(len(rows))] -= 1
-        error *= self._rate / np.float32(len(rows))
-        self._weights -= error @ features
-        self._biases -= error.sum(axis=1, keepdims=True)
+        rate = rate_at(self._plan, step)
+        factor = self._optimizer.factor(rate)
+        shares = None if self._drawn or self._shares is None else self._shares[rows]
+        gradients = self._network.gradients(features, label_ids, factor, shares)
+        if self._decay:
+            for gradient, weights in zip(gradients[::2], self._network.parameters[::2], strict=True):
+                gradient += factor * np.float32(self._decay) * weights  # noqa: PLW2901 - in place
+        self._optimizer.update(self._network.parameters, gradients, rate, step)
         return features, label_ids
 
-    def evaluate(self, step: int, batch: Batch) -> Evaluation:
-        """Measures the step on its batch and on validation; keeps it if it is the best so far."""
-        features, label_ids = batch
-        logits, all_logits = self._logits(features).T, self._logits(self._validation).T
+    def solve(self) -> tuple[float, int]:
+        """Puts the optimum in the place of the weights; gives the weight decay it has, and the number of iterations."""
+        classes = len(self._network.parameters[1])
+        problem = lbfgs.Problem(self._train, self._ids, classes, self._plan.label_smoothing, self._shares)
+        with one_thread_for():
+            axes, on_axes = lbfgs.axes_of(self._train)
+        decay = self._decay or best_decay(problem, axes, on_axes, self._views)
+        layer, iterations = lbfgs.solve(problem, decay, axes=axes)
+        for parameter, values in zip(self._network.parameters, (layer[:, :-1], layer[:, -1:]), strict=True):
+            parameter[...] = values
+        return decay, iterations
+
+    def evaluate(self, step: int, batch: Batch | None = None) -> Evaluation:
+        """Measures the step on its batch, or all that is trained on, and on validation; keeps it if it is the best so far."""
+        features, label_ids = batch or (self._train, self._ids)
+        logits, all_logits = self._network.logits(features).T, self._network.logits(self._validation).T
         loss_of, hit = losses(all_logits, self._validation_ids), hits(all_logits, self._validation_ids)
         drawn = self._validation_sampler.draw()
         loss = mean(loss_of)
         if self._kept is None or loss < self._kept.loss or not len(loss_of):  # without a list the last step is kept
-            self._kept = _Kept(step, loss, (self._weights.T.copy(), self._biases[:, 0].copy()))
+            self._kept = _Kept(step, loss, tuple(parameter.copy() for parameter in self.now))
         point = Evaluation(
             step,
             accuracy(logits, label_ids),
@@ -209,7 +207,8 @@ class _Training:
             mean(hit[drawn]),
             mean(loss_of[drawn]),
             len(drawn),
-            *self.now,
+            self.now[-2].T,
+            self.now[-1][:, 0],
             logits,
             all_logits[drawn],
         )
@@ -218,20 +217,29 @@ class _Training:
         )
         return point
 
-    def head(self, labels: tuple[str, ...], layer: Layer, curve: Curve | None = None) -> Head:
-        """A Head for features as they are, from weights and biases for standardised ones."""
-        weights, biases = self._standardiser.folded(*layer)
-        return Head(weights, biases, labels, curve)
+    def patience_ended(self, step: int) -> bool:
+        """Whether the validation loss has not fallen for --early_stopping_steps steps."""
+        return self._kept is not None and step - self._kept.step >= self._plan.early_stopping_steps
+
+    def head(
+        self, labels: tuple[str, ...], layers: Sequence[npt.NDArray[np.float32]], curve: Curve | None = None
+    ) -> Head:
+        """A Head for features as they are, from parameters for standardised ones."""
+        pairs = [(weights.T, biases[:, 0]) for weights, biases in zip(layers[::2], layers[1::2], strict=True)]
+        pairs[0] = self._standardiser.folded(*pairs[0])
+        hidden = tuple(Dense(np.ascontiguousarray(w), b.copy(), self._plan.activation) for w, b in pairs[:-1])
+        weights, biases = pairs[-1]
+        return Head(np.ascontiguousarray(weights) if hidden else weights, biases.copy(), labels, curve, hidden)
 
     @property
-    def now(self) -> Layer:
-        """Weights and biases of this step; the next one changes them in place."""
-        return self._weights.T, self._biases[:, 0]
+    def now(self) -> Sequence[npt.NDArray[np.float32]]:
+        """The network's parameters at this step; the next one changes them in place."""
+        return self._network.parameters
 
     @property
-    def best(self) -> Layer:
-        """Weights and biases of the kept step; those of now where nothing was evaluated."""
-        return self._kept.layer if self._kept else self.now
+    def best(self) -> Sequence[npt.NDArray[np.float32]]:
+        """The parameters of the kept step; those of now where nothing was evaluated."""
+        return self._kept.layers if self._kept else self.now
 
     def curve(self, stopped: bool) -> Curve:
         """What training showed."""
@@ -239,36 +247,69 @@ class _Training:
             zip(*self._points, strict=True) if self._points else ((),) * 5
         )
         kept_step = self._kept.step if self._kept else -1
-        return Curve(steps, train_accuracy, train_loss, validation_accuracy, validation_loss, kept_step, stopped)
+        return Curve(
+            tuple(int(step) for step in steps), train_accuracy, train_loss, validation_accuracy, validation_loss,
+            kept_step, stopped,
+        )  # fmt: skip
 
-    def _logits(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        logits: npt.NDArray[np.float32] = self._weights @ features.T
-        logits += self._biases
-        return logits
+    def snapshot(self, steps: int) -> Snapshot:
+        """All that the next step depends on."""
+        kept = self._kept
+        arrays: dict[str, npt.NDArray[Any]] = {
+            "points": np.array(self._points, np.float64).reshape(-1, 5),
+            **{f"sampler_{place}": drawn for place, drawn in enumerate(self._samplers_drawn())},
+            **_numbered("parameter", self._network.parameters),
+            **_numbered("slot", self._optimizer.slots),
+            **_numbered("kept", kept.layers if kept else ()),
+        }
+        state = {
+            "steps": steps,
+            "kept": [kept.step, kept.loss] if kept else None,
+            "next": [self._sampler.place, self._validation_sampler.place],
+            "rngs": [rng.bit_generator.state for rng in self._rngs],
+        }
+        return Snapshot(
+            asked_of(self._plan), self._digest(), state, {name: array.copy() for name, array in arrays.items()}
+        )
+
+    def resume(self, path: Path) -> int:
+        """Goes on from a snapshot; gives the number of steps it has.
+
+        Raises:
+          UserError: it is none, or of another plan, or of other photos.
+        """
+        found = read_snapshot(path)
+        found.check(path, asked_of(self._plan), self._digest(), self._plan.how_many_training_steps)
+        state, arrays = found.state, found.arrays
+        for name, targets in (("parameter", self._network.parameters), ("slot", self._optimizer.slots)):
+            for place, target in enumerate(targets):
+                target[...] = arrays[f"{name}_{place}"]
+        self._points = [tuple(row) for row in arrays["points"].tolist()]
+        if state["kept"]:
+            layers = tuple(arrays[f"kept_{place}"] for place in range(len(self._network.parameters)))
+            self._kept = _Kept(state["kept"][0], state["kept"][1], layers)
+        for place, sampler in enumerate((self._sampler, self._validation_sampler)):
+            sampler.go_to(arrays[f"sampler_{place}"], state["next"][place])
+        for rng, known in zip(self._rngs, state["rngs"], strict=True):
+            rng.bit_generator.state = known
+        return int(state["steps"])
+
+    def _samplers_drawn(self) -> list[npt.NDArray[np.int64]]:
+        return [self._sampler.drawn, self._validation_sampler.drawn]
+
+    def _digest(self) -> str:
+        return digest_of((self._train, self._ids, self._validation, self._validation_ids))
 
 
-def _judges(rows: npt.NDArray[np.int64], plan: Plan) -> npt.NDArray[np.int64]:
-    """The validation photos that judge the steps: all of them, or so many that more would hardly judge otherwise.
+def _numbered(name: str, arrays: Sequence[npt.NDArray[np.float32]]) -> dict[str, npt.NDArray[np.float32]]:
+    return {f"{name}_{place}": array for place, array in enumerate(arrays)}
 
-    Scoring all photos for all classes at each evaluation would grow with the square of the classes.
+
+def balanced_shares(label_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    """What each photo's loss counts so that classes weigh alike: float32 [n], of mean 1.
+
+    >>> balanced_shares(np.array([0, 0, 0, 1])).round(2).tolist()
+    [0.67, 0.67, 0.67, 2.0]
     """
-    if len(rows) <= MOST_JUDGES or plan.validation_batch_size < 0:
-        return rows
-    drawn = np.random.default_rng([plan.seed, 4]).choice(rows, MOST_JUDGES, replace=False)
-    return np.asarray(np.sort(drawn), np.int64)
-
-
-def _threads(products: int) -> contextlib.AbstractContextManager[Any]:
-    """Keeps a step of few multiplications on one thread.
-
-    OpenBLAS shares out a product of 2**19 multiplications or more. So small a one is not done sooner by two threads, and
-    while other programs work they wait for each other: 4,000 steps of 5 classes took 10 to 50 s instead of 0.9 s.
-    """
-    if products >= _FEW_PRODUCTS:
-        return contextlib.nullcontext()
-    try:
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped, import-not-found, unused-ignore]
-    except ImportError:  # then it is as slow as NumPy alone
-        return contextlib.nullcontext()
-    limits: contextlib.AbstractContextManager[Any] = threadpool_limits(1, "blas")
-    return limits
+    counts = np.bincount(label_ids)
+    return (len(label_ids) / (np.count_nonzero(counts) * counts[label_ids])).astype(np.float32)

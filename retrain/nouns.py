@@ -6,6 +6,7 @@ Photo -> Scan -> Split -> Backbone -> Bottlenecks -> Head -> Export
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +15,11 @@ import numpy.typing as npt
 
 LISTS = ("training", "validation", "testing")  # the original's names; a list's number is its place here
 TRAINING, VALIDATION, TESTING = range(3)
+ACTIVATIONS: dict[str, Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]] = {
+    "relu": lambda flow: np.maximum(flow, np.float32(0)),
+    "sigmoid": lambda flow: np.float32(0.5) * (1 + np.tanh(np.float32(0.5) * flow)),  # 1 / (1 + e^-x), which overflows
+    "tanh": np.tanh,
+}
 
 
 @dataclass(frozen=True)
@@ -134,19 +140,32 @@ class Curve:
     validation_loss: tuple[float, ...]  # nats, on the batch drawn
     kept_step: int  # the step whose weights are the result
     stopped_early: bool = False  # by Ctrl-C
+    weight_decay: float | None = None  # that lbfgs used; None of the others, whose plan says it
+
+
+@dataclass(frozen=True)
+class Dense:
+    """A hidden layer: out = activation(in @ weights + biases)."""
+
+    weights: npt.NDArray[np.float32]  # [in, out]
+    biases: npt.NDArray[np.float32]  # [out]
+    activation: str  # of ACTIVATIONS
 
 
 @dataclass(frozen=True)
 class Head:
-    """A softmax layer: scores = softmax(features @ weights + biases)."""
+    """A softmax layer: scores = softmax(features @ weights + biases); perhaps hidden layers between features and it."""
 
-    weights: npt.NDArray[np.float32]  # [width, classes]; standardisation is folded in
+    weights: npt.NDArray[np.float32]  # [width, classes], of the last layer; standardisation is folded into the first
     biases: npt.NDArray[np.float32]  # [classes]
     labels: tuple[str, ...]
     curve: Curve | None = field(default=None, repr=False)
+    hidden: tuple[Dense, ...] = ()  # what needs a linear head (class activation maps) has to ask whether it is empty
 
     def logits(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """float32 [n, width] -> float32 [n, classes]."""
+        for layer in self.hidden:
+            features = ACTIVATIONS[layer.activation](features @ layer.weights + layer.biases)
         product: npt.NDArray[np.float32] = features @ self.weights + self.biases
         return product
 
@@ -237,4 +256,5 @@ class Outcome:
     rows: npt.NDArray[np.int64]  # [tested], which photos
     scores: npt.NDArray[np.float32]  # [tested, classes], rows that sum to 1
     exports: tuple[Export, ...] = ()
+    accuracy_of_views: float | None = None  # 0..1, of the mean score over --test_time_views; None where there are none
     audit: Audit | None = None

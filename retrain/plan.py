@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from label_image.errors import UserError
 from label_image.flags import check, flag
+from retrain.training_checks import check_training, hidden_units_of
 
 PROGRAM = "python -m retrain"
 DEFAULT_ARCHITECTURE = "efficientnet_lite0"
@@ -81,6 +82,48 @@ class Plan:
     )
     how_many_training_steps: int = flag(4000, "Training steps.", minimum=0, maximum=100_000_000)
     learning_rate: float = flag(0.01, "Rate of gradient descent.", minimum=1e-9, maximum=1e3)
+    optimizer: str = flag(
+        "sgd",
+        "How the layer is trained: sgd (gradient descent), momentum, adam, or lbfgs, which solves it exactly: no steps, no rate, the same answer each time.",
+        choices=("sgd", "momentum", "adam", "lbfgs"),
+    )
+    momentum: float | None = flag(
+        None, "Share of its last step that --optimizer=momentum keeps; left out, 0.9.", minimum=0, maximum=0.9999
+    )
+    weight_decay: str = flag(
+        "",
+        "L2 penalty: so many times half the squares of the weights is added to the loss, biases are left alone; auto (lbfgs only) finds it by cross-validation on the training photos. Left out, 0, and auto with lbfgs.",
+    )
+    lr_policy: str = flag(
+        "fixed",
+        "How the rate changes, as Caffe's: fixed; step (rate * gamma^(iter // stepsize)); inv (rate * (1 + gamma * iter)^-power); exp (rate * gamma^iter); cosine (down to nothing at the last step).",
+        choices=("fixed", "step", "inv", "exp", "cosine"),
+    )
+    gamma: float | None = flag(None, "For --lr_policy step, inv and exp.", minimum=0, maximum=1e6)
+    power: float | None = flag(None, "For --lr_policy=inv.", minimum=0, maximum=1e3)
+    stepsize: int | None = flag(None, "For --lr_policy=step: steps of one rate.", minimum=1)
+    hidden_units: str = flag(
+        "", "Layers between the features and the softmax layer, units of each with commas: 128,64; left out, none."
+    )
+    activation: str = flag("relu", "Of the hidden layers.", choices=("relu", "sigmoid", "tanh"))
+    dropout: float = flag(0.0, "Share of the hidden units that each training step leaves out.", minimum=0, maximum=0.99)
+    label_smoothing: float = flag(
+        0.0, "Share of each photo's label that goes to all classes alike while training.", minimum=0, maximum=0.99
+    )
+    class_weights: str = flag(
+        "none",
+        "balanced: each class weighs the same in the loss, however many photos it has. Batches are drawn class first, which does that already: it matters with --train_batch_size=-1 and lbfgs.",
+        choices=("none", "balanced"),
+    )
+    early_stopping_steps: int = flag(
+        0, "End training when the validation loss has not fallen for so many steps; 0 is never.", minimum=0
+    )
+    snapshot_steps: int = flag(
+        0,
+        "Write the whole state of training every so many steps, to the name of --checkpoint_path with _step_N.npz; 0 is never.",
+        minimum=0,
+    )
+    resume: str = flag("", "A snapshot from which training goes on, to the same bits as without a break.")
     testing_percentage: int = flag(10, "Share of the photos kept for the final test.", minimum=0, maximum=99)
     validation_percentage: int = flag(
         10, "Share of the photos on which the best step is chosen.", minimum=0, maximum=99
@@ -111,6 +154,12 @@ class Plan:
         4,
         "Distorted views made of each training photo, once, and kept; used when a distortion is set.",
         minimum=1,
+        maximum=1000,
+    )
+    test_time_views: int = flag(
+        0,
+        "Test also by the mean score of so many distorted views of each test photo, at most --cached_views; exports label the photo as it is.",
+        minimum=0,
         maximum=1000,
     )
     seed: int = flag(0, "Seed of training: the same seed and photos give the same bits.", minimum=0)
@@ -162,6 +211,7 @@ class Plan:
         if not self.output_labels:
             raise UserError("--output_labels is empty; name a file")
         self._check_exports()
+        check_training(self)
 
     def _check_exports(self) -> None:
         """What can be written, and what excludes what."""
@@ -196,6 +246,16 @@ class Plan:
     def distorts(self) -> bool:
         """Whether any distortion was asked for."""
         return bool(self.flip_left_right or self.random_crop or self.random_scale or self.random_brightness)
+
+    @property
+    def hidden_layers(self) -> tuple[int, ...]:
+        """Units of each hidden layer."""
+        return hidden_units_of(self.hidden_units)
+
+    @property
+    def decay(self) -> float:
+        """--weight_decay as a number; 0 where it is auto or left out."""
+        return float(self.weight_decay) if self.weight_decay not in ("", "auto") else 0.0
 
     @property
     def cores(self) -> int:

@@ -157,6 +157,7 @@ def record_of(
         "seconds": rounded(seconds),
         "images_s": {name: round(images / spent, 1) for name, (images, spent) in work.items() if images and spent},
         "accuracy": outcome.accuracy,
+        "accuracy_of_views": outcome.accuracy_of_views,
         "tested": outcome.tested,
         "interval_95": list(outcome.interval),
         "metrics": metrics_of(

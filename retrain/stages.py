@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from retrain import report, runs
+from retrain import lbfgs, report, runs
 from retrain.atomic import replacing
 from retrain.audit.audit import Auditor
 from retrain.augment import View
 from retrain.backbones.prepare import prepare
 from retrain.backbones.quantized import quantized
-from retrain.backbones.table import architecture
+from retrain.backbones.table import Architecture, architecture
 from retrain.bottlenecks import key_for
 from retrain.exporters import graph as graph_exporter
 from retrain.exports import card_of, check_outputs, table_lines, write_exports
@@ -35,6 +35,7 @@ from retrain.nouns import (
     VALIDATION,
     Backbone,
     Bottlenecks,
+    Curve,
     Head,
     Outcome,
     Photo,
@@ -46,6 +47,7 @@ from retrain.progress import Progress
 from retrain.runtimes import choose
 from retrain.scan import few_photo_notes, scan_photos
 from retrain.screen import Screen
+from retrain.snapshots import Snapshot, read_snapshot, snapshot_path, write_snapshot
 from retrain.split import split_photos
 from retrain.store import Store
 from retrain.summaries import Summaries, check_folder, write_test
@@ -76,10 +78,7 @@ def retrain(plan: Plan, screen: Screen) -> Outcome:
       KeyboardInterrupt: Ctrl-C before training; what was computed is kept.
     """
     clock = Clock()
-    row = architecture(plan.architecture, plan.tfhub_module)  # an unknown name fails before anything is read
-    if plan.summaries_dir:
-        check_folder(Path(plan.summaries_dir))
-    check_outputs(plan)
+    row = check(plan)
     store = Store(Path(plan.bottleneck_dir))
     try:
         with clock.stage("scan"):
@@ -128,6 +127,23 @@ def retrain(plan: Plan, screen: Screen) -> Outcome:
     return outcome
 
 
+def check(plan: Plan) -> Architecture:
+    """The row of the backbone, and whatever can be known to fail before anything is read.
+
+    Raises:
+      UserError: an unknown name, no room for a file, SciPy or a snapshot that is not there.
+    """
+    row = architecture(plan.architecture, plan.tfhub_module)
+    if plan.summaries_dir:
+        check_folder(Path(plan.summaries_dir))
+    check_outputs(plan)
+    if plan.optimizer == "lbfgs":
+        lbfgs.check_installed()
+    if plan.resume:
+        read_snapshot(Path(plan.resume))
+    return row
+
+
 def training_stage(plan: Plan, split: Split, bottlenecks: Bottlenecks, backbone: Backbone, screen: Screen) -> Head:
     """Trains the layer; writes summaries and intermediate graphs on the way."""
     counts = split.counts().sum(axis=0)
@@ -153,18 +169,35 @@ def training_stage(plan: Plan, split: Split, bottlenecks: Bottlenecks, backbone:
         with replacing(path) as scratch:
             graph_exporter.write(scratch, head, backbone, card_of(plan, backbone, split, {}))
 
+    def on_state(snapshot: Snapshot) -> None:
+        path = snapshot_path(plan, snapshot.state["steps"])
+        write_snapshot(path, snapshot)
+        screen.info(f"wrote {path}; --resume={path} goes on from there")
+
     try:
-        head = train(bottlenecks, split.labels, plan, on_evaluation, on_snapshot)
+        head = train(bottlenecks, split.labels, plan, on_evaluation, on_snapshot, on_state)
     finally:
         progress.close()
         if summaries:
             summaries.close()
-    curve = head.curve
-    if curve and curve.stopped_early:
+    if head.curve and head.curve.stopped_early:
         screen.warn("training was stopped; what there is is tested and exported")
-    if curve and curve.kept_step >= 0 and counts[VALIDATION]:
-        screen.info(f"kept step {curve.kept_step}, the one with the best validation loss")
+    for line in ending_lines(plan, head.curve, counts[VALIDATION] > 0):
+        screen.info(line)
     return head
+
+
+def ending_lines(plan: Plan, curve: Curve | None, validated: bool) -> list[str]:
+    """How training ended, for people."""
+    if curve and curve.weight_decay is not None:
+        return [f"solved in {curve.kept_step} iterations, with a weight decay of {curve.weight_decay:g}"]
+    if curve is None or curve.kept_step < 0 or not validated:
+        return []
+    lines = [f"kept step {curve.kept_step}, the one with the best validation loss"]
+    if curve.steps[-1] < plan.how_many_training_steps - 1 and not curve.stopped_early:
+        patience = plan.early_stopping_steps
+        lines[:0] = [f"ended behind step {curve.steps[-1]}: the validation loss had not fallen for {patience} steps"]
+    return lines
 
 
 def variants_of(
@@ -176,6 +209,7 @@ def variants_of(
     if twin is None:
         return {"none": trained}
     backbone, bottlenecks = twin
+    plan = dataclasses.replace(plan, resume="")  # a snapshot is of the other one
     head = train(bottlenecks, split.labels, plan, lambda _: None, lambda _step, _head: None)
     return {"none": trained, "int8": Trained(head, backbone, bottlenecks)}
 
@@ -210,7 +244,20 @@ def test_stage(plan: Plan, split: Split, bottlenecks: Bottlenecks, head: Head, s
     screen.result(f"Final test accuracy = {right / len(rows) * 100:.1f}% (N={len(rows)})")
     if plan.print_misclassified_test_images:
         _print_misclassified(split, rows, guesses, screen)
-    return Outcome(right / len(rows), len(rows), wilson_interval(right, len(rows)), guesses, rows, scores)
+    of_views = accuracy_of_views(plan, bottlenecks, head, rows)
+    if of_views is not None:
+        screen.result(f"by the mean of {plan.test_time_views} distorted views of each photo = {of_views * 100:.1f}%")
+    interval = wilson_interval(right, len(rows))
+    return Outcome(right / len(rows), len(rows), interval, guesses, rows, scores, accuracy_of_views=of_views)
+
+
+def accuracy_of_views(plan: Plan, bottlenecks: Bottlenecks, head: Head, rows: npt.NDArray[np.int64]) -> float | None:
+    """Accuracy of the mean score over --test_time_views; None where there are none."""
+    if not plan.test_time_views:
+        return None
+    views = bottlenecks.features[1 : plan.test_time_views + 1, rows]
+    scores = np.mean([softmax(head.logits(view)) for view in views], axis=0)
+    return float((scores.argmax(axis=1) == bottlenecks.label_ids[rows]).mean())
 
 
 def _print_misclassified(

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from retrain import head
-from retrain.head import MOST_JUDGES, Sampler, Standardiser, _Training, train
+from retrain.head import Sampler, Standardiser, _Training, train
 from retrain.metrics import cross_entropy, losses, softmax
 from retrain.nouns import TESTING, TRAINING, VALIDATION, Bottlenecks
 from retrain.plan import Plan
+from retrain.sampler import MOST_JUDGES
 
 
 def bottlenecks(classes=3, a_list=(30, 10, 5), width=8, views=1, seed=0, apart=3.0):

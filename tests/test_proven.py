@@ -60,4 +60,4 @@ def test_a_changed_bit_is_run_by_tensorflow(proof, tmp_path):
     data = bytearray(proof.backbone.graph.read_bytes())
     data[len(data) // 2] ^= 1
     proof.backbone.graph.write_bytes(bytes(data))
-    assert evaluate._graph_proof(proof.backbone, proof.card) is None
+    assert evaluate._graph_proof(proof) is None

@@ -39,6 +39,8 @@ _NOT_OFFERED = (
     "intermediate_output_graphs_dir",
     "intermediate_store_frequency",
     "checkpoint_path",
+    "snapshot_steps",
+    "resume",
     "final_tensor_name",
     "print_misclassified_test_images",
     "report",

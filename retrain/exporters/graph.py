@@ -6,28 +6,39 @@ called it, and the scores are `--final_tensor_name`; so the original label_image
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from label_image.card import CARD_KEY, Card, to_json
 from retrain.graph_def import constant, operation, read_graph, values_of
 from retrain.nouns import Backbone, Head
 
 _LAYER = "final_training_ops"
-_WEIGHTS = f"{_LAYER}/weights/final_weights"
-_BIASES = f"{_LAYER}/biases/final_biases"
-_PRODUCT = f"{_LAYER}/Wx_plus_b/MatMul"
-_SUM = f"{_LAYER}/Wx_plus_b/add"
+_OPERATIONS = {"relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh"}
+
+
+@dataclass(frozen=True)
+class _Node:
+    """One node of the head: an operation on nodes before it, or a constant."""
+
+    name: str
+    op: str
+    inputs: tuple[str, ...] = ()
+    values: npt.NDArray[np.float32] | None = None
 
 
 def write(path: Path, head: Head, backbone: Backbone, card: Card) -> None:
     """Writes the classifier: float32 [n, height, width, 3], scaled -> float32 [n, classes]."""
     graph = read_graph(backbone.graph)
-    weights = constant(graph, _WEIGHTS, head.weights)
-    biases = constant(graph, _BIASES, head.biases)
-    product = operation(graph, "MatMul", _PRODUCT, [backbone.features_layer, weights])
-    total = operation(graph, "BiasAdd", _SUM, [product, biases])
-    operation(graph, "Softmax", card.output_layer, [total])
+    for node in _nodes(head, backbone, card):
+        if node.values is None:
+            operation(graph, node.op, node.name, node.inputs)
+        else:
+            constant(graph, node.name, node.values)
     constant(graph, CARD_KEY, to_json(card).encode())
     path.write_bytes(graph.SerializeToString(deterministic=True))
 
@@ -35,26 +46,49 @@ def write(path: Path, head: Head, backbone: Backbone, card: Card) -> None:
 def same_but_for_head(path: Path, head: Head, backbone: Backbone, card: Card) -> bool:
     """Whether a written graph is, bit by bit, the backbone's graph with this head on it.
 
-    Where TensorFlow has run this backbone with a head once, and found it right, this shows that nothing else changed.
+    Where TensorFlow has run this backbone with such a head once, and found it right, this shows that nothing else changed.
     """
     written, base = read_graph(path), read_graph(backbone.graph)
-    ours = {_WEIGHTS, _BIASES, _PRODUCT, _SUM, card.output_layer, CARD_KEY}
-    nodes = {node.name: node for node in written.node}
+    wanted = _nodes(head, backbone, card)
+    ours = {CARD_KEY, *(node.name for node in wanted)}
+    found = {node.name: node for node in written.node}
     rest = [node for node in written.node if node.name not in ours]
     return (
-        ours <= nodes.keys()
-        and len(nodes) == len(written.node)
+        ours <= found.keys()
+        and len(found) == len(written.node)
         and rest == list(base.node)
-        and values_of(nodes[_WEIGHTS]).tobytes() == head.weights.tobytes()
-        and values_of(nodes[_BIASES]).tobytes() == head.biases.tobytes()
-        and _wired(nodes, backbone, card)
+        and all(_is(found[node.name], node) for node in wanted)
     )
 
 
-def _wired(nodes: dict[str, Any], backbone: Backbone, card: Card) -> bool:
-    wanted = {
-        _PRODUCT: ("MatMul", [backbone.features_layer, _WEIGHTS]),
-        _SUM: ("BiasAdd", [_PRODUCT, _BIASES]),
-        card.output_layer: ("Softmax", [_SUM]),
-    }
-    return all((nodes[name].op, list(nodes[name].input)) == (op, inputs) for name, (op, inputs) in wanted.items())
+def _nodes(head: Head, backbone: Backbone, card: Card) -> list[_Node]:
+    """The head, node by node; the original's names for its one layer."""
+    nodes: list[_Node] = []
+    flow = backbone.features_layer
+    for number, layer in enumerate(head.hidden, 1):
+        name = f"{_LAYER}/hidden_{number}"
+        nodes += _dense(name, (f"{name}/weights", f"{name}/biases"), flow, (layer.weights, layer.biases))
+        flow = f"{name}/{layer.activation}"
+        nodes.append(_Node(flow, _OPERATIONS[layer.activation], (nodes[-1].name,)))
+    names = (f"{_LAYER}/weights/final_weights", f"{_LAYER}/biases/final_biases")
+    nodes += _dense(_LAYER, names, flow, (head.weights, head.biases))
+    return [*nodes, _Node(card.output_layer, "Softmax", (nodes[-1].name,))]
+
+
+def _dense(
+    name: str, constants: tuple[str, str], flow: str, values: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
+) -> list[_Node]:
+    product, total = f"{name}/Wx_plus_b/MatMul", f"{name}/Wx_plus_b/add"
+    return [
+        _Node(constants[0], "Const", values=values[0]),
+        _Node(constants[1], "Const", values=values[1]),
+        _Node(product, "MatMul", (flow, constants[0])),
+        _Node(total, "BiasAdd", (product, constants[1])),
+    ]
+
+
+def _is(node: Any, wanted: _Node) -> bool:
+    """Whether a node of a graph is the one wanted, to the bit."""
+    if wanted.values is not None:
+        return node.op == "Const" and values_of(node).tobytes() == wanted.values.tobytes()
+    return (node.op, tuple(node.input)) == (wanted.op, wanted.inputs)

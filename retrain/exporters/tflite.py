@@ -1,4 +1,4 @@
-"""A head and a headless `.tflite` in, a `.tflite` that labels out: the layer is appended by LiteRT's schema classes, no TensorFlow.
+"""A head and a headless `.tflite` in, a `.tflite` that labels out: the layers are appended by LiteRT's schema classes, no TensorFlow.
 
 It carries our card, and the standard metadata (`metadata`) with the labels behind the model, for MediaPipe Tasks and Android.
 """
@@ -8,11 +8,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from label_image.card import CARD_KEY, Card, to_json
 from retrain.exporters.metadata import METADATA_KEY, metadata, with_labels
 from retrain.nouns import Backbone, Head
 from retrain.tflite_model import TfliteModel
+
+_OPERATORS = {"relu": "RELU", "sigmoid": "LOGISTIC", "tanh": "TANH"}  # without options
 
 
 def write(path: Path, head: Head, backbone: Backbone, card: Card) -> None:
@@ -20,24 +23,40 @@ def write(path: Path, head: Head, backbone: Backbone, card: Card) -> None:
 
     Args:
       path: where.
-      head: the trained layer.
+      head: the trained layer, and hidden layers below it.
       backbone: one that LiteRT can run.
       card: goes inside.
     """
     assert backbone.tflite is not None, "stages asks for a .tflite only where there is a headless one"  # noqa: S101
     model = TfliteModel(backbone.tflite)
-    classes = len(head.labels)
     (features,) = model.graph.outputs
-    inputs = [
-        int(features),
-        model.tensor("final_weights", [classes, backbone.width], np.ascontiguousarray(head.weights.T)),
-        model.tensor("final_biases", [classes], head.biases),
-    ]
-    logits = model.tensor("logits", [1, classes], batch=True)
-    scores = model.tensor(card.output_layer, [1, classes], batch=True)
-    model.operator("FULLY_CONNECTED", inputs, logits, model.options("FullyConnectedOptions"))
+    flow = int(features)
+    for number, layer in enumerate(head.hidden, 1):
+        total = _dense(model, flow, (layer.weights, layer.biases), (f"hidden_{number}", f"hidden_{number}/sum"))
+        flow = model.tensor(f"hidden_{number}/{layer.activation}", [1, len(layer.biases)], batch=True)
+        model.operator(_OPERATORS[layer.activation], [total], flow)
+    logits = _dense(model, flow, (head.weights, head.biases), ("final", "logits"))
+    scores = model.tensor(card.output_layer, [1, len(head.labels)], batch=True)
     model.operator("SOFTMAX", [logits], scores, model.options("SoftmaxOptions", beta=1.0))
     model.outputs([scores])
     model.metadata(CARD_KEY, to_json(card).encode())
     model.metadata(METADATA_KEY, metadata(card))
     path.write_bytes(with_labels(model.to_bytes(), card))
+
+
+def _dense(
+    model: TfliteModel,
+    flow: int,
+    layer: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]],
+    names: tuple[str, str],
+) -> int:
+    """Appends flow @ weights + biases; gives the index of what comes out."""
+    (weights, biases), (name, out) = layer, names
+    inputs = [
+        flow,
+        model.tensor(f"{name}_weights", [len(biases), len(weights)], np.ascontiguousarray(weights.T)),
+        model.tensor(f"{name}_biases", [len(biases)], biases),
+    ]
+    total = model.tensor(out, [1, len(biases)], batch=True)
+    model.operator("FULLY_CONNECTED", inputs, total, model.options("FullyConnectedOptions"))
+    return total

@@ -1,0 +1,172 @@
+"""The exact head beside gradient descent, on the same features; and on the original's Inception-v3 bottlenecks.
+
+    python benchmarks/head_options.py rows PHOTOS [PHOTOS ...] --models MODELS [--splits 5]
+    python benchmarks/head_options.py inception TEXT_BOTTLENECKS PHOTOS
+    python benchmarks/head_options.py seconds PHOTOS --models MODELS
+
+`rows`: mean test accuracy over values of --split_seed and --seed, default flags against --optimizer=lbfgs, four networks.
+`inception`: the text bottlenecks (a folder, or an archive with one in it) are imported by `python -m retrain.cache import`;
+10-fold accuracy of --optimizer=lbfgs. `seconds`: training alone, both, 3,670 photos of 1,280 features (PHOTOS' own, repeated
+with noise where there are fewer). MODELS is copied, not written to; with --bottleneck_dir features are kept. Prints Markdown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import shutil
+import statistics
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from retrain.augment import View  # noqa: E402 - the path comes first
+from retrain.backbones.prepare import prepare  # noqa: E402
+from retrain.bottlenecks import extract  # noqa: E402
+from retrain.head import train  # noqa: E402
+from retrain.metrics import wilson_interval  # noqa: E402
+from retrain.nouns import TESTING, TRAINING, Bottlenecks, Head, Scan  # noqa: E402
+from retrain.plan import Plan  # noqa: E402
+from retrain.runtimes import choose  # noqa: E402
+from retrain.scan import scan_photos  # noqa: E402
+from retrain.split import split_photos  # noqa: E402
+from retrain.store import Store  # noqa: E402
+from retrain.text_bottlenecks import imported_key  # noqa: E402
+
+ARCHITECTURES = ("efficientnet_lite0", "mobilenet_0.25_128", "mobilenet_0.25_224", "mobilenet_1.0_224")
+FOLDS = 10
+
+
+def silent(*_: object) -> None:
+    """Says nothing."""
+
+
+def features_of(plan: Plan) -> tuple[Scan, np.ndarray]:
+    """The photos, and float32 [photos, width]."""
+    store = Store(Path(plan.bottleneck_dir))
+    scan = scan_photos(plan, store, silent)
+    backbone = prepare(plan, silent)
+    runtime = choose(backbone, "cpu")
+    features = extract(scan.photos, backbone, lambda: runtime, store, View(), silent).features
+    store.close()
+    return scan, features
+
+
+def accuracy(head: Head, features: np.ndarray, label_ids: np.ndarray) -> float:
+    """In percent."""
+    return 100 * float((head.logits(features).argmax(axis=1) == label_ids).mean())
+
+
+def rows(options: argparse.Namespace, scratch: str) -> None:
+    print("| photos | architecture | sgd | lbfgs | lbfgs - sgd | each split |\n|---|---|---|---|---|---|")
+    for photos in options.photos:
+        for name in ARCHITECTURES:
+            kept = options.bottleneck_dir or f"{scratch}/bottlenecks"
+            plan = Plan(str(photos), name, model_dir=f"{scratch}/models", bottleneck_dir=kept)
+            scan, features = features_of(plan)
+            pairs = []
+            for seed in range(options.splits):
+                seeded = dataclasses.replace(plan, split_seed=seed, seed=seed)
+                split = split_photos(scan, seeded)
+                data = Bottlenecks(features[None], split.label_ids, split.lists)
+                test = data.rows(TESTING)
+                pairs.append(
+                    [
+                        accuracy(
+                            train(data, split.labels, dataclasses.replace(seeded, optimizer=optimizer), silent, silent),
+                            features[test],
+                            split.label_ids[test],
+                        )
+                        for optimizer in ("sgd", "lbfgs")
+                    ]
+                )
+            sgd, exact = (statistics.mean(column) for column in zip(*pairs, strict=True))
+            each = ", ".join(f"{after - before:+.1f}" for before, after in pairs)
+            print(f"| {photos.name} | {name} | {sgd:.1f} | {exact:.1f} | {exact - sgd:+.1f} | {each} |", flush=True)
+
+
+def inception(options: argparse.Namespace, scratch: str) -> None:
+    source, photos = options.photos
+    if source.is_file():
+        with tarfile.open(source) as archive:
+            archive.extractall(f"{scratch}/text", filter="data")
+        source = next(path.parent.parent for path in Path(scratch, "text").rglob("*.txt") if path.parent.name != "text")
+    kept = f"{scratch}/bottlenecks"
+    command = [
+        sys.executable,
+        "-m",
+        "retrain.cache",
+        "import",
+        str(source.resolve()),
+        f"--image_dir={photos.resolve()}",
+    ]
+    done = subprocess.run([*command, f"--bottleneck_dir={kept}"], cwd=ROOT, capture_output=True, text=True, check=False)
+    print(done.stdout + done.stderr)
+    plan = Plan(str(photos), bottleneck_dir=kept, optimizer="lbfgs")
+    store = Store(Path(kept))
+    scan = scan_photos(plan, store, silent)
+    features, there = store.read(imported_key("inception_v3"), [photo.sha256 for photo in scan.photos], 2048)
+    store.close()
+    label_ids = np.array([scan.labels.index(photo.label) for photo in scan.photos])[there]
+    features = features[there]
+    fold_of = np.random.default_rng(0).permutation(len(features)) % FOLDS
+    right = 0
+    for fold in range(FOLDS):
+        lists = np.where(fold_of == fold, TESTING, TRAINING).astype(np.int8)
+        head = train(Bottlenecks(features[None], label_ids, lists), scan.labels, plan, silent, silent)
+        test = fold_of == fold
+        right += int((head.logits(features[test]).argmax(axis=1) == label_ids[test]).sum())
+    low, high = wilson_interval(right, len(features))
+    print(f"{FOLDS}-fold, {len(features)} photos: {right / len(features):.1%} ({low:.1%} to {high:.1%})")
+
+
+def seconds(options: argparse.Namespace, scratch: str) -> None:
+    count = 3670
+    kept = options.bottleneck_dir or f"{scratch}/bottlenecks"
+    plan = Plan(str(options.photos[0]), model_dir=f"{scratch}/models", bottleneck_dir=kept)
+    scan, features = features_of(plan)
+    label_ids = np.array([scan.labels.index(photo.label) for photo in scan.photos])
+    many = np.resize(np.arange(len(features)), count)
+    noise = np.random.default_rng(0).normal(size=(count, features.shape[1])) * features.std(axis=0)
+    features = (features[many] + noise * (np.arange(count) >= len(features))[:, None]).astype(np.float32)
+    label_ids = label_ids[many]
+    data = Bottlenecks(features[None], label_ids, np.zeros(count, np.int8))
+    print(f"| {count} x {features.shape[1]} | seconds | processor seconds |\n|---|---|---|")
+    for name, asked in (
+        ("sgd, 4,000 steps", plan),
+        ("lbfgs, --weight_decay 0.01", dataclasses.replace(plan, optimizer="lbfgs", weight_decay="0.01")),
+        ("lbfgs, --weight_decay auto", dataclasses.replace(plan, optimizer="lbfgs")),
+    ):
+        times = []
+        for _ in range(5):
+            start = time.perf_counter(), time.process_time()
+            train(data, scan.labels, asked, silent, silent)
+            times.append((time.perf_counter() - start[0], time.process_time() - start[1]))
+        columns = (f"{min(column):.2f} to {max(column):.2f}" for column in zip(*times, strict=True))
+        print(f"| {name} | {' | '.join(columns)} |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=("rows", "inception", "seconds"))
+    parser.add_argument("photos", type=Path, nargs="+")
+    parser.add_argument("--models", type=Path)
+    parser.add_argument("--bottleneck_dir", default="")
+    parser.add_argument("--splits", type=int, default=5)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        if options.models:
+            shutil.copytree(options.models, Path(scratch, "models"), copy_function=shutil.copyfile)
+        {"rows": rows, "inception": inception, "seconds": seconds}[options.what](options, scratch)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""The command `python -m retrain.cache import DIR`: the original's text bottlenecks in, our store and what became of them out."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from label_image.errors import UserError
+from label_image.flags import check, flag, parse
+from retrain.cli import exit_status
+from retrain.store import Store
+from retrain.text_bottlenecks import imported_key, read_folder, rows_of
+
+PROGRAM = "python -m retrain.cache import"
+_NAMED = 10  # files that are named before the rest is counted
+
+
+@dataclass(frozen=True)
+class Import:
+    """Takes the original's text bottlenecks over: `python -m retrain.cache import DIR --image_dir flowers`.
+
+    DIR is what the original was given as --bottleneck_dir. The numbers are kept under the photos' contents, apart from those
+    that this tool computes: the original read and scaled pixels by other code.
+    """
+
+    image_dir: str = flag("", "The photos they are of, one sub-folder a class.")
+    bottleneck_dir: str = flag("tf_files/bottlenecks", "Where features are kept, as of python -m retrain.")
+
+    def __post_init__(self) -> None:
+        """Refuses what can not be meant.
+
+        Raises:
+          UserError: naming the flag.
+        """
+        check(self)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command; returns the exit status."""
+
+    def work() -> None:
+        asked, words = parse(Import, argv, PROGRAM)
+        if len(words) != 2 or words[0] != "import":
+            raise UserError(f"found {' '.join(words) or 'no word'!r}; write: {PROGRAM} DIR --image_dir=PHOTOS")
+        for line in imported(Path(words[1]), asked):
+            print(line)
+
+    return exit_status("retrain.cache", work, lambda _: "stopped; run the same command again")
+
+
+def imported(folder: Path, asked: Import) -> list[str]:
+    """Reads the folder into the store; returns lines for the user.
+
+    Raises:
+      UserError: nothing there can be taken over.
+      RunError: the store can not be written.
+    """
+    for name, path in (("DIR", folder), ("--image_dir", Path(asked.image_dir))):
+        if not str(path).strip(".") or not path.is_dir():
+            raise UserError(f"cannot import: {name}={path} is no folder; write: {PROGRAM} DIR --image_dir=PHOTOS")
+    found, skipped = read_folder(folder, Path(asked.image_dir))
+    lines = [f"left out {one.path}: {one.reason} ({one.detail})" for one in skipped[:_NAMED]]
+    if skipped:
+        counts = ", ".join(f"{count} x {why}" for why, count in Counter(one.reason for one in skipped).most_common())
+        lines.append(f"{len(skipped)} files left out of {len(skipped) + len(found)}: {counts}")
+    if not found:
+        why = f"; {lines[0]}" if lines else ""
+        raise UserError(
+            f"cannot import {folder}: found no CLASS/PHOTO.jpg.txt or CLASS/PHOTO.jpg_NETWORK.txt whose photo is in {asked.image_dir}{why}"
+        )
+    store = Store(Path(asked.bottleneck_dir))
+    try:
+        for network, rows in rows_of(found).items():
+            store.write(imported_key(network), rows)
+            lines.append(f"imported {len(rows)} of {network}, {len(rows[0][1])} numbers a photo, into {store.path}")
+        lines += store.notes
+    finally:
+        store.close()
+    return lines
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

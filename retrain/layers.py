@@ -1,0 +1,127 @@
+"""Features in, logits out, and the gradients of their loss: dense layers in NumPy, the last one a softmax layer.
+
+Weights are [out, in] and activations [out, photos] here: NumPy's sums over the first axis are the fast ones. Without hidden
+layers it is the original's one layer, and weights begin at zero; with them they begin at random, else all units were the same.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from retrain.nouns import ACTIVATIONS
+
+Array = npt.NDArray[np.float32]
+
+
+class Network:
+    """Dense layers.
+
+    Args:
+      sizes: features, hidden units of each layer, classes.
+      activation: of the hidden layers, "relu", "sigmoid" or "tanh".
+      smoothing: label smoothing: what share of a photo's label all classes have in common, 0..1.
+      dropout: share of the hidden units that is left out of a step, 0..1; the others count for them.
+      rng: what is random about dropout.
+      first_weights: seeds the weights' random start.
+
+    Attributes:
+      parameters: float32, weights [out, in] and biases [out, 1] of each layer in turn; changed in place.
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        activation: str = "relu",
+        smoothing: float = 0.0,
+        dropout: float = 0.0,
+        rng: np.random.Generator | None = None,
+        first_weights: np.random.Generator | None = None,
+    ) -> None:
+        self._activation, self._smoothing, self._dropout = activation, smoothing, dropout
+        self._rng = rng or np.random.default_rng(0)
+        start = first_weights or np.random.default_rng(0)
+        self.parameters: list[Array] = []
+        for place, (inputs, outputs) in enumerate(itertools.pairwise(sizes)):
+            if len(sizes) == 2:
+                weights = np.zeros((outputs, inputs), np.float32)
+            else:
+                # Of a variance that keeps activations of one size: He et al. 2015 for relu, else Glorot and Bengio 2010.
+                rectified = activation == "relu" and place < len(sizes) - 2
+                spread = math.sqrt(2 / inputs) if rectified else math.sqrt(2 / (inputs + outputs))
+                weights = (spread * start.standard_normal((outputs, inputs))).astype(np.float32)
+            self.parameters += [weights, np.zeros((outputs, 1), np.float32)]
+
+    def logits(self, features: Array) -> Array:
+        """float32 [n, width] -> float32 [classes, n]."""
+        flow = features.T
+        for place in range(0, len(self.parameters) - 2, 2):
+            flow = ACTIVATIONS[self._activation](self.parameters[place] @ flow + self.parameters[place + 1])
+        logits: Array = self.parameters[-2] @ flow
+        logits += self.parameters[-1]
+        return logits
+
+    def gradients(
+        self, features: Array, label_ids: npt.NDArray[np.int64], factor: np.float32, shares: Array | None = None
+    ) -> list[Array]:
+        """The gradients of `factor` times the mean cross-entropy.
+
+        Args:
+          features: float32 [n, width].
+          label_ids: int64 [n].
+          factor: see above.
+          shares: float32 [n], what each photo's loss counts; None is 1 for each.
+
+        Returns:
+          an array for each parameter, of its shape.
+        """
+        flows, masks = self._forward(features) if len(self.parameters) > 2 else ([features.T], [])
+        error: Array = self.parameters[-2] @ flows[-1]
+        error += self.parameters[-1]
+        error -= error.max(axis=0)
+        np.exp(error, out=error)
+        error /= error.sum(axis=0)  # softmax
+        if self._smoothing:
+            error -= np.float32(self._smoothing / len(error))
+        error[label_ids, np.arange(len(label_ids))] -= np.float32(1 - self._smoothing)
+        if shares is not None:
+            error *= shares
+        error *= factor / np.float32(len(label_ids))
+        gradients = [error @ flows[-1].T, error.sum(axis=1, keepdims=True)]
+        for place in range(len(masks), 0, -1):
+            error = self.parameters[2 * place].T @ error
+            error *= self._slope(flows[place], masks[place - 1])
+            gradients[:0] = (error @ flows[place - 1].T, error.sum(axis=1, keepdims=True))
+        return gradients
+
+    def _forward(self, features: Array) -> tuple[list[Array], list[Array | None]]:
+        """What goes into each layer, and of each hidden one what dropout multiplied it by."""
+        flows: list[Array] = [features.T]
+        masks: list[Array | None] = []
+        for place in range(0, len(self.parameters) - 2, 2):
+            flow = ACTIVATIONS[self._activation](self.parameters[place] @ flows[-1] + self.parameters[place + 1])
+            mask: Array | None = None
+            if self._dropout:
+                kept = self._rng.random(flow.shape, np.float32) >= np.float32(self._dropout)
+                mask = kept.astype(np.float32) / np.float32(1 - self._dropout)
+                flow = flow * mask
+            flows.append(flow)
+            masks.append(mask)
+        return flows, masks
+
+    def _slope(self, flow: Array, mask: Array | None) -> Array:
+        """The activation's slope where it gave `flow`, dropout's factor included."""
+        plain = (
+            flow if mask is None else flow * np.float32(1 - self._dropout)
+        )  # 0 where it was left out, as its mask is
+        if self._activation == "relu":
+            slope: Array = (plain > 0).astype(np.float32)
+        elif self._activation == "sigmoid":
+            slope = plain * (1 - plain)
+        else:
+            slope = 1 - plain * plain
+        return slope if mask is None else slope * mask

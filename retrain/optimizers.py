@@ -1,0 +1,99 @@
+"""Gradients in, weights changed in place: gradient descent, with momentum, and Adam.
+
+What an optimizer remembers from step to step are its `slots`; with them a snapshot is whole. Momentum is Caffe's and
+Keras's (v = m v + rate g; w = w - v), Adam is Keras's (Kingma and Ba, 2015, the efficient form of section 2).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from retrain.plan import Plan
+
+Arrays = Sequence[npt.NDArray[np.float32]]
+_BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-7  # Keras's
+
+
+class Optimizer(Protocol):
+    """One way to walk down.
+
+    Attributes:
+      slots: what it remembers, of the parameters' shapes; changed in place.
+    """
+
+    slots: list[npt.NDArray[np.float32]]
+
+    def factor(self, rate: float) -> np.float32:
+        """What gradients are multiplied by before `update`: done on a few errors, it costs less than on all weights."""
+
+    def update(self, parameters: Arrays, gradients: Arrays, rate: float, step: int) -> None:
+        """Changes the parameters in place; gradients are multiplied by `factor` already, steps count from 0."""
+
+
+class Sgd:
+    """Gradient descent, the original's."""
+
+    def __init__(self) -> None:
+        self.slots: list[npt.NDArray[np.float32]] = []
+
+    def factor(self, rate: float) -> np.float32:
+        """The rate."""
+        return np.float32(rate)
+
+    def update(self, parameters: Arrays, gradients: Arrays, rate: float, step: int) -> None:  # noqa: ARG002
+        """One step down the gradient."""
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            np.subtract(parameter, gradient, out=parameter)
+
+
+class Momentum:
+    """Gradient descent that keeps a share of its last step."""
+
+    def __init__(self, parameters: Arrays, momentum: float) -> None:
+        self.slots = [np.zeros_like(parameter) for parameter in parameters]
+        self._momentum = np.float32(momentum)
+
+    def factor(self, rate: float) -> np.float32:
+        """The rate."""
+        return np.float32(rate)
+
+    def update(self, parameters: Arrays, gradients: Arrays, rate: float, step: int) -> None:  # noqa: ARG002
+        """One step, and what is kept of the last ones."""
+        for parameter, gradient, velocity in zip(parameters, gradients, self.slots, strict=True):
+            np.multiply(velocity, self._momentum, out=velocity)
+            np.add(velocity, gradient, out=velocity)
+            np.subtract(parameter, velocity, out=parameter)
+
+
+class Adam:
+    """Steps of about the size of the rate, for each weight by its own gradients' mean and size."""
+
+    def __init__(self, parameters: Arrays) -> None:
+        self.slots = [np.zeros_like(parameter) for parameter in (*parameters, *parameters)]  # means, then squares
+
+    def factor(self, rate: float) -> np.float32:  # noqa: ARG002
+        """1: it needs the gradients as they are."""
+        return np.float32(1)
+
+    def update(self, parameters: Arrays, gradients: Arrays, rate: float, step: int) -> None:
+        """One step; the means' start at zero is made good for."""
+        alpha = np.float32(rate * math.sqrt(1 - _BETA_2 ** (step + 1)) / (1 - _BETA_1 ** (step + 1)))
+        half = len(self.slots) // 2
+        for parameter, gradient, mean, square in zip(
+            parameters, gradients, self.slots[:half], self.slots[half:], strict=True
+        ):
+            np.add(mean, (gradient - mean) * np.float32(1 - _BETA_1), out=mean)
+            np.add(square, (gradient * gradient - square) * np.float32(1 - _BETA_2), out=square)
+            np.subtract(parameter, alpha * mean / (np.sqrt(square) + np.float32(_EPSILON)), out=parameter)
+
+
+def optimizer_of(plan: Plan, parameters: Arrays) -> Optimizer:
+    """What a plan asks for; "lbfgs" has no steps and is in `lbfgs`."""
+    if plan.optimizer == "momentum":
+        return Momentum(parameters, 0.9 if plan.momentum is None else plan.momentum)
+    return Adam(parameters) if plan.optimizer == "adam" else Sgd()

@@ -1,0 +1,91 @@
+"""Dense layers: gradients against differences in float64, dropout, smoothing, their random start."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from retrain.layers import Network
+
+
+def network(activation="tanh", sizes=(6, 5, 4, 3), **settings):
+    made = Network(sizes, activation, first_weights=np.random.default_rng(3), **settings)
+    made.parameters = [parameter.astype(np.float64) for parameter in made.parameters]
+    rng = np.random.default_rng(4)
+    made.parameters = [
+        p + rng.normal(0, 0.3, p.shape) for p in made.parameters
+    ]  # biases too: none is at a place of symmetry
+    return made
+
+
+def batch(n=7, width=6, classes=3):
+    rng = np.random.default_rng(5)
+    return rng.normal(size=(n, width)), rng.integers(classes, size=n)
+
+
+def loss_of(made, features, label_ids, smoothing=0.0, shares=None):
+    """Mean cross-entropy, written anew."""
+    logits = made.logits(features).T
+    logs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    wanted = np.full(logits.shape, smoothing / logits.shape[1])
+    wanted[np.arange(len(label_ids)), label_ids] += 1 - smoothing
+    each = -(wanted * logs).sum(axis=1)
+    return float((each * (1 if shares is None else shares)).mean())
+
+
+@pytest.mark.parametrize("sizes", [(6, 3), (6, 5, 3), (6, 5, 4, 3)])
+@pytest.mark.parametrize("activation", ["relu", "sigmoid", "tanh"])
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_gradients_are_those_of_the_loss(activation, sizes, smoothing):
+    made, (features, label_ids) = network(activation, sizes, smoothing=smoothing), batch()
+    shares = np.linspace(0.5, 1.5, len(label_ids))
+    gradients = made.gradients(features, label_ids, np.float64(2), shares)
+    for parameter, gradient in zip(made.parameters, gradients, strict=True):
+        assert gradient.shape == parameter.shape
+        for place in np.ndindex(parameter.shape):
+            before, around = parameter[place], []
+            for change in (1e-6, -1e-6):
+                parameter[place] = before + change
+                around.append(loss_of(made, features, label_ids, smoothing, shares))
+            parameter[place] = before
+            # relu has corners; none of these 7 photos is within 1e-6 of one
+            assert gradient[place] == pytest.approx(2 * (around[0] - around[1]) / 2e-6, abs=1e-6)
+
+
+def test_dropouts_gradient_is_that_of_the_network_without_the_units_left_out():
+    made, (features, label_ids) = network("sigmoid", (6, 40, 3), dropout=0.5), batch()
+    made._rng = np.random.default_rng(11)
+    gradients = made.gradients(features, label_ids, np.float64(1))
+    kept = np.random.default_rng(11).random((40, 7), np.float32) >= 0.5  # the same draws
+    assert 0.3 < kept.mean() < 0.7
+    first, first_biases, last, last_biases = made.parameters
+
+    def loss():
+        flow = 1 / (1 + np.exp(-(first @ features.T + first_biases))) * kept / 0.5
+        logits = (last @ flow + last_biases).T
+        return -(logits - np.log(np.exp(logits).sum(axis=1, keepdims=True)))[np.arange(7), label_ids].mean()
+
+    for parameter, gradient in ((first, gradients[0]), (last, gradients[2])):
+        for place in [(0, 0), (1, 3), (2, 5)]:
+            before, around = parameter[place], []
+            for change in (1e-6, -1e-6):
+                parameter[place] = before + change
+                around.append(loss())
+            parameter[place] = before
+            assert gradient[place] == pytest.approx((around[0] - around[1]) / 2e-6, abs=1e-6)
+
+
+def test_nothing_is_left_out_when_the_network_answers():
+    features, _ = batch()
+    assert (network(dropout=0.9).logits(features) == network().logits(features)).all()
+
+
+def test_one_layer_begins_at_zero_and_more_at_random_of_a_size_that_lasts():
+    assert all((parameter == 0).all() for parameter in Network((50, 4)).parameters)
+    features = np.random.default_rng(9).normal(size=(200, 500)).astype(np.float32)
+    for activation in ("relu", "tanh"):
+        made = Network((500, 400, 300, 4), activation)
+        flow = made._forward(features)[0]
+        assert [0.3 < layer.std() < 1.5 for layer in flow] == [True, True, True]
+        assert all((biases == 0).all() for biases in made.parameters[1::2])
+    assert made.parameters[0].dtype == np.float32

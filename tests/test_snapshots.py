@@ -1,0 +1,144 @@
+"""Snapshots: training goes on to the same bits, and what does not fit is refused in one line."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+import numpy as np
+import pytest
+
+from label_image.errors import RunError, UserError
+from retrain.snapshots import read_snapshot, snapshot_path, write_snapshot
+from tests.conftest import STAND_IN
+from tests.test_head import bottlenecks, plan_of, trained
+
+KINDS = {
+    "default": {},
+    "views and all options": {
+        "optimizer": "adam", "hidden_units": "6,5", "activation": "tanh", "dropout": 0.3, "label_smoothing": 0.1,
+        "weight_decay": "0.001", "lr_policy": "inv", "gamma": 0.01, "power": 0.75,
+    },
+    "momentum": {"optimizer": "momentum", "momentum": 0.8, "lr_policy": "step", "gamma": 0.5, "stepsize": 30},
+    "cosine": {"lr_policy": "cosine"},
+    "whole list": {"train_batch_size": -1, "validation_batch_size": -1},
+}  # fmt: skip
+
+
+def train_with_snapshots(data, plan):
+    """The head, and its snapshots by their number of steps."""
+    taken = {}
+    labels = tuple(f"class {number}" for number in range(data.label_ids.max() + 1))
+    from retrain.head import train
+
+    head = train(data, labels, plan, lambda _: None, lambda *_: None, lambda s: taken.update({s.state["steps"]: s}))
+    return head, taken
+
+
+def bits(head):
+    layers = [(layer.weights.tobytes(), layer.biases.tobytes()) for layer in head.hidden]
+    return head.weights.tobytes(), head.biases.tobytes(), layers, head.curve
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_training_that_went_on_gives_the_same_bits_as_one_without_a_break(kind, tmp_path):
+    data = bottlenecks(apart=0.5, views=3 if "views" in kind else 1)
+    plan = plan_of(how_many_training_steps=200, eval_step_interval=7, train_batch_size=20, snapshot_steps=100)
+    plan = dataclasses.replace(plan, **KINDS[kind])
+    whole, _ = train_with_snapshots(data, plan)
+    short = plan if kind == "cosine" else dataclasses.replace(plan, how_many_training_steps=100)
+    _, taken = train_with_snapshots(data, short)
+    path = tmp_path / "state.npz"
+    write_snapshot(path, taken[100])
+    went_on = trained(data, dataclasses.replace(plan, resume=str(path)))
+    assert bits(went_on) == bits(whole)
+    assert bits(trained(data, short)) != bits(whole) or kind == "cosine"
+
+
+def test_a_snapshot_does_not_change_when_training_goes_on():
+    plan = plan_of(how_many_training_steps=60, snapshot_steps=30, hidden_units="4", optimizer="momentum")
+    _, taken = train_with_snapshots(bottlenecks(), plan)
+    _, alone = train_with_snapshots(bottlenecks(), dataclasses.replace(plan, how_many_training_steps=30))
+    assert list(taken) == [30, 60]
+    for name, array in alone[30].arrays.items():
+        assert array.tobytes() == taken[30].arrays[name].tobytes(), name
+    assert alone[30].state == taken[30].state
+
+
+@pytest.fixture
+def snapshot(tmp_path):
+    _, taken = train_with_snapshots(bottlenecks(), plan_of(how_many_training_steps=20, snapshot_steps=10))
+    path = tmp_path / "state.npz"
+    write_snapshot(path, taken[10])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"learning_rate": 0.5},
+            "it was made with --learning_rate=0.01, and now it is --learning_rate=0.5; give the same",
+        ),
+        (
+            {"optimizer": "momentum", "momentum": 0.5},
+            "it was made with --optimizer=sgd, and now it is --optimizer=momentum",
+        ),
+        ({"weight_decay": "0.1"}, "it was made with no --weight_decay, and now it is --weight_decay=0.1"),
+        ({"hidden_units": "5"}, "it was made with no --hidden_units"),
+        ({"seed": 3}, "--seed=0, and now it is --seed=3"),
+        ({"how_many_training_steps": 10}, "it has 10 steps already, --how_many_training_steps=10; ask for more"),
+    ],
+)
+def test_another_plan_is_refused(snapshot, changes, message):
+    plan = plan_of(**{"how_many_training_steps": 20, "resume": str(snapshot), **changes})
+    with pytest.raises(UserError, match=re.escape(message)):
+        trained(bottlenecks(), plan)
+
+
+@pytest.mark.parametrize("changes", [{"seed": 1}, {"a_list": (29, 10, 5)}, {"width": 7}, {"views": 2}])
+def test_other_photos_are_refused(snapshot, changes):
+    with pytest.raises(UserError, match="trained on other photos, lists or features"):
+        trained(bottlenecks(**changes), plan_of(how_many_training_steps=20, resume=str(snapshot)))
+
+
+def test_what_is_no_snapshot_is_refused_in_one_line(snapshot, tmp_path):
+    whole = snapshot.read_bytes()
+    broken = {"cut.npz": whole[: len(whole) // 2], "text.npz": b"not a zip", "empty.npz": b""}
+    for name, data in broken.items():
+        (tmp_path / name).write_bytes(data)
+    np.savez(tmp_path / "layer.npz", weights=np.zeros(3))
+    np.savez(tmp_path / "pickle.npz", meta=np.array({"format": 1}, dtype=object))
+    for name in (*broken, "layer.npz", "pickle.npz"):
+        with pytest.raises(UserError, match="it is no whole snapshot"):
+            read_snapshot(tmp_path / name)
+    with pytest.raises(UserError, match="there is no such file"):
+        read_snapshot(tmp_path / "nowhere.npz")
+
+
+def test_a_snapshot_that_can_not_be_written_ends_the_run_in_one_line(snapshot, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="cannot write"):
+        write_snapshot(tmp_path / "file" / "state.npz", read_snapshot(snapshot))
+
+
+def test_a_run_that_is_resumed_leaves_the_same_files(retrain, colour_photos, model_dir, tmp_path):
+    words = [
+        f"--image_dir={colour_photos}", f"--architecture={STAND_IN}", f"--model_dir={model_dir}", "--hidden_units=8",
+        "--optimizer=adam", "--dropout=0.2", "--snapshot_steps=100", "--summaries_dir=",
+    ]  # fmt: skip
+    files = ("retrained.tflite", "retrained_graph.pb")
+    assert retrain(*words, "--how_many_training_steps=200").returncode == 0
+    whole = {name: (tmp_path / "tf_files" / name).read_bytes() for name in files}
+    first = retrain(*words, "--how_many_training_steps=100")
+    assert {name: (tmp_path / "tf_files" / name).read_bytes() for name in files} != whole
+    path = snapshot_path(plan_of(), 100)
+    assert f"wrote {path}; --resume={path} goes on from there" in first.stdout + first.stderr
+    done = retrain(*words, "--how_many_training_steps=200", f"--resume={path}")
+    assert done.returncode == 0, done.stderr
+    assert {name: (tmp_path / "tf_files" / name).read_bytes() for name in files} == whole
+    refused = retrain(*words, "--how_many_training_steps=200", f"--resume={path}", "--split_seed=5")
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, refused.stderr.count("\n"))
+    assert refused.stderr.splitlines()[-1].startswith(
+        f"retrain: cannot resume from {path}: it was trained on other photos"
+    )
