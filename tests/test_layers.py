@@ -102,6 +102,6 @@ def test_the_rows_below_the_last_layers_weights_stay_zero(classes):
             made.parameters, made.gradients(features.astype(np.float32), label_ids, np.float32(1)), strict=True
         ):
             assert gradient.shape == parameter.shape
-            parameter -= gradient
+            np.subtract(parameter, gradient, out=parameter)
     assert made.logits(features.astype(np.float32)).shape == (classes, 7)
     assert not made._tall[classes:].any()
