@@ -18,7 +18,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from retrain import head  # noqa: E402 - the path comes first
+from retrain import head, training  # noqa: E402 - the path comes first
 from retrain.augment import View  # noqa: E402
 from retrain.backbones.prepare import prepare  # noqa: E402
 from retrain.bottlenecks import extract  # noqa: E402
@@ -27,12 +27,13 @@ from retrain.plan import Plan  # noqa: E402
 from retrain.runtimes import choose  # noqa: E402
 from retrain.scan import scan_photos  # noqa: E402
 from retrain.split import split_photos  # noqa: E402
+from retrain.standardiser import Standardiser  # noqa: E402
 from retrain.store import Store  # noqa: E402
 
 ARCHITECTURES = ("efficientnet_lite0", "mobilenet_0.25_128", "mobilenet_0.25_224", "mobilenet_1.0_224")
 
 
-class Plain(head.Standardiser):
+class Plain(Standardiser):
     """Deviation 1 for every feature."""
 
     def __init__(self, features: np.ndarray) -> None:
@@ -71,15 +72,14 @@ def main() -> None:
     parser.add_argument("--splits", type=int, default=20)
     options = parser.parse_args()
     print("| photos | architecture | plain | ours |\n|---|---|---|---|")
-    ours = head.Standardiser
     with tempfile.TemporaryDirectory() as scratch:
         shutil.copytree(options.models, Path(scratch, "models"), copy_function=shutil.copyfile)
         for photos in options.photos:
             for name in ARCHITECTURES:
                 plan = Plan(str(photos), name, model_dir=f"{scratch}/models", bottleneck_dir=f"{scratch}/bottlenecks")
                 means = []
-                for kind in (Plain, ours):
-                    head.Standardiser = kind  # type: ignore[misc]
+                for kind in (Plain, Standardiser):
+                    training.Standardiser = kind  # type: ignore[attr-defined]
                     means.append(statistics.mean(accuracies(plan, options.splits)))
                 print(f"| {photos.name} | {name} | {means[0]:.1f} | {means[1]:.1f} |", flush=True)
 

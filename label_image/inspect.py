@@ -116,16 +116,11 @@ def card_of(path: Path, overrides: Overrides) -> Card:
     return _fitted(_overridden(card, overrides), path)
 
 
-def embedded_tflite_card(path: Path) -> str | None:
-    """The JSON of the card inside a `.tflite`; None if there is none."""
-    from label_image.detectors.tflite import embedded_card
-
-    return embedded_card(path)
-
-
 def _tflite_card(path: Path) -> Card | None:
-    text = embedded_tflite_card(path)
-    return cards.from_json(text, str(path)) if text else None
+    from label_image.detectors.tflite_entry import entry
+
+    text = entry(path, CARD_KEY)
+    return cards.from_json(text.decode("utf-8", "replace"), str(path)) if text else None
 
 
 def _graph_card(path: Path) -> Card | None:

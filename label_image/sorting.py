@@ -106,8 +106,10 @@ def folder_names(labels: Sequence[str]) -> dict[str, str]:
     return {label: safe[label] for label in labels}
 
 
-def safe_name(label: str) -> str:
+def safe_name(label: str, longest: int = _LONGEST) -> str:
     """A label as the name of one folder, on every system: no path, no hidden or reserved name, not empty.
+
+    `longest` is in characters; of names that are not ASCII half of it.
 
     >>> safe_name("../etc/passwd"), safe_name("N/A"), safe_name("con"), safe_name("red rose.")
     ('__etc_passwd', 'N_A', '_con', 'red rose')
@@ -115,7 +117,7 @@ def safe_name(label: str) -> str:
     name = _FORBIDDEN.sub("_", label)
     if name.startswith("."):
         name = "_" + name.lstrip(".")  # hidden; and `..`
-    name = name[: _LONGEST if name.isascii() else _LONGEST // 2].strip().rstrip(". ")
+    name = name[: longest if name.isascii() else longest // 2].strip().rstrip(". ")
     return f"_{name}" if not name or _DEVICES.match(name) else name
 
 

@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +22,10 @@ from label_image.classifier import Classifier
 from label_image.errors import RunError
 from label_image.inspect import Overrides
 from retrain.atomic import replacing
+from retrain.digest import file_digest
 from retrain.exporters import device_folder
 from retrain.exporters import graph as graph_exporter
+from retrain.exporters.proven import PROVEN
 from retrain.exporters.table import Order
 from retrain.metrics import softmax, wilson_interval
 from retrain.nouns import Backbone, Export, Head, Photo
@@ -40,6 +43,13 @@ class Measured:
 
     scores: Scores
     ms_image: float  # median, of the network alone
+
+
+class _Known(NamedTuple):
+    """What TensorFlow showed when it ran a graph, and where that was."""
+
+    difference: float  # the largest, of a score
+    where: str
 
 
 @dataclass(frozen=True)
@@ -87,9 +97,9 @@ def export(order: Order, proof: Proof) -> Export:
         size = sum(file.stat().st_size for file in files)
     except OSError as error:
         raise RunError(f"cannot write {path}: {error.strerror or error}") from None
-    if isinstance(proven, float):
-        how = "bit by bit the graph that TensorFlow ran before, with this head"
-        return Export(kind, path, size, proven, how, order.quantize)
+    if isinstance(proven, _Known):
+        how = f"bit by bit the graph that TensorFlow ran {proven.where}, with this head"
+        return Export(kind, path, size, proven.difference, how, order.quantize)
     guesses = proven.scores.argmax(axis=1)
     right = int((guesses == proof.label_ids).sum())
     return Export(
@@ -107,8 +117,8 @@ def export(order: Order, proof: Proof) -> Export:
     )
 
 
-def _prove(order: Order, scratch: Path, proof: Proof) -> Measured | float:
-    """What the export did; or the largest difference TensorFlow once showed, where the graph is known."""
+def _prove(order: Order, scratch: Path, proof: Proof) -> Measured | _Known:
+    """What the export did; or what TensorFlow once showed, where the graph is known."""
     path, kind = order.path, order.exporter.kind
     if kind == "graph":
         known = _graph_proof(proof)
@@ -210,12 +220,12 @@ def _proof_key(proof: Proof) -> str:
     return f"{proof.backbone.digest}/{proof.card.output_layer}{hidden}"
 
 
-def _graph_proof(proof: Proof) -> float | None:
-    """The largest difference TensorFlow showed when it ran this backbone's graph with such a head; None if it has not."""
-    try:
-        return float(json.loads(_proof_file(proof.backbone).read_text("utf-8"))[_proof_key(proof)])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+def _graph_proof(proof: Proof) -> _Known | None:
+    """What TensorFlow showed when it ran this backbone's graph with such a head; None if it has not."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        return _Known(float(json.loads(_proof_file(proof.backbone).read_text("utf-8"))[_proof_key(proof)]), "before")
+    difference = None if proof.head.hidden else PROVEN.get(file_digest(proof.backbone.graph))
+    return None if difference is None else _Known(difference, "in this program's own tests")
 
 
 def _remember_graph_proof(proof: Proof, difference: float) -> None:

@@ -32,7 +32,7 @@ class EventFile:
         """Adds an Event."""
         data = event.SerializeToString()
         length = struct.pack("<Q", len(data))
-        self._file.write(b"".join((length, _guard(length), data, _guard(data))))
+        self._file.write(b"".join((length, _guard_of_length(length), data, guard(data))))
 
     def close(self) -> None:
         """Writes what is still waiting."""
@@ -58,8 +58,13 @@ def crc32c(data: bytes) -> int:
     return state ^ 0xFFFFFFFF
 
 
-def _guard(data: bytes) -> bytes:
-    """A checksum as event files hold it: turned by 15 bits, and a constant added."""
+@functools.lru_cache(64)  # records of one kind are of few lengths
+def _guard_of_length(length: bytes) -> bytes:
+    return guard(length)
+
+
+def guard(data: bytes) -> bytes:
+    """The checksum as records hold it, 4 bytes: turned by 15 bits, and a constant added."""
     crc = crc32c(data)
     return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
 

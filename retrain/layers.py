@@ -17,6 +17,8 @@ from retrain.nouns import ACTIVATIONS
 
 Array = npt.NDArray[np.float32]
 
+_ROWS = 8  # of a matrix that OpenBLAS multiplies at once
+
 
 class Network:
     """Dense layers.
@@ -55,13 +57,18 @@ class Network:
                 spread = math.sqrt(2 / inputs) if rectified else math.sqrt(2 / (inputs + outputs))
                 weights = (spread * start.standard_normal((outputs, inputs))).astype(np.float32)
             self.parameters += [weights, np.zeros((outputs, 1), np.float32)]
+        # The last layer's weights stand at the top of a taller matrix: OpenBLAS multiplies 8 rows in less time than 5.
+        classes = len(self.parameters[-1])
+        self._tall = np.zeros((-(-classes // _ROWS) * _ROWS, sizes[-2]), np.float32)
+        self._tall[:classes] = self.parameters[-2]
+        self.parameters[-2] = self._tall[:classes]
 
     def logits(self, features: Array) -> Array:
         """float32 [n, width] -> float32 [classes, n]."""
         flow = features.T
         for place in range(0, len(self.parameters) - 2, 2):
             flow = ACTIVATIONS[self._activation](self.parameters[place] @ flow + self.parameters[place + 1])
-        logits: Array = self.parameters[-2] @ flow
+        logits: Array = self._products(flow)[: len(self.parameters[-1])]
         logits += self.parameters[-1]
         return logits
 
@@ -79,8 +86,9 @@ class Network:
         Returns:
           an array for each parameter, of its shape.
         """
-        flows, masks = self._forward(features)
-        error: Array = self.parameters[-2] @ flows[-1]
+        flows, masks = self._forward(features) if len(self.parameters) > 2 else ([features.T], [])
+        tall = self._products(flows[-1])
+        error = tall[: len(self.parameters[-1])]  # a view; the rows below stay 0
         error += self.parameters[-1]
         error -= error.max(axis=0)
         np.exp(error, out=error)
@@ -91,14 +99,16 @@ class Network:
         if shares is not None:
             error *= shares
         error *= factor / np.float32(len(label_ids))
-        gradients: list[Array] = []
-        for place in range(len(flows) - 1, -1, -1):
-            gradients.insert(0, error.sum(axis=1, keepdims=True))
-            gradients.insert(0, error @ flows[place].T)
-            if place:
-                error = self.parameters[2 * place].T @ error
-                error *= self._slope(flows[place], masks[place - 1])
+        gradients = [(tall @ flows[-1].T)[: len(error)], error.sum(axis=1, keepdims=True)]
+        for place in range(len(masks), 0, -1):
+            error = self.parameters[2 * place].T @ error
+            error *= self._slope(flows[place], masks[place - 1])
+            gradients[:0] = (error @ flows[place - 1].T, error.sum(axis=1, keepdims=True))
         return gradients
+
+    def _products(self, flow: Array) -> Array:
+        """float32 [in, n] -> float32 [_ROWS or a multiple, n]: the last layer without its biases, then rows of 0."""
+        return np.ascontiguousarray((flow.T @ self._tall.T).T)
 
     def _forward(self, features: Array) -> tuple[list[Array], list[Array | None]]:
         """What goes into each layer, and of each hidden one what dropout multiplied it by."""

@@ -34,7 +34,7 @@ class Photo:
     @property
     def name(self) -> str:
         """The file's name without folders."""
-        return os.path.basename(self.path)  # noqa: PTH119 - asked a million times
+        return self.path[self.path.rfind(os.sep) + 1 :]  # Path's and os.path's ways take longer; a million are asked
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from label_image.errors import PhotoError, UserError
 from label_image.pixels import open_photo
@@ -39,8 +40,7 @@ class _Found:
     nested: int = 0  # files that lie deeper
 
 
-@dataclass(frozen=True)
-class _File:
+class _File(NamedTuple):
     """A regular file, before it is opened."""
 
     path: str
@@ -156,14 +156,20 @@ def _files(folder: ClassFolder, places: set[str], seen: dict[str, str], found: _
         if not stat.S_ISREG(status.st_mode):
             found.skipped.append(Skipped(path, "not a file", "a pipe, socket or device"))
             continue
-        real = os.path.realpath(path) if entry.is_symlink() else f"{real_folder}{os.sep}{entry.name}"
-        place, name = os.path.split(real)
-        if real in seen or (entry.is_symlink() and place in places and not is_junk(name)):  # the file itself is found
+        linked = entry.is_symlink()
+        real = os.path.realpath(path) if linked else f"{real_folder}{os.sep}{entry.name}"
+        if real in seen or (linked and _is_found(real, places)):
             found.skipped.append(Skipped(path, _AGAIN, seen.get(real, real)))
             continue
         seen[real] = path
         files.append(_File(path, entry.name, status))
     return files
+
+
+def _is_found(real: str, places: set[str]) -> bool:
+    """Whether a link's file lies in a class folder itself, where it is found without the link."""
+    place, name = os.path.split(real)
+    return place in places and not is_junk(name)
 
 
 def _examine(file: _File) -> KnownFile | PhotoError:

@@ -345,7 +345,10 @@ def test_stage(plan: Plan, split: Split, bottlenecks: Bottlenecks, head: Head, s
         _print_misclassified(split, rows, guesses, screen)
     of_views = accuracy_of_views(plan, bottlenecks, head, rows)
     if of_views is not None:
-        screen.result(f"by the mean of {plan.test_time_views} distorted views of each photo = {of_views * 100:.1f}%")
+        gain = 100 * (of_views - right / len(rows))
+        screen.result(
+            f"by the mean of {plan.test_time_views} distorted views of each photo = {of_views * 100:.1f}% ({gain:+.1f} points)"
+        )
     interval = wilson_interval(right, len(rows))
     return Outcome(right / len(rows), len(rows), interval, guesses, rows, scores, accuracy_of_views=of_views)
 

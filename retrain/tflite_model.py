@@ -1,10 +1,13 @@
 """A `.tflite` in or nothing in, a `.tflite` out: tensors, operators and metadata by LiteRT's own schema classes.
 
-No TensorFlow. The format is a FlatBuffer; `schema_py_generated` ships with ai-edge-litert and is made from the schema.
+No TensorFlow. The format is a FlatBuffer; `schema_py_generated` ships with ai-edge-litert and is made from the schema. Of a file
+that is read, the tensors, operators and constants stay packed as they are, and what is added is written in front of them: a
+FlatBuffer grows from its end to its beginning, and its offsets lead forward only. So adding a layer costs no more than the layer.
 """
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.errors import RunError
+
+_ALIGNED = 16  # bytes: what the schema asks of a buffer's data
+_ROOM = 1 << 20  # bytes for what is added, to begin with
+_DAMAGED = (struct.error, IndexError, TypeError, ValueError, OverflowError, AttributeError)
 
 
 def schema() -> Any:
@@ -25,7 +32,7 @@ class TfliteModel:
     """One model with one subgraph, open for changes.
 
     Attributes:
-      graph: the subgraph's object (SubGraphT): tensors, operators, inputs, outputs.
+      graph: the subgraph's object (SubGraphT): tensors, operators, inputs, outputs; those that were read are packed.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -35,6 +42,7 @@ class TfliteModel:
           RunError: if `path` is no `.tflite` with one subgraph.
         """
         self._schema = schema()
+        self._packed = b""  # what was read: the end of what is written
         self._model: Any = self._read(path) if path else self._empty()
         self.graph: Any = self._model.subgraphs[0]
 
@@ -119,9 +127,13 @@ class TfliteModel:
         """The file's bytes."""
         import flatbuffers
 
-        builder = flatbuffers.Builder(1 << 20)
+        builder = flatbuffers.Builder(len(self._packed) + _ROOM)
+        if self._packed:  # as if the builder had written it
+            builder.head -= len(self._packed)
+            builder.Bytes[builder.head :] = self._packed
+            builder.minalign = _ALIGNED
         builder.Finish(self._model.Pack(builder), b"TFL3")
-        return bytes(builder.Output())
+        return bytes(memoryview(builder.Bytes)[builder.Head() :])
 
     def _named(self, name: str, indices: Any) -> Any:
         entry = self._schema.TensorMapT()
@@ -147,20 +159,65 @@ class TfliteModel:
         return model
 
     def _read(self, path: Path) -> Any:
-        data = bytearray(path.read_bytes())
+        data = path.read_bytes()
         if data[4:8] != b"TFL3":
             raise RunError(f"cannot read {path}: it is no .tflite")
+        self._packed = data + bytes(-len(data) % _ALIGNED)
         try:
-            model = self._schema.ModelT.InitFromPackedBuf(data, 0)
-        except Exception as error:  # a damaged FlatBuffer fails anywhere
+            packed = self._schema.Model.GetRootAs(self._packed, 0)
+            if packed.SubgraphsLength() != 1:
+                raise RunError(f"cannot use {path}: it has {packed.SubgraphsLength()} subgraphs, one is wanted")
+            behind = any(buffer.Offset() > 1 for buffer in _entries(packed, "Buffers"))
+            return self._unpacked(packed) if behind else self._opened(packed)
+        except _DAMAGED as error:
             raise RunError(f"cannot read {path}: damaged ({type(error).__name__})") from None
-        if len(model.subgraphs) != 1:
-            raise RunError(f"cannot use {path}: it has {len(model.subgraphs)} subgraphs, one is wanted")
-        for buffer in model.buffers:
-            if buffer.offset > 1:  # the quantizer puts some behind the FlatBuffer, where models of 2 GB have all
-                buffer.data = np.frombuffer(data[buffer.offset : buffer.offset + buffer.size], np.uint8)
-                buffer.offset = buffer.size = 0
+
+    def _opened(self, packed: Any) -> Any:
+        """A model (ModelT) whose tensors, operators and constants are still packed."""
+        model, graph, old = self._schema.ModelT(), self._schema.SubGraphT(), packed.Subgraphs(0)
+        model.version, model.description, model.subgraphs = packed.Version(), packed.Description(), [graph]
+        for name in ("OperatorCodes", "Metadata", "SignatureDefs"):
+            made = getattr(self._schema, f"{name.removesuffix('s')}T")
+            entries = [made.InitFromObj(entry) for entry in _entries(packed, name)]
+            setattr(model, name[0].lower() + name[1:], entries)
+        model.buffers = [self._kept(buffer) for buffer in _entries(packed, "Buffers")]
+        graph.name, graph.inputs, graph.outputs = old.Name(), old.InputsAsNumpy(), old.OutputsAsNumpy()
+        graph.tensors = [self._kept(tensor) for tensor in _entries(old, "Tensors")]
+        graph.operators = [self._kept(operator) for operator in _entries(old, "Operators")]
         return model
+
+    def _unpacked(self, packed: Any) -> Any:
+        """The model of a file with constants behind its FlatBuffer, as the quantizer writes them; all of it unpacked."""
+        model = self._schema.ModelT.InitFromObj(packed)
+        for buffer in model.buffers:
+            if buffer.offset > 1:
+                buffer.data = np.frombuffer(self._packed, np.uint8, buffer.size, buffer.offset)
+                buffer.offset = buffer.size = 0
+        self._packed = b""
+        return model
+
+    def _kept(self, packed: Any) -> _Kept:
+        return _Kept(len(self._packed) - packed._tab.Pos)  # noqa: SLF001 - the generated classes do not tell it otherwise
+
+
+class _Kept:
+    """A table that stays where it is; the schema's classes ask it to pack itself as they ask a new one.
+
+    Args:
+      from_end: bytes between it and the end of the file, which is how a builder counts.
+    """
+
+    def __init__(self, from_end: int) -> None:
+        self._from_end = from_end
+
+    def Pack(self, _: Any) -> int:  # noqa: N802 - the schema's name
+        """Where it is."""
+        return self._from_end
+
+
+def _entries(table: Any, name: str) -> list[Any]:
+    """The tables of a vector: _entries(model, "Buffers")."""
+    return [getattr(table, name)(place) for place in range(getattr(table, f"{name}Length")())]
 
 
 def _is_int32(values: npt.NDArray[Any] | None) -> bool:

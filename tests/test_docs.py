@@ -12,12 +12,15 @@ from label_image.cli import Command
 from label_image.demo.cli import Command as Demo
 from label_image.flags import parse
 from retrain.compare.asked import Comparison
+from retrain.convert.cli import FORMATS
+from retrain.convert.cli import Command as Conversion
 from retrain.plan import Plan
 from retrain.report.__main__ import Command as Report
 from tests.conftest import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 MODULES = {"retrain": Plan, "retrain.compare": Comparison, "label_image": Command, "label_image.demo": Demo}
+CONVERSION = re.compile(r"^python -m retrain\.convert (.*)$", re.MULTILINE)
 COMMAND = re.compile(
     r"^(?:\$ )?python -m (retrain|retrain\.compare|label_image|label_image\.demo) (-\S.*)$", re.MULTILINE
 )
@@ -43,6 +46,14 @@ def test_every_command_of_a_page_is_understood(page):
             )
 
 
+def test_the_readme_shows_how_each_format_is_converted():
+    import shlex
+
+    asked = [shlex.split(words, comments=True) for words in CONVERSION.findall((ROOT / "README.md").read_text("utf-8"))]
+    words = [parse(Conversion, words, "retrain.convert")[1] for words in asked]
+    assert [kind for kind, _, _ in words] == list(FORMATS)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_link_to_a_file_leads_somewhere(page):
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8")):
@@ -57,7 +68,7 @@ def test_every_make_target_named_exists(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_flag_named_exists(page):
-    known = {name for cls in (*MODULES.values(), Report) for name in cls.__dataclass_fields__}
+    known = {name for cls in (*MODULES.values(), Report, Conversion) for name in cls.__dataclass_fields__}
     others = {
         "out",
         "count",

@@ -87,7 +87,7 @@ def test_with_its_own_head_it_knows_imagenet(name, least, shared_data, tmp_path)
 
 
 def test_other_weights_are_refused_before_a_byte_is_unpickled(tmp_path, monkeypatch):
-    monkeypatch.setattr(torch_pickle, "_AllowList", lambda *_: pytest.fail("unpickled"))
+    monkeypatch.setattr(torch_pickle, "_TorchPickle", lambda *_: pytest.fail("unpickled"))
     (tmp_path / "efficientnet-lite0-mine.pth").write_bytes(b"cposix\nsystem\n(S'touch harm'\ntR.")
     with pytest.raises(
         RunError, match=r"efficientnet-lite0-mine.pth is not the published file .*; delete it"

@@ -9,12 +9,13 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from retrain import head
-from retrain.head import Sampler, Standardiser, _Training, train
+from retrain import training
+from retrain.head import Sampler, Standardiser, train
 from retrain.metrics import cross_entropy, losses, softmax
 from retrain.nouns import TESTING, TRAINING, VALIDATION, Bottlenecks
 from retrain.plan import Plan
 from retrain.sampler import MOST_JUDGES
+from retrain.training import Training
 
 
 def bottlenecks(classes=3, a_list=(30, 10, 5), width=8, views=1, seed=0, apart=3.0):
@@ -215,7 +216,7 @@ def test_each_photo_of_a_batch_is_drawn_in_any_of_its_views():
     data = bottlenecks(views=4)
     data.features[:] = np.arange(4)[:, None, None]
     data.features[..., 0] += 100 * data.label_ids
-    features, label_ids = _Training(data, 3, plan_of(train_batch_size=3000)).step()
+    features, label_ids = Training(data, 3, plan_of(train_batch_size=3000)).step()
     views = np.unique(features[:, 1], return_counts=True)[1]
     assert len(views) == 3  # the plain one is not among them
     assert np.abs(views - 1000).max() < 150  # 3,000 draws: deviation 26
@@ -261,7 +262,7 @@ def test_the_step_with_the_best_loss_on_the_whole_validation_list_is_kept():
 @pytest.mark.parametrize(("size", "judges"), [(100, MOST_JUDGES), (-1, 3 * 900)])
 def test_many_validation_photos_are_judged_by_some_unless_all_are_asked_for(size, judges, monkeypatch):
     seen = []
-    monkeypatch.setattr(head, "losses", lambda logits, ids: seen.append(ids.tolist()) or losses(logits, ids))
+    monkeypatch.setattr(training, "losses", lambda logits, ids: seen.append(ids.tolist()) or losses(logits, ids))
     trained(bottlenecks(a_list=(30, 900, 5)), plan_of(how_many_training_steps=3, validation_batch_size=size))
     assert {len(ids) for ids in seen} == {judges}
     assert len({tuple(ids) for ids in seen}) == 1  # the same ones each time

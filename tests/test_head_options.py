@@ -11,10 +11,12 @@ import pytest
 
 from label_image import Classifier
 from label_image.errors import UserError
+from label_image.heatmap import NoExactMap, head_of
 from retrain.exporters import graph as graph_exporter
 from retrain.graph_def import read_graph
 from retrain.nouns import Dense
 from retrain.plan import Plan
+from retrain.report import explain
 from retrain.training_checks import hidden_units_of
 from tests.conftest import STAND_IN
 from tests.test_head import bottlenecks, plan_of, trained
@@ -194,12 +196,16 @@ def record_of(folder):
 def test_hidden_layers_are_exported_and_proven(retrain, colour_photos, model_dir, tmp_path, activation):
     run(
         retrain, colour_photos, model_dir, "--hidden_units=8,5", f"--activation={activation}", "--optimizer=adam",
-        "--export=tflite,pb,saved_model,device_folder",
+        "--export=tflite,pb,saved_model,device_folder,onnx", "--quantize=none,float16,dynamic,int8", "--max_quantization_loss=100",
     )  # fmt: skip
     record = record_of(tmp_path)
     assert record["accuracy"] == 1
-    proven = {made["kind"]: made for made in record["exports"] if made["agreement"] is not None}
-    assert set(proven) == {"tflite", "graph", "saved_model", "device_folder"}
+    proven = {
+        made["kind"]: made for made in record["exports"] if made["agreement"] is not None and made["quantize"] == "none"
+    }
+    assert set(proven) == {"tflite", "graph", "saved_model", "device_folder", "onnx"}
+    quantized = {made["quantize"]: made["accuracy"] for made in record["exports"] if made["quantize"] != "none"}
+    assert quantized == {"float16": 1, "dynamic": 1, "int8": 1}
     assert all(made["agreement"] == 1 and made["largest_difference"] < 1e-4 for made in proven.values())
     photo = next((colour_photos / "cyan").iterdir())
     layer = np.load(tmp_path / "tf_files/retrain_checkpoint.npz", allow_pickle=False)
@@ -208,15 +214,34 @@ def test_hidden_layers_are_exported_and_proven(retrain, colour_photos, model_dir
     assert layer["weights"].shape == (5, 3)
     answers = [
         Classifier(tmp_path / "tf_files" / name).classify(photo).scores
-        for name in ("retrained.tflite", "retrained_graph.pb")
+        for name in ("retrained.tflite", "retrained_graph.pb", "retrained_saved_model", "retrained.onnx")
     ]
-    np.testing.assert_allclose(*answers, atol=1e-5)
+    for other in answers[1:]:
+        np.testing.assert_allclose(other, answers[0], atol=1e-5)
     assert answers[0].argmax() == 0
     # What TensorFlow has not run with such a head is run again; what it has run is compared to the bit.
     again = run(
         retrain, colour_photos, model_dir, "--hidden_units=8,5", f"--activation={activation}", "--optimizer=adam"
     )
     assert "bit by bit the graph that TensorFlow ran before" in again.stdout
+
+
+@pytest.mark.parametrize("activation", ["relu", "sigmoid", "tanh"])
+def test_behind_hidden_layers_there_is_no_heat_map_and_one_line_says_so(
+    retrain, colour_photos, model_dir, tmp_path, monkeypatch, activation
+):
+    run(retrain, colour_photos, model_dir, "--hidden_units=3", f"--activation={activation}")  # 3: as many as features
+    record = record_of(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    head = explain.find_head(record)
+    assert [layer.activation for layer in head.hidden] == [activation]
+    with pytest.raises(NoExactMap, match="the layer stands on hidden layers"):
+        next(explain.heat_maps(record["backbone"], head, []))
+    for name in ("retrained.tflite", "retrained_graph.pb"):
+        with pytest.raises(NoExactMap, match=f"no exact heat map for .*{name}: "):
+            head_of(tmp_path / "tf_files" / name)
+    (tmp_path / "tf_files/retrain_checkpoint.npz").unlink()
+    assert explain.find_head(record) is None  # the .tflite alone does not tell
 
 
 def test_a_graph_with_a_hidden_layer_swapped_is_not_taken_for_the_same(trained, model_dir, tmp_path):
@@ -250,6 +275,10 @@ def test_lbfgs_from_the_command_line_says_what_it_did(retrain, colour_photos, mo
     assert record["accuracy"] == 1
     assert record["curve"]["weight_decay"] > 0
     assert record["plan"]["optimizer"] == "lbfgs"
+    (report,) = (tmp_path / "tf_files/runs").glob("*/report.html")
+    text = re.sub(r"<[^>]+>", "", report.read_text("utf-8"))
+    assert re.search(r"Solved in \d+ iterations, with a weight decay of [\d.e-]+\.", text)
+    assert "the one with the best loss" not in text
 
 
 def test_test_time_views_are_tested_beside_the_photo_as_it_is(retrain, colour_photos, model_dir, tmp_path):
@@ -257,5 +286,8 @@ def test_test_time_views_are_tested_beside_the_photo_as_it_is(retrain, colour_ph
         retrain, colour_photos, model_dir, "--random_crop=20", "--random_brightness=10", "--cached_views=3", "--test_time_views=2",
         "--output_graph=",
     )  # fmt: skip
-    assert "by the mean of 2 distorted views of each photo = 100.0%" in done.stdout
+    assert "by the mean of 2 distorted views of each photo = 100.0% (+0.0 points)" in done.stdout
     assert record_of(tmp_path)["accuracy_of_views"] == 1
+    (report,) = (tmp_path / "tf_files/runs").glob("*/report.html")
+    text = re.sub(r"<[^>]+>", "", report.read_text("utf-8"))
+    assert "By the mean score of 2 distorted views of each test photo it would be 100.0 %" in text

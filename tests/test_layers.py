@@ -10,11 +10,13 @@ from retrain.layers import Network
 
 def network(activation="tanh", sizes=(6, 5, 4, 3), **settings):
     made = Network(sizes, activation, first_weights=np.random.default_rng(3), **settings)
-    made.parameters = [parameter.astype(np.float64) for parameter in made.parameters]
     rng = np.random.default_rng(4)
-    made.parameters = [
-        p + rng.normal(0, 0.3, p.shape) for p in made.parameters
-    ]  # biases too: none is at a place of symmetry
+    made.parameters = [  # biases too: none is at a place of symmetry
+        parameter.astype(np.float64) + rng.normal(0, 0.3, parameter.shape) for parameter in made.parameters
+    ]
+    made._tall = np.zeros((8, sizes[-2]))
+    made._tall[: sizes[-1]] = made.parameters[-2]
+    made.parameters[-2] = made._tall[: sizes[-1]]
     return made
 
 
@@ -89,3 +91,17 @@ def test_one_layer_begins_at_zero_and_more_at_random_of_a_size_that_lasts():
         assert [0.3 < layer.std() < 1.5 for layer in flow] == [True, True, True]
         assert all((biases == 0).all() for biases in made.parameters[1::2])
     assert made.parameters[0].dtype == np.float32
+
+
+@pytest.mark.parametrize("classes", [1, 3, 8, 9])
+def test_the_rows_below_the_last_layers_weights_stay_zero(classes):
+    made = Network((6, classes))
+    features, label_ids = batch(classes=classes)
+    for _ in range(3):
+        for parameter, gradient in zip(
+            made.parameters, made.gradients(features.astype(np.float32), label_ids, np.float32(1)), strict=True
+        ):
+            assert gradient.shape == parameter.shape
+            np.subtract(parameter, gradient, out=parameter)
+    assert made.logits(features.astype(np.float32)).shape == (classes, 7)
+    assert not made._tall[classes:].any()

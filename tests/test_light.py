@@ -12,6 +12,7 @@ from retrain import runtimes
 from retrain.backbones.prepare import prepare
 from retrain.plan import Plan
 from tests.conftest import COLOURS, ROOT, STAND_IN, run_module, write_photo
+from tests.test_convert_tfrecord import example, record
 
 # Runs a module as `python -m` does, in a process where some packages are not installed.
 _PROBE = """
@@ -157,3 +158,17 @@ def test_without_the_libraries_that_draw_it_no_report_is_made_and_the_run_goes_o
     again = without(missing, "retrain.report")
     assert again.returncode == 1
     assert again.stderr == f"retrain.report: cannot make a report: {line.removeprefix('no report was made: ')}\n"
+
+
+def test_without_protobuf_all_but_tfrecords_are_converted(without, tmp_path):
+    write_photo(tmp_path / "cyan.jpg", COLOURS["cyan"], 5)
+    (tmp_path / "photos.csv").write_text("cyan.jpg,cyan\n")
+    (tmp_path / "a.tfrecord").write_bytes(record(example(text=b"x")))
+    packages = [*TENSORFLOW, "tensorboard", "google"]
+    done = without(packages, "retrain.convert", "csv", "photos.csv", "out")
+    assert (done.returncode, done.stderr) == (0, "")
+    done = without(packages, "retrain.convert", "tfrecord", "a.tfrecord", "out2")
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "convert: reading TFRecords needs protobuf, which is not installed: pip install protobuf"
+    ]

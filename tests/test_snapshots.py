@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
 
 from label_image.errors import RunError, UserError
 from retrain.snapshots import read_snapshot, snapshot_path, write_snapshot
-from tests.conftest import STAND_IN
+from tests.conftest import ROOT, STAND_IN
 from tests.test_head import bottlenecks, plan_of, trained
 
 KINDS = {
@@ -142,3 +147,29 @@ def test_a_run_that_is_resumed_leaves_the_same_files(retrain, colour_photos, mod
     assert refused.stderr.splitlines()[-1].startswith(
         f"retrain: cannot resume from {path}: it was trained on other photos"
     )
+
+
+def test_a_run_that_was_killed_goes_on_to_the_same_bits(retrain, colour_photos, model_dir, tmp_path):
+    words = [
+        f"--image_dir={colour_photos}", f"--architecture={STAND_IN}", f"--model_dir={model_dir}", "--hidden_units=32",
+        "--optimizer=momentum", "--lr_policy=inv", "--gamma=0.001", "--power=0.75", "--snapshot_steps=1000", "--summaries_dir=",
+        "--output_graph=", "--report=none", "--logging_verbosity=ERROR", "--how_many_training_steps=20000",
+    ]  # fmt: skip
+    assert retrain(*words).returncode == 0
+    layer = tmp_path / "tf_files/retrain_checkpoint.npz"
+    whole = layer.read_bytes()
+    for path in (tmp_path / "tf_files").glob("*_step_*.npz"):
+        path.unlink()
+    layer.unlink()
+    path = tmp_path / snapshot_path(plan_of(), 2000)
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen([sys.executable, "-m", "retrain", *words], cwd=tmp_path, env=env) as running:
+        while not path.exists():
+            assert running.poll() is None, "it ended before it could be killed"
+            time.sleep(0.005)
+        running.kill()
+    assert running.returncode == -signal.SIGKILL
+    assert not layer.exists()
+    done = retrain(*words, f"--resume={path}")
+    assert done.returncode == 0, done.stderr
+    assert layer.read_bytes() == whole

@@ -16,6 +16,7 @@ from label_image.cli import Command  # noqa: E402 - the path comes first
 from label_image.demo.cli import Command as Demo  # noqa: E402
 from label_image.flags import markdown_table  # noqa: E402
 from retrain.compare.asked import Comparison  # noqa: E402
+from retrain.convert.cli import Command as Conversion  # noqa: E402
 from retrain.plan import Plan  # noqa: E402
 from retrain.report.__main__ import Command as Report  # noqa: E402
 
@@ -46,6 +47,12 @@ def page() -> str:
         "understood too.",
         "",
         markdown_table(Comparison),
+        "",
+        "## python -m retrain.convert FORMAT SRC DST",
+        "",
+        "FORMAT is `mnist`, `cifar10`, `tfrecord` or `csv`.",
+        "",
+        markdown_table(Conversion),
         "",
         "## python -m label_image",
         "",

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from label_image.card import CARD_KEY
 from label_image.detectors import metadata
 from label_image.detectors.evidence import Affine, Evidence, Range
 from label_image.errors import RunError, UserError
@@ -141,12 +140,6 @@ class TfliteFile:
     def indices(values: Any) -> list[int]:
         """Numbers of a flatbuffer's vector as a list."""
         return [] if isinstance(values, int) else [int(value) for value in values]  # 0 is the schema's "nothing"
-
-
-def embedded_card(path: Path) -> str | None:
-    """The JSON of the card inside a `.tflite`; None if there is none."""
-    data = TfliteFile(path).entry(CARD_KEY)
-    return None if data is None else bytes(data).decode("utf-8", "replace")
 
 
 def evidence(path: Path, input_layer: str = "", output_layer: str = "") -> Evidence:

@@ -1,7 +1,6 @@
 """Features in, a few hundred principal components out: small enough to train fifty heads on in a fraction of a second.
 
-A randomised range finder (Halko, Martinsson and Tropp 2011, algorithm 4.4): a random sketch, one round of power
-iteration, then the exact components within the sketch. All products run over blocks of photos, so that no second copy
+A random sketch (`axes`), then the exact components within it. All products run over blocks of photos, so that no second copy
 of the features is made.
 """
 
@@ -12,12 +11,11 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from retrain.head import Standardiser
+from retrain.axes import range_of
+from retrain.standardiser import Standardiser
 
 MOST = 384  # twins are told apart the better the more there are, up to here; heads need fewer (folds.py)
-_EXTRA = 16  # columns of the sketch beyond what is kept
 _ROWS_AT_ONCE = 4096
-_ROUNDS = 1  # of power iteration; a second changed nothing
 
 Floats = npt.NDArray[np.float32]
 
@@ -46,14 +44,7 @@ def components(features: Floats) -> Floats:
             made[rows] = block @ axes
         return made
 
-    axes = np.eye(width, dtype=np.float32)
-    if count + _EXTRA < width:
-        axes = np.random.default_rng(0).standard_normal((width, count + _EXTRA), dtype=np.float32)
-        for _ in range(_ROUNDS + 1):
-            gathered = np.zeros_like(axes)
-            for _, block in blocks():
-                gathered += block.T @ (block @ axes)
-            axes = np.linalg.qr(gathered)[0]
+    axes = range_of(lambda: (block for _, block in blocks()), width, count)
     sketch = project(axes)
     _, turn = np.linalg.eigh(sketch.T @ sketch)
     kept: Floats = sketch @ turn[:, ::-1][:, :count]

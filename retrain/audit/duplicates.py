@@ -25,7 +25,8 @@ _PHOTOS_A_COMPONENT = 3  # fewer leave whitening nothing but noise
 _FLOOR = 0.5  # added to each variance, in mean variances: the narrowest components are mostly noise
 _NEIGHBOURS = 8  # kept of each photo; twins are among each other's
 _BACKGROUND = slice(2, 7)  # the neighbours that a cosine is measured against, nearest is 0
-_ROWS_AT_ONCE = 1024
+_SAMPLE = 1024  # photos
+_CELLS_AT_ONCE = 2**22  # of the table of cosines: 16 MB, however many photos there are
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -133,7 +134,7 @@ def _usual(cosines: Floats) -> Floats:
 
 def _usual_most(units: Floats, asked: Ints) -> float:
     """What hardly a photo exceeds, from a sample: a burst of one scene must not hide itself."""
-    sample = asked[:: len(asked) // _ROWS_AT_ONCE + 1]
+    sample = asked[:: len(asked) // _SAMPLE + 1]
     return float(np.quantile(_usual(_neighbours(units, sample, -1)[2]), 0.95)) if len(sample) else 0.0
 
 
@@ -144,8 +145,9 @@ def _neighbours(units: Floats, asked: Ints, least: float) -> tuple[Ints, Ints, F
       (int64 [n], which photos; int64 [n, _NEIGHBOURS], the nearest of each, nearest first; float32, their cosines).
     """
     found = [(asked[:0], np.zeros((0, _NEIGHBOURS), np.int64), np.zeros((0, _NEIGHBOURS), np.float32))]
-    for start in range(0, len(asked), _ROWS_AT_ONCE):
-        some = asked[start : start + _ROWS_AT_ONCE]
+    rows = max(_CELLS_AT_ONCE // max(len(units), 1), 1)
+    for start in range(0, len(asked), rows):
+        some = asked[start : start + rows]
         block = units[some] @ units.T
         block[np.arange(len(some)), some] = -2  # not itself
         close = np.flatnonzero(block.max(axis=1) > least)  # few: to sort them all takes longer than the product

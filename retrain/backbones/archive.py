@@ -25,6 +25,7 @@ from retrain.atomic import replacing
 
 MOST_BYTES = 4 << 30  # unpacked, of one archive; the largest we know (Inception v3) has 0.1 GiB
 MOST_MEMBERS = 100_000
+_AGAIN = "delete it and it will be fetched again"
 _CHUNK = 1 << 16  # bytes
 _MOST_AT_ONCE = 16 << 20  # bytes; more than any tar header has, and a bomb's "header" can not fill the memory
 GZIP, ZIP = b"\x1f\x8b", b"PK"  # how such files begin
@@ -45,7 +46,7 @@ def unpack(archive: Path, folder: Path) -> Path:
     Raises:
       RunError: refused, damaged, or the disk is full; `folder` is then as it was.
     """
-    with _told(f"cannot unpack {archive}"), replacing(folder) as scratch, _members(archive) as members:
+    with _told(f"cannot unpack {archive}", _AGAIN), replacing(folder) as scratch, _members(archive) as members:
         scratch.mkdir()
         for member in members:
             _write(member, scratch)
@@ -66,7 +67,7 @@ def read_member(archive: Path, name: str) -> bytes | None:
       RunError: the archive is damaged or can not be read.
     """
     found: dict[bool, bytes] = {}  # by: was it the full name?
-    with _told(f"cannot read {archive}"), _members(archive) as members:
+    with _told(f"cannot read {archive}", _AGAIN), _members(archive) as members:
         for member in members:
             full = member.name.removeprefix("./") == name
             if member.is_file and full not in found and (full or PurePosixPath(member.name).name == name):
@@ -85,14 +86,34 @@ def read_through(archive: Path) -> None:
             collections.deque(member.read(), maxlen=0)
 
 
+def read_members(archive: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
+    """The files of an archive, in its order, read to its end so that damage does not pass; writes nothing.
+
+    Args:
+      archive: a .tgz, .tar.gz, .tar or .zip of the user's.
+      wanted: says of a base name whether its bytes are.
+
+    Yields:
+      (base name, bytes), one file in memory at a time.
+
+    Raises:
+      RunError: the archive is damaged or can not be read.
+    """
+    with _told(f"cannot read {archive}", "get it again"), _members(archive) as members:
+        for member in members:
+            name = PurePosixPath(member.name).name
+            if member.is_file and wanted(name):
+                yield name, b"".join(member.read())
+
+
 @contextlib.contextmanager
-def _told(what: str) -> Iterator[None]:
+def _told(what: str, advice: str) -> Iterator[None]:
     """Turns what reading or unpacking an archive can raise into one line."""
     try:
         yield
     except DAMAGE as error:
         why = str(error) or type(error).__name__
-        raise RunError(f"{what}: it is damaged ({why}); delete it and it will be fetched again") from error
+        raise RunError(f"{what}: it is damaged ({why}); {advice}") from error
     except OSError as error:
         raise RunError(f"{what}: {error.strerror or error}") from error
 

@@ -1,8 +1,7 @@
 """A `.pth` of PyTorch's pre-2020 form in, its tensors out as NumPy arrays; torch is not needed, and nothing else is unpickled.
 
 Reads only: a state dict (name -> plain CPU tensor) of float32 and int64. The form is five pickles (magic number, protocol,
-system facts, state dict, keys of the storages) and then each storage's count and bytes. An unpickler runs code when it is
-asked for a name, so this one admits the five names that such a file needs and refuses every other.
+system facts, state dict, keys of the storages) and then each storage's count and bytes. Five names are admitted.
 """
 
 from __future__ import annotations
@@ -10,13 +9,14 @@ from __future__ import annotations
 import collections
 import io
 import math
-import pickle
 import struct
 from dataclasses import dataclass
 from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
+
+from retrain.allow_list import AllowList
 
 _DTYPES: dict[str, np.dtype[Any]] = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
 _HEADERS = 3  # magic number, protocol version, system facts
@@ -32,19 +32,21 @@ class _View:
     stride: tuple[int, ...]  # in items; many kernels are stored transposed
 
 
-class _AllowList(pickle.Unpickler):
-    def __init__(self, file: IO[bytes], dtypes: dict[str, np.dtype[Any]]) -> None:
-        super().__init__(file)
-        self._dtypes = dtypes
+def _rebuilt(storage: str, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> _View:
+    return _View(storage, offset, tuple(size), tuple(stride))
 
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("collections", "OrderedDict"):
-            return collections.OrderedDict
-        if module == "torch" and name in _DTYPES:
-            return name
-        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return lambda storage, offset, size, stride, *_: _View(storage, offset, tuple(size), tuple(stride))
-        raise pickle.UnpicklingError(f"{module}.{name} is not allowed")
+
+_NAMES = {
+    ("collections", "OrderedDict"): collections.OrderedDict,
+    ("torch._utils", "_rebuild_tensor_v2"): _rebuilt,
+    **{("torch", kind): kind for kind in _DTYPES},
+}
+
+
+class _TorchPickle(AllowList):
+    def __init__(self, file: IO[bytes], dtypes: dict[str, np.dtype[Any]]) -> None:
+        super().__init__(file, _NAMES)
+        self._dtypes = dtypes
 
     def persistent_load(self, pid: Any) -> str:
         kind, storage = pid[1], pid[2]
@@ -68,9 +70,9 @@ def read_state(data: bytes) -> dict[str, npt.NDArray[Any]]:
     file = io.BytesIO(data)
     try:
         for _ in range(_HEADERS):
-            _AllowList(file, dtypes).load()
-        views = _AllowList(file, dtypes).load()
-        storages = {key: _read_storage(file, dtypes[key]) for key in _AllowList(file, dtypes).load()}
+            _TorchPickle(file, dtypes).load()
+        views = _TorchPickle(file, dtypes).load()
+        storages = {key: _read_storage(file, dtypes[key]) for key in _TorchPickle(file, dtypes).load()}
         return {name: _tensor(view, storages[view.storage]) for name, view in views.items()}
     except Exception as error:  # broken bytes make an unpickler raise anything
         raise ValueError(str(error) or type(error).__name__) from None

@@ -11,11 +11,11 @@ import numpy.typing as npt
 from PIL import Image
 
 from label_image.errors import PhotoError, UserError
-from label_image.heatmap import class_activation_map, feature_maps, head_of, overlay
+from label_image.heatmap import NoExactMap, class_activation_map, feature_maps, head_of, overlay
 from label_image.pixels import decode, normalise
 from label_image.workers import cores, map_ordered
 from retrain.digest import file_digest
-from retrain.nouns import Head
+from retrain.nouns import Dense, Head
 from retrain.report.photos import thumbnail
 
 Pair = tuple[Image.Image, Image.Image]  # for the wrong label, for the right one
@@ -30,7 +30,7 @@ def heat_maps(backbone: Mapping[str, Any], head: Head, mistakes: Sequence[Mappin
 
     Args:
       backbone: of the record.
-      head: the trained layer.
+      head: the trained layer; with hidden layers there is no such map.
       mistakes: of the record's test photos.
 
     Yields:
@@ -39,6 +39,10 @@ def heat_maps(backbone: Mapping[str, Any], head: Head, mistakes: Sequence[Mappin
     Raises:
       UserError: the network is not there, or has no such map; NoExactMap is one.
     """
+    if head.hidden:
+        raise NoExactMap(
+            "the layer stands on hidden layers, behind which no place of a photo has an exact share of a score"
+        )
     graph = Path(backbone["graph"])
     size = backbone["height_px"], backbone["width_px"]
     mean, std = tuple(backbone["mean"]), tuple(backbone["std"])
@@ -93,10 +97,20 @@ def find_head(record: Mapping[str, Any]) -> Head | None:
             continue
         labels = tuple(record["labels"])
         if export["kind"] == "checkpoint":
-            with np.load(path, allow_pickle=False) as layer:
-                return Head(layer["weights"], layer["biases"], labels)
+            with np.load(path, allow_pickle=False) as file:
+                return _head_of_checkpoint(file, labels)
         try:
             return Head(*head_of(path), labels)
         except UserError:
             continue
     return None
+
+
+def _head_of_checkpoint(file: Mapping[str, npt.NDArray[Any]], labels: tuple[str, ...]) -> Head:
+    """What `--checkpoint_path` holds, hidden layers included."""
+    activations = file["activations"].tolist() if "activations" in file else []
+    hidden = tuple(
+        Dense(file[f"hidden_{number}_weights"], file[f"hidden_{number}_biases"], activation)
+        for number, activation in enumerate(activations, 1)
+    )
+    return Head(file["weights"], file["biases"], labels, hidden=hidden)

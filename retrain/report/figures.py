@@ -61,6 +61,7 @@ FORMS: dict[str, Callable[[Any], str]] = {
     "difference": lambda value: f"{value:.1g}",
     "similarity": lambda value: f"{value:.2f}",
     "loss": lambda value: f"{value:.3f}",
+    "number": lambda value: f"{value:g}",
 }
 
 

@@ -1,0 +1,37 @@
+"""Blocks of features in, few axes that hold nearly all of their spread out.
+
+A randomised range finder (Halko, Martinsson and Tropp 2011, algorithm 4.4): a random sketch, one round of power iteration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+_EXTRA = 16  # columns of the sketch beyond what is wanted
+_ROUNDS = 1  # of power iteration; a second changed nothing
+
+
+def range_of(blocks: Callable[[], Iterable[Floats]], width: int, count: int) -> Floats:
+    """Axes at right angles whose span holds the `count` widest, nearly.
+
+    Args:
+      blocks: gives the features, float32 [n, width], block by block; it is called twice.
+      width: of the features.
+      count: how many axes matter.
+
+    Returns:
+      float32 [width, count + 16], or [width, width] where that is no more; the same features give the same bits.
+    """
+    if count + _EXTRA >= width:
+        return np.eye(width, dtype=np.float32)
+    axes = np.random.default_rng(0).standard_normal((width, count + _EXTRA), dtype=np.float32)
+    for _ in range(_ROUNDS + 1):
+        gathered = np.zeros_like(axes)
+        for block in blocks():
+            gathered += block.T @ (block @ axes)
+        axes = np.linalg.qr(gathered)[0]
+    return axes

@@ -1,0 +1,136 @@
+"""Words of a command line in, an image folder out, exit status back: as retrain's."""
+
+from __future__ import annotations
+
+import difflib
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from label_image.errors import RunError, UserError
+from label_image.flags import flag, parse
+from retrain.cli import exit_status
+
+if TYPE_CHECKING:
+    from collections import Counter
+
+    from retrain.convert.source import Source
+
+PROGRAM = "python -m retrain.convert FORMAT SRC DST"
+FORMATS = ("mnist", "cifar10", "tfrecord", "csv")
+_LIST_WORDS = {"train": "to train", "validation": "to validate", "test": "to test"}
+
+
+@dataclass(frozen=True)
+class Command:
+    """Turns other people's files into an image folder for `python -m retrain --image_dir DST`, lossless.
+
+    FORMAT    SRC
+    mnist     a folder with IDX files (train-images-idx3-ubyte.gz and the like), or one of them
+    cifar10   a folder with the batches, binary or for Python, or their .tar.gz
+    tfrecord  a file or folder of tf.train.Example with image/encoded; a labels.txt beside them names the classes
+    csv       a file of path,label
+
+    DST is made; it may not be there yet, or must be empty. Where SRC has a test set, DST has train/ and test/, which
+    `python -m retrain` keeps.
+    """
+
+    root: str = flag("", "csv: the folder in which relative paths begin; left out, it is the CSV's own.")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs `python -m retrain.convert`."""
+
+    def work() -> None:
+        command, words = parse(Command, argv, PROGRAM)
+        kind, src, dst = _meant(words)
+        if command.root and kind != "csv":
+            raise UserError(f"--root is for csv; leave it out with {kind}")
+        try:
+            convert(kind, src, dst, command.root)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise RunError(f"cannot go on: {error.strerror}: {error.filename}; nothing was written") from None
+
+    return exit_status("convert", work, lambda _: "stopped; nothing was written")
+
+
+def convert(kind: str, src: Path, dst: Path, root: str = "") -> None:
+    """Converts; `dst` is there whole at the end, or as it was.
+
+    Args:
+      kind: one of FORMATS.
+      src: what to read.
+      dst: the folder to make.
+      root: see `Command`.
+
+    Raises:
+      UserError: `src` is not there or is something else; `dst` holds something.
+      RunError: a file is broken.
+    """
+    from retrain.atomic import replacing
+    from retrain.convert.image_folder import ImageFolder, check_place
+    from retrain.progress import Progress
+
+    place = dst.resolve()  # "new/.." is a folder that holds something
+    check_place(place)
+    if not src.exists():
+        raise UserError(f"cannot read {src}: no such file or folder (looked in {Path.cwd()})")
+    source = _opened(kind, src, root)
+    with replacing(place) as scratch:
+        scratch.mkdir()
+        folder = ImageFolder(scratch, source.lists)
+        progress = Progress(source.total, "pictures")
+        try:
+            for done, picture in enumerate(source.pictures, 1):
+                folder.add(picture)
+                progress.update(done)
+        finally:
+            progress.close()
+        if not folder.counts:
+            raise RunError(f"no picture in {src}{': ' if source.notes else ''}{'; '.join(source.notes)}")
+        check_place(place)  # something may have come there meanwhile
+    for note in source.notes:
+        print(f"WARNING: {note}", file=sys.stderr)
+    print(f"{_counted(folder.counts)}, {len(folder.labels)} classes, in {dst}")
+    print(f"python -m retrain --image_dir {shlex.quote(str(dst))}")
+
+
+def _meant(words: Sequence[str]) -> tuple[str, Path, Path]:
+    if words and words[0] not in FORMATS:
+        near = difflib.get_close_matches(words[0].lower(), FORMATS, 1, 0.5)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise UserError(f"{words[0]!r} is not one of {', '.join(FORMATS)}{hint}")
+    if len(words) != 3:
+        raise UserError(f"found {len(words)} words, need 3: {PROGRAM} (--help tells more)")
+    return words[0], Path(words[1]), Path(words[2])
+
+
+def _opened(kind: str, src: Path, root: str) -> Source:
+    """Opens the files; each format's libraries are imported only for it."""
+    if kind == "csv":
+        from retrain.convert import csv_rows
+
+        return csv_rows.read(src, root)
+    if kind == "mnist":
+        from retrain.convert import mnist
+
+        return mnist.read(src)
+    if kind == "cifar10":
+        from retrain.convert import cifar10
+
+        return cifar10.read(src)
+    from retrain.convert import tfrecord
+
+    return tfrecord.read(src)
+
+
+def _counted(counts: Counter[str]) -> str:
+    if len(counts) == 1:
+        return f"{sum(counts.values())} pictures"
+    first, *others = [f"{counts[which]}{{}} {text}" for which, text in _LIST_WORDS.items() if counts[which]]
+    return " and ".join([first.format(" pictures"), *(other.format("") for other in others)])

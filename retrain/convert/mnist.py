@@ -1,0 +1,144 @@
+"""IDX files in, grey pictures out: MNIST, Fashion-MNIST, EMNIST and what else has their form, packed with gzip or not.
+
+The format is described on yann.lecun.com/exdb/mnist: big-endian int32 magic number (0x803 pictures, 0x801 labels), count,
+rows and columns, then bytes. Names are `train-images-idx3-ubyte.gz` and the like; `train` and `t10k` (or `test`) are lists.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import re
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from PIL import Image
+
+from label_image.errors import RunError, UserError
+from retrain.backbones.archive import GZIP
+from retrain.convert.source import Picture, Source, png
+
+_NAME = re.compile(r"(.*?)[-_.]?(images|labels)[-_.]idx[13][-_.]ubyte(\.gz)?", re.IGNORECASE)
+_LIST = re.compile(r"(.*?)[-_.]?(train|t10k|test)", re.IGNORECASE)
+_OTHER = {"images": ("labels", "idx3", "idx1"), "labels": ("images", "idx1", "idx3")}
+_IMAGES, _LABELS = 0x803, 0x801
+_LARGEST_PX = 4096  # a side; more is no picture but a broken header
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """Pictures and their labels."""
+
+    name: str  # "train", "emnist-letters-test"
+    images: Path
+    labels: Path
+
+    @property
+    def which(self) -> str:
+        found = _LIST.fullmatch(self.name)
+        return "" if not found else "train" if found[2].lower() == "train" else "test"
+
+    @property
+    def family(self) -> str:
+        """What the pairs of one data set have in common."""
+        found = _LIST.fullmatch(self.name)
+        return found[1] if found else self.name
+
+
+def read(src: Path) -> Source:
+    """Opens IDX files.
+
+    Args:
+      src: a folder with one data set, or one file of a pair.
+
+    Returns:
+      pictures in the files' order, labelled by their number.
+
+    Raises:
+      UserError: no such files, half a pair, or more than one data set.
+      RunError: a file is broken; also while the pictures are read.
+    """
+    pairs = _pairs(src)
+    total = sum(_counted(pair) for pair in pairs)
+    return Source(
+        total, tuple(pair.which for pair in pairs if pair.which), (one for pair in pairs for one in _pictures(pair))
+    )
+
+
+def _pairs(src: Path) -> list[_Pair]:
+    found: dict[str, dict[str, Path]] = {}
+    for path in sorted((src.parent if src.is_file() else src).iterdir(), reverse=True):  # unpacked wins over .gz
+        matched = _NAME.fullmatch(path.name)
+        if matched and path.is_file():
+            found.setdefault(matched[1], {})[matched[2].lower()] = path
+    if src.is_file():
+        found = {name: files for name, files in found.items() if src in files.values()}
+    if not found:
+        raise UserError(f"no IDX files in {src}: looked for names like train-images-idx3-ubyte.gz")
+    for files in found.values():
+        if len(files) < 2:
+            (kind, path), (other, was, now) = *files.items(), _OTHER[next(iter(files))]
+            name = path.name.replace(kind, other).replace(was, now)
+            raise UserError(f"found {path} without its {other}: put {name} beside it")
+    pairs = [_Pair(name, files["images"], files["labels"]) for name, files in sorted(found.items(), reverse=True)]
+    if len({pair.family for pair in pairs}) > 1 or len({pair.which for pair in pairs}) < len(pairs):
+        names = ", ".join(pair.images.name for pair in pairs)
+        raise UserError(f"more than one data set in {src}: {names}; put each into a folder of its own")
+    return pairs
+
+
+def _counted(pair: _Pair) -> int:
+    with _opened(pair.images, _IMAGES) as (_, sizes), _opened(pair.labels, _LABELS) as (_, labels):
+        if sizes[0] != labels[0]:
+            raise RunError(
+                f"{pair.images} holds {sizes[0]} pictures, {pair.labels} {labels[0]} labels; they are no pair"
+            )
+        if not all(0 < size <= _LARGEST_PX for size in sizes[1:]):
+            raise RunError(f"cannot read {pair.images}: its pictures would have {sizes[1]} x {sizes[2]} pixels")
+        return sizes[0]
+
+
+def _pictures(pair: _Pair) -> Iterator[Picture]:
+    with (
+        _opened(pair.images, _IMAGES) as (images, (count, rows, columns)),
+        _opened(pair.labels, _LABELS) as (labels, _),
+    ):
+        digits = len(str(count - 1))
+        for number in range(count):
+            pixels, label = _read(images, rows * columns, pair.images), _read(labels, 1, pair.labels)
+            for path, whole in ((pair.images, len(pixels) == rows * columns), (pair.labels, label)):
+                if not whole:
+                    raise RunError(f"cannot read {path}: it is cut short, {number} of {count} are there; get it again")
+            picture = png(Image.frombytes("L", (columns, rows), pixels))
+            yield Picture(str(label[0]), f"{pair.name}_{number:0{digits}d}.png", picture, pair.which)
+        for file, path in ((images, pair.images), (labels, pair.labels)):
+            if _read(file, 1, path):
+                raise RunError(f"cannot read {path}: it holds more than the {count} that its header says")
+
+
+@contextlib.contextmanager
+def _opened(path: Path, magic: int) -> Iterator[tuple[IO[bytes], tuple[int, ...]]]:
+    """A file behind its header, and the sizes in the header."""
+    with path.open("rb") as plain:
+        packed = plain.read(2) == GZIP
+        plain.seek(0)
+        file: IO[bytes] = gzip.GzipFile(fileobj=plain) if packed else plain  # type: ignore[assignment]
+        header = _read(file, 4 + 4 * (magic & 0xFF), path)
+        if header[:4] != struct.pack(">I", magic):
+            found = f"0x{header[:4].hex()}" if header else "nothing"
+            raise RunError(f"cannot read {path}: it begins with {found}, an IDX file of this name with 0x{magic:08x}")
+        if len(header) < 4 + 4 * (magic & 0xFF):
+            raise RunError(f"cannot read {path}: it is cut short in its header; get it again")
+        yield file, struct.unpack(f">{magic & 0xFF}I", header[4:])
+
+
+def _read(file: IO[bytes], size: int, path: Path) -> bytes:
+    """`size` bytes, or fewer at the end."""
+    try:
+        return file.read(size)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise RunError(f"cannot read {path}: it is damaged ({error}); get it again") from None

@@ -1,0 +1,250 @@
+"""One training of the softmax layer, step by step: bottlenecks and a plan in; evaluations, snapshots and heads out.
+
+Gradient descent on cross-entropy, or what --optimizer asks for; hidden layers if asked for (`layers`). A batch draws the class
+first and then a photo of it, with replacement, so that uneven classes weigh the same, as the original did (its retrain.py).
+Features are standardised inside the layer and the scaling is folded into the weights at the end. The step with the best loss
+on the validation list is kept. Without hidden layers weights begin at zero: the loss is convex, so nothing is gained by
+the original's random start, and a run is repeatable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from label_image.errors import UserError
+from retrain import lbfgs
+from retrain.layers import Network
+from retrain.metrics import accuracy, cross_entropy, hits, losses, mean
+from retrain.nouns import TRAINING, VALIDATION, Bottlenecks, Curve, Dense, Head
+from retrain.optimizers import optimizer_of
+from retrain.plan import Plan
+from retrain.sampler import Sampler, judges
+from retrain.schedule import rate_at
+from retrain.snapshots import Snapshot, asked_of, digest_of, read_snapshot
+from retrain.standardiser import Standardiser
+from retrain.threads import one_thread_for
+from retrain.weight_decay import best_decay
+
+Batch = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]  # standardised features [n, width], label ids [n]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What is shown of one step; features are on the standardised scale."""
+
+    step: int
+    train_accuracy: float  # 0..1, on the batch just trained, after the update
+    train_loss: float  # nats
+    validation_accuracy: float  # 0..1, on a drawn batch; nan without a validation list
+    validation_loss: float
+    validation_count: int
+    weights: npt.NDArray[np.float32]  # [width, classes], of the last layer
+    biases: npt.NDArray[np.float32]  # [classes]
+    train_logits: npt.NDArray[np.float32]  # [batch, classes]
+    validation_logits: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """The best step so far."""
+
+    step: int
+    loss: float  # on the validation list, or MOST_JUDGES of it
+    layers: tuple[npt.NDArray[np.float32], ...]  # as Network's parameters
+
+
+class Training:
+    """The state of one training."""
+
+    def __init__(self, bottlenecks: Bottlenecks, classes: int, plan: Plan) -> None:
+        train_rows, validation_rows = bottlenecks.rows(TRAINING), judges(bottlenecks.rows(VALIDATION), plan)
+        # Where there are distorted views, training draws from them alone; view 0 is the photo as it is.
+        views = bottlenecks.features[1:] if len(bottlenecks.features) > 1 else bottlenecks.features
+        raw = views[:, train_rows]  # a copy
+        self._plan = plan
+        self._standardiser = Standardiser(raw)
+        self._train = self._standardiser(raw).reshape(-1, raw.shape[-1])  # [views * n, width]
+        self._ids = np.tile(bottlenecks.label_ids[train_rows], len(views))  # [views * n]
+        self._shares = balanced_shares(self._ids) if plan.class_weights == "balanced" else None
+        self._views = len(views)
+        self._decay = plan.decay
+        self._drawn = plan.train_batch_size > 0  # batches that are drawn hold classes alike already
+        self._validation = self._standardiser(bottlenecks.features[0, validation_rows])
+        self._validation_ids = bottlenecks.label_ids[validation_rows]
+        if plan.early_stopping_steps and not len(validation_rows):
+            raise UserError(
+                f"--early_stopping_steps={plan.early_stopping_steps} looks at the validation list, which is empty; give --validation_percentage=10, or leave it out"
+            )
+        seeds = (plan.seed, [plan.seed, 1], [plan.seed, 2], [plan.seed, 6])  # 3 is the test's, 4 the judges'
+        self._rngs = [np.random.default_rng(seed) for seed in seeds]
+        self._sampler = Sampler(bottlenecks.label_ids[train_rows], classes, plan.train_batch_size, self._rngs[0])
+        self._validation_sampler = Sampler(self._validation_ids, classes, plan.validation_batch_size, self._rngs[1])
+        self._view_rng = self._rngs[2]
+        self._network = Network(
+            (raw.shape[-1], *plan.hidden_layers, classes),
+            plan.activation,
+            plan.label_smoothing,
+            plan.dropout,
+            self._rngs[3],
+            np.random.default_rng([plan.seed, 5]),
+        )
+        self._optimizer = optimizer_of(plan, self._network.parameters)
+        self._kept: _Kept | None = None
+        self._points: list[tuple[float, ...]] = []  # step, then the Curve's four
+
+    def step(self, step: int = 0) -> Batch:
+        """One step of the optimizer; returns what it was made on."""
+        rows = self._sampler.draw()
+        if self._views > 1:
+            rows = rows + len(self._ids) // self._views * self._view_rng.integers(self._views, size=len(rows))
+        features, label_ids = self._train.take(rows, axis=0), self._ids[rows]
+        rate = rate_at(self._plan, step)
+        factor = self._optimizer.factor(rate)
+        shares = None if self._drawn or self._shares is None else self._shares[rows]
+        gradients = self._network.gradients(features, label_ids, factor, shares)
+        if self._decay:
+            for gradient, weights in zip(gradients[::2], self._network.parameters[::2], strict=True):
+                gradient += factor * np.float32(self._decay) * weights  # noqa: PLW2901 - in place
+        self._optimizer.update(self._network.parameters, gradients, rate, step)
+        return features, label_ids
+
+    def solve(self) -> tuple[float, int]:
+        """Puts the optimum in the place of the weights; gives the weight decay it has, and the number of iterations."""
+        classes = len(self._network.parameters[1])
+        problem = lbfgs.Problem(self._train, self._ids, classes, self._plan.label_smoothing, self._shares)
+        with one_thread_for():
+            axes, on_axes = lbfgs.axes_of(self._train)
+        decay = self._decay or best_decay(problem, axes, on_axes, self._views)
+        layer, iterations = lbfgs.solve(problem, decay, axes=axes)
+        for parameter, values in zip(self._network.parameters, (layer[:, :-1], layer[:, -1:]), strict=True):
+            parameter[...] = values
+        return decay, iterations
+
+    def evaluate(self, step: int, batch: Batch | None = None) -> Evaluation:
+        """Measures the step on its batch, or all that is trained on, and on validation; keeps it if it is the best so far."""
+        features, label_ids = batch or (self._train, self._ids)
+        logits, all_logits = self._network.logits(features).T, self._network.logits(self._validation).T
+        loss_of, hit = losses(all_logits, self._validation_ids), hits(all_logits, self._validation_ids)
+        drawn = self._validation_sampler.draw()
+        loss = mean(loss_of)
+        if self._kept is None or loss < self._kept.loss or not len(loss_of):  # without a list the last step is kept
+            self._kept = _Kept(step, loss, tuple(parameter.copy() for parameter in self.now))
+        point = Evaluation(
+            step,
+            accuracy(logits, label_ids),
+            cross_entropy(logits, label_ids),
+            mean(hit[drawn]),
+            mean(loss_of[drawn]),
+            len(drawn),
+            self.now[-2].T,
+            self.now[-1][:, 0],
+            logits,
+            all_logits[drawn],
+        )
+        self._points.append(
+            (step, point.train_accuracy, point.train_loss, point.validation_accuracy, point.validation_loss)
+        )
+        return point
+
+    def patience_ended(self, step: int) -> bool:
+        """Whether the validation loss has not fallen for --early_stopping_steps steps."""
+        return self._kept is not None and step - self._kept.step >= self._plan.early_stopping_steps
+
+    def head(
+        self, labels: tuple[str, ...], layers: Sequence[npt.NDArray[np.float32]], curve: Curve | None = None
+    ) -> Head:
+        """A Head for features as they are, from parameters for standardised ones."""
+        pairs = [(weights.T, biases[:, 0]) for weights, biases in zip(layers[::2], layers[1::2], strict=True)]
+        pairs[0] = self._standardiser.folded(*pairs[0])
+        hidden = tuple(Dense(np.ascontiguousarray(w), b.copy(), self._plan.activation) for w, b in pairs[:-1])
+        weights, biases = pairs[-1]
+        return Head(np.ascontiguousarray(weights) if hidden else weights, biases.copy(), labels, curve, hidden)
+
+    @property
+    def now(self) -> Sequence[npt.NDArray[np.float32]]:
+        """The network's parameters at this step; the next one changes them in place."""
+        return self._network.parameters
+
+    @property
+    def best(self) -> Sequence[npt.NDArray[np.float32]]:
+        """The parameters of the kept step; those of now where nothing was evaluated."""
+        return self._kept.layers if self._kept else self.now
+
+    def curve(self, stopped: bool) -> Curve:
+        """What training showed."""
+        steps, train_accuracy, train_loss, validation_accuracy, validation_loss = (
+            zip(*self._points, strict=True) if self._points else ((),) * 5
+        )
+        kept_step = self._kept.step if self._kept else -1
+        return Curve(
+            tuple(int(step) for step in steps), train_accuracy, train_loss, validation_accuracy, validation_loss,
+            kept_step, stopped,
+        )  # fmt: skip
+
+    def snapshot(self, steps: int) -> Snapshot:
+        """All that the next step depends on."""
+        kept = self._kept
+        arrays: dict[str, npt.NDArray[Any]] = {
+            "points": np.array(self._points, np.float64).reshape(-1, 5),
+            **{f"sampler_{place}": drawn for place, drawn in enumerate(self._samplers_drawn())},
+            **_numbered("parameter", self._network.parameters),
+            **_numbered("slot", self._optimizer.slots),
+            **_numbered("kept", kept.layers if kept else ()),
+        }
+        state = {
+            "steps": steps,
+            "kept": [kept.step, kept.loss] if kept else None,
+            "next": [self._sampler.place, self._validation_sampler.place],
+            "rngs": [rng.bit_generator.state for rng in self._rngs],
+        }
+        return Snapshot(
+            asked_of(self._plan), self._digest(), state, {name: array.copy() for name, array in arrays.items()}
+        )
+
+    def resume(self, path: Path) -> int:
+        """Goes on from a snapshot; gives the number of steps it has.
+
+        Raises:
+          UserError: it is none, or of another plan, or of other photos.
+        """
+        found = read_snapshot(path)
+        found.check(path, asked_of(self._plan), self._digest(), self._plan.how_many_training_steps)
+        state, arrays = found.state, found.arrays
+        for name, targets in (("parameter", self._network.parameters), ("slot", self._optimizer.slots)):
+            for place, target in enumerate(targets):
+                target[...] = arrays[f"{name}_{place}"]
+        self._points = [tuple(row) for row in arrays["points"].tolist()]
+        if state["kept"]:
+            layers = tuple(arrays[f"kept_{place}"] for place in range(len(self._network.parameters)))
+            self._kept = _Kept(state["kept"][0], state["kept"][1], layers)
+        for place, sampler in enumerate((self._sampler, self._validation_sampler)):
+            sampler.go_to(arrays[f"sampler_{place}"], state["next"][place])
+        for rng, known in zip(self._rngs, state["rngs"], strict=True):
+            rng.bit_generator.state = known
+        return int(state["steps"])
+
+    def _samplers_drawn(self) -> list[npt.NDArray[np.int64]]:
+        return [self._sampler.drawn, self._validation_sampler.drawn]
+
+    def _digest(self) -> str:
+        return digest_of((self._train, self._ids, self._validation, self._validation_ids))
+
+
+def _numbered(name: str, arrays: Sequence[npt.NDArray[np.float32]]) -> dict[str, npt.NDArray[np.float32]]:
+    return {f"{name}_{place}": array for place, array in enumerate(arrays)}
+
+
+def balanced_shares(label_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    """What each photo's loss counts so that classes weigh alike: float32 [n], of mean 1.
+
+    >>> balanced_shares(np.array([0, 0, 0, 1])).round(2).tolist()
+    [0.67, 0.67, 0.67, 2.0]
+    """
+    counts = np.bincount(label_ids)
+    return (len(label_ids) / (np.count_nonzero(counts) * counts[label_ids])).astype(np.float32)
