@@ -31,13 +31,13 @@ from retrain.finetune.memory import keep_freed_memory
 from retrain.finetune.pixels import Pixels, decoded, enlarged, has_colour
 from retrain.finetune.recipe import Recipe, augmented, recipe_of
 from retrain.finetune.trainable import Trainable, trainable
-from retrain.head import balanced_shares
 from retrain.networks.build import GREY
 from retrain.nouns import TRAINING, VALIDATION, Backbone, Dense, Head, Split
 from retrain.plan import Plan
 from retrain.progress import Progress, duration
 from retrain.screen import Screen
 from retrain.snapshots import Snapshot, asked_of, read_snapshot, snapshot_path, write_snapshot
+from retrain.training import balanced_shares
 
 _FROM_NOTHING, _FURTHER = "trained here from nothing", "trained further here"  # where a network's weights came from
 _JUDGES = 2_000  # validation photos that judge the steps, as the head's
