@@ -1,0 +1,98 @@
+"""Features in, a trained layer out, and what the user reads meanwhile: the original's lines, summaries, snapshots."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+from retrain.atomic import replacing
+from retrain.exporters import graph as graph_exporter
+from retrain.exports import card_of
+from retrain.head import Evaluation, train
+from retrain.nouns import (
+    TESTING,
+    TRAINING,
+    VALIDATION,
+    Backbone,
+    Bottlenecks,
+    Curve,
+    Head,
+    Split,
+)
+from retrain.plan import Plan
+from retrain.progress import Progress
+from retrain.screen import Screen
+from retrain.snapshots import Snapshot, snapshot_path, write_snapshot
+from retrain.summaries import Summaries
+
+_TUNED_FEATURES = "features_of_the_last_run"  # a folder of --fine_tuned_dir that only we would call so: it is emptied
+
+
+def training_stage(plan: Plan, split: Split, bottlenecks: Bottlenecks, backbone: Backbone, screen: Screen) -> Head:
+    """Trains the layer; writes summaries and intermediate graphs on the way."""
+    counts = split.counts().sum(axis=0)
+    screen.info(
+        f"training on {counts[TRAINING]} photos of {len(split.labels)} classes; {counts[VALIDATION]} for validation, {counts[TESTING]} for the test"
+    )
+    summaries = Summaries(Path(plan.summaries_dir)) if plan.summaries_dir else None
+    progress = Progress(plan.how_many_training_steps, "steps")
+
+    def on_evaluation(point: Evaluation) -> None:
+        if summaries:
+            summaries.write(point)
+        detail = f"train {point.train_accuracy:.1%}, validation {point.validation_accuracy:.1%}"
+        if screen.terminal:
+            progress.update(point.step + 1, detail)
+        else:
+            for line in evaluation_lines(point):
+                screen.info(line)
+
+    def on_snapshot(step: int, head: Head) -> None:
+        path = Path(f"{plan.intermediate_output_graphs_dir}intermediate_{step}.pb")
+        screen.info(f"Save intermediate result to : {path}")
+        with replacing(path) as scratch:
+            graph_exporter.write(scratch, head, backbone, card_of(plan, backbone, split, {}))
+
+    def on_state(snapshot: Snapshot) -> None:
+        path = snapshot_path(plan, snapshot.state["steps"])
+        write_snapshot(path, snapshot)
+        screen.info(f"wrote {path}; --resume={path} goes on from there")
+
+    try:
+        head = train(bottlenecks, split.labels, plan, on_evaluation, on_snapshot, on_state)
+    finally:
+        progress.close()
+        if summaries:
+            summaries.close()
+    if head.curve and head.curve.stopped_early:
+        screen.warn("training was stopped; what there is is tested and exported")
+    for line in ending_lines(plan, head.curve, counts[VALIDATION] > 0):
+        screen.info(line)
+    return head
+
+
+def ending_lines(plan: Plan, curve: Curve | None, validated: bool) -> list[str]:
+    """How training ended, for people."""
+    if curve and curve.weight_decay is not None:
+        return [f"solved in {curve.kept_step} iterations, with a weight decay of {curve.weight_decay:g}"]
+    if curve is None or curve.kept_step < 0 or not validated:
+        return []
+    lines = [f"kept step {curve.kept_step}, the one with the best validation loss"]
+    if curve.steps[-1] < plan.how_many_training_steps - 1 and not curve.stopped_early:
+        patience = plan.early_stopping_steps
+        lines[:0] = [f"ended behind step {curve.steps[-1]}: the validation loss had not fallen for {patience} steps"]
+    return lines
+
+
+def evaluation_lines(point: Evaluation) -> list[str]:
+    """The original's lines for one evaluation, word for word."""
+    now = dt.datetime.now()  # noqa: DTZ005 - local time, as the original's
+    lines = [
+        f"{now}: Step {point.step}: Train accuracy = {point.train_accuracy * 100:.1f}%",
+        f"{now}: Step {point.step}: Cross entropy = {point.train_loss:f}",
+    ]
+    if point.validation_count:
+        lines.append(
+            f"{now}: Step {point.step}: Validation accuracy = {point.validation_accuracy * 100:.1f}% (N={point.validation_count})"
+        )
+    return lines
