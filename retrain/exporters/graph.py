@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.card import CARD_KEY, Card, to_json
-from retrain.graph_def import constant, operation, read_graph, values_of
+from retrain.graph_def import constant, new_graph, operation, parse_graph, values_of
 from retrain.nouns import Backbone, Head
 
 _LAYER = "final_training_ops"
@@ -32,15 +32,20 @@ class _Node:
 
 
 def write(path: Path, head: Head, backbone: Backbone, card: Card) -> None:
-    """Writes the classifier: float32 [n, height, width, 3], scaled -> float32 [n, classes]."""
-    graph = read_graph(backbone.graph)
+    """Writes the classifier: float32 [n, height, width, 3], scaled -> float32 [n, classes].
+
+    Messages of protobuf that stand behind each other are read as one: the file is the backbone's, byte for byte, and the
+    head's nodes behind it.
+    """
+    graph = new_graph()
     for node in _nodes(head, backbone, card):
         if node.values is None:
             operation(graph, node.op, node.name, node.inputs)
         else:
             constant(graph, node.name, node.values)
     constant(graph, CARD_KEY, to_json(card).encode())
-    path.write_bytes(graph.SerializeToString(deterministic=True))
+    graph.ClearField("versions")  # the backbone's hold
+    path.write_bytes(backbone.graph.read_bytes() + graph.SerializeToString(deterministic=True))
 
 
 def same_but_for_head(path: Path, head: Head, backbone: Backbone, card: Card) -> bool:
@@ -48,16 +53,15 @@ def same_but_for_head(path: Path, head: Head, backbone: Backbone, card: Card) ->
 
     Where TensorFlow has run this backbone with such a head once, and found it right, this shows that nothing else changed.
     """
-    written, base = read_graph(path), read_graph(backbone.graph)
+    data, base = path.read_bytes(), backbone.graph.read_bytes()
     wanted = _nodes(head, backbone, card)
-    ours = {CARD_KEY, *(node.name for node in wanted)}
-    found = {node.name: node for node in written.node}
-    rest = [node for node in written.node if node.name not in ours]
+    names = [node.name for node in parse_graph(data, str(path)).node]
+    added = {node.name: node for node in parse_graph(data[len(base) :], str(path)).node}
     return (
-        ours <= found.keys()
-        and len(found) == len(written.node)
-        and rest == list(base.node)
-        and all(_is(found[node.name], node) for node in wanted)
+        data.startswith(base)
+        and len(set(names)) == len(names)
+        and added.keys() == {CARD_KEY, *(node.name for node in wanted)}
+        and all(_is(added[node.name], node) for node in wanted)
     )
 
 
