@@ -54,12 +54,13 @@ def same_but_for_head(path: Path, head: Head, backbone: Backbone, card: Card) ->
     Where TensorFlow has run this backbone with such a head once, and found it right, this shows that nothing else changed.
     """
     data, base = path.read_bytes(), backbone.graph.read_bytes()
+    if not data.startswith(base):
+        return False
     wanted = _nodes(head, backbone, card)
     names = [node.name for node in parse_graph(data, str(path)).node]
     added = {node.name: node for node in parse_graph(data[len(base) :], str(path)).node}
     return (
-        data.startswith(base)
-        and len(set(names)) == len(names)
+        len(set(names)) == len(names)
         and added.keys() == {CARD_KEY, *(node.name for node in wanted)}
         and all(_is(added[node.name], node) for node in wanted)
     )
