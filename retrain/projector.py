@@ -13,6 +13,7 @@ import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -118,13 +119,13 @@ def _cell(text: str) -> str:
     return re.sub(r"[\t\r\n]", " ", text)
 
 
-def picture_event(png: bytes, step: int) -> object:
-    """The Event that shows a PNG as `confusion_matrix`."""
+def picture_event(png: bytes, step: int, tag: str = "confusion_matrix") -> Any:
+    """The Event that shows a PNG."""
     from tensorboard.compat.proto.event_pb2 import Event
 
     event = Event(wall_time=time.time(), step=step)
     with Image.open(io.BytesIO(png)) as picture:
         width, height = picture.size
-    image = event.summary.value.add(tag="confusion_matrix").image
+    image = event.summary.value.add(tag=tag).image
     image.encoded_image_string, image.width, image.height, image.colorspace = png, width, height, 3
     return event

@@ -72,7 +72,7 @@ class Summaries:
         self._count += 1
 
     def write_network(self, point: Any, weights: dict[str, npt.NDArray[np.float32]]) -> None:
-        """Adds one evaluation of a network that is trained end to end, and how its weights are distributed.
+        """Adds one evaluation of a network that is trained end to end, how its weights are distributed, and its first kernels.
 
         Args:
           point: a `retrain.finetune.loop.Point`.
@@ -80,12 +80,18 @@ class Summaries:
         """
         from tensorboard.compat.proto.summary_pb2 import Summary
 
+        from retrain.kernels import first_kernels, kernels_picture
+        from retrain.projector import picture_event
+
         layers = Summary()
         for name, numbers in weights.items():
             few = numbers.ravel()[:: max(1, numbers.size // _MOST_NUMBERS)]
             _scalars(layers, f"{name}/summaries", few)
             _histogram(layers, f"{name}/summaries/histogram", few)
         self._event("train", point.step, (point.train_accuracy, point.train_loss), layers)
+        kernels = first_kernels(weights.values())
+        if kernels is not None:
+            self._writers["train"].add(picture_event(kernels_picture(kernels), point.step, "first_layer"))
         if point.validation_count:
             self._event("validation", point.step, (point.validation_accuracy, point.validation_loss), Summary())
 

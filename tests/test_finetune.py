@@ -70,6 +70,7 @@ def test_a_network_trained_from_nothing_is_exported_proven_and_labels(retrain, l
     assert all("ring" in next(line for line in lines if "score=" in line) for lines in answers), answers
     events = list((tmp_path / "tf_files/training_summaries/train").iterdir())
     assert b"layer_0/weights/summaries/histogram" in events[0].read_bytes()
+    assert b"first_layer" in events[0].read_bytes()
     assert (tmp_path / record["backbone"]["graph"]).is_file()
 
 

@@ -1,0 +1,160 @@
+"""The systems of the tutorials, each by its flags: runs them, keeps what came out, and draws their curves.
+
+    python -m benchmarks.tutorials --mnist FOLDER --cifar10 FOLDER --flowers FOLDER [--only lenet,quick_start] [--out FOLDER]
+
+A folder is one that `python -m retrain --image_dir` takes: `python -m retrain.convert` makes those of MNIST and CIFAR-10. A run
+that is there already is not run again, so that a break costs one run; `docs/tutorials.md` holds what came out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.process import run
+
+_LENET = (
+    "--architecture lenet --weights none --train all --optimizer momentum --momentum 0.9 --learning_rate 0.01 "
+    "--weight_decay 0.0005 --train_batch_size 64 --eval_step_interval 500"
+)
+_INV = "--lr_policy inv --gamma 0.0001 --power 0.75"
+_TEN = "--how_many_training_steps 10000"
+_RESNET = (
+    "--architecture resnet20 --weights none --train all --optimizer momentum --momentum 0.9 --weight_decay 0.0001 "
+    "--lr_policy cosine --train_batch_size 128 --epochs 15"
+)
+_SHIFTED = "--pad_and_crop 4 --flip_left_right"
+_ALEXNET = "--architecture alexnet --weights none --train all --train_batch_size 32 --epochs 20 --learning_rate 0.01"
+
+
+@dataclass(frozen=True)
+class Section:
+    """One tutorial: which photos, and what is run on them."""
+
+    photos: str  # "mnist", "cifar10" or "flowers"
+    runs: dict[str, str]  # name -> flags
+
+
+SECTIONS = {
+    "lenet": Section(
+        "mnist",
+        {
+            "inv": f"{_LENET} {_INV} {_TEN}",
+            "step": f"{_LENET} --lr_policy step --gamma 0.1 --stepsize 2500 {_TEN}",
+            "20,000 steps": f"{_LENET} {_INV} --how_many_training_steps 20000",
+            "sigmoid": f"{_LENET} {_INV} {_TEN} --activation sigmoid",
+            "tanh": f"{_LENET} {_INV} {_TEN} --activation tanh",
+            "10 maps": f"{_LENET} {_INV} {_TEN} --feature_maps 10",
+            "40 maps": f"{_LENET} {_INV} {_TEN} --feature_maps 40",
+        },
+    ),
+    "quick_start": Section(
+        "mnist",
+        {
+            "mlp": "--architecture mlp --weights none --train all --optimizer adam --learning_rate 0.001 --train_batch_size 32 --epochs 5",
+            "simple_cnn": "--architecture simple_cnn --weights none --train all --optimizer adam --learning_rate 0.001 --train_batch_size 128 --epochs 7",
+        },
+    ),
+    "raspberry_pi": Section(
+        "mnist",
+        {
+            "pytorch_mnist": "--architecture pytorch_mnist --weights none --train all --optimizer adam --learning_rate 0.001 --train_batch_size 64 --epochs 5 --device_folder pi"
+        },
+    ),
+    "resnet": Section(
+        "cifar10",
+        {
+            "batch norm, augmentation": f"{_RESNET} --learning_rate 0.1 {_SHIFTED}",
+            "batch norm": f"{_RESNET} --learning_rate 0.1",
+            "augmentation": f"{_RESNET} --learning_rate 0.005 --nobatch_norm {_SHIFTED}",
+            "neither": f"{_RESNET} --learning_rate 0.005 --nobatch_norm",
+        },
+    ),
+    "alexnet": Section(
+        "flowers", {"gradient descent": f"{_ALEXNET} --optimizer sgd", "adam": f"{_ALEXNET} --optimizer adam"}
+    ),
+}
+
+
+def main() -> int:
+    """The program; returns the exit status."""
+    options = _options()
+    for name in options.only.split(",") if options.only else SECTIONS:
+        if name not in SECTIONS:
+            print(f"tutorials: no section is called {name!r}; choose of {', '.join(SECTIONS)}", file=sys.stderr)
+            return 2
+        section = SECTIONS[name]
+        photos = getattr(options, section.photos)
+        if photos is None:
+            print(f"tutorials: {name} is left out: give --{section.photos}=FOLDER", file=sys.stderr)
+            continue
+        records = {}
+        for number, (label, flags) in enumerate(section.runs.items()):
+            records[label] = record_of(options.out / name / f"run_{number}", photos.resolve(), flags)
+            print(f"{name}, {label}: {line(records[label])}", flush=True)
+            (options.out / f"{name}.md").write_text(table(records), "utf-8")
+            (options.out / f"{name}.svg").write_text(curves(records), "utf-8")
+    return 0
+
+
+def record_of(folder: Path, photos: Path, flags: str) -> dict[str, Any]:
+    """The record of a run in a folder; run now, if it is not there."""
+    if not list(folder.glob("tf_files/runs/*/run.json")):
+        folder.mkdir(parents=True, exist_ok=True)
+        words = ["-m", "retrain", f"--image_dir={photos}", *shlex.split(flags), "--report=none", "--export=tflite"]
+        run(words, folder)
+    (path,) = folder.glob("tf_files/runs/*/run.json")
+    record: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return record
+
+
+def line(record: dict[str, Any]) -> str:
+    """What a run came to."""
+    low, high = record["interval_95"]
+    seconds = sum(record["seconds"].values())
+    return (
+        f"{record['accuracy']:.2%} of {record['tested']:,} ({low:.2%} to {high:.2%}), recall@2 {record['recall_at_2']:.2%}, "
+        f"{seconds:,.0f} s, of which training {record['seconds'].get('fine_tuning', record['seconds']['training']):,.0f} s"
+    )
+
+
+def table(records: dict[str, dict[str, Any]]) -> str:
+    """A row a run, in Markdown."""
+    rows = ["| run | test accuracy (95 times in 100) | recall@2 | training, s |", "|---|---|---|---|"]
+    for label, record in records.items():
+        low, high = record["interval_95"]
+        seconds = record["seconds"].get("fine_tuning", record["seconds"]["training"])
+        rows.append(
+            f"| {label} | {record['accuracy']:.2%} ({low:.2%} to {high:.2%}) | {record['recall_at_2']:.2%} | {seconds:,.0f} |"
+        )
+    return "\n".join(rows) + "\n"
+
+
+def curves(records: dict[str, dict[str, Any]]) -> str:
+    """Validation accuracy over the steps, a line a run, as SVG."""
+    import pygal
+
+    chart = pygal.XY(x_title="step", y_title="validation accuracy", show_dots=False, width=800, height=450, js=[])
+    for label, record in records.items():
+        curve = record["curve"]
+        chart.add(label, list(zip(curve["steps"], curve["validation_accuracy"], strict=True)))
+    drawn: str = chart.render(is_unicode=True)
+    return drawn
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.tutorials", description=__doc__.splitlines()[0])
+    for photos in ("mnist", "cifar10", "flowers"):
+        parser.add_argument(f"--{photos}", type=Path, help="an image folder")
+    parser.add_argument("--only", default="", help=f"of {', '.join(SECTIONS)}, with commas")
+    parser.add_argument("--out", type=Path, default=Path("tutorials"))
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,43 @@
+"""The kernels of a first convolution in, a picture of them out: what the network looks for before all else."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+_SIDE_PX = 33  # of a kernel, at least
+_GAP_PX = 2
+
+
+def first_kernels(arrays: Iterable[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32] | None:
+    """The first of a network's arrays that is a convolution of pixels: [height, width, 1 or 3, kernels]; None without one."""
+    return next((one for one in arrays if one.ndim == 4 and one.shape[2] in (1, 3) and one.shape[0] > 1), None)
+
+
+def kernels_picture(kernels: npt.NDArray[np.float32]) -> bytes:
+    """A PNG of all kernels in a square, each from its least number to its largest.
+
+    Args:
+      kernels: float32 [height, width, 1 or 3, kernels].
+    """
+    height, width, _, count = kernels.shape
+    times = max(1, math.ceil(_SIDE_PX / max(height, width)))
+    across = math.ceil(math.sqrt(count))
+    down = math.ceil(count / across)
+    cell = height * times + _GAP_PX, width * times + _GAP_PX
+    sheet = np.full((down * cell[0] + _GAP_PX, across * cell[1] + _GAP_PX, 3), 255, np.uint8)
+    for place in range(count):
+        kernel = kernels[..., place]
+        least, most = float(kernel.min()), float(kernel.max())
+        shades = np.uint8(np.rint(255 * (kernel - least) / (most - least or 1)))
+        large = np.broadcast_to(shades, (height, width, 3)).repeat(times, 0).repeat(times, 1)
+        top, left = _GAP_PX + place // across * cell[0], _GAP_PX + place % across * cell[1]
+        sheet[top : top + height * times, left : left + width * times] = large
+    out = io.BytesIO()
+    Image.fromarray(sheet).save(out, "PNG")
+    return out.getvalue()
