@@ -102,13 +102,13 @@ def test_a_killed_training_goes_on_to_the_same_weights(digits, tmp_path):
     running = subprocess.Popen(
         command(steps), cwd=broken, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    for _ in range(600):
-        if list(broken.glob("tf_files/*_step_*.npz")):
-            break
+    until = time.monotonic() + 120
+    while not list(broken.glob("tf_files/*_step_*.npz")) and running.poll() is None and time.monotonic() < until:
         time.sleep(0.02)
     running.send_signal(signal.SIGKILL)
     running.wait()
-    (newest,) = broken.glob("tf_files/*_step_*.npz")  # each takes the place of the one before
+    # Each takes the place of the one before; the kill may have come between.
+    newest = max(broken.glob("tf_files/*_step_*.npz"), key=lambda path: int(path.stem.rsplit("_", 1)[1]))
     resumed = subprocess.run(
         command(steps, f"--resume={newest.relative_to(broken)}"),
         cwd=broken, env=env, capture_output=True, text=True, check=False,

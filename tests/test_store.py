@@ -250,10 +250,10 @@ def test_no_flipped_byte_anywhere_gives_a_wrong_feature(filled, monkeypatch, sca
 def test_damage_found_while_digests_are_read_is_mended_too(filled):
     with closing(Store(filled.parent)) as store:
         store.remember_files(filled.parent, {"a.jpg": KnownFile(1, 2, digest(1))})
-        page = store._database.connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'file'").fetchone()[
-            0
-        ]
-    damage(filled, (page - 1) * 4096, length=4096)
+        connection = store._database.connection
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'file'").fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    damage(filled, (page - 1) * size, length=size)
     with closing(Store(filled.parent)) as store:
         assert store.files(filled.parent) == {}
         assert "set aside" in store.notes[0]
