@@ -65,6 +65,8 @@ def tensorflow() -> Any:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if not has_tensorflow():
         raise RunError("this needs TensorFlow, which is not installed: pip install 'tensorflow>=2.20,<2.23'")
+    # Its faster kernels, which it uses by itself only on newer processors: training is 1.3 to 2 times as fast with them.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     with native_noise_hidden():
         import tensorflow as tf
 

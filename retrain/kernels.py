@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import math
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +19,28 @@ _GAP_PX = 2
 def first_kernels(arrays: Iterable[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32] | None:
     """The first of a network's arrays that is a convolution of pixels: [height, width, 1 or 3, kernels]; None without one."""
     return next((one for one in arrays if one.ndim == 4 and one.shape[2] in (1, 3) and one.shape[0] > 1), None)
+
+
+def kernels_of_tflite(path: Path) -> npt.NDArray[np.float32] | None:
+    """The same of a `.tflite`: its convolutions in the order in which they are made.
+
+    Raises:
+      OSError: it is not there.
+    """
+    schema = importlib.import_module("ai_edge_litert.schema_py_generated")
+    model = schema.Model.GetRootAs(path.read_bytes(), 0)
+    graph = model.Subgraphs(0)
+    arrays = []
+    for place in range(graph.OperatorsLength()):
+        operator = graph.Operators(place)
+        code = model.OperatorCodes(operator.OpcodeIndex())
+        if max(code.BuiltinCode(), code.DeprecatedBuiltinCode()) != schema.BuiltinOperator.CONV_2D:
+            continue
+        tensor = graph.Tensors(operator.Inputs(1))
+        data = model.Buffers(tensor.Buffer()).DataAsNumpy()
+        if tensor.Type() == schema.TensorType.FLOAT32 and isinstance(data, np.ndarray):
+            arrays.append(data.view(np.float32).reshape(tensor.ShapeAsNumpy()).transpose(1, 2, 3, 0))
+    return first_kernels(arrays)
 
 
 def kernels_picture(kernels: npt.NDArray[np.float32]) -> bytes:

@@ -27,7 +27,8 @@ class Network:
       sizes: features, hidden units of each layer, classes.
       activation: of the hidden layers, "relu", "sigmoid" or "tanh".
       smoothing: label smoothing: what share of a photo's label all classes have in common, 0..1.
-      dropout: share of the hidden units that is left out of a step, 0..1; the others count for them.
+      dropout: share of the hidden units (of the features, where there are none) that is left out of a step, 0..1; the others
+        count for them.
       rng: what is random about dropout.
       first_weights: seeds the weights' random start.
 
@@ -86,7 +87,7 @@ class Network:
         Returns:
           an array for each parameter, of its shape.
         """
-        flows, masks = self._forward(features) if len(self.parameters) > 2 else ([features.T], [])
+        flows, masks = self._forward(features)
         tall = self._products(flows[-1])
         error = tall[: len(self.parameters[-1])]  # a view; the rows below stay 0
         error += self.parameters[-1]
@@ -114,16 +115,22 @@ class Network:
         """What goes into each layer, and of each hidden one what dropout multiplied it by."""
         flows: list[Array] = [features.T]
         masks: list[Array | None] = []
+        if len(self.parameters) == 2:
+            return [self._dropped(features.T)[0]], masks
         for place in range(0, len(self.parameters) - 2, 2):
             flow = ACTIVATIONS[self._activation](self.parameters[place] @ flows[-1] + self.parameters[place + 1])
-            mask: Array | None = None
-            if self._dropout:
-                kept = self._rng.random(flow.shape, np.float32) >= np.float32(self._dropout)
-                mask = kept.astype(np.float32) / np.float32(1 - self._dropout)
-                flow = flow * mask
+            flow, mask = self._dropped(flow)
             flows.append(flow)
             masks.append(mask)
         return flows, masks
+
+    def _dropped(self, flow: Array) -> tuple[Array, Array | None]:
+        """What dropout leaves, and what it multiplied by."""
+        if not self._dropout:
+            return flow, None
+        kept = self._rng.random(flow.shape, np.float32) >= np.float32(self._dropout)
+        mask = kept.astype(np.float32) / np.float32(1 - self._dropout)
+        return flow * mask, mask
 
     def _slope(self, flow: Array, mask: Array | None) -> Array:
         """The activation's slope where it gave `flow`, dropout's factor included."""

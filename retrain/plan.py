@@ -110,7 +110,12 @@ class Plan:
     activation: str = flag(
         "relu", "Of the hidden layers, and of the small networks.", choices=("relu", "sigmoid", "tanh")
     )
-    dropout: float = flag(0.0, "Share of the hidden units that each training step leaves out.", minimum=0, maximum=0.99)
+    dropout: float = flag(
+        0.0,
+        "Share of the hidden units (without any: of the features) that each training step leaves out.",
+        minimum=0,
+        maximum=0.99,
+    )
     label_smoothing: float = flag(
         0.0, "Share of each photo's label that goes to all classes alike while training.", minimum=0, maximum=0.99
     )

@@ -19,7 +19,7 @@ _OF_POLICIES = ("gamma", "power", "stepsize")
 # What lbfgs has no use for, and the value that says nothing.
 _NOT_OF_LBFGS = {
     "learning_rate": 0.01, "lr_policy": "fixed", "hidden_units": "", "early_stopping_steps": 0, "snapshot_steps": 0,
-    "resume": "", "intermediate_store_frequency": 0,
+    "resume": "", "intermediate_store_frequency": 0, "dropout": 0.0,
 }  # fmt: skip
 
 
@@ -43,12 +43,10 @@ def check_training(plan: Any) -> None:
             raise UserError(
                 f"--{name}={getattr(plan, name)} is not used by --optimizer=lbfgs, which solves one softmax layer without steps; leave one out"
             )
-    if not hidden_units_of(plan.hidden_units):
-        for name, silent in (("dropout", 0.0), ("activation", "relu")):
-            if getattr(plan, name) != silent and not (name == "activation" and plan.weights == "none"):
-                raise UserError(
-                    f"--{name}={getattr(plan, name)} needs hidden layers, and there are none; give --hidden_units=128, or leave it out"
-                )
+    if plan.activation != "relu" and plan.weights != "none" and not hidden_units_of(plan.hidden_units):
+        raise UserError(
+            f"--activation={plan.activation} needs hidden layers, and there are none; give --hidden_units=128, or leave it out"
+        )
     if plan.snapshot_steps and not plan.checkpoint_path:
         raise UserError("--snapshot_steps writes beside --checkpoint_path, which is empty; give it a name")
     _check_views(plan)

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from label_image.errors import UserError
+from retrain.cli import main
 from retrain.finetune.batches import Batches
 from retrain.finetune.blocks import blocks_of, last_blocks
 from retrain.finetune.pixels import decoded, enlarged, has_colour
@@ -45,6 +46,26 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture
+def retrain_here(tmp_path, monkeypatch, capfd):
+    """Runs the program in this process: TensorFlow and Keras are imported once for all these tests."""
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        monkeypatch.chdir(tmp_path)
+        capfd.readouterr()
+        code = main(list(words))
+        return subprocess.CompletedProcess(words, code, *capfd.readouterr())
+
+    return run
+
+
+def trained(folder: Path) -> tuple[str, bytes]:
+    """All weights: the network's, by its digest, and the layer's. Names in a file count on through a process."""
+    (network,) = folder.glob("tf_files/fine_tuned/lenet-*.tflite")
+    with np.load(folder / "tf_files/retrain_checkpoint.npz") as found:
+        return network.stem, found["weights"].tobytes() + found["biases"].tobytes()
+
+
 def record_of(folder: Path) -> dict:
     (path,) = folder.glob("tf_files/runs/*/run.json")
     return json.loads(path.read_text("utf-8"))
@@ -72,36 +93,36 @@ def test_a_network_trained_from_nothing_is_exported_proven_and_labels(retrain, l
     assert b"layer_0/weights/summaries/histogram" in events[0].read_bytes()
     assert b"first_layer" in events[0].read_bytes()
     assert (tmp_path / record["backbone"]["graph"]).is_file()
+    (report,) = tmp_path.glob("tf_files/runs/*/report.html")
+    assert 'alt="the 20 kernels of the first layer"' in report.read_text("utf-8")
 
 
-def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not(retrain, digits, tmp_path):
-    layers = []
+def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not(retrain_here, digits, tmp_path):
+    made = []
     for seed in (0, 0, 1):
-        done = retrain(f"--image_dir={digits}", *LENET, *QUICK, "--how_many_training_steps=12", f"--seed={seed}")
+        done = retrain_here(f"--image_dir={digits}", *LENET, *QUICK, "--how_many_training_steps=12", f"--seed={seed}")
         assert done.returncode == 0, done.stderr
-        layers.append((tmp_path / "tf_files/retrained.tflite").read_bytes())
-    assert layers[0] == layers[1] != layers[2]
+        made.append(trained(tmp_path))
+    assert made[0] == made[1]
+    assert made[0][0] != made[2][0]
+    assert made[0][1] != made[2][1]
 
 
-def test_a_killed_training_goes_on_to_the_same_weights(digits, tmp_path):
+def test_a_killed_training_goes_on_to_the_same_weights(digits, tmp_path, monkeypatch):
     words = (f"--image_dir={digits}", *LENET, *QUICK, "--random_crop=10", "--flip_left_right", "--snapshot_steps=20")
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    words = (*words, "--how_many_training_steps=400")
 
-    def command(steps: int, *more: str) -> list[str]:
-        return [sys.executable, "-m", "retrain", *words, f"--how_many_training_steps={steps}", *more]
-
-    def weights(folder: Path) -> bytes:
-        return (folder / "tf_files/retrained.tflite").read_bytes()
+    def run_in(folder: Path, *more: str) -> None:
+        monkeypatch.chdir(folder)
+        assert main([*words, *more]) == 0
 
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     for folder in (whole, broken):
         folder.mkdir()
-    steps = 400
-    done = subprocess.run(command(steps), cwd=whole, env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
     running = subprocess.Popen(
-        command(steps), cwd=broken, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+        [sys.executable, "-m", "retrain", *words], cwd=broken, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
     until = time.monotonic() + 120
     while not list(broken.glob("tf_files/*_step_*.npz")) and running.poll() is None and time.monotonic() < until:
         time.sleep(0.02)
@@ -109,27 +130,24 @@ def test_a_killed_training_goes_on_to_the_same_weights(digits, tmp_path):
     running.wait()
     # Each takes the place of the one before; the kill may have come between.
     newest = max(broken.glob("tf_files/*_step_*.npz"), key=lambda path: int(path.stem.rsplit("_", 1)[1]))
-    resumed = subprocess.run(
-        command(steps, f"--resume={newest.relative_to(broken)}"),
-        cwd=broken, env=env, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert resumed.returncode == 0, resumed.stderr
-    assert weights(whole) == weights(broken)
+    run_in(whole)
+    run_in(broken, f"--resume={newest.relative_to(broken)}")
+    assert trained(whole) == trained(broken)
 
 
-def test_a_snapshot_of_another_training_is_refused(retrain, digits):
+def test_a_snapshot_of_another_training_is_refused(retrain_here, digits):
     words = (f"--image_dir={digits}", *LENET, *QUICK)
-    assert retrain(*words, "--how_many_training_steps=4", "--snapshot_steps=2").returncode == 0
+    assert retrain_here(*words, "--how_many_training_steps=4", "--snapshot_steps=2").returncode == 0
     snapshot = "--resume=tf_files/retrain_checkpoint_step_4.npz"
-    done = retrain(*words, "--how_many_training_steps=8", "--learning_rate=0.02", snapshot)
+    done = retrain_here(*words, "--how_many_training_steps=8", "--learning_rate=0.02", snapshot)
     assert done.returncode == 2
     assert "it was made with --learning_rate=0.01, and now it is --learning_rate=0.02" in done.stderr
-    done = retrain(*words, "--how_many_training_steps=8", "--flip_left_right", snapshot)
+    done = retrain_here(*words, "--how_many_training_steps=8", "--flip_left_right", snapshot)
     assert "--flip_left_right" in done.stderr
 
 
-def test_a_grey_network_refuses_colour_in_one_line(retrain, colour_photos):
-    done = retrain(f"--image_dir={colour_photos}", *LENET, *QUICK)
+def test_a_grey_network_refuses_colour_in_one_line(retrain_here, colour_photos):
+    done = retrain_here(f"--image_dir={colour_photos}", *LENET, *QUICK)
     assert done.returncode == 2
     assert "training photos have some; use simple_cnn or resnet20" in done.stderr
     assert "Traceback" not in done.stderr
@@ -157,8 +175,8 @@ def test_what_can_not_be_meant_is_one_line(flags, line):
         Plan(image_dir="x", **flags)
 
 
-def test_more_blocks_than_there_are_is_one_line(retrain, colour_photos, model_dir):
-    done = retrain(
+def test_more_blocks_than_there_are_is_one_line(retrain_here, colour_photos, model_dir):
+    done = retrain_here(
         f"--image_dir={colour_photos}",
         f"--architecture={STAND_IN}",
         f"--model_dir={model_dir}",
@@ -197,7 +215,7 @@ def test_a_trained_backbone_goes_on_from_its_head_and_takes_its_place(retrain, c
     assert not list(Path(model_dir).glob("*float16*"))
 
 
-def test_the_last_one_is_kept_and_no_other_but_what_is_not_ours(retrain, digits, tmp_path):
+def test_the_last_one_is_kept_and_no_other_but_what_is_not_ours(retrain_here, digits, tmp_path):
     strangers = {
         "resnet-0123456789ab.json": '{"source": "the web"}',
         "resnet-0123456789ab.pb": "",
@@ -207,7 +225,7 @@ def test_the_last_one_is_kept_and_no_other_but_what_is_not_ours(retrain, digits,
     for name, text in strangers.items():
         (tmp_path / "tf_files/fine_tuned" / name).write_text(text)
     for steps in (2, 3):
-        done = retrain(f"--image_dir={digits}", *LENET, *QUICK, f"--how_many_training_steps={steps}")
+        done = retrain_here(f"--image_dir={digits}", *LENET, *QUICK, f"--how_many_training_steps={steps}")
         assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "tf_files/fine_tuned").glob("lenet-*.tflite"))) == 1
     assert all((tmp_path / "tf_files/fine_tuned" / name).exists() for name in strangers)
@@ -239,8 +257,8 @@ sys.exit(main(words + (["--distribute=mirrored"] if sys.argv[1] == "2" else []))
     assert not np.array_equal(*heads)
 
 
-def test_mirrored_on_one_device_is_one_line(retrain, digits):
-    done = retrain(f"--image_dir={digits}", *LENET, *QUICK, "--distribute=mirrored")
+def test_mirrored_on_one_device_is_one_line(retrain_here, digits):
+    done = retrain_here(f"--image_dir={digits}", *LENET, *QUICK, "--distribute=mirrored")
     assert done.returncode == 1
     assert "--distribute=mirrored: TensorFlow sees 1 device" in done.stderr
 

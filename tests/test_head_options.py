@@ -49,7 +49,7 @@ from tests.test_head import bottlenecks, plan_of, trained
         ({"weight_decay": "much"}, "--weight_decay=much is no number"),
         ({"weight_decay": "-1"}, "--weight_decay=-1 is out of range"),
         ({"weight_decay": "nan"}, "--weight_decay=nan is out of range"),
-        ({"dropout": 0.5}, "--dropout=0.5 needs hidden layers"),
+        ({"optimizer": "lbfgs", "dropout": 0.5}, "--dropout=0.5 is not used by --optimizer=lbfgs"),
         ({"activation": "tanh"}, "--activation=tanh needs hidden layers"),
         ({"hidden_units": "128", "dropout": 1.0}, "--dropout=1.0 is out of range"),
         ({"hidden_units": "128,,64"}, "--hidden_units=128,,64: '' is no number of units"),

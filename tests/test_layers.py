@@ -77,6 +77,17 @@ def test_dropouts_gradient_is_that_of_the_network_without_the_units_left_out():
             assert gradient[place] == pytest.approx((around[0] - around[1]) / 2e-6, abs=1e-6)
 
 
+def test_without_hidden_layers_dropout_leaves_features_out():
+    made, (features, label_ids) = network(sizes=(6, 3), dropout=0.5), batch()
+    made._rng = np.random.default_rng(11)
+    gradients = made.gradients(features, label_ids, np.float64(1))
+    seen = features * (np.random.default_rng(11).random((6, 7), np.float32) >= 0.5).T / 0.5
+    whole = network(sizes=(6, 3))
+    for one, other in zip(gradients, whole.gradients(seen, label_ids, np.float64(1)), strict=True):
+        assert one == pytest.approx(other)
+    assert not np.allclose(gradients[0], whole.gradients(features, label_ids, np.float64(1))[0])
+
+
 def test_nothing_is_left_out_when_the_network_answers():
     features, _ = batch()
     assert (network(dropout=0.9).logits(features) == network().logits(features)).all()

@@ -75,6 +75,11 @@ class Network:
         """Features a photo."""
         return self.channels(self.layers[-1].name)
 
+    @property
+    def has_statistics(self) -> bool:
+        """Whether batch normalisation still has means and variances of its own: released graphs may have none left."""
+        return any(isinstance(layer, Conv) and layer.norm.epsilon > 0 for layer in self.layers)
+
     def channels(self, name: str) -> int:
         """Channels of the layer `name`."""
         layer = next(layer for layer in self.layers if layer.name == name)

@@ -8,6 +8,7 @@ from typing import Any
 
 from label_image.quiet import tensorflow
 from retrain.backbones.network import FEATURES, INPUT, Conv, Network, Norm
+from retrain.networks.norm import batch_normalisation
 
 
 def keras_on_tensorflow() -> Any:
@@ -28,7 +29,7 @@ def to_keras(network: Network) -> Any:
     for layer in network.layers:
         name = layer.name.replace(".", "_")
         if isinstance(layer, Conv):
-            outputs[layer.name] = _conv(keras.layers, layer, name, outputs[layer.source], weights)
+            outputs[layer.name] = _conv(keras, layer, name, outputs[layer.source], weights)
         else:
             outputs[layer.name] = keras.layers.Add(name=name)([outputs[layer.first], outputs[layer.second]])
     features = keras.layers.GlobalAveragePooling2D(name=FEATURES)(outputs[network.layers[-1].name])
@@ -52,13 +53,13 @@ def from_keras(model: Any, network: Network) -> Network:
     return dataclasses.replace(network, layers=layers, classifier=None)
 
 
-def _conv(layers: Any, layer: Conv, name: str, source: Any, weights: list[tuple[Any, list[Any]]]) -> Any:
-    size = layer.kernel.shape[:2]
+def _conv(keras: Any, layer: Conv, name: str, source: Any, weights: list[tuple[Any, list[Any]]]) -> Any:
+    layers, size = keras.layers, layer.kernel.shape[:2]
     if layer.depthwise:
         conv = layers.DepthwiseConv2D(size, layer.stride, "same", use_bias=False, name=name)
     else:
         conv = layers.Conv2D(layer.channels, size, layer.stride, "same", use_bias=False, name=name)
-    norm = layers.BatchNormalization(epsilon=layer.norm.epsilon, name=f"{name}_norm")
+    norm = batch_normalisation(keras, epsilon=layer.norm.epsilon, name=f"{name}_norm")
     output = norm(conv(source))
     weights += [
         (conv, [layer.kernel]),

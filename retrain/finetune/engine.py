@@ -115,13 +115,20 @@ class Engine:
         """[n, height, width, 3] -> float32 [n, classes]."""
         tf = self._tf
         flow = tf.cast(self._network.call((tf.cast(pixels, tf.float32) - self._mean) / self._std, training), tf.float32)
+        if not self._shape and training:
+            flow = self._dropped(flow, 0, step)
         for number, name in enumerate(self._shape):
             weights, biases = self._layers[2 * number : 2 * number + 2]
             flow = getattr(tf.nn, name)(flow @ weights + biases)
-            if training and self._options["dropout"]:
-                seed = tf.stack([tf.constant(self._options["seed"] + number, tf.int64), step])
-                flow = tf.nn.experimental.stateless_dropout(flow, self._options["dropout"], seed)
+            flow = self._dropped(flow, number, step) if training else flow
         return flow @ self._layers[-2] + self._layers[-1]
+
+    def _dropped(self, flow: Any, layer: int, step: Any) -> Any:
+        """What dropout leaves in a step: the same each time it is asked."""
+        if not self._options["dropout"]:
+            return flow
+        seed = self._tf.stack([self._tf.constant(self._options["seed"] + layer, self._tf.int64), step])
+        return self._tf.nn.experimental.stateless_dropout(flow, self._options["dropout"], seed)
 
     def _trace_step(self, inputs: Any, rate: Any, step: Any, count: Any) -> tuple[Any, Any]:
         """One step, for all devices."""

@@ -98,6 +98,10 @@ def _ours(row: Architecture, plan: Plan, half: bool) -> Trainable:
     network = prepare.network_of(plan)
     scaling = (row.mean, row.std)
     if plan.weights == "none" or not plan.frozen_batch_norm:
+        if plan.weights != "none" and not network.has_statistics:
+            raise UserError(
+                f"--frozen_batch_norm=false: the released {row.name} has no batch normalisation any more, it is part of the convolutions; leave the flag out"
+            )
         model = to_keras(network)
         if plan.weights == "none":
             _draw(model, plan.seed)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from retrain.networks.build import Form
+from retrain.networks.norm import batch_normalisation
 
 # Share of the old in the running mean and variance: with Keras's 0.99, hundreds of steps pass before they mean anything.
 _MOVING = 0.9
@@ -24,7 +25,7 @@ def features(keras: Any, image: Any, form: Form) -> Any:
         x = layers.Conv2D(
             maps, 3, stride, "same", use_bias=not form.batch_norm, kernel_initializer=drawn, name=f"{name}_conv"
         )(x)
-        return layers.BatchNormalization(momentum=_MOVING, name=f"{name}_norm")(x) if form.batch_norm else x
+        return batch_normalisation(keras, momentum=_MOVING, name=f"{name}_norm")(x) if form.batch_norm else x
 
     width = form.feature_maps or 16
     x = layers.Activation(form.activation)(conv(image, width, 1, "stem"))

@@ -14,6 +14,7 @@ from jinja2 import ChainableUndefined, Environment, FileSystemLoader
 
 from label_image.errors import UserError
 from retrain.atomic import replacing
+from retrain.kernels import kernels_of_tflite, kernels_picture
 from retrain.nouns import LISTS, Head
 from retrain.report import charts, commands
 from retrain.report.explain import heat_maps
@@ -76,6 +77,7 @@ def page(record: Mapping[str, Any], head: Head | None, folder: Path) -> str:
             skipped=_skipped(record.get("skipped", [])),
             lists=LISTS,
             charts=_charts(record),
+            kernels=_kernels(record.get("backbone") or {}),
             repeat=commands.repeat(record),
             again=commands.again(folder),
             label=commands.label(record),
@@ -206,6 +208,18 @@ def _charts(record: Mapping[str, Any]) -> dict[str, Any]:
     if len(points) > 1:
         drawn["learning"] = charts.learning_chart(points)
     return drawn
+
+
+def _kernels(backbone: Mapping[str, Any]) -> tuple[str, int] | None:
+    """The first layer of a network that was trained here: the picture's data address, and how many kernels it shows."""
+    graph = Path(backbone.get("graph", ""))
+    if not str(backbone.get("source", "")).startswith("trained") or graph.suffix != ".tflite" or not graph.exists():
+        return None
+    kernels = kernels_of_tflite(graph)
+    if kernels is None:
+        return None
+    picture = base64.b64encode(kernels_picture(kernels)).decode("ascii")
+    return f"data:image/png;base64,{picture}", kernels.shape[3]
 
 
 def _audit(audit: Mapping[str, Any], album: Album) -> dict[str, Any]:
