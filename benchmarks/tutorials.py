@@ -26,9 +26,12 @@ _INV = "--lr_policy inv --gamma 0.0001 --power 0.75"
 _TEN = "--how_many_training_steps 10000"
 _RESNET = (
     "--architecture resnet20 --weights none --train all --optimizer momentum --momentum 0.9 --weight_decay 0.0001 "
-    "--lr_policy cosine --train_batch_size 128 --epochs 15"
+    "--lr_policy cosine --train_batch_size 128 --epochs 15 --snapshot_steps 352"
 )
 _SHIFTED = "--pad_and_crop 4 --flip_left_right"
+_MODULE = "lite0_module"  # a TF2 module of --out, made of EfficientNet-Lite0's weights: TF-Hub's servers are not asked
+_TFHUB = f"--tfhub_module ../../{_MODULE} --label_smoothing 0.1 --dropout 0.2"
+_UNFROZEN = "--fine_tune_learning_rate 0.005 --fine_tune_optimizer momentum --epochs 5 --augment=false"
 _ALEXNET = "--architecture alexnet --weights none --train all --train_batch_size 32 --epochs 20 --learning_rate 0.01"
 
 
@@ -75,6 +78,14 @@ SECTIONS = {
             "neither": f"{_RESNET} --learning_rate 0.005 --nobatch_norm",
         },
     ),
+    "tfhub": Section(
+        "flowers",
+        {
+            "frozen": f"{_TFHUB} --optimizer momentum --momentum 0.9 --learning_rate 0.005",
+            "unfrozen": f"{_TFHUB} --optimizer momentum --momentum 0.9 --learning_rate 0.005 --train all {_UNFROZEN}",
+            "unfrozen, with our defaults": f"{_TFHUB} --train all",
+        },
+    ),
     "alexnet": Section(
         "flowers", {"gradient descent": f"{_ALEXNET} --optimizer sgd", "adam": f"{_ALEXNET} --optimizer adam"}
     ),
@@ -93,6 +104,8 @@ def main() -> int:
         if photos is None:
             print(f"tutorials: {name} is left out: give --{section.photos}=FOLDER", file=sys.stderr)
             continue
+        if name == "tfhub":
+            make_module(options.out / _MODULE)
         records = {}
         for number, (label, flags) in enumerate(section.runs.items()):
             records[label] = record_of(options.out / name / f"run_{number}", photos.resolve(), flags)
@@ -107,10 +120,33 @@ def record_of(folder: Path, photos: Path, flags: str) -> dict[str, Any]:
     if not list(folder.glob("tf_files/runs/*/run.json")):
         folder.mkdir(parents=True, exist_ok=True)
         words = ["-m", "retrain", f"--image_dir={photos}", *shlex.split(flags), "--report=none", "--export=tflite"]
+        snapshots = sorted(folder.glob("tf_files/*_step_*.npz"), key=lambda path: path.stat().st_mtime)
+        words += [f"--resume={path.relative_to(folder)}" for path in snapshots[-1:]]
         run(words, folder)
     (path,) = folder.glob("tf_files/runs/*/run.json")
     record: dict[str, Any] = json.loads(path.read_text("utf-8"))
     return record
+
+
+def make_module(folder: Path) -> None:
+    """A TF2 module as TF-Hub has them: pixels of 0 to 1, `training`, lists of variables; of EfficientNet-Lite0, normalisation and all."""
+    if (folder / "saved_model.pb").exists():
+        return
+    import tensorflow as tf
+
+    from retrain.backbones import prepare
+    from retrain.backbones.network_keras import to_keras
+    from retrain.plan import Plan
+
+    network = prepare.network_of(Plan(image_dir="x"))
+    model, module = to_keras(network), tf.train.Checkpoint()
+    module.variables = [weight.value for weight in model.weights]
+    module.trainable_variables = [weight.value for weight in model.trainable_weights]
+    module.__call__ = tf.function(lambda images, training=False: model((images * 255 - 127) / 128, training=training))
+    for training in (True, False):
+        images = tf.TensorSpec([None, network.size_px, network.size_px, 3], tf.float32)
+        module.__call__.get_concrete_function(images, training=training)
+    tf.saved_model.save(module, str(folder))
 
 
 def line(record: dict[str, Any]) -> str:

@@ -141,6 +141,10 @@ class Curve:
     kept_step: int  # the step whose weights are the result
     stopped_early: bool = False  # by Ctrl-C
     weight_decay: float | None = None  # that lbfgs used; None of the others, whose plan says it
+    share: float | None = (
+        None  # of fine-tuning: how far from the pretrained weights to the last ones the result lies, 0..1
+    )
+    temperature: float | None = None  # of fine-tuning: what its logits were divided by
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from label_image.errors import UserError
 # What is of no use where the network is not trained, and the value that says nothing.
 _OF_TRAINING = {"weights": "pretrained", "epochs": 0, "distribute": "none"}
 _OF_FINE_TUNING = {
-    "fine_tune_learning_rate": None, "fine_tune_optimizer": "momentum", "fine_tune_batch_size": 32, "frozen_batch_norm": True,
+    "fine_tune_learning_rate": None, "fine_tune_optimizer": "adam", "fine_tune_batch_size": 32, "frozen_batch_norm": True,
     "augment": True,
 }  # fmt: skip
 # What a small network takes, in pixels; the others take digits as they are, or with a border of two.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from contextlib import closing
@@ -13,6 +14,7 @@ import numpy.typing as npt
 
 from label_image.errors import RunError
 from retrain.finetune.batches import Batches
+from retrain.finetune.blend import best_blend, best_temperature
 from retrain.finetune.engine import Engine
 from retrain.finetune.pixels import Pixels
 from retrain.metrics import accuracy, cross_entropy
@@ -53,7 +55,7 @@ class Loop:
     asked: dict[str, Any]
     digest: str
     _points: list[tuple[float, ...]] = field(default_factory=list)
-    _kept: tuple[int, float, Arrays] | None = None  # step, loss, weights
+    _kept: tuple[int, float, Arrays] | None = None  # the best step so far, its loss, weights
     _since: list[float] = field(
         default_factory=lambda: [0.0, 0.0, 0.0]
     )  # loss, right, photos since the last evaluation
@@ -70,6 +72,7 @@ class Loop:
         Raises:
           RunError: not even the first steps give numbers.
         """
+        pretrained = self.engine.weights if self.plan.weights != "none" else []
         begin = self._resume(resumed) if resumed else 0
         stopped = False
         try:
@@ -93,9 +96,30 @@ class Loop:
                     f"training gives no numbers any more at step {error}: the rate is too high; lower --learning_rate (or --fine_tune_learning_rate)"
                 ) from None
             stopped = True
+            self._put_kept_back()
+        if pretrained and len(self.validation_ids) and self._points:
+            return self._blended(pretrained, stopped)
+        self._put_kept_back()
+        return self._curve(stopped)
+
+    def _put_kept_back(self) -> None:
         if self._kept:
             self.engine.set_weights(self._kept[2])
-        return self._curve(stopped)
+
+    def _blended(self, pretrained: Arrays, stopped: bool) -> Curve:
+        """Puts the best point between the pretrained weights and those of the last step into the engine."""
+
+        def logits_of(weights: Arrays) -> npt.NDArray[np.float32]:
+            self.engine.set_weights(weights)
+            return self.engine.logits(self.validation)
+
+        weights, blend = best_blend(pretrained, self.engine.weights, logits_of, self.validation_ids)
+        self.engine.set_weights(weights)
+        last = int(self._points[-1][0])
+        kept_step = last if blend.share else -1
+        return dataclasses.replace(
+            self._curve(stopped), kept_step=kept_step, share=blend.share, temperature=blend.temperature
+        )
 
     def _train(self, step: int, pixels: npt.NDArray[Any], label_ids: npt.NDArray[np.int64]) -> None:
         loss, right = self.engine.step(pixels, label_ids, step)
@@ -118,8 +142,10 @@ class Loop:
             judged,
             count,
         )
-        if self._kept is None or judged < self._kept[1] or not count:
-            self._kept = (step, judged, self.engine.weights)
+        # Fine-tuning makes a network surer of itself than it should be, which is mended in the end and must not count here.
+        mark = best_temperature(logits, self.validation_ids)[1] if count and self.plan.weights != "none" else judged
+        if self._kept is None or mark < self._kept[1] or not count:
+            self._kept = (step, mark, self.engine.weights)
         if photos:
             self._points.append(
                 (step, point.train_accuracy, point.train_loss, point.validation_accuracy, point.validation_loss)

@@ -11,8 +11,8 @@ from typing import Any
 from retrain.plan import Plan
 from retrain.schedule import rate_at
 
-FINE_TUNE_EPOCHS = 8
-FINE_TUNE_RATE = 0.002
+FINE_TUNE_EPOCHS = 12
+FINE_TUNE_RATES = {"sgd": 0.01, "momentum": 0.002, "adam": 0.001}
 # Longer gradients are shortened to this: one odd batch must not throw pretrained weights away.
 _LONGEST_GRADIENT = 1.0
 _WARM_UP = 0.1  # of the steps
@@ -54,7 +54,11 @@ def recipe_of(plan: Plan, photos: int) -> Recipe:
         )
     size = min(plan.fine_tune_batch_size, photos)
     steps = math.ceil((plan.epochs or FINE_TUNE_EPOCHS) * photos / size)
-    highest = FINE_TUNE_RATE if plan.fine_tune_learning_rate is None else plan.fine_tune_learning_rate
+    highest = (
+        FINE_TUNE_RATES[plan.fine_tune_optimizer]
+        if plan.fine_tune_learning_rate is None
+        else plan.fine_tune_learning_rate
+    )
     return Recipe(
         steps, size, plan.fine_tune_optimizer, 0.9, lambda step: warmed(highest, step, steps), plan.decay,
         _LONGEST_GRADIENT, from_nothing=False,

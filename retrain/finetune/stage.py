@@ -151,9 +151,14 @@ def _run(loop: Loop, plan: Plan, recipe: Recipe, screen: Screen, seen: Callable[
         progress.close()
     if curve.stopped_early:
         screen.warn("training was stopped; what there is is tested and exported")
-    if len(loop.validation_ids):
+    took = duration(time.perf_counter() - start)
+    if curve.share is not None:
+        screen.info(
+            f"kept {curve.share:.0%} of the way from the pretrained weights to the last ones, which has the best validation loss; logits divided by {curve.temperature:.2f}, so that its scores can be believed; {took}"
+        )
+    elif len(loop.validation_ids):
         kept = f"step {curve.kept_step}" if curve.kept_step >= 0 else "what it began with"
-        screen.info(f"kept {kept}, which has the best validation loss; {duration(time.perf_counter() - start)}")
+        screen.info(f"kept {kept}, which has the best validation loss; {took}")
     return curve
 
 
