@@ -163,7 +163,7 @@ class Plan:
     )
     augment: bool = flag(
         True,
-        "Where pretrained weights are trained further and no distortion is set: as if --random_crop=10 --random_scale=30 --random_brightness=20 were. Mirrored is nothing, for letters do not survive it.",
+        "Where pretrained weights are trained further and no distortion is set: as if --random_crop=10 --random_scale=30 --random_brightness=20 were; and --flip_left_right, if the pretrained network knows mirrored validation photos as well as the photos themselves.",
     )
     batch_norm: bool = flag(True, "Whether resnet20, resnet32 and resnet56 are batch-normalised.")
     feature_maps: int = flag(

@@ -6,12 +6,9 @@ are made of it without knowing how it came to be.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import glob
 import hashlib
 import itertools
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,15 +19,15 @@ import numpy.typing as npt
 
 from label_image.errors import PhotoError, RunError, UserError
 from label_image.quiet import tensorflow
-from retrain.backbones.shelf import Shelf, Weights
-from retrain.backbones.table import architecture
 from retrain.finetune.batches import Batches
 from retrain.finetune.engine import Engine
+from retrain.finetune.kept import kept
 from retrain.finetune.loop import Loop, Point
 from retrain.finetune.memory import keep_freed_memory
 from retrain.finetune.pixels import Pixels, decoded, enlarged, has_colour
 from retrain.finetune.recipe import Recipe, augmented, recipe_of
 from retrain.finetune.trainable import Trainable, trainable
+from retrain.metrics import accuracy
 from retrain.networks.build import GREY
 from retrain.nouns import TRAINING, VALIDATION, Backbone, Dense, Head, Split
 from retrain.plan import Plan
@@ -39,8 +36,9 @@ from retrain.screen import Screen
 from retrain.snapshots import Snapshot, asked_of, read_snapshot, snapshot_path, write_snapshot
 from retrain.training import balanced_shares
 
-_FROM_NOTHING, _FURTHER = "trained here from nothing", "trained further here"  # where a network's weights came from
 _JUDGES = 2_000  # validation photos that judge the steps, as the head's
+_MIRRORED = 500  # validation photos that say whether a mirrored photo is still a photo of its class
+_AS_WELL = 0.02  # of accuracy that they may lose: left and right are chance then
 _ASKED = (
     "architecture", "tfhub_module", "train", "weights", "fine_tune_learning_rate", "fine_tune_optimizer",
     "fine_tune_batch_size", "frozen_batch_norm", "batch_norm", "feature_maps", "image_size", "epochs", "flip_left_right",
@@ -66,7 +64,7 @@ def finetune(plan: Plan, split: Split, head: Head | None, screen: Screen, seen: 
       RunError: it could not be trained or written.
     """
     keep_freed_memory()
-    plan = augmented(plan)
+    as_asked, plan = plan, augmented(plan)
     tf = tensorflow()
     tf.config.experimental.enable_op_determinism()
     tf.random.set_seed(plan.seed)
@@ -95,9 +93,11 @@ def finetune(plan: Plan, split: Split, head: Head | None, screen: Screen, seen: 
         if network.name in GREY:
             _refuse_colour(network.name, pixels)
         ids, good = split.label_ids[rows][unread.good], unread.good
-        batches = Batches(pixels if good.all() else pixels[good], ids, size_px, recipe.batch_size, plan)
         begin = head or _random_head(network, split.labels, plan)
         engine = Engine(network, begin, recipe, strategy, _options(plan, ids, len(split.labels)), half=half)
+        if plan is not as_asked:
+            plan = _mirrored(plan, engine, validation, split.label_ids[judged], screen)
+        batches = Batches(pixels if good.all() else pixels[good], ids, size_px, recipe.batch_size, plan)
         digest = _digest(plan, split, engine)
         loop = Loop(engine, batches, validation, split.label_ids[judged], plan, recipe.steps, _asked(plan), digest)
         curve = _run(loop, plan, recipe, screen, lambda point: seen(point, engine.named) if seen else None)
@@ -106,7 +106,22 @@ def finetune(plan: Plan, split: Split, head: Head | None, screen: Screen, seen: 
     if half or strategy.num_replicas_in_sync > 1:
         network = trainable(plan, screen.info)
         network.assign(values)
-    return _kept(network, values, plan, screen), tuned
+    return kept(network, values, plan, screen), tuned
+
+
+def _mirrored(plan: Plan, engine: Engine, validation: Pixels, label_ids: npt.NDArray[np.int64], screen: Screen) -> Plan:
+    """The plan with --flip_left_right where the network knows mirrored photos as well: flowers, but no digits and no arrows."""
+    some = slice(_MIRRORED)
+    plain, mirrored = (
+        accuracy(engine.logits(photos), label_ids[some]) for photos in (validation[some], validation[some, :, ::-1])
+    )
+    flips = mirrored >= plain - _AS_WELL  # without validation photos both are nan
+    if len(label_ids):
+        verdict = "training mirrors photos too" if flips else "training does not mirror photos"
+        screen.info(
+            f"the pretrained network knows {plain:.1%} of validation photos and {mirrored:.1%} of them mirrored: {verdict}"
+        )
+    return dataclasses.replace(plan, flip_left_right=flips)
 
 
 def _run(loop: Loop, plan: Plan, recipe: Recipe, screen: Screen, seen: Callable[[Point], None]) -> Any:
@@ -267,31 +282,3 @@ def _digest(plan: Plan, split: Split, engine: Engine) -> str:
     for values in engine.weights if plan.weights != "none" else ():
         digest.update(values.tobytes())
     return digest.hexdigest()
-
-
-def _kept(network: Trainable, values: list[npt.NDArray[Any]], plan: Plan, screen: Screen) -> Backbone:
-    """The network as a Backbone, in --fine_tuned_dir, in the place of the last one."""
-    row = architecture(plan.architecture, plan.tfhub_module)
-    digest = hashlib.sha256(
-        f"{row.name} {plan.feature_maps} {plan.batch_norm} {plan.image_size} {plan.activation}".encode()
-    )
-    for value in values:
-        digest.update(value.tobytes())
-    how = _FROM_NOTHING if plan.weights == "none" else f"{_FURTHER} ({plan.train})"
-    shelf = Shelf(dataclasses.replace(plan, model_dir=plan.fine_tuned_dir), screen.info)
-    frozen, tflite, why_no_tflite = network.forms()
-    backbone = shelf.keep(row, Weights(digest.hexdigest(), how), frozen, tflite, why_no_tflite)
-    _remove_older(backbone.graph)
-    return backbone
-
-
-def _remove_older(graph: Path) -> None:
-    """Removes the networks that earlier runs trained; a pretrained one in the same folder stays."""
-    for card in graph.parent.glob("*.json"):
-        if card.stem == graph.stem:
-            continue
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            source = str(json.loads(card.read_text("utf-8")).get("source", ""))
-            if source.startswith((_FROM_NOTHING, _FURTHER)):
-                for path in graph.parent.glob(f"{glob.escape(card.stem)}.*"):
-                    path.unlink(missing_ok=True)
