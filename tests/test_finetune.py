@@ -452,3 +452,47 @@ def test_half_precision_keeps_its_weights_in_full_and_learns(digits, tmp_path):
     with decoded(photos, (28, 28), tmp_path, lambda *_: pytest.fail("read")) as pixels:
         losses = [engine.step(pixels, ids, step)[0] for step in range(15)]
     assert losses[-1] < 0.5 * losses[0]
+
+
+@pytest.mark.parametrize(("symmetric", "flips"), [(True, True), (False, False)])
+def test_photos_are_mirrored_where_the_network_knows_them_mirrored(symmetric, flips, capfd):
+    from retrain.finetune.stage import _mirrored
+    from retrain.screen import Screen
+
+    class LeftEye:
+        """Sees only the left half, or both alike."""
+
+        def logits(self, pixels):
+            halves = pixels.reshape(len(pixels), 8, 2, 4, 3).astype(np.float32).mean(axis=(1, 3, 4))
+            seen = halves.mean(axis=1) if symmetric else halves[:, 0]
+            return np.stack([seen, 100 - seen], axis=1)
+
+    photos = np.zeros((20, 8, 8, 3), np.uint8)
+    photos[:10, :, :4] = 200  # light on the left: class 0
+    label_ids = np.repeat([0, 1], 10)
+    plan = Plan(image_dir="x", train="all")
+    assert _mirrored(plan, LeftEye(), photos, label_ids, Screen("INFO")).flip_left_right is flips
+    expected = "training mirrors photos too" if flips else "training does not mirror photos"
+    assert expected in capfd.readouterr().out
+    nothing = _mirrored(plan, LeftEye(), photos[:0], label_ids[:0], Screen("INFO"))
+    assert nothing.flip_left_right is False
+
+
+@pytest.mark.shared
+def test_real_weights_are_trained_further_on_real_photos(retrain_here, shared_data, tmp_path):
+    for label in ("roses", "sunflowers"):
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        for photo in sorted((shared_data / "flower_photos" / label).glob("*.jpg"))[:60]:
+            (tmp_path / "photos" / label / photo.name).symlink_to(photo)
+    words = (
+        "--image_dir=photos", "--architecture=mobilenet_0.25_128", f"--model_dir={shared_data / 'models'}", "--train=last:4",
+        "--epochs=4", "--testing_percentage=30", "--summaries_dir=", "--report=none", "--export=tflite,pb",
+    )  # fmt: skip
+    done = retrain_here(*words)
+    assert done.returncode == 0, done.stderr
+    assert "training the last 4 blocks of mobilenet_0.25_128" in done.stdout
+    record = record_of(tmp_path)
+    assert record["accuracy"] >= 0.85
+    assert record["curve"]["train_accuracy"][-1] > 0.7  # of distorted photos, after ten steps or so
+    assert 0 <= record["curve"]["share"] <= 1
+    assert {export["agreement"] for export in record["exports"]} == {1.0}
