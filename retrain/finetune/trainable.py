@@ -40,13 +40,17 @@ class Trainable:
     call: Callable[[Any, bool], Any]  # float32 [n, height, width, 3], scaled; whether it is trained -> [n, width]
     variables: list[Any]  # tf.Variable: all that it is made of, in an order that is the same each time
     trained: list[int] = field(repr=False)  # which of them training changes
-    decayed: list[int] = field(repr=False)  # which of these --weight_decay holds down
     names: tuple[str, ...]  # of the variables
     height_px: int
     width_px: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
     forms: Callable[[], tuple[FrozenGraph, bytes | None, str]] = field(repr=False)  # as Shelf.keep takes them
+
+    @property
+    def decayed(self) -> list[int]:
+        """Which of these --weight_decay holds down: kernels, no biases."""
+        return [place for place in self.trained if len(self.variables[place].shape) > 1]
 
     @property
     def values(self) -> Arrays:
@@ -122,7 +126,6 @@ def _ours(row: Architecture, plan: Plan, half: bool) -> Trainable:
         call,
         folded.variables,
         trained,
-        [place for place in trained if len(folded.variables[place].shape) > 1],
         tuple(variable.name for variable in folded.variables),
         network.size_px,
         network.size_px,
@@ -166,7 +169,6 @@ def _of_keras(
     chosen = {
         id(weight) for place in places for weight in model.layers[place].trainable_weights
     }  # a layer that is fixed has none
-    kernels = {id(weight) for weight in model.weights if len(weight.shape) > 1}
     # Statistics of pretrained normalisation stay what they are: some photos of another kind would spoil them.
     moving = plan.weights == "none" or not plan.frozen_batch_norm
 
@@ -182,7 +184,6 @@ def _of_keras(
         call,
         [weight.value for weight in model.weights],
         [place for place, weight in enumerate(model.weights) if id(weight) in chosen],
-        [place for place, weight in enumerate(model.weights) if id(weight) in chosen & kernels],
         tuple(weight.path for weight in model.weights),
         height_px,
         width_px,
@@ -219,7 +220,6 @@ def _module(row: Architecture, plan: Plan, say: Callable[[str], None]) -> Traina
         call,
         module.variables,
         trained,
-        [place for place in trained if len(module.variables[place].shape) > 1],
         tuple(variable.name for variable in module.variables),
         module.height_px,
         module.width_px,
