@@ -454,6 +454,35 @@ def test_half_precision_keeps_its_weights_in_full_and_learns(digits, tmp_path):
     assert losses[-1] < 0.5 * losses[0]
 
 
+def test_a_folded_network_is_normalised_anew_and_stays_the_same(model_dir):
+    from retrain.backbones import prepare
+    from retrain.backbones.network_keras import from_keras, to_keras
+    from retrain.finetune.renormed import renormed
+
+    network = prepare.network_of(Plan(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)))
+    assert not network.has_statistics
+    images = np.random.default_rng(0).uniform(-1, 1, (20, network.size_px, network.size_px, 3)).astype(np.float32)
+    again = renormed(network, images)
+    assert again.has_statistics
+    plain, model = to_keras(network), to_keras(again)
+    expected = plain(images, training=False).numpy()
+    assert np.allclose(model(images, training=False), expected, atol=1e-4 * np.abs(expected).max())
+    # Statistics of these very photos: normalised by the batch, the network does the same.
+    assert np.allclose(model(images, training=True), expected, atol=0.01 * np.abs(expected).max())
+    assert from_keras(model, again).has_statistics
+
+
+def test_pretrained_normalisation_can_be_trained(retrain_here, colour_photos, model_dir, tmp_path):
+    done = retrain_here(
+        f"--image_dir={colour_photos}", f"--architecture={STAND_IN}", f"--model_dir={model_dir}", *QUICK,
+        "--train=all", "--frozen_batch_norm=false", "--epochs=2", "--how_many_training_steps=100",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    record = record_of(tmp_path)
+    assert np.isfinite(record["curve"]["train_loss"]).all()
+    assert record["accuracy"] == 1.0
+
+
 @pytest.mark.parametrize(("symmetric", "flips"), [(True, True), (False, False)])
 def test_photos_are_mirrored_where_the_network_knows_them_mirrored(symmetric, flips, capfd):
     from retrain.finetune.stage import _mirrored

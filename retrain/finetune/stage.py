@@ -27,6 +27,7 @@ from retrain.finetune.memory import keep_freed_memory
 from retrain.finetune.pixels import Pixels, decoded, enlarged, has_colour
 from retrain.finetune.recipe import Recipe, augmented, recipe_of
 from retrain.finetune.trainable import Trainable, trainable
+from retrain.finetune.unreadable import Unreadable
 from retrain.metrics import accuracy
 from retrain.networks.build import GREY
 from retrain.nouns import TRAINING, VALIDATION, Backbone, Dense, Head, Split
@@ -38,6 +39,7 @@ from retrain.training import balanced_shares
 
 _JUDGES = 2_000  # validation photos that judge the steps, as the head's
 _MIRRORED = 500  # validation photos that say whether a mirrored photo is still a photo of its class
+_MEASURED = 256  # training photos whose statistics a network without normalisation gets
 _AS_WELL = 0.02  # of accuracy that they may lose: left and right are chance then
 _ASKED = (
     "architecture", "tfhub_module", "train", "weights", "fine_tune_learning_rate", "fine_tune_optimizer",
@@ -70,12 +72,13 @@ def finetune(plan: Plan, split: Split, head: Head | None, screen: Screen, seen: 
     tf.random.set_seed(plan.seed)
     strategy = _strategy(tf, plan)
     half = _on_gpu(tf, plan)
+    rows = np.flatnonzero(split.lists == TRAINING)
+    some_photos = _some_photos(split, rows, Path(plan.fine_tuned_dir))
     with strategy.scope():
-        network = trainable(plan, screen.info, half=half)
+        network = trainable(plan, screen.info, half=half, some_photos=some_photos)
     judged = np.flatnonzero(split.lists == VALIDATION)
     if len(judged) > _JUDGES and plan.validation_batch_size > 0:
         judged = np.sort(np.random.default_rng([plan.seed, 4]).choice(judged, _JUDGES, replace=False))
-    rows = np.flatnonzero(split.lists == TRAINING)
     recipe = recipe_of(plan, len(rows))
     screen.info(
         f"training {_what(plan, network)} on {len(rows)} photos, {recipe.steps} steps of {recipe.batch_size} by {recipe.optimizer}"
@@ -84,7 +87,7 @@ def finetune(plan: Plan, split: Split, head: Head | None, screen: Screen, seen: 
     )
     size_px = network.height_px, network.width_px
     large = enlarged(plan, size_px[0]), enlarged(plan, size_px[1])
-    folder, unread = Path(plan.fine_tuned_dir), _Unreadable(plan, split, rows, judged)
+    folder, unread = Path(plan.fine_tuned_dir), Unreadable(plan, split, rows, judged)
     with (
         decoded([split.photos[row] for row in rows], large, folder, unread.training) as pixels,
         decoded([split.photos[row] for row in judged], size_px, folder, unread.validation) as validation,
@@ -104,9 +107,25 @@ def finetune(plan: Plan, split: Split, head: Head | None, screen: Screen, seen: 
     values = network.values
     tuned = dataclasses.replace(engine.head, curve=curve)
     if half or strategy.num_replicas_in_sync > 1:
-        network = trainable(plan, screen.info)
+        network = trainable(plan, screen.info, some_photos=some_photos)
         network.assign(values)
     return kept(network, values, plan, screen), tuned
+
+
+def _some_photos(split: Split, rows: npt.NDArray[np.int64], folder: Path) -> Callable[[int], Pixels]:
+    """Pixels of training photos, a few of each part of the list; a function, for few networks ask for them."""
+
+    def some(size_px: int) -> Pixels:
+        few = rows[:: -(-len(rows) // _MEASURED)]
+        good = np.ones(len(few), np.bool_)
+
+        def problem(place: int, _: PhotoError) -> None:
+            good[place] = False
+
+        with decoded([split.photos[row] for row in few], (size_px, size_px), folder, problem) as pixels:
+            return np.ascontiguousarray(pixels[good])
+
+    return some
 
 
 def _mirrored(plan: Plan, engine: Engine, validation: Pixels, label_ids: npt.NDArray[np.int64], screen: Screen) -> Plan:
@@ -238,36 +257,6 @@ def _refuse_colour(name: str, pixels: Pixels) -> None:
         raise UserError(
             f"{name} sees no colour, and {coloured} of {len(pixels)} training photos have some; use simple_cnn or resnet20, or make the photos grey"
         )
-
-
-class _Unreadable:
-    """Photos that can not be read after all: training goes without them, and the features' stage says which they are."""
-
-    def __init__(self, plan: Plan, split: Split, rows: npt.NDArray[np.int64], judged: npt.NDArray[np.int64]) -> None:
-        self._plan, self._split, self._rows, self._judged = plan, split, rows, judged
-        self.good = np.ones(len(rows), np.bool_)
-        self._problem = ""
-
-    def training(self, place: int, error: PhotoError) -> None:
-        self.good[place] = False
-        self._say(self._rows[place], error)
-
-    def validation(self, place: int, error: PhotoError) -> None:
-        self._say(self._judged[place], error)
-
-    def check(self) -> None:
-        """Raises RunError under --strict, UserError where a class has no photo left."""
-        if self._problem and self._plan.strict:
-            raise RunError(f"cannot read {self._problem}; mend or remove it, or leave out --strict")
-        left = np.bincount(self._split.label_ids[self._rows][self.good], minlength=len(self._split.labels))
-        if not left.all():
-            label = self._split.labels[int(np.argmin(left))]
-            raise UserError(
-                f"cannot train the class {label!r}: none of its photos can be read; add photos or remove the folder"
-            )
-
-    def _say(self, row: int, error: PhotoError) -> None:
-        self._problem = self._problem or f"{self._split.photos[row].path} ({error})"
 
 
 def _asked(plan: Plan) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.errors import RunError, UserError
+from label_image.pixels import normalise
 from label_image.quiet import native_noise_hidden, tensorflow
 from retrain.backbones import keras_applications, network_tflite, prepare, tfhub
 from retrain.backbones.frozen import FrozenGraph, freeze, to_tflite
@@ -26,6 +27,7 @@ from retrain.backbones.shelf import Shelf
 from retrain.backbones.table import Architecture, architecture
 from retrain.finetune.blocks import last_blocks
 from retrain.finetune.folded import PARTS, FoldedNetwork
+from retrain.finetune.renormed import renormed
 from retrain.networks.build import Form, build
 from retrain.plan import Plan
 
@@ -63,8 +65,21 @@ class Trainable:
             variable.assign(value)
 
 
-def trainable(plan: Plan, say: Callable[[str], None] = lambda _: None, *, half: bool = False) -> Trainable:
-    """Builds the network of a plan; `half`: to calculate in float16 where that loses nothing.
+def trainable(
+    plan: Plan,
+    say: Callable[[str], None] = lambda _: None,
+    *,
+    half: bool = False,
+    some_photos: Callable[[int], npt.NDArray[np.uint8]] | None = None,
+) -> Trainable:
+    """Builds the network of a plan.
+
+    Args:
+      plan: what is asked for.
+      say: for progress of downloads.
+      half: to calculate in float16 where that loses nothing.
+      some_photos: rows (and columns) -> uint8 [n, rows, rows, 3], some training photos: asked where a network has to be normalised
+        anew.
 
     Raises:
       UserError: it can not be trained, or has not so many blocks.
@@ -76,7 +91,7 @@ def trainable(plan: Plan, say: Callable[[str], None] = lambda _: None, *, half: 
         if row.family in makers:
             return makers[row.family](row, plan, say)
         if row.family in prepare.OURS:
-            return _ours(row, plan, half)
+            return _ours(row, plan, half, some_photos)
     raise UserError(
         f"--train={plan.train}: {row.name} is a frozen graph, which can not be trained; use --train=head, or another --architecture"
     )
@@ -97,15 +112,16 @@ def _half_precision(half: bool) -> Iterator[None]:
         mixed_precision.set_dtype_policy(before)
 
 
-def _ours(row: Architecture, plan: Plan, half: bool) -> Trainable:
+def _ours(
+    row: Architecture, plan: Plan, half: bool, some_photos: Callable[[int], npt.NDArray[np.uint8]] | None
+) -> Trainable:
     """EfficientNet-Lite and MobileNet: layers of ours; written again without TensorFlow."""
     network = prepare.network_of(plan)
     scaling = (row.mean, row.std)
     if plan.weights == "none" or not plan.frozen_batch_norm:
-        if plan.weights != "none" and not network.has_statistics:
-            raise UserError(
-                f"--frozen_batch_norm=false: the released {row.name} has no batch normalisation any more, it is part of the convolutions; leave the flag out"
-            )
+        if plan.weights != "none" and not network.has_statistics and some_photos:
+            photos = some_photos(network.size_px)
+            network = renormed(network, normalise(photos, *scaling)) if len(photos) else network
         model = to_keras(network)
         if plan.weights == "none":
             _draw(model, plan.seed)
