@@ -11,7 +11,17 @@ from retrain.plan import Plan
 
 
 class Unreadable:
-    """Photos that can not be read after all: training goes without them, and the features' stage says which they are."""
+    """Photos that can not be read after all: training goes without them, and the features' stage says which they are.
+
+    Args:
+      plan: --strict.
+      split: the photos.
+      rows: of the split, those to train on.
+      judged: those that validate.
+
+    Attributes:
+      good: bool [rows], whether a training photo could be read; the photos before `training` is called count as readable.
+    """
 
     def __init__(self, plan: Plan, split: Split, rows: npt.NDArray[np.int64], judged: npt.NDArray[np.int64]) -> None:
         self._plan, self._split, self._rows, self._judged = plan, split, rows, judged
@@ -19,10 +29,12 @@ class Unreadable:
         self._problem = ""
 
     def training(self, place: int, error: PhotoError) -> None:
+        """Takes note of the training photo at a place of `rows`."""
         self.good[place] = False
         self._say(self._rows[place], error)
 
     def validation(self, place: int, error: PhotoError) -> None:
+        """Takes note of the validation photo at a place of `judged`."""
         self._say(self._judged[place], error)
 
     def check(self) -> None:
