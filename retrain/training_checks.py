@@ -43,7 +43,8 @@ def check_training(plan: Any) -> None:
             raise UserError(
                 f"--{name}={getattr(plan, name)} is not used by --optimizer=lbfgs, which solves one softmax layer without steps; leave one out"
             )
-    if plan.activation != "relu" and plan.weights != "none" and not hidden_units_of(plan.hidden_units):
+    hidden = hidden_units_of(plan.hidden_units)
+    if plan.activation != "relu" and plan.weights != "none" and not hidden:
         raise UserError(
             f"--activation={plan.activation} needs hidden layers, and there are none; give --hidden_units=128, or leave it out"
         )
