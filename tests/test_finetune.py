@@ -109,8 +109,8 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not(retrain_her
 
 
 def test_a_killed_training_goes_on_to_the_same_weights(digits, tmp_path, monkeypatch):
-    words = (f"--image_dir={digits}", *LENET, *QUICK, "--random_crop=10", "--flip_left_right", "--snapshot_steps=20")
-    words = (*words, "--how_many_training_steps=400")
+    words = (f"--image_dir={digits}", *LENET, *QUICK, "--random_crop=10", "--flip_left_right", "--snapshot_steps=10")
+    words = (*words, "--how_many_training_steps=150")
 
     def run_in(folder: Path, *more: str) -> None:
         monkeypatch.chdir(folder)
@@ -231,30 +231,35 @@ def test_the_last_one_is_kept_and_no_other_but_what_is_not_ours(retrain_here, di
     assert all((tmp_path / "tf_files/fine_tuned" / name).exists() for name in strangers)
 
 
-def test_two_devices_make_the_steps_of_one(tmp_path, digits):
+def test_two_devices_make_the_steps_of_one(retrain_here, tmp_path, digits):
     """On two logical CPUs, in a process of its own: TensorFlow counts devices when it starts."""
+    words = [f"--image_dir={digits}", *LENET, *QUICK, "--how_many_training_steps=8", "--learning_rate=0.05"]
     code = f"""
-import sys, numpy as np
+import sys
 from label_image.quiet import tensorflow
 import tensorflow as tf
-tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * int(sys.argv[1]))
+tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
 from retrain.cli import main
-words = ["--image_dir={digits}", *{(*LENET, *QUICK)!r}, "--how_many_training_steps=8", "--learning_rate=0.05"]
-sys.exit(main(words + (["--distribute=mirrored"] if sys.argv[1] == "2" else [])))
+sys.exit(main({words!r} + ["--distribute=mirrored"]))
 """
     (tmp_path / "two.py").write_text(code)
-    heads = []
-    for devices in ("1", "2"):
-        done = subprocess.run(
-            [sys.executable, "two.py", devices], cwd=tmp_path, capture_output=True, text=True, check=False,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        assert ("on 2 devices" in done.stdout) == (devices == "2")
+
+    def layer() -> np.ndarray:
         with np.load(tmp_path / "tf_files/retrain_checkpoint.npz") as found:
-            heads.append(found["weights"])
-    assert np.allclose(*heads, atol=1e-4)  # the same sums, in two parts
-    assert not np.array_equal(*heads)
+            return found["weights"]
+
+    done = subprocess.run(
+        [sys.executable, "two.py"], cwd=tmp_path, capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "on 2 devices" in done.stdout
+    two = layer()
+    one = retrain_here(*words)
+    assert one.returncode == 0, one.stderr
+    assert "devices" not in one.stdout
+    assert np.allclose(layer(), two, atol=1e-4)  # the same sums, in two parts
+    assert not np.array_equal(layer(), two)
 
 
 def test_mirrored_on_one_device_is_one_line(retrain_here, digits):
