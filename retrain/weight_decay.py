@@ -7,11 +7,13 @@ starts from another's answer, which has seen the labels that are left out here: 
 from __future__ import annotations
 
 import dataclasses
-import itertools
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise, repeat
 
 import numpy as np
 import numpy.typing as npt
 
+from label_image.workers import cores
 from retrain.lbfgs import Array, Axes, Problem, Terms, minimise
 from retrain.threads import one_thread_for
 
@@ -49,23 +51,36 @@ def _losses(problem: Problem, axes: Axes, views: int) -> list[Array]:
     sorted_by_fold = _part(problem, order)
     edges = np.searchsorted(fold_of[order], np.arange(FOLDS + 1)).tolist()
     folds = []
-    for begin, end in itertools.pairwise(edges):
+    for begin, end in pairwise(edges):
         if 0 < end - begin < len(order):
             around = [_part(sorted_by_fold, rows) for rows in (slice(0, begin), slice(end, None))]  # no copies
             fit = Terms([part for part in around if len(part.label_ids)])
-            folds.append((fit, Terms([_part(sorted_by_fold, slice(begin, end))]), order[begin:end]))
-    layers: list[Array | None] = [None] * len(folds)
+            folds.append(_Fold(fit, Terms([_part(sorted_by_fold, slice(begin, end))]), order[begin:end]))
     seen: list[Array] = []
-    for decay in DECAYS if folds else ():
-        each = np.zeros(len(order))
-        for place, (fit, left_out, rows) in enumerate(folds):
-            layer, _ = minimise(fit, decay, axes, layers[place], _ROUGH)
-            layers[place] = layer
-            each[rows] = left_out.surprises(layer)
-        seen.append(each.reshape(views, -1).mean(axis=0))
-        if len(seen) > 1 and seen[-1].mean() > seen[-2].mean():
-            break
+    with ThreadPoolExecutor(min(cores(), FOLDS)) as pool:  # no fold knows of the others: threads change no number
+        for decay in DECAYS if folds else ():
+            each = np.zeros(len(order))
+            for fold, surprises in zip(
+                folds, pool.map(_Fold.surprises, folds, repeat(decay), repeat(axes)), strict=True
+            ):
+                each[fold.rows] = surprises
+            seen.append(each.reshape(views, -1).mean(axis=0))
+            if len(seen) > 1 and seen[-1].mean() > seen[-2].mean():
+                break
     return seen
+
+
+@dataclasses.dataclass
+class _Fold:
+    fit: Terms  # of the other folds' photos
+    left_out: Terms
+    rows: npt.NDArray[np.int64]  # the photos left out
+    layer: Array | None = None  # of the decay before, from which the next begins
+
+    def surprises(self, decay: float, axes: Axes) -> Array:
+        """The loss of each photo left out, of a layer that never saw it."""
+        self.layer, _ = minimise(self.fit, decay, axes, self.layer, _ROUGH)
+        return self.left_out.surprises(self.layer)
 
 
 def _error_of_mean(values: Array) -> float:
