@@ -158,6 +158,21 @@ def retrain(tmp_path: Path) -> Run:
 
 
 @pytest.fixture
+def retrain_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+    """Runs the program in this process: TensorFlow and Keras are imported once for all tests that do."""
+
+    from retrain.cli import main
+
+    def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
+        monkeypatch.chdir(tmp_path)
+        capfd.readouterr()
+        code = main([str(word) for word in words])
+        return subprocess.CompletedProcess(words, code, *capfd.readouterr())
+
+    return run
+
+
+@pytest.fixture
 def label_image(tmp_path: Path) -> Run:
     """Runs `python -m label_image` in a folder of the test's own."""
     return lambda *arguments, **options: run_module("label_image", *arguments, cwd=tmp_path, **options)

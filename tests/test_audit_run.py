@@ -69,8 +69,8 @@ def mislabelled(tmp_path_factory):
     return folder
 
 
-def test_a_run_names_the_labels_that_look_wrong(retrain, flags, mislabelled, tmp_path):
-    done = retrain(f"--image_dir={mislabelled}", *flags)
+def test_a_run_names_the_labels_that_look_wrong(retrain_here, flags, mislabelled, tmp_path):
+    done = retrain_here(f"--image_dir={mislabelled}", *flags)
     assert done.returncode == 0, done.stderr
     audit, record = audit_of(tmp_path)
     named = {Path(suspect["path"]).name: suspect for suspect in audit["suspects"]}
@@ -98,22 +98,22 @@ def test_a_run_names_the_labels_that_look_wrong(retrain, flags, mislabelled, tmp
     assert audit["seconds"] == pytest.approx(record["seconds"]["audit"], abs=0.1)
 
 
-def test_the_same_photos_are_not_audited_twice(retrain, flags, mislabelled, tmp_path):
-    assert retrain(f"--image_dir={mislabelled}", *flags).returncode == 0
+def test_the_same_photos_are_not_audited_twice(retrain_here, flags, mislabelled, tmp_path):
+    assert retrain_here(f"--image_dir={mislabelled}", *flags).returncode == 0
     first, _ = audit_of(tmp_path)
     (kept,) = (tmp_path / "tf_files/bottlenecks/audits").iterdir()
     before = kept.stat().st_mtime_ns
-    assert retrain(f"--image_dir={mislabelled}", *flags).returncode == 0
+    assert retrain_here(f"--image_dir={mislabelled}", *flags).returncode == 0
     second, _ = audit_of(tmp_path)
     assert kept.stat().st_mtime_ns == before
     assert {**first, "seconds": 0} == {**second, "seconds": 0}
     assert second["seconds"] < 0.2
-    assert retrain(f"--image_dir={mislabelled}", *flags, "--split_seed=1").returncode == 0  # other lists
+    assert retrain_here(f"--image_dir={mislabelled}", *flags, "--split_seed=1").returncode == 0  # other lists
     assert len(list(kept.parent.iterdir())) == 2
 
 
-def test_report_none_leaves_the_audit_out(retrain, flags, mislabelled, tmp_path):
-    done = retrain(f"--image_dir={mislabelled}", *flags, "--report=none")
+def test_report_none_leaves_the_audit_out(retrain_here, flags, mislabelled, tmp_path):
+    done = retrain_here(f"--image_dir={mislabelled}", *flags, "--report=none")
     assert done.returncode == 0, done.stderr
     assert "labels to look at first" not in done.stdout
     assert not (tmp_path / "tf_files" / "bottlenecks" / "audits").exists()
@@ -122,10 +122,10 @@ def test_report_none_leaves_the_audit_out(retrain, flags, mislabelled, tmp_path)
     assert not record.with_name("report.html").exists()
 
 
-def test_a_copy_in_the_test_folder_is_a_leak(retrain, flags, tmp_path):
+def test_a_copy_in_the_test_folder_is_a_leak(retrain_here, flags, tmp_path):
     for which in ("train", "test"):
         write_colour_photos(tmp_path / "photos" / which, 8 if which == "train" else 4)  # the first four are the same
-    done = retrain("--image_dir=photos", *flags, "--validation_percentage=0")
+    done = retrain_here("--image_dir=photos", *flags, "--validation_percentage=0")
     assert done.returncode == 0, done.stderr
     audit, record = audit_of(tmp_path)
     assert record["tested"] == audit["leaks"] == 12
@@ -263,7 +263,7 @@ def test_leaks_are_told_and_counted(tmp_path):
 
 
 @pytest.mark.shared
-def test_flipped_labels_and_planted_twins_among_real_flowers_are_found(shared_data, tmp_path, retrain):
+def test_flipped_labels_and_planted_twins_among_real_flowers_are_found(shared_data, tmp_path, retrain_here):
     """300 flowers, 15 of them in another folder, 16 copied in four ways: as benchmarks/audit.py, but through run.json."""
     rng = np.random.default_rng(0)
     folder = tmp_path / "flowers"
@@ -286,7 +286,7 @@ def test_flipped_labels_and_planted_twins_among_real_flowers_are_found(shared_da
             image.crop((x, y, image.width - x, image.height - y)),
         )[number % 4]
         made.save(folder / path.parent.name / f"copy_of_{path.name}", quality=40 if number % 4 == 1 else 90)
-    done = retrain(f"--image_dir={folder}", *FAST)
+    done = retrain_here(f"--image_dir={folder}", *FAST)
     assert done.returncode == 0, done.stderr
     audit, _ = audit_of(tmp_path)
     flipped = {path.name for path in chosen[:15]}

@@ -194,10 +194,10 @@ def record_of(folder):
 
 @pytest.mark.parametrize("activation", ["relu", "sigmoid"])
 def test_hidden_layers_are_proven_as_a_tflite_and_by_tensorflow(
-    retrain, colour_photos, model_dir, tmp_path, activation
+    retrain_here, colour_photos, model_dir, tmp_path, activation
 ):
     run(
-        retrain, colour_photos, model_dir, "--hidden_units=8,5", f"--activation={activation}", "--optimizer=adam",
+        retrain_here, colour_photos, model_dir, "--hidden_units=8,5", f"--activation={activation}", "--optimizer=adam",
         "--export=tflite,pb", "--report=none",
     )  # fmt: skip
     record = record_of(tmp_path)
@@ -206,9 +206,9 @@ def test_hidden_layers_are_proven_as_a_tflite_and_by_tensorflow(
     assert all(made["agreement"] == 1 and made["largest_difference"] < 1e-4 for made in proven)
 
 
-def test_hidden_layers_are_exported_in_every_form_and_proven(retrain, colour_photos, model_dir, tmp_path):
+def test_hidden_layers_are_exported_in_every_form_and_proven(retrain_here, colour_photos, model_dir, tmp_path):
     run(
-        retrain, colour_photos, model_dir, "--hidden_units=8,5", "--activation=tanh", "--optimizer=adam",
+        retrain_here, colour_photos, model_dir, "--hidden_units=8,5", "--activation=tanh", "--optimizer=adam",
         "--export=tflite,pb,saved_model,device_folder,onnx", "--quantize=none,float16,dynamic,int8", "--max_quantization_loss=100",
     )  # fmt: skip
     record = record_of(tmp_path)
@@ -233,14 +233,14 @@ def test_hidden_layers_are_exported_in_every_form_and_proven(retrain, colour_pho
         np.testing.assert_allclose(other, answers[0], atol=1e-5)
     assert answers[0].argmax() == 0
     # What TensorFlow has not run with such a head is run again; what it has run is compared to the bit.
-    again = run(retrain, colour_photos, model_dir, "--hidden_units=8,5", "--activation=tanh", "--optimizer=adam")
+    again = run(retrain_here, colour_photos, model_dir, "--hidden_units=8,5", "--activation=tanh", "--optimizer=adam")
     assert "bit by bit the graph that TensorFlow ran before" in again.stdout
 
 
 def test_behind_hidden_layers_there_is_no_heat_map_and_one_line_says_so(
-    retrain, colour_photos, model_dir, tmp_path, monkeypatch
+    retrain_here, colour_photos, model_dir, tmp_path, monkeypatch
 ):
-    run(retrain, colour_photos, model_dir, "--hidden_units=3", "--activation=sigmoid")  # 3: as many as features
+    run(retrain_here, colour_photos, model_dir, "--hidden_units=3", "--activation=sigmoid")  # 3: as many as features
     record = record_of(tmp_path)
     monkeypatch.chdir(tmp_path)
     head = explain.find_head(record)
@@ -291,9 +291,9 @@ def test_lbfgs_from_the_command_line_says_what_it_did(retrain, colour_photos, mo
     assert "the one with the best loss" not in text
 
 
-def test_test_time_views_are_tested_beside_the_photo_as_it_is(retrain, colour_photos, model_dir, tmp_path):
+def test_test_time_views_are_tested_beside_the_photo_as_it_is(retrain_here, colour_photos, model_dir, tmp_path):
     done = run(
-        retrain, colour_photos, model_dir, "--random_crop=20", "--random_brightness=10", "--cached_views=3", "--test_time_views=2",
+        retrain_here, colour_photos, model_dir, "--random_crop=20", "--random_brightness=10", "--cached_views=3", "--test_time_views=2",
         "--output_graph=",
     )  # fmt: skip
     assert "by the mean of 2 distorted views of each photo = 100.0% (+0.0 points)" in done.stdout

@@ -102,8 +102,8 @@ def test_photos_that_can_not_be_read_do_not_stop_calibration_but_none_at_all_do(
         quantized(backbone, "int8", lost, plan, lambda _: None)
 
 
-def test_one_run_writes_all_four_and_tables_them(retrain, colour_photos, model_dir, tmp_path):
-    done = retrain(
+def test_one_run_writes_all_four_and_tables_them(retrain_here, colour_photos, model_dir, tmp_path):
+    done = retrain_here(
         f"--image_dir={colour_photos}", f"--architecture={STAND_IN}", f"--model_dir={model_dir}",
         "--how_many_training_steps=300", "--export=tflite,device_folder", "--quantize=none,float16,dynamic,int8",
     )  # fmt: skip
@@ -128,9 +128,11 @@ def test_one_run_writes_all_four_and_tables_them(retrain, colour_photos, model_d
             assert Classifier(tmp_path / path).classify(example).top(1)[0][0] == example.parent.name
 
 
-def test_an_int8_backbone_trains_and_exports_and_no_graph_is_made_of_it(retrain, colour_photos, model_dir, tmp_path):
+def test_an_int8_backbone_trains_and_exports_and_no_graph_is_made_of_it(
+    retrain_here, colour_photos, model_dir, tmp_path
+):
     words = (f"--image_dir={colour_photos}", f"--architecture={STAND_IN}", f"--model_dir={model_dir}")
-    done = retrain(*words, "--how_many_training_steps=300", "--backbone_precision=int8")
+    done = retrain_here(*words, "--how_many_training_steps=300", "--backbone_precision=int8")
     assert done.returncode == 0, done.stderr
     assert "LiteRT on the CPU in int8" in done.stdout
     assert "no tf_files/retrained_graph.pb is written: only LiteRT runs" in done.stderr
@@ -139,10 +141,10 @@ def test_an_int8_backbone_trains_and_exports_and_no_graph_is_made_of_it(retrain,
     assert card.training["precision"] == "int8"
     assert re.search(r"^tf_files/retrained.tflite .* 100\.0% +\d+e-\d+ ", done.stdout, re.MULTILINE)
     computed = [line for line in done.stdout.splitlines() if "photos/s" in line]
-    again = retrain(*words, "--how_many_training_steps=300", "--backbone_precision=int8")
+    again = retrain_here(*words, "--how_many_training_steps=300", "--backbone_precision=int8")
     assert computed
     assert "photos/s" not in again.stdout  # its features are kept, under a key of their own
-    both = retrain(*words, "--how_many_training_steps=10", "--output_graph=")
+    both = retrain_here(*words, "--how_many_training_steps=10", "--output_graph=")
     assert "photos/s" in both.stdout
 
 

@@ -431,9 +431,9 @@ def test_many_classes_are_listed_as_pairs(record, page, tmp_path):
     assert wider_than_the_screen(page) == 0
 
 
-def test_report_none_makes_none(retrain, colour_photos, model_dir, tmp_path):
+def test_report_none_makes_none(retrain_here, colour_photos, model_dir, tmp_path):
     flags = (f"--image_dir={colour_photos}", f"--architecture={STAND_IN}", f"--model_dir={model_dir}")
-    done = retrain(*flags, "--how_many_training_steps=20", "--output_graph=", "--report=none")
+    done = retrain_here(*flags, "--how_many_training_steps=20", "--output_graph=", "--report=none")
     assert done.returncode == 0, done.stderr
     assert "report" not in done.stdout
     assert [path.name for path in tmp_path.glob("tf_files/runs/*/*")] == ["run.json"]

@@ -74,29 +74,29 @@ def test_every_file_has_its_digest(trained, record):
         assert export["sha256"] == wanted
 
 
-def test_images_a_second_count_what_was_computed_not_what_was_kept(retrain, colour_photos, model_dir, tmp_path):
+def test_images_a_second_count_what_was_computed_not_what_was_kept(retrain_here, colour_photos, model_dir, tmp_path):
     flags = (
         f"--image_dir={colour_photos}", f"--architecture={STAND_IN}", f"--model_dir={model_dir}", "--output_graph=",
         "--how_many_training_steps=20", "--report=none",
     )  # fmt: skip
-    assert retrain(*flags).returncode == 0
+    assert retrain_here(*flags).returncode == 0
     _, first = runs.read_record(next(tmp_path.glob("tf_files/runs/*")))
     assert first["images_s"]["features"] == pytest.approx(72 / first["extraction"]["seconds"], rel=0.01)
     shutil.rmtree(tmp_path / "tf_files/runs")
-    assert retrain(*flags).returncode == 0
+    assert retrain_here(*flags).returncode == 0
     _, second = runs.read_record(next(tmp_path.glob("tf_files/runs/*")))
     assert "features" not in second["images_s"]
     assert second["digests"] == first["digests"]
 
 
-def test_the_digest_of_the_photos_follows_their_bytes_and_not_their_place(retrain, model_dir, tmp_path):
+def test_the_digest_of_the_photos_follows_their_bytes_and_not_their_place(retrain_here, model_dir, tmp_path):
     for folder, shade in (("one", 0), ("two", 0), ("three", 1)):
         for label, (red, green, blue) in COLOURS.items():
             for number in range(4):
                 write_photo(tmp_path / folder / label / f"{number}.jpg", (red, green, blue + shade), number)
     digests = []
     for folder in ("one", "two", "three"):
-        done = retrain(
+        done = retrain_here(
             f"--image_dir={folder}", f"--architecture={STAND_IN}", f"--model_dir={model_dir}", "--output_graph=",
             "--how_many_training_steps=5", "--report=none",
         )  # fmt: skip

@@ -127,22 +127,22 @@ def test_a_snapshot_that_can_not_be_written_ends_the_run_in_one_line(snapshot, t
         write_snapshot(tmp_path / "file" / "state.npz", read_snapshot(snapshot))
 
 
-def test_a_run_that_is_resumed_leaves_the_same_files(retrain, colour_photos, model_dir, tmp_path):
+def test_a_run_that_is_resumed_leaves_the_same_files(retrain_here, colour_photos, model_dir, tmp_path):
     words = [
         f"--image_dir={colour_photos}", f"--architecture={STAND_IN}", f"--model_dir={model_dir}", "--hidden_units=8",
         "--optimizer=adam", "--dropout=0.2", "--snapshot_steps=100", "--summaries_dir=",
     ]  # fmt: skip
     files = ("retrained.tflite", "retrained_graph.pb")
-    assert retrain(*words, "--how_many_training_steps=200").returncode == 0
+    assert retrain_here(*words, "--how_many_training_steps=200").returncode == 0
     whole = {name: (tmp_path / "tf_files" / name).read_bytes() for name in files}
-    first = retrain(*words, "--how_many_training_steps=100")
+    first = retrain_here(*words, "--how_many_training_steps=100")
     assert {name: (tmp_path / "tf_files" / name).read_bytes() for name in files} != whole
     path = snapshot_path(plan_of(), 100)
     assert f"wrote {path}; --resume={path} goes on from there" in first.stdout + first.stderr
-    done = retrain(*words, "--how_many_training_steps=200", f"--resume={path}")
+    done = retrain_here(*words, "--how_many_training_steps=200", f"--resume={path}")
     assert done.returncode == 0, done.stderr
     assert {name: (tmp_path / "tf_files" / name).read_bytes() for name in files} == whole
-    refused = retrain(*words, "--how_many_training_steps=200", f"--resume={path}", "--split_seed=5")
+    refused = retrain_here(*words, "--how_many_training_steps=200", f"--resume={path}", "--split_seed=5")
     assert (refused.returncode, refused.stderr.count("\n")) == (2, refused.stderr.count("\n"))
     assert refused.stderr.splitlines()[-1].startswith(
         f"retrain: cannot resume from {path}: it was trained on other photos"

@@ -215,7 +215,7 @@ def test_a_folder_that_can_not_be_made_is_one_line(tmp_path):
         Summaries(tmp_path / "f" / "s")
 
 
-def test_the_test_is_shown_as_a_matrix_and_in_the_projector(retrain, colour_photos, model_dir, tmp_path):
+def test_the_test_is_shown_as_a_matrix_and_in_the_projector(retrain_here, colour_photos, model_dir, tmp_path):
     """The whole run; read back with TensorBoard's own reader, its projector's own proto and its own plugin's way."""
     import io
     import json
@@ -230,7 +230,7 @@ def test_the_test_is_shown_as_a_matrix_and_in_the_projector(retrain, colour_phot
         f"--model_dir={model_dir}",
         "--output_graph=",
     )
-    done = retrain(*words, "--how_many_training_steps=30")
+    done = retrain_here(*words, "--how_many_training_steps=30")
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "tf_files" / "training_summaries" / "test"
     (record,) = (json.loads(path.read_text()) for path in (tmp_path / "tf_files" / "runs").glob("*/run.json"))
@@ -261,13 +261,13 @@ def test_the_test_is_shown_as_a_matrix_and_in_the_projector(retrain, colour_phot
         seen = sprite.getpixel((place % side * 64 + 32, place // side * 64 + 32))
         assert np.abs(np.subtract(seen, COLOURS[label])).max() < 40
     names = sorted(path.name for path in folder.iterdir())
-    assert retrain(*words, "--how_many_training_steps=30").returncode == 0
+    assert retrain_here(*words, "--how_many_training_steps=30").returncode == 0
     assert len(names) == len(list(folder.iterdir()))  # the last run's files are gone
-    assert retrain(*words, "--how_many_training_steps=30", "--report=none").returncode == 0
+    assert retrain_here(*words, "--how_many_training_steps=30", "--report=none").returncode == 0
     assert not list(folder.iterdir())
 
 
-def test_tensorboards_projector_serves_what_was_written(retrain, colour_photos, model_dir, tmp_path):
+def test_tensorboards_projector_serves_what_was_written(retrain_here, colour_photos, model_dir, tmp_path):
     from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
     from tensorboard.plugins.base_plugin import TBContext
     from tensorboard.plugins.projector.projector_plugin import ProjectorPlugin
@@ -279,7 +279,7 @@ def test_tensorboards_projector_serves_what_was_written(retrain, colour_photos, 
         f"--model_dir={model_dir}",
         "--output_graph=",
     )
-    assert retrain(*words, "--how_many_training_steps=30").returncode == 0
+    assert retrain_here(*words, "--how_many_training_steps=30").returncode == 0
     logdir = tmp_path / "tf_files" / "training_summaries"
     multiplexer = EventMultiplexer().AddRunsFromDirectory(str(logdir))
     multiplexer.Reload()
