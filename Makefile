@@ -23,7 +23,7 @@ demo: .venv/installed
 	@echo "your own photos: $(BIN)/python -m retrain --image_dir YOUR_FOLDER (one sub-folder a class)"
 
 test: .venv/installed-test
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks
