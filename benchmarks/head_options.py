@@ -33,7 +33,7 @@ sys.path.insert(0, str(ROOT))
 from retrain.augment import View  # noqa: E402 - the path comes first
 from retrain.backbones.prepare import prepare  # noqa: E402
 from retrain.bottlenecks import extract  # noqa: E402
-from retrain.head import train  # noqa: E402
+from retrain.head.train import train  # noqa: E402
 from retrain.metrics import wilson_interval  # noqa: E402
 from retrain.nouns import TESTING, TRAINING, VALIDATION, Bottlenecks, Scan  # noqa: E402
 from retrain.plan import Plan  # noqa: E402

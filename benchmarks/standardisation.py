@@ -18,16 +18,16 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from retrain import head, training  # noqa: E402 - the path comes first
 from retrain.augment import View  # noqa: E402
 from retrain.backbones.prepare import prepare  # noqa: E402
 from retrain.bottlenecks import extract  # noqa: E402
+from retrain.head import train, training  # noqa: E402 - the path comes first
+from retrain.head.standardiser import Standardiser  # noqa: E402
 from retrain.nouns import TESTING, Bottlenecks  # noqa: E402
 from retrain.plan import Plan  # noqa: E402
 from retrain.runtimes import choose  # noqa: E402
 from retrain.scan import scan_photos  # noqa: E402
 from retrain.split import split_photos  # noqa: E402
-from retrain.standardiser import Standardiser  # noqa: E402
 from retrain.store import Store  # noqa: E402
 
 ARCHITECTURES = ("efficientnet_lite0", "mobilenet_0.25_128", "mobilenet_0.25_224", "mobilenet_1.0_224")
@@ -59,7 +59,7 @@ def accuracies(plan: Plan, splits: int) -> list[float]:
         plan = dataclasses.replace(plan, split_seed=seed)
         split = split_photos(scan, plan)
         data = Bottlenecks(features[None], split.label_ids, split.lists)
-        trained = head.train(data, split.labels, plan, silent, silent)
+        trained = train.train(data, split.labels, plan, silent, silent)
         rows = data.rows(TESTING)
         results.append(100 * float((trained.logits(features[rows]).argmax(axis=1) == split.label_ids[rows]).mean()))
     return results

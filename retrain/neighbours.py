@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from retrain.head import Standardiser
+from retrain.head.train import Standardiser
 from retrain.nouns import TRAINING, Bottlenecks
 
 _ROWS_AT_ONCE = 4096

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from label_image.errors import UserError
 from label_image.flags import check, flag
 from retrain.finetune.checks import check_end_to_end
-from retrain.training_checks import check_training, hidden_units_of
+from retrain.head.checks import check_training, hidden_units_of
 
 PROGRAM = "python -m retrain"
 DEFAULT_ARCHITECTURE = "efficientnet_lite0"

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from label_image.errors import UserError
 from label_image.quiet import has_tensorflow
-from retrain import lbfgs, report, runs
+from retrain import report, runs
 from retrain.audit.audit import Auditor
 from retrain.augment import View
 from retrain.backbones.table import Architecture, architecture
@@ -24,7 +24,9 @@ from retrain.bottlenecks import key_for
 from retrain.clock import Clock
 from retrain.exports import check_outputs, table_lines, write_exports
 from retrain.finetune.checks import check_network
-from retrain.head import Sampler, train
+from retrain.head import lbfgs
+from retrain.head.snapshots import read_snapshot
+from retrain.head.train import Sampler, train
 from retrain.metrics import recall_at, softmax, wilson_interval
 from retrain.nouns import (
     TESTING,
@@ -39,7 +41,6 @@ from retrain.nouns import (
 from retrain.plan import Plan
 from retrain.prepared import prepared
 from retrain.screen import Screen
-from retrain.snapshots import read_snapshot
 from retrain.summaries import check_folder, write_test
 from retrain.training_stage import training_stage
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from label_image.errors import RunError, UserError
 from retrain.event_file import EventFile
-from retrain.head import Evaluation
+from retrain.head.train import Evaluation
 from retrain.metrics import softmax
 from retrain.nouns import Outcome, Split
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from retrain.atomic import replacing
 from retrain.exporters import graph as graph_exporter
 from retrain.exports import card_of
-from retrain.head import Evaluation, train
+from retrain.head.snapshots import Snapshot, snapshot_path, write_snapshot
+from retrain.head.train import Evaluation, train
 from retrain.nouns import (
     TESTING,
     TRAINING,
@@ -22,7 +23,6 @@ from retrain.nouns import (
 from retrain.plan import Plan
 from retrain.progress import Progress
 from retrain.screen import Screen
-from retrain.snapshots import Snapshot, snapshot_path, write_snapshot
 from retrain.summaries import Summaries
 
 _TUNED_FEATURES = "features_of_the_last_run"  # a folder of --fine_tuned_dir that only we would call so: it is emptied

@@ -41,7 +41,7 @@ def task(features, ids, lists=None, same=None, groups=None):
 
 def test_components_keep_the_distances_that_the_standardised_features_have():
     features, _ = clouds(60, width=20)
-    from retrain.head import Standardiser
+    from retrain.head.train import Standardiser
 
     plain, rows = Standardiser(features)(features.copy()), components(features)
     assert rows.shape == (60, 20)

@@ -9,13 +9,13 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from retrain import training
-from retrain.head import Sampler, Standardiser, train
+from retrain.head import training
+from retrain.head.sampler import MOST_JUDGES
+from retrain.head.train import Sampler, Standardiser, train
+from retrain.head.training import Training
 from retrain.metrics import cross_entropy, losses, softmax
 from retrain.nouns import TESTING, TRAINING, VALIDATION, Bottlenecks
 from retrain.plan import Plan
-from retrain.sampler import MOST_JUDGES
-from retrain.training import Training
 
 
 def bottlenecks(classes=3, a_list=(30, 10, 5), width=8, views=1, seed=0, apart=3.0):

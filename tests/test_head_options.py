@@ -14,10 +14,10 @@ from label_image.errors import UserError
 from label_image.heatmap import NoExactMap, head_of
 from retrain.exporters import graph as graph_exporter
 from retrain.graph_def import read_graph
+from retrain.head.checks import hidden_units_of
 from retrain.nouns import Dense
 from retrain.plan import Plan
 from retrain.report import explain
-from retrain.training_checks import hidden_units_of
 from tests.conftest import STAND_IN
 from tests.test_head import bottlenecks, plan_of, trained
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from retrain.layers import Network
+from retrain.head.layers import Network
 
 
 def network(activation="tanh", sizes=(6, 5, 4, 3), **settings):

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from label_image.errors import UserError
-from retrain import lbfgs, weight_decay
-from retrain.lbfgs import Problem, axes_of, solve
+from retrain.head import lbfgs, weight_decay
+from retrain.head.lbfgs import Problem, axes_of, solve
+from retrain.head.training import balanced_shares
+from retrain.head.weight_decay import DECAYS
 from retrain.nouns import TESTING, TRAINING, VALIDATION
-from retrain.training import balanced_shares
-from retrain.weight_decay import DECAYS
 from tests.test_head import bottlenecks, plan_of, trained
 
 pytest.importorskip("scipy")

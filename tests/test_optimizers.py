@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from retrain.optimizers import Adam, Momentum, Sgd, optimizer_of
+from retrain.head.optimizers import Adam, Momentum, Sgd, optimizer_of
+from retrain.head.schedule import rate_at
 from retrain.plan import Plan
-from retrain.schedule import rate_at
 
 
 def plan_of(**settings):

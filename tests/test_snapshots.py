@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from label_image.errors import RunError, UserError
-from retrain.snapshots import read_snapshot, snapshot_path, write_snapshot
+from retrain.head.snapshots import read_snapshot, snapshot_path, write_snapshot
 from tests.conftest import ROOT, STAND_IN
 from tests.test_head import bottlenecks, plan_of, trained
 
@@ -34,7 +34,7 @@ def train_with_snapshots(data, plan):
     """The head, and its snapshots by their number of steps."""
     taken = {}
     labels = tuple(f"class {number}" for number in range(data.label_ids.max() + 1))
-    from retrain.head import train
+    from retrain.head.train import train
 
     head = train(data, labels, plan, lambda _: None, lambda *_: None, lambda s: taken.update({s.state["steps"]: s}))
     return head, taken

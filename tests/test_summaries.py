@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from label_image.errors import RunError, UserError
-from retrain.head import Evaluation
+from retrain.head.train import Evaluation
 from retrain.summaries import MARKER, Summaries, check_folder
 from tests.conftest import COLOURS, ROOT, STAND_IN
 from tests.test_head import bottlenecks, plan_of, trained

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.bench import Bench
 from benchmarks.row import Row, in_turn, seconds
-from retrain.head import train
+from retrain.head.train import train
 from retrain.nouns import TESTING, TRAINING, VALIDATION, Bottlenecks
 from retrain.plan import Plan
 

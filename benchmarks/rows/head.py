@@ -10,7 +10,7 @@ from benchmarks.baselines.keras_pipeline import Fit
 from benchmarks.baselines.original import Training
 from benchmarks.bench import Bench
 from benchmarks.row import Row, seconds
-from retrain.head import Standardiser, train
+from retrain.head.train import Standardiser, train
 from retrain.nouns import TESTING, TRAINING, Bottlenecks, Head
 from retrain.plan import Plan
 

@@ -17,7 +17,7 @@ from label_image.pixels import decode, normalise
 from label_image.workers import cores, map_ordered
 from retrain.augment import View
 from retrain.bottlenecks import extract
-from retrain.head import train
+from retrain.head.train import train
 from retrain.nouns import Backbone, Photo
 from retrain.runtimes import choose
 from retrain.store import Store

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from retrain.axes import range_of
-from retrain.standardiser import Standardiser
+from retrain.head.standardiser import Standardiser
 
 MOST = 384  # twins are told apart the better the more there are, up to here; heads need fewer (folds.py)
 _ROWS_AT_ONCE = 4096

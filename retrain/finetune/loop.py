@@ -17,10 +17,10 @@ from retrain.finetune.batches import Batches
 from retrain.finetune.blend import best_blend, best_temperature
 from retrain.finetune.engine import Engine
 from retrain.finetune.pixels import Pixels
+from retrain.head.snapshots import Snapshot
 from retrain.metrics import accuracy, cross_entropy
 from retrain.nouns import Curve
 from retrain.plan import Plan
-from retrain.snapshots import Snapshot
 
 Arrays = list[npt.NDArray[Any]]
 

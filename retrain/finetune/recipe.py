@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from retrain.head.schedule import rate_at
 from retrain.plan import Plan
-from retrain.schedule import rate_at
 
 FINE_TUNE_EPOCHS = 12
 FINE_TUNE_RATES = {"sgd": 0.01, "momentum": 0.002, "adam": 0.001}

@@ -28,14 +28,14 @@ from retrain.finetune.pixels import Pixels, decoded, enlarged, has_colour
 from retrain.finetune.recipe import Recipe, augmented, recipe_of
 from retrain.finetune.trainable import Trainable, trainable
 from retrain.finetune.unreadable import Unreadable
+from retrain.head.snapshots import Snapshot, asked_of, read_snapshot, snapshot_path, write_snapshot
+from retrain.head.training import balanced_shares
 from retrain.metrics import accuracy
 from retrain.networks.build import GREY
 from retrain.nouns import TRAINING, VALIDATION, Backbone, Dense, Head, Split
 from retrain.plan import Plan
 from retrain.progress import Progress, duration
 from retrain.screen import Screen
-from retrain.snapshots import Snapshot, asked_of, read_snapshot, snapshot_path, write_snapshot
-from retrain.training import balanced_shares
 
 _JUDGES = 2_000  # validation photos that judge the steps, as the head's
 _MIRRORED = 500  # validation photos that say whether a mirrored photo is still a photo of its class

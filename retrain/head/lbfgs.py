@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from label_image.errors import UserError
 from retrain.axes import range_of
-from retrain.threads import one_thread_for
+from retrain.head.threads import one_thread_for
 
 AXES = 512  # along which weights are stretched each by its own factor
 _GRADIENT = 1e-6  # the optimum is reached where no part of the gradient, stretched, is larger

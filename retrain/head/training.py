@@ -18,18 +18,18 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.errors import UserError
-from retrain import lbfgs
-from retrain.layers import Network
+from retrain.head import lbfgs
+from retrain.head.layers import Network
+from retrain.head.optimizers import optimizer_of
+from retrain.head.sampler import Sampler, judges
+from retrain.head.schedule import rate_at
+from retrain.head.snapshots import Snapshot, asked_of, digest_of, read_snapshot
+from retrain.head.standardiser import Standardiser
+from retrain.head.threads import one_thread_for
+from retrain.head.weight_decay import best_decay
 from retrain.metrics import accuracy, cross_entropy, hits, losses, mean
 from retrain.nouns import TRAINING, VALIDATION, Bottlenecks, Curve, Dense, Head
-from retrain.optimizers import optimizer_of
 from retrain.plan import Plan
-from retrain.sampler import Sampler, judges
-from retrain.schedule import rate_at
-from retrain.snapshots import Snapshot, asked_of, digest_of, read_snapshot
-from retrain.standardiser import Standardiser
-from retrain.threads import one_thread_for
-from retrain.weight_decay import best_decay
 
 Batch = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]  # standardised features [n, width], label ids [n]
 

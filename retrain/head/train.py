@@ -10,13 +10,13 @@ import itertools
 from collections.abc import Callable
 from pathlib import Path
 
+from retrain.head.sampler import Sampler
+from retrain.head.snapshots import Snapshot
+from retrain.head.standardiser import Standardiser
+from retrain.head.threads import one_thread_for
+from retrain.head.training import Evaluation, Training
 from retrain.nouns import Bottlenecks, Head
 from retrain.plan import Plan
-from retrain.sampler import Sampler
-from retrain.snapshots import Snapshot
-from retrain.standardiser import Standardiser
-from retrain.threads import one_thread_for
-from retrain.training import Evaluation, Training
 
 __all__ = ["Evaluation", "Sampler", "Standardiser", "train"]
 

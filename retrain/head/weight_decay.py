@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.workers import cores
-from retrain.lbfgs import Array, Axes, Problem, Terms, minimise
-from retrain.threads import one_thread_for
+from retrain.head.lbfgs import Array, Axes, Problem, Terms, minimise
+from retrain.head.threads import one_thread_for
 
 DECAYS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001)  # strong first: each solves the next one half
 FOLDS = 5
