@@ -61,6 +61,8 @@ def prepared(plan: Plan, clock: Clock, screen: Screen) -> Prepared:
         if plan.weights != "none":
             with clock.stage("backbone"):
                 network = pretrained(plan, split, screen)
+                if plan.tunes:
+                    check_trainable(plan)
             made = featured(plan, scan, split, (*network, store), clock, screen)
         if made is None or plan.tunes:
             begin = None
@@ -98,6 +100,13 @@ def pretrained(plan: Plan, split: Split, screen: Screen) -> Network:
     runtime = choose(backbone, plan.device)
     screen.info(f"{backbone.name}: {backbone.width} features a photo, from {backbone.source}; {runtime.why}")
     return backbone, runtime
+
+
+def check_trainable(plan: Plan) -> None:
+    """Raises UserError or RunError where the network can not be trained so, before its features are computed."""
+    from retrain.finetune.stage import check
+
+    check(plan)
 
 
 def fine_tuning_stage(plan: Plan, split: Split, head: Head | None, screen: Screen) -> tuple[Backbone, Runtime, Head]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from retrain.finetune.pixels import decoded, enlarged, has_colour
 from retrain.finetune.recipe import recipe_of, warmed
 from retrain.nouns import Photo
 from retrain.plan import Plan
+from retrain.stages import check
 from tests.conftest import ROOT, STAND_IN
 
 LENET = ("--architecture=lenet", "--weights=none", "--train=all", "--optimizer=momentum", "--train_batch_size=16")
@@ -163,24 +165,31 @@ def test_what_can_not_be_meant_is_one_line(flags, line):
         Plan(image_dir="x", **flags)
 
 
-def test_more_blocks_than_there_are_is_one_line(retrain_here, colour_photos, model_dir):
+def test_more_blocks_than_there_are_is_one_line_before_any_feature_is_computed(retrain_here, colour_photos, model_dir):
     done = retrain_here(
-        f"--image_dir={colour_photos}",
-        f"--architecture={STAND_IN}",
-        f"--model_dir={model_dir}",
-        "--train=last:99",
-        *QUICK,
-    )
+        f"--image_dir={colour_photos}", f"--architecture={STAND_IN}", f"--model_dir={model_dir}", "--train=last:99", *QUICK,
+    )  # fmt: skip
     assert done.returncode == 2
-    assert "Traceback" not in done.stderr
-    assert "--train=last:99" in done.stderr
+    assert re.fullmatch(
+        r"(.*\n)*retrain: --train=last:99: .* has \d+ blocks; give at most last:\d+, or all\n", done.stderr
+    )
+    assert "bottleneck" not in done.stdout + done.stderr
 
 
-def test_a_frozen_graph_says_that_it_can_not_be_trained(tmp_path):
-    from retrain.finetune.trainable import trainable
-
-    with pytest.raises(UserError, match="inception_v3 is a frozen graph, which can not be trained"):
-        trainable(Plan(image_dir="x", train="all", architecture="inception_v3", model_dir=str(tmp_path)))
+@pytest.mark.parametrize(
+    ("flags", "line"),
+    [
+        (
+            {"architecture": "inception_v3"},
+            "inception_v3 is a frozen graph, which can not be trained; use --train=head",
+        ),
+        ({"tfhub_module": "a", "train": "last:2"}, "--train=last:2: a TF-Hub module does not say where its blocks are"),
+        ({"tfhub_module": "a", "weights": "none"}, "--weights=none: a TF-Hub module comes with its weights"),
+    ],
+)
+def test_what_a_network_does_not_allow_is_one_line_before_it_is_fetched(flags, line):
+    with pytest.raises(UserError, match=line):
+        check(Plan(**{"image_dir": "x", "train": "all", **flags}))
 
 
 def test_a_trained_backbone_goes_on_from_its_head_and_takes_its_place(retrain_here, colour_photos, model_dir, tmp_path):
@@ -400,8 +409,6 @@ def test_a_module_of_tfhub_is_trained_as_a_whole(tmp_path, asks):
     else:
         module.__call__ = tf.function(features, input_signature=[images])
     tf.saved_model.save(module, str(tmp_path / "module"))
-    with pytest.raises(UserError, match="does not say where its blocks are; use --train=all"):
-        trainable(Plan(image_dir="x", tfhub_module=str(tmp_path / "module"), train="last:1"))
     network = trainable(
         Plan(image_dir="x", tfhub_module=str(tmp_path / "module"), train="all", frozen_batch_norm=False)
     )

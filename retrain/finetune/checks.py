@@ -15,6 +15,7 @@ _OF_FINE_TUNING = {
 }  # fmt: skip
 # What a small network takes, in pixels; the others take digits as they are, or with a border of two.
 _SIZES_PX = {"alexnet": (224,), "resnet20": (32,), "resnet32": (32,), "resnet56": (32,)}
+_FROZEN = ("inception",)  # families
 _OF_SMALL = {"batch_norm": True, "feature_maps": 0, "image_size": 0}
 
 
@@ -61,6 +62,12 @@ def check_network(plan: Any, name: str, family: str) -> None:
     Raises:
       UserError: naming the flags.
     """
+    if plan.tunes and family in _FROZEN:
+        raise UserError(
+            f"--train={plan.train}: {name} is a frozen graph, which can not be trained; use --train=head, or another --architecture"
+        )
+    if plan.tunes and family == "tfhub":
+        _check_module(plan)
     if family != "network":
         _unused(plan, _OF_SMALL, f"{name}; it goes with lenet and other small networks")
         return
@@ -73,6 +80,13 @@ def check_network(plan: Any, name: str, family: str) -> None:
         raise UserError(f"--image_size={plan.image_size}: {name} takes {' or '.join(map(str, sizes))} pixels")
     if not plan.batch_norm and not name.startswith("resnet"):
         raise UserError(f"--nobatch_norm: {name} has no batch normalisation; leave it out")
+
+
+def _check_module(plan: Any) -> None:
+    if plan.weights == "none":
+        raise UserError("--weights=none: a TF-Hub module comes with its weights; give an --architecture instead")
+    if plan.train != "all":
+        raise UserError(f"--train={plan.train}: a TF-Hub module does not say where its blocks are; use --train=all")
 
 
 def _unused(plan: Any, flags: dict[str, Any], by: str) -> None:

@@ -51,6 +51,17 @@ _ASKED = (
 Seen = Callable[[Point, dict[str, npt.NDArray[Any]]], None]  # an evaluation, and what the network consists of
 
 
+def check(plan: Plan) -> None:
+    """Finds out before the features of all photos are computed what could not be trained after them.
+
+    Raises:
+      UserError: the network can not be trained so.
+      RunError: there are not the devices that were asked for.
+    """
+    _strategy(tensorflow(), plan)
+    trainable(plan)
+
+
 def finetune(plan: Plan, split: Split, head: Head | None, screen: Screen, seen: Seen | None) -> tuple[Backbone, Head]:
     """Trains the network of a plan, or its last blocks.
 

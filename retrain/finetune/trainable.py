@@ -90,11 +90,7 @@ def trainable(
     with native_noise_hidden(), _half_precision(half):
         if row.family in makers:
             return makers[row.family](row, plan, say)
-        if row.family in prepare.OURS:
-            return _ours(row, plan, half, some_photos)
-    raise UserError(
-        f"--train={plan.train}: {row.name} is a frozen graph, which can not be trained; use --train=head, or another --architecture"
-    )
+        return _ours(row, plan, half, some_photos)
 
 
 @contextlib.contextmanager
@@ -210,10 +206,6 @@ def _of_keras(
 
 def _module(row: Architecture, plan: Plan, say: Callable[[str], None]) -> Trainable:
     """A TF2 module of TF-Hub; those of TF1 are graphs without a gradient."""
-    if plan.weights == "none":
-        raise UserError("--weights=none: a TF-Hub module comes with its weights; give an --architecture instead")
-    if plan.train != "all":
-        raise UserError(f"--train={plan.train}: a TF-Hub module does not say where its blocks are; use --train=all")
     try:
         module = tfhub.load_module(tfhub.find(row, Shelf(plan, say)))
     except ValueError as error:
