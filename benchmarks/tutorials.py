@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shlex
 import sys
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ _SHIFTED = "--pad_and_crop 4 --flip_left_right"
 _MODULE = "lite0_module"  # a TF2 module of --out, made of EfficientNet-Lite0's weights: TF-Hub's servers are not asked
 _TFHUB = f"--tfhub_module ../../{_MODULE} --label_smoothing 0.1 --dropout 0.2"
 _UNFROZEN = "--fine_tune_learning_rate 0.005 --fine_tune_optimizer momentum --epochs 5 --augment=false"
-_ALEXNET = "--architecture alexnet --weights none --train all --train_batch_size 32 --epochs 20 --learning_rate 0.01"
+_ALEXNET = "--architecture alexnet --weights none --train all --train_batch_size 32 --epochs 20 --eval_step_interval 25"
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,12 @@ SECTIONS = {
         },
     ),
     "alexnet": Section(
-        "flowers", {"gradient descent": f"{_ALEXNET} --optimizer sgd", "adam": f"{_ALEXNET} --optimizer adam"}
+        "flowers",
+        {
+            "gradient descent, 0.01": f"{_ALEXNET} --optimizer sgd --learning_rate 0.01",
+            "adam, 0.01": f"{_ALEXNET} --optimizer adam --learning_rate 0.01",
+            "adam, 0.0001": f"{_ALEXNET} --optimizer adam --learning_rate 0.0001",
+        },
     ),
 }
 
@@ -112,6 +118,9 @@ def main() -> int:
             print(f"{name}, {label}: {line(records[label])}", flush=True)
             (options.out / f"{name}.md").write_text(table(records), "utf-8")
             (options.out / f"{name}.svg").write_text(curves(records), "utf-8")
+            if name == "alexnet":
+                folders = {run: options.out / name / f"run_{place}" for place, run in enumerate(records)}
+                (options.out / f"{name}_weights.md").write_text(spreads(folders), "utf-8")
     return 0
 
 
@@ -169,6 +178,23 @@ def table(records: dict[str, dict[str, Any]]) -> str:
             f"| {label} | {record['accuracy']:.2%} ({low:.2%} to {high:.2%}) | {record['recall_at_2']:.2%} | {seconds:,.0f} |"
         )
     return "\n".join(rows) + "\n"
+
+
+def spreads(folders: dict[str, Path]) -> str:
+    """The standard deviation of each layer's weights at the first and at the last evaluation, as TensorBoard has them; in Markdown."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    rows: dict[str, list[str]] = {}
+    for folder in folders.values():
+        events = EventAccumulator(str(folder / "tf_files/training_summaries/train"), size_guidance={"scalars": 0})
+        events.Reload()
+        for tag in events.Tags()["scalars"]:
+            layer = re.fullmatch(r"(.*)/(kernel|weights)/summaries/stddev_1", tag)
+            if layer:
+                values = [event.value for event in events.Scalars(tag)]
+                rows.setdefault(layer[1], []).append(f"{values[0]:.4f} to {values[-1]:.4f}")
+    head = f"| layer | {' | '.join(folders)} |\n|{'---|' * (len(folders) + 1)}\n"
+    return head + "".join(f"| {layer} | {' | '.join(cells)} |\n" for layer, cells in rows.items())
 
 
 def curves(records: dict[str, dict[str, Any]]) -> str:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import sys
 
+import numpy as np
 import pytest
 
 from benchmarks import fine_tuning, light_labels, tutorials
+from retrain.finetune.loop import Point
+from retrain.summaries import Summaries
 from tests.conftest import STAND_IN, run_module
 
 
@@ -53,6 +56,18 @@ def test_a_run_that_is_there_is_not_run_again_and_a_snapshot_is_gone_on_from(tmp
     assert asked[0][-1] == "--resume=tf_files/retrain_checkpoint_step_8.npz"
     tutorials.record_of(tmp_path / "two", tmp_path, "--epochs 3")
     assert not any(word.startswith("--resume") for word in asked[1])
+
+
+def test_what_becomes_of_weights_is_read_from_what_tensorboard_shows(tmp_path):
+    for run, last in (("a", 0.5), ("b", 4.0)):
+        summaries = Summaries(tmp_path / run / "tf_files/training_summaries")
+        for step, spread in ((0, 1.0), (9, last)):
+            weights = np.float32([-spread, spread])
+            summaries.write_network(Point(step, 1.0, 0.5, 1.0, 0.5, 2), {"fc/kernel": weights, "fc/bias": weights})
+        summaries.close()
+    assert tutorials.spreads({run: tmp_path / run for run in "ab"}) == (
+        "| layer | a | b |\n|---|---|---|\n| fc | 1.0000 to 0.5000 | 1.0000 to 4.0000 |\n"
+    )
 
 
 def test_a_light_environment_has_no_tensorflow(monkeypatch, capsys, tmp_path):
