@@ -17,7 +17,8 @@ from label_image.quiet import has_tensorflow
 from retrain.atomic import replacing
 from retrain.backbones.quantized import quantized
 from retrain.evaluate import Proof, export
-from retrain.exporters.device_folder import check_device_folder
+from retrain.exporters import device_folder, saved_model
+from retrain.exporters.folder import check_folder
 from retrain.exporters.onnx import check_installed
 from retrain.exporters.table import orders, why_not
 from retrain.metrics import softmax
@@ -26,6 +27,7 @@ from retrain.plan import Plan
 from retrain.screen import Screen
 
 MOST_PHOTOS = 10_000  # a proof is no second test: so many photos show any fault, and a million must not take a day
+_HOLDS = {"device_folder": device_folder.HOLDS, "saved_model": saved_model.HOLDS}
 
 
 def card_of(plan: Plan, backbone: Backbone, split: Split, test: Mapping[str, object]) -> Card:
@@ -160,14 +162,14 @@ def check_outputs(plan: Plan) -> None:
     """Finds out before the work whether its results can be written.
 
     Raises:
-      UserError: a folder where a file is to go, something else where a device folder is to go, or a graph that can not
-        be proven because TensorFlow is not installed.
+      UserError: a folder where a file is to go, something else where a folder is to go, or a graph that can not be proven
+        because TensorFlow is not installed.
       RunError: a folder that can not be made.
     """
     for order in orders(plan):
         flag = order.exporter.flag
-        if order.exporter.kind == "device_folder":
-            check_device_folder(order.path)
+        if order.exporter.kind in _HOLDS:
+            check_folder(flag, order.path, _HOLDS[order.exporter.kind])
         if not order.exporter.needs_litert and plan.backbone_precision == "float32" and not has_tensorflow():
             without = f"--{flag}=" if getattr(plan, flag) else "--export=tflite"
             raise UserError(

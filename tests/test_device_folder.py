@@ -19,7 +19,8 @@ from label_image import Classifier
 from label_image.errors import RunError, UserError
 from label_image.pixels import decode
 from retrain.exporters import device_folder, device_run
-from retrain.exporters.device_folder import FILES, check_device_folder
+from retrain.exporters.device_folder import FILES, HOLDS
+from retrain.exporters.folder import check_folder
 from tests.conftest import COLOURS, ROOT, STAND_IN, run_module, write_photo
 
 LIGHT = {"ai_edge_litert", "flatbuffers", "numpy", "PIL"}
@@ -177,16 +178,17 @@ def test_a_folder_that_does_not_run_never_gets_its_name(copy, monkeypatch, colou
 
 def test_it_may_be_written_again_over_itself(copy):
     (copy / "__pycache__").mkdir()
-    check_device_folder(copy)
+    check_folder("device_folder", copy, HOLDS)
 
 
-def test_a_folder_of_something_else_is_never_replaced(tmp_path, retrain, colour_photos):
+@pytest.mark.parametrize("flag", ["device_folder", "saved_model_dir"])
+def test_a_folder_of_something_else_is_never_replaced(tmp_path, retrain, colour_photos, flag):
     (tmp_path / "holiday").mkdir()
     (tmp_path / "holiday/beach.jpg").write_bytes(b"dear")
-    done = retrain(f"--image_dir={colour_photos}", "--device_folder=holiday")
+    done = retrain(f"--image_dir={colour_photos}", f"--{flag}=holiday")
     assert (done.returncode, (tmp_path / "holiday/beach.jpg").read_bytes()) == (2, b"dear")
     assert done.stderr == (
-        "retrain: cannot write --device_folder=holiday: found 'beach.jpg', which no device folder holds; give a new folder's name\n"
+        f"retrain: cannot write --{flag}=holiday: found 'beach.jpg' there, which would be lost; give a new folder's name\n"
     )
 
 
@@ -195,7 +197,7 @@ def test_a_file_and_the_folder_one_is_in_are_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name, why in (("file", "it is a file"), (".", "you are in it"), ("..", "you are in it")):
         with pytest.raises(UserError, match=why):
-            check_device_folder(Path(name))
+            check_folder("device_folder", Path(name), HOLDS)
 
 
 def test_the_light_set_has_the_bounds_of_setup_cfg(folder):

@@ -22,7 +22,7 @@ from PIL import Image, ImageOps
 
 from label_image.card import Card
 from label_image.classifier import Classifier
-from label_image.errors import RunError, UserError
+from label_image.errors import RunError
 from label_image.labels import format_labels
 from label_image.pixels import open_photo, to_rgb
 from retrain.exporters import tflite
@@ -30,6 +30,7 @@ from retrain.nouns import Backbone, Head
 
 MODEL = "model.tflite"
 FILES = (MODEL, "labels.txt", "run.py", "requirements.txt", "test_photo.jpg", "expected.json", "README.txt")
+HOLDS = (*FILES, "__pycache__", "venv", ".venv")  # what running it left there may go too
 _HERE = Path(__file__).resolve().parent
 _PHOTO_PX = 640  # longest side: larger than any network's input, so that the decoding is tested too
 _TIMEOUT_S = 600  # a small device is slow, but not that slow
@@ -80,25 +81,6 @@ def add_selftest(path: Path, photo: str) -> None:
     expected = {"photo": "test_photo.jpg", "scores": scores}
     (path / "expected.json").write_text(json.dumps(expected, indent=1, ensure_ascii=False) + "\n", "utf-8")
     _run_selftest(path)
-
-
-def check_device_folder(path: Path) -> None:
-    """Refuses to replace what is not such a folder.
-
-    Raises:
-      UserError: a file, or a folder that holds something else.
-    """
-    if path.exists() and not path.is_dir():
-        raise UserError(f"cannot write --device_folder={path}: it is a file; give a folder's name")
-    if path.resolve() in (Path.cwd(), *Path.cwd().parents):
-        raise UserError(f"cannot write --device_folder={path}: you are in it; give a new folder's name")
-    # What running it left there may go too.
-    ours = {*FILES, "__pycache__", "venv", ".venv"}
-    strangers = sorted({file.name for file in path.iterdir()} - ours) if path.is_dir() else []
-    if strangers:
-        raise UserError(
-            f"cannot write --device_folder={path}: found {strangers[0]!r}, which no device folder holds; give a new folder's name"
-        )
 
 
 def _run_selftest(path: Path) -> None:

@@ -19,6 +19,8 @@ from label_image.quiet import native_noise_hidden, tensorflow
 from retrain.exporters import graph as graph_exporter
 from retrain.nouns import Backbone, Head
 
+HOLDS = ("saved_model.pb", "fingerprint.pb", "keras_metadata.pb", "variables", "assets", "assets.extra")
+
 
 def write(path: Path, head: Head, backbone: Backbone, card: Card) -> None:
     """Writes the folder."""
