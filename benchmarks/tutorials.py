@@ -84,7 +84,6 @@ SECTIONS = {
         {
             "frozen": f"{_TFHUB} --optimizer momentum --momentum 0.9 --learning_rate 0.005",
             "unfrozen": f"{_TFHUB} --optimizer momentum --momentum 0.9 --learning_rate 0.005 --train all {_UNFROZEN}",
-            "unfrozen, with our defaults": f"{_TFHUB} --train all",
         },
     ),
     "alexnet": Section(
