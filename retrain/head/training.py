@@ -118,7 +118,7 @@ class Training:
         """Puts the optimum in the place of the weights; gives the weight decay it has, and the number of iterations."""
         classes = len(self._network.parameters[1])
         problem = lbfgs.Problem(self._train, self._ids, classes, self._plan.label_smoothing, self._shares)
-        with one_thread_for():
+        with one_thread_for(self._train.size * lbfgs.AXES):
             axes, on_axes = lbfgs.axes_of(self._train)
         decay = self._decay or best_decay(problem, axes, on_axes, self._views)
         layer, iterations = lbfgs.solve(problem, decay, axes=axes)
