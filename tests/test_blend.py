@@ -14,7 +14,7 @@ def drawn_labels(logits, rng):
     return np.array([rng.choice(logits.shape[1], p=row / row.sum()) for row in softmax(logits).astype(np.float64)])
 
 
-@pytest.mark.parametrize("temperature", [1.5, 3.0, 6.0])
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
 def test_the_temperature_is_found_again(temperature):
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 2, (4000, 5)).astype(np.float32)
@@ -24,11 +24,11 @@ def test_the_temperature_is_found_again(temperature):
     assert loss == pytest.approx(cross_entropy(logits, label_ids), rel=0.01)
 
 
-def test_nothing_is_made_surer_than_it_is_however_right():
-    logits = 3 * np.eye(3, dtype=np.float32)
+def test_labels_that_are_all_right_give_a_number():
+    logits = 50 * np.eye(3, dtype=np.float32)
     temperature, loss = best_temperature(logits, np.arange(3))
-    assert temperature == pytest.approx(1, abs=1e-3)
-    assert loss == pytest.approx(cross_entropy(logits, np.arange(3)), rel=1e-3)
+    assert 0.25 <= temperature <= 8
+    assert 0 <= loss < 0.01
 
 
 @pytest.mark.parametrize("best", SHARES)
@@ -48,3 +48,11 @@ def test_the_best_point_on_the_way_is_taken_and_its_scores_are_mended(best):
     assert weights[0] == pytest.approx((1 + 2 * best) * network)  # the network itself is not divided
     assert weights[-2] * np.float32(blend.temperature) == pytest.approx(2 * good, abs=1e-4)
     assert cross_entropy(features @ weights[-2], label_ids) == pytest.approx(blend.loss, abs=1e-5)
+
+
+def test_a_network_that_is_right_about_everything_is_made_no_surer():
+    features, layer = np.eye(3, dtype=np.float32), 3 * np.eye(3, dtype=np.float32)
+    arrays = [layer, np.zeros(3, np.float32)]
+    weights, blend = best_blend(arrays, arrays, lambda both: features @ both[-2] + both[-1], np.arange(3))
+    assert blend.temperature == 1
+    assert (weights[-2] == layer).all()

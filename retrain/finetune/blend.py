@@ -20,7 +20,7 @@ from retrain.metrics import cross_entropy
 
 Arrays = list[npt.NDArray[Any]]
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the way from the beginning to the end
-_COLDEST, _HOTTEST = 1.0, 8.0  # never below 1: twenty validation photos that are all right are no reason to be surer
+_COLDEST, _HOTTEST = 0.25, 8.0
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Blend:
     """A point on the way."""
 
     share: float  # of the way; 0 is where training began
-    temperature: float  # logits are divided by it
-    loss: float  # nats, of the validation photos, at that temperature
+    temperature: float  # logits are divided by it; 1 or more
+    loss: float  # nats, of the validation photos, at the temperature that suits them best
 
 
 def best_blend(
@@ -49,14 +49,15 @@ def best_blend(
     points = []
     for share in SHARES:
         temperature, loss = best_temperature(logits_of(_between(begin, end, share)), label_ids)
-        points.append(Blend(share, temperature, loss))
+        # Twenty validation photos that are all right are no reason to be surer.
+        points.append(Blend(share, max(1.0, temperature), loss))
     best = min(points, key=lambda point: point.loss)
     weights = _between(begin, end, best.share)
     return [*weights[:-2], *(array / np.float32(best.temperature) for array in weights[-2:])], best
 
 
 def best_temperature(logits: npt.NDArray[np.float32], label_ids: npt.NDArray[np.int64]) -> tuple[float, float]:
-    """float32 [n, classes], int64 [n] -> (what to divide logits by, 1 or more, and the mean cross-entropy then, in nats)."""
+    """float32 [n, classes], int64 [n] -> (what to divide logits by, the mean cross-entropy then, in nats)."""
     from scipy.optimize import minimize_scalar
 
     found = minimize_scalar(
