@@ -6,8 +6,8 @@ help are read off that field by the parser (absl, with FlagValues of its own), b
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import difflib
 import sys
 import textwrap
 import typing
@@ -15,8 +15,19 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from label_image.errors import UserError
+from label_image.spelling import (
+    nearest_flags,
+    nearest_word,
+    number,
+    refuse_empty_value,
+    refuse_lone_equals,
+    refuse_odd_flag,
+    refuse_odd_value,
+    whole_number,
+)
 
 T = TypeVar("T")
+NUMBERS = tuple[float, ...] | None  # a field's type whose flag takes 127.5 or 123.7,116.3,103.5
 _YES_NO = {"true": "true", "1": "true", "yes": "true", "false": "false", "0": "false", "no": "false"}
 
 
@@ -48,8 +59,9 @@ def flag(
 def parse(cls: type[T], argv: Sequence[str], program: str, words_are: str = "") -> tuple[T, list[str]]:
     """Reads a command line.
 
-    Hyphens may stand for underscores, and a unique beginning for the whole name, as argparse allowed the original's
-    users. A switch takes `--name`, `--noname`, `--name=false` and `--name false`.
+    Hyphens may stand for underscores. A name is written in full: what is only the beginning of one may become the
+    beginning of another. A switch takes `--name`, `--noname`, `--name=false` and `--name false`. Of a flag that is given
+    twice the last value counts, and standard error says so where the two differ.
 
     Args:
       cls: a data class whose fields were made by `flag`.
@@ -61,7 +73,8 @@ def parse(cls: type[T], argv: Sequence[str], program: str, words_are: str = "") 
       the data class filled in, and the words that belong to no flag.
 
     Raises:
-      UserError: an unknown flag (the nearest is named), a value of the wrong type or out of bounds.
+      UserError: an unknown flag (the nearest is named), a value of the wrong type or out of bounds, a dash or a quote
+        of another kind than the keyboard's.
       SystemExit: after printing the help that was asked for.
     """
     from absl import flags as absl_flags
@@ -74,11 +87,15 @@ def parse(cls: type[T], argv: Sequence[str], program: str, words_are: str = "") 
     kinds = typing.get_type_hints(cls)
     for field in fields.values():
         _define(absl_flags, values, field, kinds[field.name])
+    typed, rest = _typed(argv, fields, kinds, words_are)
+    for line in _given_twice(typed, fields):
+        with contextlib.suppress(OSError, AttributeError, ValueError):  # standard error may be closed
+            print(f"{program.rsplit(maxsplit=1)[-1]}: {line}", file=sys.stderr)
     try:
-        rest = values([program, *_spelled_out(argv, cls, words_are)])[1:]
+        values([program, *(f"--{name}={value}" for name, value in typed)])
     except absl_flags.Error as error:
         raise UserError(_one_line(error)) from None
-    return cls(**{name: _value(values[name].value) for name in fields}), list(rest)
+    return cls(**{name: _value(values[name].value, kinds[name]) for name in fields}), rest
 
 
 def check(plan: Any) -> None:
@@ -94,7 +111,7 @@ def check(plan: Any) -> None:
             _check_bounds(field.name, value, spec)
         if spec.choices and value not in spec.choices:
             raise UserError(
-                f"--{field.name}={value} is not one of {', '.join(spec.choices)}{_nearest(value, spec.choices)}"
+                f"--{field.name}={value} is not one of {', '.join(spec.choices)}{nearest_word(value, spec.choices)}"
             )
 
 
@@ -130,54 +147,105 @@ def _define(absl_flags: Any, values: Any, field: dataclasses.Field[Any], kind: A
         absl_flags.DEFINE_boolean(field.name, field.default, text, flag_values=values)
     elif kind in (int, int | None):
         absl_flags.DEFINE_integer(field.name, field.default, text, flag_values=values)
+    elif kind == NUMBERS:
+        absl_flags.DEFINE_string(field.name, field.default, text, flag_values=values)
     elif kind in (float, float | None):
         absl_flags.DEFINE_float(field.name, field.default, text, flag_values=values)
     else:
         absl_flags.DEFINE_string(field.name, field.default, text, flag_values=values)
 
 
-def _spelled_out(argv: Sequence[str], cls: type, words_are: str = "") -> list[str]:
-    """The same words with each flag's name in full, as absl wants them."""
-    owner = f"--{words_are}=" if words_are else ""
-    switches = {field.name: isinstance(field.default, bool) for field in flag_fields(cls)}
+def _typed(
+    argv: Sequence[str], fields: dict[str, dataclasses.Field[Any]], kinds: dict[str, Any], words_are: str
+) -> tuple[list[tuple[str, str]], list[str]]:
+    """The flags typed, each with its value as text that its type takes, and the words that belong to none."""
+    typed: list[tuple[str, str]] = []
+    rest: list[str] = []
+
+    def word_alone(word: str) -> None:
+        if words_are:
+            typed.append((words_are, word))
+        else:
+            rest.append(word)
+
     words = list(argv)
-    result: list[str] = []
     while words:
         word = words.pop(0)
         if word == "--":
-            return [*result, *(owner + word for word in words)] if owner else [*result, "--", *words]
+            for behind in words:
+                word_alone(behind)
+            break
+        refuse_odd_flag(word, list(fields))
         if not word.startswith("-") or word == "-" or _is_number(word):
-            result.append(owner + word)
+            word_alone(word)
             continue
-        name, equals, value = word.lstrip("-").partition("=")
-        name, negated = _full_name(name.replace("-", "_"), switches)
-        if negated:
-            if equals:
-                raise UserError(f"{word}: --no{name} takes no value; leave the value out")
-            result.append(f"--no{name}")
-        elif switches[name]:
-            if not equals and words and words[0].lower() in _YES_NO:
-                value, equals = _YES_NO[words.pop(0).lower()], "="
-            result.append(f"--{name}={_YES_NO.get(value.lower(), value)}" if equals else f"--{name}")
-        else:
-            if not equals and not words:
-                raise UserError(f"--{name} needs a value, and none follows it")
-            result.append(f"--{name}={value if equals else words.pop(0)}")
-    return result
+        typed.append(_flag_typed(word, words, fields, kinds))
+    return typed, rest
 
 
-def _full_name(name: str, switches: dict[str, bool]) -> tuple[str, bool]:
+def _flag_typed(
+    word: str, following: list[str], fields: dict[str, dataclasses.Field[Any]], kinds: dict[str, Any]
+) -> tuple[str, str]:
+    """The flag in a word, and its value, which is taken from the words that follow where it stands there."""
+    name, equals, value = word.lstrip("-").partition("=")
+    name, negated = _full_name(name.replace("-", "_"), fields)
+    kind = kinds[name]
+    if negated:
+        if equals:
+            raise UserError(f"{word}: --no{name} takes no value; leave the value out")
+        return name, "false"
+    if kind is bool:
+        if not equals:
+            value = following.pop(0) if following and following[0].lower() in _YES_NO else "true"
+    elif equals:
+        if not value:
+            refuse_empty_value(name, following)
+    elif following:
+        value = following.pop(0)
+        refuse_lone_equals(name, value, following)
+    else:
+        raise UserError(f"--{name} needs a value, and none follows it")
+    return name, _as_kind(name, value, kind)
+
+
+def _full_name(name: str, fields: dict[str, dataclasses.Field[Any]]) -> tuple[str, bool]:
     """(the flag meant by `name`, whether its negation was)."""
-    if name in switches:
+    if name in fields:
         return name, False
-    if name.startswith("no") and switches.get(name[2:]):
+    if name.startswith("no") and name[2:] in fields and isinstance(fields[name[2:]].default, bool):
         return name[2:], True
-    starts = [known for known in switches if name and known.startswith(name)]
-    if len(starts) == 1:
-        return starts[0], False
-    if starts:
-        raise UserError(f"--{name} could mean {', '.join('--' + start for start in starts)}: write more of the name")
-    raise UserError(f"unknown flag --{name}{_nearest(name, list(switches), '--')} (--help lists them all)")
+    raise UserError(f"unknown flag --{name}{nearest_flags(name, list(fields))} (--help lists them all)")
+
+
+def _as_kind(name: str, value: str, kind: Any) -> str:
+    """A value as absl reads it.
+
+    Raises:
+      UserError: it is not of its flag's type; one line says what is.
+    """
+    refuse_odd_value(name, value)
+    if kind is bool:
+        if value.lower() not in _YES_NO:
+            raise UserError(f"--{name}={value} is neither true nor false; write --{name} or --no{name}")
+        return _YES_NO[value.lower()]
+    if kind in (int, int | None):
+        return str(whole_number(name, value))
+    if kind in (float, float | None):
+        return repr(number(name, value))
+    if kind == NUMBERS:
+        return ",".join(repr(number(name, part)) for part in value.split(","))
+    return value
+
+
+def _given_twice(typed: list[tuple[str, str]], fields: dict[str, dataclasses.Field[Any]]) -> list[str]:
+    """A line for each flag that was given two values, though it takes one."""
+    lines: list[str] = []
+    given: dict[str, str] = {}
+    for name, value in typed:
+        if fields[name].default != () and given.get(name, value) != value:
+            lines.append(f"--{name} is given twice, as {given[name]} and {value}: the last one, {value}, is taken")
+        given[name] = value
+    return lines
 
 
 def _check_bounds(name: str, value: float, spec: Flag) -> None:
@@ -193,11 +261,6 @@ def _check_bounds(name: str, value: float, spec: Flag) -> None:
         raise UserError(f"--{name}={value} is out of range: give {bounds}")
 
 
-def _nearest(word: str, known: Sequence[str], prefix: str = "") -> str:
-    close = difflib.get_close_matches(str(word).lower(), known, 1, 0.5)
-    return f"; did you mean {prefix}{close[0]}?" if close else ""
-
-
 def _help(field: dataclasses.Field[Any]) -> str:
     spec: Flag = field.metadata["flag"]
     return f"{spec.help} One of: {', '.join(spec.choices)}." if spec.choices else spec.help
@@ -209,7 +272,9 @@ def _shown(default: Any) -> str:
     return str(default).lower() if isinstance(default, bool) else str(default)
 
 
-def _value(value: Any) -> Any:
+def _value(value: Any, kind: Any) -> Any:
+    if kind == NUMBERS:
+        return None if value is None else tuple(float(part) for part in value.split(","))
     return tuple(value) if isinstance(value, list) else value
 
 

@@ -47,7 +47,9 @@ def fetch_flowers(out: Path, url: str = URL) -> Path:
 def main(argv: list[str]) -> int:
     """Runs the command; returns the exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m retrain.flower_photos", description="Fetches the flower photos of the tutorials."
+        allow_abbrev=False,
+        prog="python -m retrain.flower_photos",
+        description="Fetches the flower photos of the tutorials.",
     )
     parser.add_argument("--out", type=Path, default=Path("tf_files/flower_photos"))
     try:

@@ -62,6 +62,7 @@ def _refuse_strangers(out: Path) -> None:
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the command line; exits with 2 for a mistake in it, with 1 if the pictures can not be written."""
     parser = argparse.ArgumentParser(
+        allow_abbrev=False,
         prog="python -m retrain.samples",
         usage=argparse.SUPPRESS,  # else a mistake would get the usage, and more than one line
         description="Draws pictures of five kinds of flowers, to try the tool on.",

@@ -19,6 +19,7 @@ class Tea:
     kind: str = flag("black", "Which.", choices=("black", "green"))
     guest: tuple[str, ...] = flag((), "Who comes.")
     wait_s: int | None = flag(None, "Seconds.")
+    blend: tuple[float, ...] | None = flag(None, "Parts.")
 
     def __post_init__(self):
         check(self)
@@ -36,12 +37,10 @@ def test_hyphens_stand_for_underscores():
     assert tea("--how-many-cups=3")[0].how_many_cups == 3
 
 
-def test_a_unique_beginning_is_enough_as_with_the_original():
-    assert tea("--how_many", "4")[0].how_many_cups == 4
-
-
-def test_an_ambiguous_beginning_names_the_choices():
-    with pytest.raises(UserError, match=r"--testing_percentage, --test_batch_size"):
+def test_the_beginning_of_a_name_is_no_flag_and_the_whole_names_are_suggested():
+    with pytest.raises(UserError, match=r"unknown flag --how_many; did you mean --how_many_cups\?"):
+        tea("--how_many", "4")
+    with pytest.raises(UserError, match=r"did you mean --testing_percentage, --test_batch_size, --test_time_views or "):
         parse(Plan, ["--test", "1"], "retrain")
 
 
@@ -50,9 +49,84 @@ def test_an_unknown_flag_names_the_nearest():
         tea("--how_many_cusp=1")
 
 
-def test_the_misspelling_of_the_original_users_is_no_longer_swallowed():
-    with pytest.raises(UserError, match="did you mean --how_many_training_steps"):
-        parse(Plan, ["--training_steps=500"], "retrain")
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("training_steps", "how_many_training_steps"),
+        ("train_steps", "how_many_training_steps"),
+        ("batch_size", "train_batch_size"),
+        ("image-folder", "image_dir"),
+        ("learningrate", "learning_rate"),
+        ("output", "output_graph"),
+    ],
+)
+def test_the_misspelling_of_the_original_users_is_no_longer_swallowed(typed, meant):
+    with pytest.raises(UserError, match=rf"did you mean .*--{meant}\b"):
+        parse(Plan, [f"--{typed}=5"], "retrain")
+
+
+@pytest.mark.parametrize("typed", ["version", "gpu_memory", "zzz"])
+def test_nothing_is_suggested_where_nothing_is_near(typed):
+    with pytest.raises(UserError, match=rf"^unknown flag --{typed} \(--help lists them all\)$"):
+        parse(Plan, [f"--{typed}"], "retrain")
+
+
+EM, EN, MINUS, HYPHEN, STAYS, SPACE = "\u2014", "\u2013", "\u2212", "\u2010", "\u2011", "\u00a0"
+
+
+@pytest.mark.parametrize(
+    ("words", "found", "type_this"),
+    [
+        ([f"{EM}kind", "green"], "em dash", "--kind"),
+        ([f"{EN}{EN}kind=green"], "en dash", "--kind=green"),
+        ([f"{MINUS}-how_many_cups=3"], "minus sign", "--how_many_cups=3"),
+        ([f"{HYPHEN}{HYPHEN}nomilk"], "hyphen", "--nomilk"),
+        ([f"--how{STAYS}many{STAYS}cups=3"], "non-breaking hyphen", "--how_many_cups=3"),
+        ([f"--kind{SPACE}green"], "no-break space", "--kind green"),
+        (["\ufeff--kind=green"], "zero width no-break space", "--kind=green"),
+        (["\u201c--kind=green\u201d"], "left double quotation mark", "--kind=green"),
+        (["--kind\uff1dgreen"], "fullwidth equals sign", "--kind=green"),
+        (["--kind=\u201cgreen\u201d"], "right double quotation mark", "--kind=green"),
+        (["--kind", "\u2018green\u2019"], "left single quotation mark", "--kind=green"),
+        (["--guest=\u201cthe queen\u201d"], "quotation mark", '--guest="the queen"'),
+        (["--guest='bob'"], "a single quote", "--guest=bob"),  # as Windows' cmd passes it on
+        ([f"--wait_s={MINUS}1"], "minus sign", "type -1"),
+        (["--kind", "=", "green"], "a space", "--kind=green"),
+        (["--kind", "=green"], "a space", "--kind=green"),
+        (["--kind=", "green"], "without a space", "--kind=green"),
+        (["--milk", "\\"], "line end of bash", "on one line"),
+    ],
+)
+def test_what_text_from_the_web_has_in_place_of_the_keyboards_signs_is_named(words, found, type_this):
+    with pytest.raises(UserError) as caught:
+        tea(*words)
+    assert found in str(caught.value)
+    assert type_this in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_may_be_called_as_it_likes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "\u201cx\u201d").touch()
+    (tmp_path / "=x").touch()
+    assert tea(f"{EM}kindred", f"{EN}5.jpg", "caf\u00e9")[1] == [f"{EM}kindred", f"{EN}5.jpg", "caf\u00e9"]
+    assert tea("--guest=\u201cx\u201d", "--guest", "=x")[0].guest == ("\u201cx\u201d", "=x")
+    assert tea("--guest=a=b", "--guest=it's", "--guest=\u201ca\u201d b")[0].guest == ("a=b", "it's", "\u201ca\u201d b")
+
+
+def test_the_last_of_two_values_counts_and_is_said(capsys):
+    assert tea("--how_many_cups=3", "--how_many_cups", "4")[0].how_many_cups == 4
+    assert capsys.readouterr().err == "tea: --how_many_cups is given twice, as 3 and 4: the last one, 4, is taken\n"
+    assert tea("--milk", "--nomilk")[0].milk is False
+    assert "the last one, false, is taken" in capsys.readouterr().err
+    assert tea("--how_many_cups=3", "--how-many-cups=3.0", "--guest=a", "--guest=b")[0].how_many_cups == 3
+    assert capsys.readouterr().err == ""
+
+
+def test_a_whole_number_may_be_written_as_one_and_some_flags_take_several():
+    assert tea("--how_many_cups=3.0")[0] == tea("--how_many_cups", "3e0")[0] == Tea(how_many_cups=3)
+    assert tea("--blend=127.5")[0].blend == (127.5,)
+    assert tea("--blend", "1,2.5,-3")[0].blend == (1, 2.5, -3)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +170,14 @@ def test_what_follows_two_hyphens_is_no_flag():
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--how_many_cups=ten"], "how_many_cups=ten"),
+        (["--how_many_cups=ten"], "--how_many_cups=ten is no whole number"),
+        (["--how_many_cups=2.5"], "--how_many_cups=2.5 is no whole number; give 2 or 3"),
+        (["--how_many_cups=1,000"], r"is no whole number; did you mean 1000\?"),
+        (["--sugar_rate=0,5"], r"--sugar_rate=0,5 is no number; did you mean 0.5\?"),
+        (["--sugar_rate=5%"], r"--sugar_rate=5% is no number; did you mean 5\?"),
+        (["--sugar_rate=inf"], "out of range"),
+        (["--blend=1,x"], "--blend=x is no number"),
+        (["--milk=perhaps"], "--milk=perhaps is neither true nor false; write --milk or --nomilk"),
         (["--how_many_cups=0"], "--how_many_cups=0 is out of range: give 1 to 9"),
         (["--sugar_rate=-1"], "--sugar_rate=-1.0 is out of range: give 0 or more"),
         (["--sugar_rate=nan"], "out of range"),
@@ -128,7 +209,7 @@ def test_help_lists_every_flag_with_its_default(capsys):
 
 
 def test_the_table_has_a_row_a_flag():
-    assert markdown_table(Tea).count("\n") == 1 + 6
+    assert markdown_table(Tea).count("\n") == 1 + 7
 
 
 def test_two_programs_with_the_same_flag_do_not_collide():
