@@ -17,6 +17,7 @@ from label_image.errors import RunError
 
 CARD_KEY = "retrain_card"
 FORMAT = 1
+GUESS = "a guess: "  # how a fact begins that nothing in the file tells for certain
 
 
 @dataclass(frozen=True)

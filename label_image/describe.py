@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from label_image.card import Card
+from label_image.card import GUESS, Card
 
 _RANGES: dict[tuple[tuple[float, ...], ...], str] = {
     ((0.0,), (1.0,)): "0..255",
@@ -33,15 +33,17 @@ def describe(card: Card, path: Path) -> str:
 
 
 def one_line(card: Card) -> str:
-    """What was taken of a graph without a card, and why; "" where the card inside says it all."""
+    """What was taken of a graph without our metadata, and why, guesses first; "" where the metadata inside says it all."""
     if not card.inspected:
         return ""
     facts = card.facts
-    size = f"{_size(card)} ({facts['size']})"
-    taken = f"{range_text(card)} ({facts['range']})"
-    parts = [size, taken, f"input {card.input_layer}, output {card.output_layer}", f"labels: {facts['labels']}"]
+    told = [("size", _size(card)), ("range", range_text(card))]
+    guesses = [f"{value} is {facts[name]}" for name, value in told if facts[name].startswith(GUESS)]
+    parts = [f"{value} ({facts[name]})" for name, value in told if not facts[name].startswith(GUESS)]
+    parts += [f"input {card.input_layer}, output {card.output_layer}", f"labels: {facts['labels']}"]
     parts += [text for name, text in facts.items() if name.startswith("note")]
-    return f"{card.what} without a card; taken: {'; '.join(part for part in parts if part)}"
+    begin = f"GUESSED: {'; '.join(guesses)}. " if guesses else ""
+    return f"{begin}{card.what} without our metadata; taken: {'; '.join(part for part in parts if part)}"
 
 
 def range_text(card: Card) -> str:

@@ -46,7 +46,9 @@ def named(name):
 def test_a_mobilenet_v1_graph_takes_minus_one_to_one(tmp_path, photo):
     path = graph_of(tmp_path / "retrained_graph.pb", named("MobilenetV1/Conv2d_0/weights"))
     np.testing.assert_allclose(scores(path, photo), wanted(photo), atol=1e-5)
-    assert Classifier(path).card.facts["range"] == "MobileNet's own names"
+    assert (
+        Classifier(path).card.facts["range"].startswith("a guess: MobileNet's own names; if the labels look wrong, try")
+    )
     assert Classifier(path).classify(photo).top(1)[0][0] == "cyan"
 
 

@@ -73,7 +73,7 @@ def test_an_old_h5_of_teachable_machines_form_answers(tf_keras, tmp_path, photo)
     labels(tmp_path, "0 cyan\n1 magenta\n2 yellow")
     colour_model(tf_keras, name="dense_Dense1").save(tmp_path / "keras_model.h5")
     close(tmp_path / "keras_model.h5", photo)
-    assert Classifier(tmp_path / "keras_model.h5").card.facts["range"] == "Teachable Machine's names"
+    assert Classifier(tmp_path / "keras_model.h5").card.facts["range"].startswith("a guess: Teachable Machine's names")
 
 
 def test_a_keras_file_that_is_really_hdf5_is_told_by_its_first_bytes(tf_keras, tmp_path, photo):

@@ -11,7 +11,7 @@ import pytest
 
 from label_image import Classifier, Overrides, UserError
 from label_image.detectors import metadata
-from label_image.detectors.evidence import Affine
+from label_image.detectors.affine import Affine
 from label_image.detectors.tflite import evidence
 from label_image.errors import RunError
 from label_image.pixels import decode, in_order
@@ -174,7 +174,7 @@ def test_grey_in_every_shape(tmp_path, shape):
 
 def test_arithmetic_at_the_beginning_means_pixels(tmp_path, photo):
     path = colour_tflite(tmp_path / "m.tflite", arithmetic=(("MUL", 1 / 127.5), ("ADD", -1.0)))
-    assert evidence(path).affine == Affine(pytest.approx(1 / 127.5), -1.0, "MUL and ADD")
+    assert evidence(path).affine == Affine((pytest.approx(1 / 127.5),), (-1.0,), "MUL and ADD")
     np.testing.assert_allclose(scores(path, photo), wanted(photo), atol=1e-5)
 
 
@@ -308,7 +308,8 @@ def test_a_command_says_in_one_line_what_it_took(label_image, tmp_path, photo):
     done = label_image(f"--graph={path}", f"--image={photo}")
     assert done.returncode == 0
     assert len(done.stderr.splitlines()) == 1
-    assert "--input_mean, --input_std override it" in done.stderr
+    assert done.stderr.startswith("label_image: GUESSED: 0..1 is a guess: nothing in the file tells")
+    assert "if the labels look wrong, try --input_mean 0 --input_std 1 (0..255), --input_mean 127.5" in done.stderr
     told = label_image("--describe", path)
     assert told.returncode == 0
     assert "labels.txt beside it" in told.stdout

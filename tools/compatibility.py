@@ -204,7 +204,7 @@ def row(found: Outcome) -> str:
 
 
 def _first(text: str) -> str:
-    return text.split(" (--", maxsplit=1)[0]
+    return text.split("; if the labels", maxsplit=1)[0]
 
 
 def page(found: list[Outcome]) -> str:
@@ -228,9 +228,9 @@ Refused, with this line and exit status 1:
 
 {refused}
 
-Where the range is called a guess, nothing in the file tells it ({", ".join(f"`{name}`" for name in guesses)}); the line on
-standard error says so and names `--input_mean` and `--input_std`. What a guess or a wrong word would do is in the file's
-`README.tsv`: scores that look as sure as the right ones.
+Where the range is called a guess, only names or habits tell it ({", ".join(f"`{name}`" for name in guesses)}); the line on
+standard error begins with the guess and ends it with what to type if the labels look wrong. A wrong range gives scores that look
+as sure as the right ones.
 """
     return head + lines + tail
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from label_image.card import Card
+from label_image.card import GUESS, Card
 from label_image.detectors.evidence import Evidence, Range
 from label_image.detectors.makers import Beside, beside
-from label_image.detectors.ranges import range_of
+from label_image.detectors.ranges import NAMED, range_of
 from label_image.detectors.sizes import flat_size
 from label_image.errors import RunError
 
 _USUAL_PX = 224  # what most pretrained networks take
 _OVERRIDE_SIZE = "(--input_height, --input_width override it)"
-_OVERRIDE_RANGE = "--input_mean, --input_std override it"
 _GIVES = {
     "probabilities": "a softmax", "sigmoid": "a sigmoid for each class", "logits": "logits; a softmax is applied",
     "as is": "numbers, taken as they are",
@@ -38,7 +37,7 @@ def card_from(found: Evidence, path: Path, *, labels_typed: bool = False) -> Car
     mean, std = (_one(taken.mean), _one(taken.std)) if channels == 1 else (taken.mean, taken.std)
     labels, labels_why = _labels(found, maker, labels_typed)
     facts = {
-        "size": size_why, "range": _sure(taken), "order": _order_why(order, taken),
+        "size": size_why, "range": _sure(taken, order), "order": _order_why(order, taken),
         "input": found.input_why, "output": f"{found.output_why}: {_gives(found)}", "labels": labels_why,
     }  # fmt: skip
     facts |= {f"note {number}": note for number, note in enumerate(found.notes, 1)}
@@ -82,23 +81,31 @@ def _open_size(found: Evidence, path: Path, size: tuple[int, int, int], layout: 
         return height, width, channels, layout, found.shape_why
     given = max(height, width)
     side = given if given > 1 else _USUAL_PX
-    return side, side, channels, layout, f"a guess: the file leaves it open {_OVERRIDE_SIZE}"
+    return side, side, channels, layout, f"{GUESS}the file leaves it open {_OVERRIDE_SIZE}"
 
 
 def _one(numbers: tuple[float, ...]) -> tuple[float, ...]:
     return (sum(numbers) / len(numbers),)
 
 
-def _sure(taken: Range) -> str:
-    if taken.sure == "a guess":
-        return f"a guess: {taken.why} ({_OVERRIDE_RANGE})"
-    return taken.why if taken.sure == "known" else f"{taken.why}; likely ({_OVERRIDE_RANGE})"
+def _sure(taken: Range, order: str) -> str:
+    """How the range is known; a guess says so, and what to type where it was wrong."""
+    if taken.sure:
+        return taken.why
+    others = [
+        f"--input_mean {mean[0]:g} --input_std {std[0]:g} ({name})"
+        for name, (mean, std) in NAMED.items()
+        if (mean, std) != (taken.mean, taken.std)
+    ]
+    if order != "grey":
+        others.append(f"--input_order {'rgb' if order == 'BGR' else 'bgr'}")
+    return f"{GUESS}{taken.why}; if the labels look wrong, try {', '.join(others[:-1])} or {others[-1]}"
 
 
 def _order_why(order: str, taken: Range) -> str:
     if order == "grey":
         return "the input has one channel"
-    return taken.why if order == "BGR" else "the usual one"
+    return (taken.why if taken.sure else f"{GUESS}{taken.why}") if order == "BGR" else "the usual one"
 
 
 def _gives(found: Evidence) -> str:

@@ -5,16 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from label_image.detectors.affine import Affine
+
 RAW_DTYPES = ("uint8", "int8", "int16", "int32", "int64")
-
-
-@dataclass(frozen=True)
-class Affine:
-    """What the graph itself does to its input at once: seen = scale * input + offset; the middle channel's numbers."""
-
-    scale: float
-    offset: float
-    where: str  # the operations, for people
 
 
 @dataclass(frozen=True)
@@ -24,7 +17,7 @@ class Range:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     why: str
-    sure: str = "known"  # "known", "likely" or "a guess"
+    sure: bool = True  # False where only names or habits tell it, which is called a guess
     order: str = "RGB"
     crop_px: int = (
         0  # cut the middle square out, make it this large, cut the input's size out of its middle; 0 squashes
@@ -48,6 +41,7 @@ class Evidence:
     outputs: int = 0  # how many numbers it gives; 0 is unknown
     layout: str = ""  # "NCHW" where an operation says so
     affine: Affine | None = None
+    calibrated: str = ""  # the range for which a QUANTIZE at the front was made: "0..1"
     kernel_rms: float = 0.0  # of the first convolution's weights; 0 is unknown
     resizes: bool = False  # the graph makes its input another size at once
     range: Range | None = None  # where metadata says it

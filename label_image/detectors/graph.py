@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from label_image.detectors.evidence import Affine, Evidence
+from label_image.detectors.affine import ADD, DIV, MUL, SUB, Affine, after, turned_round
+from label_image.detectors.evidence import Evidence
 from label_image.detectors.net import PASS_ON, RESHAPES, Net, bare
 from label_image.errors import RunError, UserError
 
@@ -49,8 +51,12 @@ _NO_SCORES: tuple[str, ...] = (
 _NO_SCORES += ("MergeV2Checkpoints", "Print", "Mean", "MergeSummary", "ScalarSummary", "HistogramSummary")
 _KINDS = {"Softmax": "probabilities", "Sigmoid": "sigmoid", "LogSoftmax": "logits"}
 _KINDS |= dict.fromkeys(("MatMul", "BiasAdd", "Add", "AddV2", "Conv2D", "Mean", "AvgPool", "_FusedMatMul"), "logits")
-_ARITHMETIC = ("Sub", "Mul", "Add", "AddV2", "RealDiv", "Div", "FusedBatchNorm", "FusedBatchNormV3", "BiasAdd")
+_ARITHMETIC = {"Add": ADD, "AddV2": ADD, "BiasAdd": ADD, "Sub": SUB, "Mul": MUL, "RealDiv": DIV, "Div": DIV}
+_ARITHMETIC |= dict.fromkeys(("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"), "")
 _RESIZES = ("ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic")
+_MOVES = (*PASS_ON, *RESHAPES, "Pad", "PadV2", "MirrorPad", *_RESIZES, "ReverseV2")  # leave the numbers as they are
+_LOOKS = ("Shape", "Rank", "Size", "Assert", "ImageSummary", "HistogramSummary", "ScalarSummary")
+_DAMAGED = (ValueError, TypeError, IndexError, KeyError, OverflowError, MemoryError, RecursionError, AttributeError)
 
 
 def evidence(net: Net, path: Path, what: str, ends: tuple[str, str] = ("", ""), why: str = "") -> Evidence:
@@ -65,8 +71,15 @@ def evidence(net: Net, path: Path, what: str, ends: tuple[str, str] = ("", ""), 
 
     Raises:
       UserError: a layer that is not there; the line lists those that are.
-      RunError: no input or output is to be found.
+      RunError: no input or output is to be found, or the graph is damaged.
     """
+    try:
+        return _evidence(net, path, what, ends, why)
+    except _DAMAGED as error:  # a constant whose numbers do not fill its shape, an operation without its inputs
+        raise RunError(f"cannot read {path}: the graph is damaged ({type(error).__name__})") from None
+
+
+def _evidence(net: Net, path: Path, what: str, ends: tuple[str, str], why: str) -> Evidence:
     for flag, layer in zip(("input_layer", "output_layer"), ends, strict=True):
         if layer and bare(layer) not in net.nodes:
             raise UserError(f"--{flag}={layer} is not in {path}; it has {_some(net, flag)}")
@@ -206,45 +219,63 @@ def _data_format(net: Net, first: str) -> str:
 
 def affine(net: Net, source: str) -> Affine | None:
     """What the graph does to its input before the first network layer, where that is arithmetic with constants."""
-    scale, offset, at, where = 1.0, 0.0, source, list[str]()
+    found, at = Affine(), source
     for _ in range(24):
-        step = _step(net, at, scale, offset)
+        step = _step(net, at, found)
         if step is None:
             break
-        name, scale, offset, counts = step
-        if counts:
-            where.append(name)
-        at = name
-    return Affine(scale, offset, " and ".join(where[:2])) if where and math.isfinite(scale + offset) else None
+        at, found = step
+        if found.stats:
+            break
+    return found if found.changes else None
 
 
-def _step(net: Net, at: str, scale: float, offset: float) -> tuple[str, float, float, bool] | None:
-    """The next node behind `at`, the numbers behind it, and whether it is arithmetic."""
-    for name in net.readers.get(at, []):
+def _step(net: Net, at: str, found: Affine) -> tuple[str, Affine] | None:
+    """The next node behind `at`, and what was done up to there; None where something else begins."""
+    readers = [name for name in net.readers.get(at, []) if net.op(name) not in _LOOKS]
+    for name in readers:
         op, sources = net.op(name), net.sources(name)
-        if op in (*PASS_ON, "Reshape", "ExpandDims", "Pad", "PadV2", "MirrorPad", "Transpose", *_RESIZES, "ReverseV2"):
-            if sources[0] == at:
-                return name, scale, offset, False
-        elif op in _ARITHMETIC:
-            numbers = [net.constant(source) for source in sources if source != at]
-            if numbers and all(number is not None for number in numbers):
-                return (name, *_after(op, scale, offset, numbers, sources[0] == at), True)
+        if op in _MOVES and sources[0] == at:
+            return name, turned_round(found) if _turns(net, name) else found
+        if op not in _ARITHMETIC or len(readers) > 1:
+            continue
+        numbers = [net.constant(source) for source in sources if source != at]
+        known = [number for number in numbers if number is not None]
+        if not known or len(known) < len(numbers):
+            continue
+        if op.startswith("FusedBatchNorm"):
+            statistics = _statistics(known)
+            return (name, replace(found, stats=statistics, where=_and(found.where, name))) if statistics else None
+        done = after(found, _ARITHMETIC[op], known[0], first=sources[0] == at, name=name)
+        return (name, done) if done is not None else None
     return None
 
 
-def _after(op: str, scale: float, offset: float, numbers: list[Any], first: bool) -> tuple[float, float]:
-    number = float(np.median(numbers[0]))
-    if op in ("Add", "AddV2", "BiasAdd"):
-        return scale, offset + number
-    if op == "Sub":
-        return (scale, offset - number) if first else (-scale, number - offset)
-    if op == "Mul":
-        return scale * number, offset * number
-    if op in ("RealDiv", "Div"):
-        return scale / number, offset / number
-    gamma, beta, mean, variance = (np.asarray(values, np.float64) for values in numbers[:4])  # a batch normalisation
-    factor = gamma / np.sqrt(variance + 1e-3)
-    return scale * float(np.median(factor)), float(np.median(beta + (offset - mean) * factor))
+def _statistics(numbers: list[npt.NDArray[Any]]) -> tuple[tuple[float, ...], ...]:
+    """Mean and deviation that a batch normalisation expects: of scale, offset, mean, variance; () where they are none."""
+    if len(numbers) < 4 or numbers[2].shape != numbers[3].shape or not 0 < numbers[2].size <= 4:
+        return ()
+    with np.errstate(all="ignore"):
+        mean, deviation = np.asarray(numbers[2], np.float64), np.sqrt(np.asarray(numbers[3], np.float64))
+    if not (np.isfinite(mean).all() and np.isfinite(deviation).all() and deviation.all()):
+        return ()
+    return tuple(map(float, mean.reshape(-1))), tuple(map(float, deviation.reshape(-1)))
+
+
+def _turns(net: Net, name: str) -> bool:
+    """Whether an operation puts the last axis, the channels, into the opposite order."""
+    sources = net.sources(name)
+    if net.op(name) == "ReverseV2":
+        axes = net.constant(sources[1])
+        return axes is not None and axes.size == 1 and int(axes.reshape(-1)[0]) in (-1, 3)
+    if net.op(name) == "StridedSlice" and len(sources) == 4:
+        strides = net.constant(sources[3])
+        return strides is not None and strides.size > 0 and int(strides.reshape(-1)[-1]) == -1
+    return False
+
+
+def _and(before: str, name: str) -> str:
+    return f"{before} and {name}" if before else name
 
 
 def _shape(net: Net, source: str, output: str, dtype: str) -> tuple[tuple[int, ...], str]:

@@ -69,7 +69,7 @@ def _azure(folder: Path) -> Range | None:
         return Range(mean, std, why, order=order)
     if (folder / "cvexport.manifest").is_file():
         why = "cvexport.manifest beside it: Azure Custom Vision takes BGR 0..255"
-        return Range(*PIXELS, why, "likely", "BGR", AZURE_SQUARE)
+        return Range(*PIXELS, why, sure=False, order="BGR", crop_px=AZURE_SQUARE)
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,9 @@ _NETWORKS = (
     "_FusedMatMul",
     "BatchMatMulV2",
 )
+
+
+_MOST_NUMBERS = 1 << 29  # of one constant, 2 GiB of float32, which is all that a GraphDef can hold
 
 
 class Net:
@@ -70,6 +74,9 @@ class Net:
         if node is None:
             return None
         if node.op == "Const":
+            declared = math.prod(max(dim.size, 0) for dim in node.attr["value"].tensor.tensor_shape.dim)
+            if declared > _MOST_NUMBERS:
+                raise ValueError(f"{name} declares {declared:,} numbers")
             values = tensorflow().make_ndarray(node.attr["value"].tensor)
             return np.asarray(values) if values.dtype.kind in "fiub" else None
         sources = [self.constant(source) for source in self.sources(name)] if node.op in _FOLDED else []

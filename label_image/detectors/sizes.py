@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from label_image.card import GUESS
 from label_image.detectors.net import PASS_ON, Net
 
 _USUAL = (
@@ -107,7 +108,7 @@ def _from_the_end(net: Net, way: list[str]) -> tuple[int, str]:
                 if size:
                     return size, f"the first MatMul's {kernel.shape[0]:,} rows"
             break
-    return 224, "a guess: nothing in the graph tells it (--input_height, --input_width override it)"
+    return 224, f"{GUESS}nothing in the graph tells it (--input_height, --input_width override it)"
 
 
 def _fitting(net: Net, way: list[str], wanted: int) -> int:

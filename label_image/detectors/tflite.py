@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.detectors import metadata
-from label_image.detectors.evidence import Affine, Evidence, Range
+from label_image.detectors.affine import ADD, DIV, MUL, SUB, Affine, after, calibrated, turned_round
+from label_image.detectors.evidence import Evidence, Range
 from label_image.errors import RunError, UserError
 
 _DTYPES = {0: "float32", 1: "float16", 2: "int32", 3: "uint8", 4: "int64", 5: "string", 7: "int16", 9: "int8"}
@@ -30,8 +31,13 @@ _KINDS = {"SOFTMAX": "probabilities", "LOGISTIC": "sigmoid", "FULLY_CONNECTED": 
 _KINDS |= {"LOG_SOFTMAX": "logits", "ADD": "logits", "MEAN": "logits", "AVERAGE_POOL_2D": "logits"}
 _KINDS |= {"BATCH_MATMUL": "logits"}
 _RESIZES = ("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR")
-_SUMS = {"MUL": 1, "DIV": 1, "ADD": 0, "SUB": 0}  # operator -> the constant that changes nothing
-_DAMAGED = (struct.error, IndexError, TypeError, ValueError, OverflowError, AttributeError)
+_SUMS = (ADD, SUB, MUL, DIV)
+_LOOKS = ("SHAPE", "RANK")
+_LIMITS = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767)}
+_ACTIVATED = {"FULLY_CONNECTED": "FullyConnectedOptions", "CONV_2D": "Conv2DOptions"}
+_ACTIVATED |= {"DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions", "AVERAGE_POOL_2D": "Pool2DOptions"}
+_ACTIVATED |= {op: f"{op.title()}Options" for op in _SUMS}
+_DAMAGED = (struct.error, IndexError, TypeError, ValueError, OverflowError, AttributeError, KeyError, MemoryError)
 
 
 class TfliteFile:
@@ -122,15 +128,22 @@ class TfliteFile:
             along[quantized.QuantizedDimension()] = len(scales)
         return (values - zeros.reshape(along)) * scales.reshape(along) if shape else (values - zeros[0]) * scales[0]
 
+    def limits(self, tensor: int) -> tuple[float, float]:
+        """The least and the largest number that a quantized tensor can say; (0, 0) of any other."""
+        quantized, dtype = self.tensors[tensor].Quantization(), self.dtype(tensor)
+        if not quantized or quantized.ScaleLength() != 1 or dtype not in _LIMITS:
+            return 0.0, 0.0
+        zero = quantized.ZeroPoint(0) if quantized.ZeroPointLength() else 0
+        low, high = (float(quantized.Scale(0)) * (end - zero) for end in _LIMITS[dtype])
+        return low, high
+
     def activated(self, operator: Any) -> bool:
-        """Whether an operator ends in a ReLU or the like; FULLY_CONNECTED, CONV_2D and ADD can."""
+        """Whether an operator ends in a ReLU or the like; layers and sums can."""
         from ai_edge_litert import schema_py_generated as schema
 
         table = operator.BuiltinOptions()
-        kind = {"FULLY_CONNECTED": "FullyConnectedOptions", "CONV_2D": "Conv2DOptions", "ADD": "AddOptions"}[
-            self.op(operator)
-        ]
-        if table is None:
+        kind = _ACTIVATED.get(self.op(operator))
+        if table is None or kind is None:
             return False
         options = getattr(schema, kind)()
         options.Init(table.Bytes, table.Pos)
@@ -169,7 +182,7 @@ def _evidence(file: TfliteFile, input_layer: str, output_layer: str) -> Evidence
     stated = None
     if said.mean and said.std:
         stated = Range(said.mean, said.std, "TFLite metadata inside the file", order="grey" if said.grey else "RGB")
-    affine, first = _from_the_input(file, source)
+    affine, range_name, first = _from_the_input(file, source)
     kernel = file.constant(file.sources(first)[1]) if first is not None and len(file.sources(first)) > 1 else None
     shape = file.shape(result)
     return Evidence(
@@ -177,7 +190,8 @@ def _evidence(file: TfliteFile, input_layer: str, output_layer: str) -> Evidence
         dtype=file.dtype(source), names="\n".join(file.names), input_layer=file.names[source],
         input_why="--input_layer" if input_layer else _why(file.inputs, "input"),
         output_layer=file.names[result], output_why="--output_layer" if output_layer else _why(file.outputs, "output"),
-        output=_kind(file, result), outputs=max(shape[-1], 0) if shape else 0, affine=affine,
+        output=_kind(file, result), outputs=max(shape[-1], 0) if shape else 0,
+        affine=affine if affine.changes else None, calibrated=range_name,
         kernel_rms=0.0 if kernel is None else float(np.sqrt(np.mean(kernel**2))),
         resizes=any(file.op(op) in _RESIZES and source in file.sources(op) for op in file.operators[:3]),
         range=stated, labels=labels, labels_why=f"{inside} inside the file" if labels else "",
@@ -222,26 +236,46 @@ def _is(file: TfliteFile, tensor: int, op: str) -> bool:
     return tensor in file.writers and file.op(file.writers[tensor]) == op
 
 
-def _from_the_input(file: TfliteFile, source: int) -> tuple[Affine | None, Any]:
-    """What the first operators do to the pixels, and the first that is more than arithmetic with constants."""
-    scale, offset, where = 1.0, 0.0, []
-    at = source
-    for _ in range(8):
-        operator = next((op for op in file.operators if at in file.sources(op)), None)
+def _from_the_input(file: TfliteFile, source: int) -> tuple[Affine, str, Any]:
+    """What the first operators do to the pixels.
+
+    Returns:
+      the arithmetic; the range that a QUANTIZE behind it was made for, "" where none tells; the first operator that is more.
+    """
+    found, at, range_name = Affine(), source, ""
+    for _ in range(12):
+        readers = [op for op in file.operators if at in file.sources(op) and file.op(op) not in _LOOKS]
+        operator = readers[0] if readers else None
         if operator is None:
-            return None, None
+            return found, range_name, None
         op, sources = file.op(operator), file.sources(operator)
+        result = int(file.indices(operator.OutputsAsNumpy())[0])
         if op in _SUMS:
-            other = file.constant(sources[1] if sources[0] == at else sources[0])
-            if other is None:
-                break
-            number = float(np.median(other))
-            scale, offset = {
-                "MUL": (scale * number, offset * number), "DIV": (scale / number, offset / number),
-                "ADD": (scale, offset + number), "SUB": (scale, offset - number),
-            }[op]  # fmt: skip
-            where.append(op)
-        elif op not in (*_PASS_ON, *_RESIZES, "PAD"):
-            break
-        at = int(file.indices(operator.OutputsAsNumpy())[0])
-    return (Affine(scale, offset, " and ".join(where)) if where else None), operator
+            other = file.numbers(sources[1] if sources[0] == at else sources[0])
+            done = None
+            if other is not None and len(readers) == 1:
+                done = after(found, op, other, first=sources[0] == at, name=op)
+            if done is None:
+                return found, range_name, operator
+            found = done
+            if file.activated(operator):
+                return found, range_name, None
+        elif op == "QUANTIZE" and file.dtype(at) == "float32":
+            range_name = range_name or calibrated(found, *file.limits(result))
+        elif _turns(file, op, sources):
+            found = turned_round(found)
+        elif op not in (*_PASS_ON, *_RESIZES, "PAD", "PADV2", "MIRROR_PAD"):
+            return found, range_name, operator
+        at = result
+    return found, range_name, None
+
+
+def _turns(file: TfliteFile, op: str, sources: list[int]) -> bool:
+    """Whether an operator puts the last axis, the channels, into the opposite order."""
+    if op == "REVERSE_V2":
+        axes = file.numbers(sources[1])
+        return axes is not None and axes.size == 1 and int(axes.reshape(-1)[0]) in (-1, 3)
+    if op == "STRIDED_SLICE" and len(sources) == 4:
+        strides = file.numbers(sources[3])
+        return strides is not None and strides.size > 0 and int(strides.reshape(-1)[-1]) == -1
+    return False

@@ -1,0 +1,193 @@
+"""What goes into a foreign network: arithmetic at its front is read as a pair, and what only names or habits tell sounds like a guess."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from label_image import Classifier
+from label_image.describe import one_line
+from label_image.detectors.affine import ADD, DIV, MUL, SUB, Affine, after, by_channel, order, takes
+from label_image.detectors.tflite import evidence
+from label_image.pixels import decode, in_order
+from retrain.graph_def import constant, operation
+from retrain.tflite_model import TfliteModel
+from tests.colour_graphs import SIDE, expected, graph_of
+from tests.conftest import SHARED, write_photo
+from tests.test_detectors_tflite import colour_tflite, quantize
+
+IMAGENET = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])
+CASES = SHARED / "cases/graphs"
+
+# Operations in a row -> the range that the network takes. Each of them is what somebody writes at the front of a network.
+FRONTS = [
+    ([(MUL, 255.0), (SUB, 127.0)], "0..1"),  # the offset alone says 0..255
+    ([(MUL, 255.0)], "0..1"),
+    ([(MUL, 255.0), (SUB, 127.5), (DIV, 127.5)], "0..1"),
+    ([(MUL, 2.0), (SUB, 1.0)], "0..1"),
+    ([(SUB, 0.5), (MUL, 2.0)], "0..1"),
+    ([(SUB, 0.5)], "0..1"),
+    ([(SUB, IMAGENET[0]), (DIV, IMAGENET[1])], "0..1"),
+    ([(SUB, 0.1307), (DIV, 0.3081)], "0..1"),
+    ([(DIV, 255.0)], "0..255"),
+    ([(MUL, 1 / 256)], "0..255"),
+    ([(SUB, 127.0)], "0..255"),
+    ([(DIV, 127.5), (SUB, 1.0)], "0..255"),
+    ([(ADD, -127.0), (MUL, 1 / 128)], "0..255"),
+    ([(SUB, 255 * IMAGENET[0]), (DIV, 255 * IMAGENET[1])], "0..255"),
+    ([(ADD, 1.0), (MUL, 127.5)], "-1..1"),
+    ([(MUL, 0.5), (ADD, 0.5)], "-1..1"),
+    ([(MUL, 127.5), (ADD, 127.5), (SUB, 127.0)], "-1..1"),
+    ([(SUB, 0.0)], ""),
+    ([(MUL, 1.0), (ADD, 0.0), (DIV, 1.0)], ""),
+    ([(MUL, 0.37)], ""),
+    ([(ADD, 40.0)], ""),
+]
+
+
+def applied(steps, reverse=False):
+    found = Affine()
+    for op, number in steps:
+        found = after(found, op, np.float32(number), first=not (reverse and op in (ADD, MUL)), name=op)
+    return found
+
+
+@pytest.mark.parametrize(("steps", "name"), FRONTS)
+@pytest.mark.parametrize("reverse", [False, True])
+def test_scale_and_offset_tell_the_range_as_a_pair(steps, name, reverse):
+    assert takes(applied(steps, reverse)) == name
+
+
+def test_a_constant_may_stand_first():
+    inverted = after(Affine(), SUB, np.float32(255), first=False, name="s")
+    assert (inverted.scale, inverted.offset, takes(inverted)) == ((-1.0,), (255.0,), "0..255")
+    assert after(Affine(), DIV, np.float32(1), first=False, name="d") is None  # 1 / x is no scale
+
+
+@pytest.mark.parametrize(("op", "number"), [(MUL, 0.0), (DIV, 0.0), (MUL, np.nan), (ADD, np.inf), (SUB, np.nan)])
+def test_a_number_that_leaves_nothing_ends_the_reading(op, number):
+    assert after(Affine(), op, np.float32(number), first=True, name="x") is None
+
+
+def test_means_a_channel_tell_the_order_and_a_turn_before_them_turns_it():
+    means = np.float32([103.939, 116.779, 123.68])
+    assert order(after(Affine(), SUB, means, first=True, name="s")) == "BGR"
+    assert order(after(Affine(turned=True), SUB, means, first=True, name="s")) == "RGB"
+    assert order(after(Affine(), SUB, means[::-1], first=True, name="s")) == "RGB"
+    assert order(after(Affine(), SUB, np.float32([90, 100, 110]), first=True, name="s")) == ""
+
+
+def test_a_mean_picture_is_its_middle_and_a_row_of_many_numbers_is_none():
+    assert by_channel(np.full((1, 4, 4, 3), [1.0, 2.0, 3.0])).tolist() == [1, 2, 3]
+    assert by_channel(np.ones((1, 40))) is None
+
+
+@pytest.mark.parametrize(
+    ("mean", "deviation", "name"), [(118, 62, "0..255"), (0.46, 0.25, "0..1"), (-0.1, 0.5, "-1..1")]
+)
+def test_a_batch_normalisation_at_the_front_tells_what_it_was_trained_on(mean, deviation, name):
+    assert takes(Affine(stats=((mean,) * 3, (deviation,) * 3))) == name
+
+
+@pytest.fixture
+def photo(tmp_path):
+    return write_photo(tmp_path / "photos/p.jpg", (90, 160, 200), 5, (SIDE, SIDE))
+
+
+def graph_with(path, steps, **scaling):
+    names = {MUL: "Mul", ADD: "Add", SUB: "Sub", DIV: "RealDiv"}
+
+    def middle(graph, source):
+        for number, (op, value) in enumerate(steps):
+            values = np.float32(value).reshape(-1)
+            source = operation(graph, names[op], f"step_{number}", [source, constant(graph, f"n_{number}", values)])
+        return source
+
+    return graph_of(path, middle, **scaling)
+
+
+@pytest.mark.parametrize("kind", ["tflite", "pb"])
+@pytest.mark.parametrize(
+    ("steps", "name", "seen"),
+    [
+        ([(MUL, 255.0), (SUB, 127.0)], "0..1", (127.0, 1.0)),
+        ([(SUB, 127.0), (DIV, 128.0)], "0..255", (127.0, 128.0)),
+        ([(MUL, 0.5), (ADD, 0.5)], "-1..1", (0.0, 255.0)),
+    ],
+)
+def test_what_stands_at_the_front_is_known_and_answers_rightly(tmp_path, photo, kind, steps, name, seen):
+    mean, std = seen  # the network behind the front sees (pixel - mean) / std
+    if kind == "tflite":
+        path = colour_tflite(tmp_path / "m.tflite", arithmetic=steps, mean=mean, std=std)
+    else:
+        path = graph_with(tmp_path / "g.pb", steps, mean=mean, std=std)
+    classifier = Classifier(path)
+    assert name in one_line(classifier.card)
+    assert "GUESS" not in one_line(classifier.card)
+    wanted = expected(decode(photo, SIDE, SIDE), mean, std)
+    np.testing.assert_allclose(classifier.classify(photo).scores, wanted, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["tflite", "pb"])
+@pytest.mark.parametrize(
+    "step", [(SUB, 0.0), (ADD, 0.0), (MUL, 0.0), (DIV, 0.0), (SUB, np.nan), (MUL, np.inf), (DIV, 1.0)]
+)
+def test_a_constant_that_tells_nothing_leaves_a_guess(tmp_path, kind, step):
+    path = tmp_path / f"m.{kind}"
+    path = colour_tflite(path, arithmetic=[step]) if kind == "tflite" else graph_with(path, [step])
+    found = evidence(path) if kind == "tflite" else None
+    if found:
+        assert found.affine is None
+    from label_image.inspect import Overrides, card_of
+
+    assert one_line(card_of(path, Overrides())).startswith("GUESSED: 0..1 is a guess: nothing in the file tells")
+
+
+@pytest.mark.parametrize(
+    ("zero", "scale", "name"), [(0, 1.0, "0..255"), (0, 1 / 255, "0..1"), (127, 1 / 127.5, "-1..1"), (90, 0.9, "")]
+)
+def test_a_quantize_at_the_front_was_made_for_one_range(tmp_path, zero, scale, name):
+    model = TfliteModel()
+    source = model.tensor("image", [1, SIDE, SIDE, 3])
+    model.graph.inputs = np.array([source], np.int32)
+    whole, real, pooled = (
+        model.tensor("q", [1, SIDE, SIDE, 3]),
+        model.tensor("r", [1, SIDE, SIDE, 3]),
+        model.tensor("s", [1, 3]),
+    )
+    quantize(model.graph.tensors[whole], "uint8", scale, zero)
+    model.operator("QUANTIZE", [source], whole)
+    model.operator("DEQUANTIZE", [whole], real)
+    axes = model.tensor("axes", [2], np.array([1, 2], np.int32))
+    model.operator("MEAN", [real, axes], pooled, model.options("ReducerOptions", keepDims=False))
+    model.outputs([pooled])
+    (tmp_path / "m.tflite").write_bytes(model.to_bytes())
+    assert evidence(tmp_path / "m.tflite").calibrated == name
+
+
+@pytest.mark.parametrize(
+    "first", ["model/block_1_expand/Conv2D", "conv_dw_3/x", "MobilenetV1/Conv2d_0/weights", "dense_Dense1"]
+)
+def test_what_only_names_tell_sounds_like_a_guess(tmp_path, photo, first):
+    """A network of Keras' MobileNet trained anew on blue first, 0..1, has these names too."""
+    path = colour_tflite(tmp_path / "m.tflite", first=first)
+    line = one_line(Classifier(path).card)
+    assert line.startswith("GUESSED: -1..1 is a guess: ")
+    assert (
+        "try --input_mean 0 --input_std 1 (0..255), --input_mean 0 --input_std 255 (0..1) or --input_order bgr" in line
+    )
+
+
+@pytest.mark.shared
+def test_the_case_of_255_takes_zero_to_one():
+    assert Classifier(CASES / "affine255.keras").card.std == (255.0,)
+    assert evidence(CASES / "affine255.tflite").affine.scale == (pytest.approx(255 / 128),)
+
+
+def test_blue_first_is_seen_by_caffes_means(tmp_path, photo):
+    means = np.float32([103.939, 116.779, 123.68])
+    path = graph_with(tmp_path / "g.pb", [(SUB, means)], mean=116.0, std=1.0)
+    card = Classifier(path).card
+    assert (card.order, card.mean, card.std) == ("BGR", (0.0,), (1.0,))
+    seen = in_order(decode(photo, SIDE, SIDE), "BGR") - means + 116.0
+    np.testing.assert_allclose(Classifier(path).classify(photo).scores, expected(seen, 116.0, 1.0), atol=1e-4)
