@@ -26,6 +26,8 @@ from label_image.workers import cores, map_ordered
 # Light first: a `.tflite` labels in 0.2 s, a `.pb` has to import TensorFlow.
 DEFAULT_GRAPHS = ("tf_files/retrained.tflite", "tf_files/retrained_graph.pb")
 
+ReadsPhoto = Callable[[], bytes]  # gives a photo file's bytes, or raises PhotoError
+
 
 class Runner(Protocol):
     """What runs a network."""
@@ -103,10 +105,14 @@ class Classifier:
             raise prediction.error
         return prediction
 
-    def classify_all(self, images: Iterable[str | Path]) -> Iterator[Prediction]:
-        """Labels photos with a worker a core; yields in the order given. A bad photo has its `error` set."""
+    def classify_all(self, images: Iterable[str | Path | ReadsPhoto]) -> Iterator[Prediction]:
+        """Labels photos with a worker a core; yields in the order given. A bad photo has its `error` set.
 
-        def make_worker() -> Callable[[str | Path], Prediction]:
+        Args:
+          images: paths; or functions that give a file's bytes or raise PhotoError, which a worker calls when it is their turn.
+        """
+
+        def make_worker() -> Callable[[str | Path | ReadsPhoto], Prediction]:
             # TensorFlow spreads one network over the cores itself; the others get an interpreter a worker.
             runner = self.open_runner() if self.kind in ("tflite", "onnx") else self._shared
             return lambda image: self._answer(image, runner)
@@ -139,10 +145,10 @@ class Classifier:
             return SavedModelRunner(self.path)
         return GraphRunner(self.path, self.card.input_layer, self.card.output_layer)
 
-    def _answer(self, image: str | Path | bytes, runner: Runner) -> Prediction:
-        name = "" if isinstance(image, bytes) else str(image)
+    def _answer(self, image: str | Path | bytes | ReadsPhoto, runner: Runner) -> Prediction:
+        name = str(image) if isinstance(image, (str, Path)) else ""
         try:
-            ready = self.ready(image)
+            ready = self.ready(image() if callable(image) else image)
         except PhotoError as error:
             return Prediction(name, (), np.zeros(0, np.float32), 0.0, error)
         start = time.perf_counter()

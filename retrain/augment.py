@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.pixels import decode
+from retrain.digest import bytes_of
 from retrain.nouns import Photo
 from retrain.plan import DISTORTIONS, Plan
 
@@ -69,13 +70,14 @@ def pixels_of(photo: Photo, view: View, height_px: int, width_px: int) -> npt.ND
     Raises:
       PhotoError: the photo can not be read.
     """
+    data = bytes_of(photo.path, photo.sha256)
     if not view.number:
-        return decode(photo.path, height_px, width_px)
+        return decode(data, height_px, width_px)
     rng = _rng(photo, view)
     # In float32, as the original: 15 percent of margin around 100 pixels make 115, where float64 would make 114.
     margin = np.float32(1 + view.random_crop / 100)
     scale = margin * np.float32(rng.uniform(1, 1 + view.random_scale / 100))
-    large = decode(photo.path, int(scale * np.float32(height_px)), int(scale * np.float32(width_px)))
+    large = decode(data, int(scale * np.float32(height_px)), int(scale * np.float32(width_px)))
     top = int(rng.integers(large.shape[0] - height_px + 1))
     left = int(rng.integers(large.shape[1] - width_px + 1))
     window = large[top : top + height_px, left : left + width_px]

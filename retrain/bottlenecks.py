@@ -19,6 +19,7 @@ from label_image.classifier import Runner
 from label_image.errors import OutOfMemoryError, PhotoError, RunError
 from label_image.pixels import RECIPE, normalise
 from label_image.workers import cores, map_ordered
+from retrain import made_with, older
 from retrain.augment import View, pixels_of
 from retrain.nouns import Backbone, Pace, Photo
 from retrain.progress import Progress, speed_of
@@ -78,19 +79,22 @@ def extract(
     missing = np.flatnonzero(~readable).tolist()
     if not missing:
         return Extraction(features, readable)
+    if not view.number:
+        older.say_changed(store, key, [digests[place] for place in missing], say)
     start = time.perf_counter()
     first = {digests[place]: place for place in reversed(missing)}  # where each digest comes first
     places = sorted(first.values())
-    computing = _compute([photos[place] for place in places], backbone, engine, view, say)
+    computing = compute([photos[place] for place in places], backbone, engine, view, say)
     keeping = _Keeper(store, key, len(photos) - len(places), len(photos), say)
     problems: dict[int, PhotoError] = {}
     with contextlib.closing(computing) as results, keeping as keeper:
-        for place, result in zip(places, map(_sound, results), strict=True):
+        for place, result in zip(places, results, strict=True):
             if isinstance(result, PhotoError):
                 problems[place] = result
             else:
                 features[place] = result
             keeper.add(digests[place], result)
+    older.drop_oldest(store, key)
     for place in missing:
         at = first[digests[place]]
         if at in problems:
@@ -100,6 +104,18 @@ def extract(
     first_s = (keeper.first_at or start) - start
     pace = Pace(len(places), time.perf_counter() - start, min(engine.batch, len(places)), first_s)
     return Extraction(features, readable, problems, pace)
+
+
+def compute(
+    photos: Sequence[Photo],
+    backbone: Backbone,
+    runtime: Runtime,
+    view: View,
+    say: Callable[[str], None] = lambda _: None,
+) -> Generator[Row | PhotoError, None, None]:
+    """Features of photos from their bytes, in order, on all cores, whatever is kept of them; a problem is a value."""
+    with contextlib.closing(_compute(photos, backbone, runtime, view, say)) as results:
+        yield from map(_sound, results)
 
 
 def key_for(backbone: Backbone, runtime: Runtime, view: View) -> str:
@@ -114,7 +130,13 @@ def key_for(backbone: Backbone, runtime: Runtime, view: View) -> str:
         pixels=RECIPE,
         runtime=f"{runtime.name}/{runtime.device}",
         view=view.key,
+        **{made_with.FIELD: {**made_with.decoders(), **runtime.made_with, **(_random() if view.number else {})}},
     )
+
+
+def _random() -> dict[str, str]:
+    """What draws the distortions: NumPy keeps its streams of random numbers within a feature release only."""
+    return {"NumPy": ".".join(np.__version__.split(".")[:2])}
 
 
 @final

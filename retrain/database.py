@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,6 +31,7 @@ class Database:
       path: the file; its folder is made if it is missing.
       version: of the schema.
       schema: statements that make what is not there yet.
+      later: table -> statement, of tables that an older program of the same version did not make.
 
     Attributes:
       connection: to the file that has the name now.
@@ -40,8 +41,8 @@ class Database:
       RunError: the folder can not be written, the disk is full, or another process holds the file for too long.
     """
 
-    def __init__(self, path: Path, version: int, schema: Sequence[str]) -> None:
-        self.path, self._version, self._schema = path, version, schema
+    def __init__(self, path: Path, version: int, schema: Sequence[str], later: Mapping[str, str] | None = None) -> None:
+        self.path, self._version, self._schema, self._later = path, version, schema, later or {}
         self.notes: list[str] = []
         with self.told():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -117,7 +118,10 @@ class Database:
                 with connection:
                     for statement in ("BEGIN IMMEDIATE", *self._schema, f"PRAGMA user_version = {self._version}"):
                         connection.execute(statement)
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            there = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+            for name, statement in self._later.items():
+                if name.encode() not in there:
+                    connection.execute(statement)
         except BaseException:
             connection.close()
             raise

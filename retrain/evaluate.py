@@ -8,9 +8,11 @@ quantizing changes the numbers on purpose, its labels are held against the train
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,7 +24,7 @@ from label_image.classifier import Classifier
 from label_image.errors import RunError
 from label_image.inspect import Overrides
 from retrain.atomic import replacing
-from retrain.digest import file_digest
+from retrain.digest import bytes_of, file_digest
 from retrain.exporters import device_folder
 from retrain.exporters import graph as graph_exporter
 from retrain.exporters.proven import PROVEN
@@ -41,8 +43,9 @@ Scores = npt.NDArray[np.float32]  # [photos, classes]
 class Measured:
     """What an export did."""
 
-    scores: Scores
+    scores: Scores  # of the photos that could be read
     ms_image: float  # median, of the network alone
+    lost: tuple[int, ...] = ()  # places of photos that could not be read any more, or have changed
 
 
 class _Known(NamedTuple):
@@ -64,6 +67,7 @@ class Proof:
     trained: Scores  # of the trained model
     most_loss: float = 2.0  # points of accuracy that quantizing may cost
     say: Callable[[str], None] = lambda _: None  # called with each photo that differs, before an error
+    recheck: Callable[[Sequence[Photo]], None] = lambda _: None  # raises where it is their kept features that are wrong
 
     @property
     def expected(self) -> Scores:
@@ -74,6 +78,14 @@ class Proof:
     def label_ids(self) -> npt.NDArray[np.int64]:
         """int64 [photos]: the true labels."""
         return np.array([self.head.labels.index(photo.label) for photo in self.photos], np.int64)
+
+    def without(self, lost: Sequence[int]) -> Proof:
+        """The same on fewer photos; `lost` are places."""
+        if not lost:
+            return self
+        left = np.delete(np.arange(len(self.photos)), lost)
+        photos = tuple(self.photos[place] for place in left)
+        return dataclasses.replace(self, photos=photos, features=self.features[left], trained=self.trained[left])
 
     @property
     def example(self) -> Photo:
@@ -100,6 +112,7 @@ def export(order: Order, proof: Proof) -> Export:
     if isinstance(proven, _Known):
         how = f"bit by bit the graph that TensorFlow ran {proven.where}, with this head"
         return Export(kind, path, size, proven.difference, how, order.quantize)
+    proof = proof.without(proven.lost)
     guesses = proven.scores.argmax(axis=1)
     right = int((guesses == proof.label_ids).sum())
     return Export(
@@ -125,6 +138,7 @@ def _prove(order: Order, scratch: Path, proof: Proof) -> Measured | _Known:
         if known is not None and graph_exporter.same_but_for_head(scratch, proof.head, proof.backbone, proof.card):
             return known
     measured = measure(scratch / device_folder.MODEL if kind == "device_folder" else scratch, path, proof)
+    proof = proof.without(measured.lost)
     if order.quantize in ("none", "int8"):  # the others do not calculate as the backbone did whose features are kept
         check_scores(path, measured.scores, proof)
     if order.quantize != "none":
@@ -133,7 +147,7 @@ def _prove(order: Order, scratch: Path, proof: Proof) -> Measured | _Known:
         difference = float(np.abs(measured.scores - proof.expected).max())
         _remember_graph_proof(proof, difference)
     if kind == "device_folder":
-        device_folder.add_selftest(scratch, proof.example.path)
+        device_folder.add_selftest(scratch, bytes_of(proof.example.path, proof.example.sha256))
     return measured
 
 
@@ -146,34 +160,42 @@ def measure(scratch: Path, path: Path, proof: Proof) -> Measured:
       proof: the photos, and the labels in their order.
 
     Raises:
-      RunError: its labels are others, or a photo can not be read any more.
+      RunError: its labels are others, or no photo can be read any more.
     """
     classifier = Classifier(scratch, Overrides())
     if classifier.card.labels != proof.head.labels:
         raise RunError(
             f"the export {path} is wrong and was not kept: its labels are {classifier.card.labels}, not {proof.head.labels}"
         )
-    rows, seconds = [], []
-    for photo, answer in zip(
-        proof.photos, classifier.classify_all([photo.path for photo in proof.photos]), strict=True
-    ):
+    rows, seconds, lost = [], [], []
+    reads = [partial(bytes_of, photo.path, photo.sha256) for photo in proof.photos]
+    for place, answer in enumerate(classifier.classify_all(reads)):
         if answer.error:
-            raise RunError(f"cannot prove {path}: {photo.path} can not be read any more ({answer.error})")
+            proof.say(f"{path} is verified without {proof.photos[place].path} ({answer.error})")
+            lost.append(place)
+            continue
         rows.append(answer.scores)
         seconds.append(answer.seconds)
-    return Measured(np.stack(rows), 1000 * float(np.median(seconds)))
+    if not rows:
+        raise RunError(
+            f"cannot verify {path}: none of its {len(reads)} photos can be read any more; run the same command again"
+        )
+    return Measured(np.stack(rows), 1000 * float(np.median(seconds)), tuple(lost))
 
 
 def check_scores(path: Path, scores: Scores, proof: Proof) -> None:
     """Holds an export's scores against its own head's.
 
     Raises:
+      StaleFeaturesError: it is the features that the head was given.
       RunError: the difference is beyond rounding; the photo where it is largest is named.
     """
     differences = np.abs(scores - proof.expected).max(axis=1)
     differences[~np.isfinite(differences)] = np.inf
     worst = int(differences.argmax())
     if not differences[worst] <= TOLERANCE:
+        differing = [row for row in np.argsort(-differences, kind="stable") if not differences[row] <= TOLERANCE]
+        proof.recheck([proof.photos[row] for row in differing])
         _say_differing(path, scores, proof.expected, proof)
         raise RunError(
             f"the export {path} is wrong and was not kept: a score of {proof.photos[worst].path} differs by {differences[worst]:.2g} "
@@ -191,6 +213,7 @@ def check_loss(path: Path, scores: Scores, proof: Proof) -> None:
     right, wanted = (int((rows.argmax(axis=1) == label_ids).sum()) for rows in (scores, proof.trained))
     points = 100 * (wanted - right) / len(label_ids)
     if wanted - right > 1 and points > proof.most_loss:
+        proof.recheck([proof.photos[row] for row in _differing(scores, proof.trained)])
         differing = _say_differing(path, scores, proof.trained, proof)
         raise RunError(
             f"the quantized {path} loses {points:.1f} points of accuracy ({right} of {len(label_ids)} photos right, the trained model {wanted}) "
@@ -201,13 +224,19 @@ def check_loss(path: Path, scores: Scores, proof: Proof) -> None:
 def _say_differing(path: Path, scores: Scores, wanted: Scores, proof: Proof) -> int:
     """Names the photos whose label is not the wanted one, and counts them."""
     labels = proof.head.labels
-    rows: Sequence[int] = np.flatnonzero(scores.argmax(axis=1) != wanted.argmax(axis=1)).tolist()
+    rows = _differing(scores, wanted)
     for row in rows[:_NAMED]:
         ours, theirs = labels[int(scores[row].argmax())], labels[int(wanted[row].argmax())]
         proof.say(f"{proof.photos[row].path}: {path} says {ours}, the trained model {theirs}")
     if len(rows) > _NAMED:
         proof.say(f"and {len(rows) - _NAMED} more")
     return len(rows)
+
+
+def _differing(scores: Scores, wanted: Scores) -> list[int]:
+    """Rows whose label is not the wanted one."""
+    rows: list[int] = np.flatnonzero(scores.argmax(axis=1) != wanted.argmax(axis=1)).tolist()
+    return rows
 
 
 def _proof_file(backbone: Backbone) -> Path:

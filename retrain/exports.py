@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,19 @@ from label_image.card import Card
 from label_image.errors import RunError, UserError
 from label_image.labels import format_labels
 from label_image.quiet import has_tensorflow
+from retrain import made_with
 from retrain.atomic import replacing
 from retrain.backbones.quantized import quantized
-from retrain.evaluate import Proof, export
+from retrain.evaluate import TOLERANCE, Proof, export
 from retrain.exporters import device_folder, saved_model
 from retrain.exporters.folder import check_folder
 from retrain.exporters.onnx import check_installed
 from retrain.exporters.table import orders, why_not
 from retrain.metrics import softmax
-from retrain.nouns import TESTING, TRAINING, Backbone, Bottlenecks, Export, Head, Outcome, Split, Trained
+from retrain.nouns import TESTING, TRAINING, Backbone, Bottlenecks, Export, Head, Outcome, Photo, Split, Trained
 from retrain.plan import Plan
+from retrain.recheck import LOOKED_AT, StaleFeaturesError, wrong_rows
+from retrain.runtimes import choose
 from retrain.screen import Screen
 
 MOST_PHOTOS = 10_000  # a proof is no second test: so many photos show any fault, and a million must not take a day
@@ -78,15 +82,18 @@ def write_exports(
             continue
         screen.debug(f"writing {order.path}")
         variant = _variant(order.quantize, variants, plan, screen)
+        photos = tuple(split.photos[row] for row in rows)
+        made = {"made_with": made_with.told(made_with.of_key(variant.bottlenecks.key))}
         proof = Proof(
-            tuple(split.photos[row] for row in rows),
+            photos,
             variant.bottlenecks.features[0, rows],
             variant.head,
             variant.backbone,
-            card_of(plan, variant.backbone, split, test),
+            card_of(plan, variant.backbone, split, {**test, **made}),
             scores,
             plan.max_quantization_loss,
             screen.warn,
+            partial(_recheck, plan, {id(one): one for one in (trained, variants.get(order.quantize, trained))}, split),
         )
         exports.append(export(order, proof))
     exports.append(
@@ -99,6 +106,18 @@ def write_exports(
             )
         )
     return exports
+
+
+def _recheck(plan: Plan, variants: Mapping[int, Trained], split: Split, photos: Sequence[Photo]) -> None:
+    """Raises StaleFeaturesError where what was kept of some photos is wrong, whatever backbone it is of."""
+    photos = photos[:LOOKED_AT]
+    row_of = {photo.path: row for row, photo in enumerate(split.photos)}
+    rows = [row_of[photo.path] for photo in photos]
+    for one in variants.values():
+        kept = one.bottlenecks.features[0, rows]
+        wrong = wrong_rows(one, photos, kept, choose(one.backbone, plan.device), TOLERANCE)
+        if wrong:
+            raise StaleFeaturesError([photos[place] for place in wrong], len(photos), split.photos)
 
 
 def proof_rows(bottlenecks: Bottlenecks) -> npt.NDArray[np.int64]:

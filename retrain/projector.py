@@ -105,7 +105,7 @@ def _sprite(photos: Sequence[Photo]) -> Image.Image:
 
 def _small(photo: Photo) -> Image.Image | None:
     try:
-        return thumbnail(photo.path, side_px=_THUMBNAIL_PX)
+        return thumbnail(photo.path, photo.sha256, side_px=_THUMBNAIL_PX)
     except PhotoError:
         return None
 

@@ -6,13 +6,14 @@ On a CPU LiteRT, with an interpreter on one thread a core; on a GPU, and for wha
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from label_image.classifier import Runner
 from label_image.errors import RunError
 from label_image.quiet import has_tensorflow, tensorflow
+from retrain import made_with
 from retrain.nouns import Backbone
 
 _DRIVER = ("/dev/nvidiactl", "/dev/nvidia0", "/usr/lib/wsl/lib/libcuda.so.1")  # the last on Windows' own Linux
@@ -28,6 +29,7 @@ class Runtime:
     why: str  # a line for the user
     make_runner: Callable[[], Runner]
     batch: int  # photos a call; 1: each worker decodes and runs its own photos
+    made_with: Mapping[str, str] = field(default_factory=dict)  # what computes, name -> version: part of store keys
 
 
 def choose(backbone: Backbone, device: str) -> Runtime:
@@ -45,7 +47,7 @@ def choose(backbone: Backbone, device: str) -> Runtime:
     wanted = device == "gpu" or (device == "auto" and _nvidia_here() and has_tensorflow())
     gpu = _gpu() if wanted else ""
     if gpu:
-        return _tensorflow(backbone, "gpu", f"TensorFlow on {gpu}")
+        return _tensorflow(backbone, "gpu", f"TensorFlow on {gpu}", gpu)
     check_device(device)
     cores = f", {device.partition(':')[2]} of its cores" if ":" in device else ""
     note = f" (there is a GPU, but {why_no_gpu()})" if wanted else ""
@@ -65,16 +67,16 @@ def check_device(device: str) -> None:
 def _litert(tflite: Path, why: str) -> Runtime:
     from label_image.runners.litert import LitertRunner
 
-    return Runtime("litert", "cpu", why, lambda: LitertRunner(tflite), 1)
+    return Runtime("litert", "cpu", why, lambda: LitertRunner(tflite), 1, made_with.litert())
 
 
-def _tensorflow(backbone: Backbone, device: str, why: str) -> Runtime:
+def _tensorflow(backbone: Backbone, device: str, why: str, gpu: str = "") -> Runtime:
     def make_runner() -> Runner:
         from label_image.runners.tensorflow import GraphRunner
 
         return GraphRunner(backbone.graph, backbone.input_layer, backbone.features_layer, f"/{device}:0")
 
-    return Runtime("tensorflow", device, why, make_runner, _BATCH)
+    return Runtime("tensorflow", device, why, make_runner, _BATCH, made_with.tensorflow(gpu))
 
 
 def peak_memory(runtime: Runtime) -> int | None:

@@ -1,8 +1,8 @@
 """A folder in, a Scan out: the photos that can be opened, their labels and digests, and what was left out and why.
 
 Nothing heavy is loaded here. A file is judged by its content, not its name; only its header is read, and its bytes for
-the digest; a file that the store knows by size and time is not opened at all. Whether every pixel can be read shows when
-the features are computed. `folders` says which folder is which class.
+the digest; a file that the store knows by all that the system says of it is not opened at all. Whether every pixel can be
+read shows when the features are computed. `folders` says which folder is which class.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -29,6 +30,13 @@ from retrain.store import KnownFile, Store
 FEW_PHOTOS = 20  # the original's warning
 _AGAIN = "the same file again"
 _REMEMBER = 1000  # files whose digests a kill loses at most
+# Two changes of a file within one tick of its clock have one time: a time is believed only once its tick was over when
+# the file was looked at. Linux ticks each 1 to 10 ms; where times are whole seconds the clock is coarse (FAT: 2 s).
+_TICK_NS = 20_000_000
+_COARSE_TICK_NS = 2_000_000_000
+_SECOND_NS = 1_000_000_000
+_HAS_IDENTITY = os.name != "nt"  # Windows gives scandir no inode, and its ctime is when the file was made
+_SIGNED = 2**63 - 1  # SQLite's integers
 
 
 @dataclass
@@ -46,6 +54,7 @@ class _File(NamedTuple):
     path: str
     name: str
     stat: os.stat_result
+    seen_ns: int  # when it was asked for
 
 
 def scan_photos(plan: Plan, store: Store, say: Callable[[str], None]) -> Scan:
@@ -114,6 +123,9 @@ def _look(folder: ClassFolder, store: Store, places: set[str], seen: dict[str, s
     files = _files(folder, places, seen, found)
     real = os.path.realpath(folder.path)
     known = store.files(Path(real)) if _is_text(real) else {}
+    gone = known.keys() - {file.name for file in files}
+    if gone:
+        store.forget_files(Path(real), gone)
     digests = {file.name: known[file.name].sha256 for file in files if _unchanged(known.get(file.name), file)}
     fresh = [file for file in files if file.name not in digests]
     learnt: dict[str, KnownFile] = {}
@@ -143,7 +155,7 @@ def _files(folder: ClassFolder, places: set[str], seen: dict[str, str], found: _
     real_folder = os.path.realpath(folder.path)
     files = []
     for entry in entries(folder.path):
-        path = entry.path
+        path, seen_ns = entry.path, time.time_ns()
         if is_dir(entry):
             found.nested += 0 if leads_back(entry) else count_files(path)
             continue
@@ -162,7 +174,7 @@ def _files(folder: ClassFolder, places: set[str], seen: dict[str, str], found: _
             found.skipped.append(Skipped(path, _AGAIN, seen.get(real, real)))
             continue
         seen[real] = path
-        files.append(_File(path, entry.name, status))
+        files.append(_File(path, entry.name, status, seen_ns))
     return files
 
 
@@ -175,8 +187,9 @@ def _is_found(real: str, places: set[str]) -> bool:
 def _examine(file: _File) -> KnownFile | PhotoError:
     """Opens a file's header and reads its digest."""
     try:
+        file = _settled(file)
         open_photo(file.path).close()
-        return KnownFile(file.stat.st_size, file.stat.st_mtime_ns, file_digest(file.path))
+        return _known(file, file_digest(file.path))
     except PhotoError as error:
         return error
     except OSError as error:
@@ -189,8 +202,39 @@ def _trouble(error: OSError) -> tuple[str, str]:
     return "not to be read", error.strerror or str(error)
 
 
+def _known(file: _File, sha256: str) -> KnownFile:
+    status = file.stat
+    identity = (status.st_ctime_ns, status.st_ino & _SIGNED, status.st_dev & _SIGNED) if _HAS_IDENTITY else (0, 0, 0)
+    return KnownFile(status.st_size, status.st_mtime_ns, sha256, *identity, file.seen_ns)
+
+
 def _unchanged(known: KnownFile | None, file: _File) -> bool:
-    return known is not None and (known.size, known.mtime_ns) == (file.stat.st_size, file.stat.st_mtime_ns)
+    """Whether the bytes are those that were hashed: nothing that the system says has changed, and its times can be believed.
+
+    They can where they were clearly over when the file was looked at; of a time in the future that is never so.
+    """
+    if known is None or known != _known(file, known.sha256)._replace(seen_ns=known.seen_ns):
+        return False
+    return known.seen_ns - max(known.mtime_ns, known.ctime_ns) >= _tick_ns(known.ctime_ns or known.mtime_ns)
+
+
+def _tick_ns(changed_ns: int) -> int:
+    """The coarsest that the clock can be which gave a file this time."""
+    return _TICK_NS if changed_ns % _SECOND_NS else _COARSE_TICK_NS
+
+
+def _settled(file: _File) -> _File:
+    """A file that was changed this very moment, looked at again when its clock has ticked; any other as it is.
+
+    So what is learnt of it can be believed next time, where that takes no more than a blink.
+    """
+    changed_ns = max(file.stat.st_mtime_ns, file.stat.st_ctime_ns if _HAS_IDENTITY else 0)
+    wait_ns = changed_ns + _TICK_NS - time.time_ns()
+    if file.seen_ns - changed_ns >= _TICK_NS or wait_ns > _TICK_NS:
+        return file
+    time.sleep(max(0, wait_ns) / _SECOND_NS)
+    seen_ns = time.time_ns()
+    return file._replace(stat=Path(file.path).stat(), seen_ns=seen_ns)
 
 
 def _is_text(path: str) -> bool:

@@ -6,6 +6,7 @@ Each stage says its line; the numbers are made by functions that know no path, c
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections.abc import Sequence
 from contextlib import closing, nullcontext
 from pathlib import Path
@@ -18,6 +19,7 @@ from label_image.errors import UserError
 from label_image.quiet import has_tensorflow
 from retrain import report, runs
 from retrain.audit.audit import Auditor
+from retrain.audit.kept import FOLDER as AUDITS
 from retrain.augment import View
 from retrain.backbones.table import Architecture, architecture
 from retrain.bottlenecks import key_for
@@ -40,7 +42,9 @@ from retrain.nouns import (
 )
 from retrain.plan import Plan
 from retrain.prepared import prepared
+from retrain.recheck import StaleFeaturesError
 from retrain.screen import Screen
+from retrain.store import Store
 from retrain.summaries import check_folder, write_test
 from retrain.training_stage import training_stage
 
@@ -48,13 +52,23 @@ _FEW_CLASSES = 3  # with so many, one of the best two is right too often to say 
 
 
 def retrain(plan: Plan, screen: Screen) -> Outcome:
-    """Does the whole job.
+    """Does the whole job; once more where kept features that it rested on turn out to be wrong.
 
     Raises:
       UserError: the photos or flags can not be meant.
       RunError: the work failed.
       KeyboardInterrupt: Ctrl-C before training; what was computed is kept.
     """
+    try:
+        return _once(plan, screen)
+    except StaleFeaturesError as error:
+        forget_features(Path(plan.bottleneck_dir), error.photos)
+        screen.warn(f"{error.what}: all {len(error.photos)} photos are computed anew, and the training begins again")
+    return _once(plan, screen)
+
+
+def _once(plan: Plan, screen: Screen) -> Outcome:
+    """The whole job, on the features that are kept."""
     clock = Clock()
     check(plan)
     ready = prepared(plan, clock, screen)
@@ -89,6 +103,13 @@ def retrain(plan: Plan, screen: Screen) -> Outcome:
         runs.write_record(folder, {**record, "seconds": runs.rounded(clock.seconds)})
     closing_lines(split, outcome, made, screen)
     return outcome
+
+
+def forget_features(folder: Path, photos: Sequence[Photo]) -> None:
+    """Drops what is kept of photos in a --bottleneck_dir, and the audits that rested on it."""
+    with closing(Store(folder)) as store:
+        store.forget(photo.sha256 for photo in photos)
+    shutil.rmtree(folder / AUDITS, ignore_errors=True)
 
 
 def check(plan: Plan) -> Architecture:

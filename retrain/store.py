@@ -1,13 +1,14 @@
 """Photo digests in, features out: the bottlenecks that were computed once, in one SQLite file.
 
-A row for each (backbone key, photo digest) with float32 bytes and a checksum, and a row for each file with its size, time
-and digest, so that an unchanged photo is neither read nor hashed again. Many processes may use it (write-ahead log). What
+A row for each (backbone key, photo digest) with float32 bytes and a checksum, and a row for each file with all that the
+system says of it, its digest and a checksum, so that an unchanged photo is neither read nor hashed again. Many processes may use it (write-ahead log). What
 is written is committed a batch at a time; a kill loses a batch at most. A broken row is a miss, and said; a broken file
 is set aside. Never pickle, never text.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sqlite3
@@ -35,12 +36,21 @@ _SCHEMA = (
     backbone INTEGER NOT NULL, photo BLOB NOT NULL, checksum INTEGER NOT NULL, features BLOB NOT NULL,
     PRIMARY KEY (backbone, photo)
 )""",
-    # Names are bytes: Linux allows names that are no text.
+    # What older versions knew of files, by size and time alone. They share stores with this one, so it stays; it is not read.
     """CREATE TABLE IF NOT EXISTS file (
     folder BLOB NOT NULL, name BLOB NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, photo BLOB NOT NULL,
     PRIMARY KEY (folder, name)
 ) WITHOUT ROWID""",
 )
+# Made where it is missing, also in a store that an older version began. Names are bytes: Linux allows names that are no text.
+_LATER = {
+    "known_file": """CREATE TABLE IF NOT EXISTS known_file (
+    folder BLOB NOT NULL, name BLOB NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, ctime_ns INTEGER NOT NULL,
+    inode INTEGER NOT NULL, device INTEGER NOT NULL, seen_ns INTEGER NOT NULL, photo BLOB NOT NULL, checksum INTEGER NOT NULL,
+    PRIMARY KEY (folder, name)
+) WITHOUT ROWID"""
+}
+_FILE_COLUMNS = "name, size, mtime_ns, ctime_ns, inode, device, seen_ns, photo, checksum"
 
 _Row = tuple[bytes, int, bytes]  # digest, checksum, features; of a damaged file, anything
 
@@ -51,6 +61,12 @@ class KnownFile(NamedTuple):
     size: int  # bytes
     mtime_ns: int
     sha256: str
+    ctime_ns: int = (
+        0  # when its bytes or its place last changed; the last three are 0 where the system has no such thing
+    )
+    inode: int = 0
+    device: int = 0
+    seen_ns: int = 0  # the time of day when these were asked for, before the bytes were read
 
 
 def key_of(**parts: object) -> str:
@@ -77,7 +93,7 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE_NAME
-        self._database = Database(self.path, FORMAT, _SCHEMA)
+        self._database = Database(self.path, FORMAT, _SCHEMA, _LATER)
         self.notes = self._database.notes
 
     def close(self) -> None:
@@ -85,28 +101,42 @@ class Store:
         self._database.close()
 
     def files(self, folder: Path) -> dict[str, KnownFile]:
-        """What is known of the files in one folder: name -> KnownFile."""
-        query = "SELECT name, size, mtime_ns, photo FROM file WHERE folder = ?"
-        known = {}
-        for name, size, mtime_ns, photo in self._database.surely(
-            lambda: self._connection.execute(query, (_real(folder),)).fetchall()
+        """What is known of the files in one folder: name -> KnownFile; a damaged row is not known."""
+        query = f"SELECT {_FILE_COLUMNS} FROM known_file WHERE folder = ?"  # noqa: S608 - constants
+        place, known = _real(folder), {}
+        for name, *numbers, photo, checksum in self._database.surely(
+            lambda: self._connection.execute(query, (place,)).fetchall()
         ):
-            try:
-                known[os.fsdecode(name)] = KnownFile(size, mtime_ns, photo.hex())
-            except (TypeError, AttributeError):  # a damaged row: the file is read again
-                continue
+            with contextlib.suppress(TypeError, AttributeError, OverflowError):  # damaged: the file is read again
+                if _file_checksum(place, name, numbers, photo) == checksum:
+                    size, mtime_ns, ctime_ns, inode, device, seen_ns = numbers
+                    known[os.fsdecode(name)] = KnownFile(size, mtime_ns, photo.hex(), ctime_ns, inode, device, seen_ns)
         return known
 
     def remember_files(self, folder: Path, files: dict[str, KnownFile]) -> None:
         """Keeps the digests of files in one folder."""
-        place = _real(folder)
-        rows = [(place, os.fsencode(name), f.size, f.mtime_ns, bytes.fromhex(f.sha256)) for name, f in files.items()]
+        place, rows = _real(folder), []
+        for text, file in files.items():
+            name, photo = os.fsencode(text), bytes.fromhex(file.sha256)
+            numbers = (file.size, file.mtime_ns, file.ctime_ns, file.inode, file.device, file.seen_ns)
+            rows.append((place, name, *numbers, photo, _file_checksum(place, name, numbers, photo)))
 
         def keep() -> None:
             with self._connection as connection:
-                connection.executemany("INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?)", rows)
+                connection.executemany("INSERT OR REPLACE INTO known_file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
         self._database.surely(keep)
+
+    def forget_files(self, folder: Path, names: Iterable[str]) -> None:
+        """Drops what is known of files that are no longer there."""
+        place = _real(folder)
+        rows = [(place, os.fsencode(name)) for name in names]
+
+        def drop() -> None:
+            with self._connection as connection:
+                connection.executemany("DELETE FROM known_file WHERE folder = ? AND name = ?", rows)
+
+        self._database.surely(drop)
 
     def holds(self) -> dict[str, tuple[list[str], int]]:
         """What features are kept: key -> (digests, features a photo)."""
@@ -164,6 +194,57 @@ class Store:
                 )
 
         self._database.surely(keep)
+
+    def related(self, key: str, part: str) -> list[str]:
+        """Other keys under which features are kept that are equal but for one part, in the order in which they came."""
+
+        def rest(text: str) -> object:
+            try:
+                return {name: value for name, value in json.loads(text).items() if name != part}
+            except (ValueError, AttributeError):  # damaged
+                return None
+
+        rows = self._database.surely(
+            lambda: self._connection.execute("SELECT key FROM backbone ORDER BY id").fetchall()
+        )
+        keys = [os.fsdecode(found) for (found,) in rows if isinstance(found, bytes)]
+        wanted = rest(key)
+        return [found for found in keys if found != key and rest(found) == wanted]
+
+    def count(self, key: str, photos: Iterable[str]) -> int:
+        """How many of these photos have features under a key."""
+        query = "SELECT photo FROM bottleneck WHERE backbone = ?"
+
+        def kept() -> set[bytes]:
+            return {photo for (photo,) in self._connection.execute(query, (self._number(key),))}
+
+        return len(self._database.surely(kept) & set(map(bytes.fromhex, photos)))
+
+    def drop(self, key: str) -> int:
+        """Drops all features under a key; returns of how many photos there were some."""
+
+        def work() -> int:
+            with self._connection as connection:
+                number = self._number(key)
+                dropped = connection.execute("DELETE FROM bottleneck WHERE backbone = ?", (number,)).rowcount
+                connection.execute("DELETE FROM backbone WHERE id = ?", (number,))
+            return dropped
+
+        return self._database.surely(work)
+
+    def forget(self, photos: Iterable[str]) -> None:
+        """Drops the features of these photos under every key."""
+        digests = sorted(map(bytes.fromhex, set(photos)))
+
+        def work() -> None:
+            with self._connection as connection:
+                for (number,) in connection.execute("SELECT id FROM backbone").fetchall():
+                    connection.executemany(
+                        "DELETE FROM bottleneck WHERE backbone = ? AND photo = ?",
+                        [(number, photo) for photo in digests],
+                    )
+
+        self._database.surely(work)
 
     def _fill(
         self,
@@ -234,6 +315,12 @@ def _seed(key: str) -> int:
     It covers key, digest and features together: a damaged index can not pass off one photo's features as another's.
     """
     return zlib.crc32(key.encode())
+
+
+def _file_checksum(folder: bytes, name: bytes, numbers: Sequence[int], photo: bytes) -> int:
+    """Of a file's row; it covers its place too, so that a damaged index gives no file another's digest."""
+    fields = b"%d %d %d %d %d %d " % tuple(numbers)
+    return zlib.crc32(photo, zlib.crc32(name, zlib.crc32(folder, zlib.crc32(fields))))
 
 
 def _real(folder: Path) -> bytes:

@@ -14,6 +14,7 @@ from label_image.pixels import decode, normalise
 from label_image.runners.litert import LitertRunner
 from retrain import evaluate
 from retrain.backbones.prepare import prepare
+from retrain.digest import file_digest
 from retrain.evaluate import Measured, Proof, export
 from retrain.exporters.table import EXPORTERS, Order
 from retrain.metrics import softmax
@@ -34,7 +35,7 @@ def proof(model_dir, tmp_path):
     photos = []
     for number, (label, colour) in enumerate(COLOURS.items()):
         path = write_photo(tmp_path / f"{label}.jpg", colour, number)
-        photos.append(Photo(str(path), label, f"{number:064x}"))
+        photos.append(Photo(str(path), label, file_digest(path)))
     pixels = [normalise(decode(photo.path, 128, 128), backbone.mean, backbone.std) for photo in photos]
     weights = np.float32([[-3, 2, 1], [2, -3, 1], [1, 2, -3]])
     head = Head(weights, np.float32([0.1, 0, -0.1]), tuple(COLOURS))

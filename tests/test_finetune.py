@@ -17,6 +17,7 @@ from PIL import Image, ImageDraw
 from label_image import Classifier
 from label_image.errors import UserError
 from retrain.cli import main
+from retrain.digest import file_digest
 from retrain.finetune.batches import Batches
 from retrain.finetune.blocks import blocks_of, last_blocks
 from retrain.finetune.pixels import decoded, enlarged, has_colour
@@ -278,7 +279,7 @@ def test_a_batch_without_distortions_is_what_labelling_sees(digits, tmp_path):
     from label_image.pixels import decode
 
     files = sorted(digits.glob("*/*.png"))[:6]
-    photos = [Photo(str(path), path.parent.name, "0" * 64) for path in files]
+    photos = [Photo(str(path), path.parent.name, file_digest(path)) for path in files]
     with decoded(photos, (28, 28), tmp_path, lambda *_: pytest.fail("read")) as pixels:
         batches = Batches(pixels, np.arange(6), (28, 28), 6, Plan(image_dir="x", train="all"))
         seen, ids = batches.at(0)
@@ -441,7 +442,7 @@ def test_half_precision_keeps_its_weights_in_full_and_learns(digits, tmp_path):
         how_many_training_steps=15,
     )  # fmt: skip
     files = sorted(digits.glob("*/*.png"))
-    photos = [Photo(str(path), path.parent.name, "0" * 64) for path in files]
+    photos = [Photo(str(path), path.parent.name, file_digest(path)) for path in files]
     ids = np.array([("bar", "ring", "slash").index(photo.label) for photo in photos])
     network = trainable(plan, half=True)
     assert {value.dtype for value in network.values} == {np.dtype("float32")}

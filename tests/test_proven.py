@@ -32,7 +32,7 @@ def proof(tmp_path):
     photos = []
     for number, (label, colour) in enumerate(COLOURS.items()):
         path = write_photo(tmp_path / f"{label}.jpg", colour, number)
-        photos.append(Photo(str(path), label, f"{number:064x}"))
+        photos.append(Photo(str(path), label, file_digest(path)))
     pixels = [normalise(decode(photo.path, 224, 224), backbone.mean, backbone.std) for photo in photos]
     features = LitertRunner(backbone.tflite).scores(np.stack(pixels))
     weights = np.random.default_rng(0).normal(size=(backbone.width, len(COLOURS))).astype(np.float32)

@@ -18,6 +18,7 @@ from label_image.pixels import decode, normalise
 from label_image.runners.litert import LitertRunner
 from retrain.backbones.prepare import prepare
 from retrain.backbones.quantized import CALIBRATION_PHOTOS, in_turn, quantized
+from retrain.digest import file_digest
 from retrain.evaluate import Proof, check_loss
 from retrain.exporters.table import orders, why_not
 from retrain.nouns import Head, Photo
@@ -34,7 +35,7 @@ def photos(tmp_path):
     for label, colour in COLOURS.items():
         for number in range(3):
             path = write_photo(tmp_path / "photos" / label / f"{number}.jpg", colour, number)
-            made.append(Photo(str(path), label, f"{len(made):064x}"))
+            made.append(Photo(str(path), label, file_digest(path)))
     return made
 
 

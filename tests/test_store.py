@@ -251,7 +251,7 @@ def test_damage_found_while_digests_are_read_is_mended_too(filled):
     with closing(Store(filled.parent)) as store:
         store.remember_files(filled.parent, {"a.jpg": KnownFile(1, 2, digest(1))})
         connection = store._database.connection
-        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'file'").fetchone()
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'known_file'").fetchone()
         (size,) = connection.execute("PRAGMA page_size").fetchone()
     damage(filled, (page - 1) * size, length=size)
     with closing(Store(filled.parent)) as store:

@@ -28,6 +28,7 @@ from label_image.pixels import decode, normalise
 from label_image.quiet import native_noise_hidden
 from label_image.workers import cores
 from retrain.backbones.shelf import Shelf
+from retrain.digest import bytes_of
 from retrain.nouns import Backbone, Photo
 from retrain.plan import Plan
 from retrain.tflite_model import TfliteModel
@@ -122,7 +123,7 @@ def _inputs(backbone: Backbone, photos: Sequence[Photo]) -> list[dict[str, npt.N
     inputs = []
     for photo in in_turn(photos, CALIBRATION_PHOTOS):
         with contextlib.suppress(PhotoError):  # features will tell of it
-            pixels = decode(photo.path, backbone.height_px, backbone.width_px)
+            pixels = decode(bytes_of(photo.path, photo.sha256), backbone.height_px, backbone.width_px)
             inputs.append({_INPUT: normalise(pixels, backbone.mean, backbone.std)[None]})
     if not inputs:
         raise RunError(f"cannot quantize {backbone.name} to int8: none of the training photos can be read")

@@ -59,12 +59,12 @@ def write(path: Path, head: Head, backbone: Backbone, card: Card) -> None:
     (path / "README.txt").write_text(_readme(card), "utf-8")
 
 
-def add_selftest(path: Path, photo: str) -> None:
+def add_selftest(path: Path, photo: str | bytes) -> None:
     """Adds a test photo and its answer, and has the folder label it by itself.
 
     Args:
       path: the folder; its model has been proven.
-      photo: a photo of the run; a small copy of it goes in.
+      photo: a photo of the run, or its bytes; a small copy of it goes in.
 
     Raises:
       RunError: `python run.py --selftest` does not pass.

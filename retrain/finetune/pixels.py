@@ -19,6 +19,7 @@ import numpy.typing as npt
 from label_image.errors import PhotoError
 from label_image.pixels import decode
 from label_image.workers import cores, map_ordered
+from retrain.digest import bytes_of
 from retrain.nouns import Photo
 from retrain.plan import Plan
 from retrain.progress import Progress
@@ -82,6 +83,6 @@ def has_colour(pixels: Pixels) -> npt.NDArray[np.bool_]:
 
 def _read(photo: Photo, size_px: tuple[int, int]) -> npt.NDArray[np.uint8] | PhotoError:
     try:
-        return decode(photo.path, *size_px)
+        return decode(bytes_of(photo.path, photo.sha256), *size_px)
     except PhotoError as error:
         return error

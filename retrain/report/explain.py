@@ -14,9 +14,9 @@ from label_image.errors import PhotoError, UserError
 from label_image.heatmap import NoExactMap, class_activation_map, feature_maps, head_of, overlay
 from label_image.pixels import decode, normalise
 from label_image.workers import cores, map_ordered
-from retrain.digest import file_digest
+from retrain.digest import bytes_of, file_digest
 from retrain.nouns import Dense, Head
-from retrain.report.photos import thumbnail
+from retrain.report.photos import small_picture
 
 Pair = tuple[Image.Image, Image.Image]  # for the wrong label, for the right one
 
@@ -54,8 +54,9 @@ def heat_maps(backbone: Mapping[str, Any], head: Head, mistakes: Sequence[Mappin
         def work(mistake: Mapping[str, Any]) -> Pair | None:
             columns = place[mistake["predicted"]], place[mistake["label"]]
             try:
-                small = np.asarray(thumbnail(mistake["path"], mistake["sha256"]))
-                pixels = normalise(decode(mistake["path"], *size), mean, std)
+                data = bytes_of(mistake["path"], mistake["sha256"])
+                small = np.asarray(small_picture(data))
+                pixels = normalise(decode(data, *size), mean, std)
             except PhotoError:
                 return None
             shares = difference_map(maps(pixels[None])[0], head, *columns)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -13,11 +12,11 @@ from PIL import Image, ImageOps
 from label_image.errors import PhotoError
 from label_image.pixels import open_photo, to_rgb
 from label_image.workers import cores, map_ordered
+from retrain.digest import bytes_of
 
 SIDE_PX = 128  # the longer side of a thumbnail
 MOST_PHOTOS = 2_000  # at some 3.1 kB each, a third more as text: 8 MB
 _QUALITY = 60
-_GONE = "not there any more, or changed since the run"
 
 
 class Album:
@@ -66,18 +65,22 @@ def thumbnail(path: str, sha256: str = "", side_px: int = SIDE_PX) -> Image.Imag
 
     Args:
       path: the file.
-      sha256: what its bytes' digest must be; "" does not ask.
+      sha256: what its bytes' digest must be; "" does not ask, for records of old runs that do not say it.
       side_px: of the longer side.
 
     Raises:
       PhotoError: it can not be read, or has changed.
     """
+    if sha256:
+        return small_picture(bytes_of(path, sha256), side_px)
     try:
-        data = Path(path).read_bytes()
+        return small_picture(Path(path).read_bytes(), side_px)
     except OSError:
-        raise PhotoError("not there", _GONE) from None
-    if sha256 and hashlib.sha256(data).hexdigest() != sha256:
-        raise PhotoError("changed", _GONE)
+        raise PhotoError("not there", "removed since the run") from None
+
+
+def small_picture(data: bytes, side_px: int = SIDE_PX) -> Image.Image:
+    """The same of a photo's bytes."""
     with open_photo(data) as image:
         try:
             image.draft("RGB", (2 * side_px, 2 * side_px))
