@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 
@@ -16,6 +17,7 @@ def main(argv: Sequence[str]) -> int:
     """Runs `python -m retrain`."""
 
     def work() -> None:
+        _check_words(argv)
         plan, words = parse(Plan, argv, PROGRAM)
         if words:
             raise UserError(
@@ -31,6 +33,16 @@ def main(argv: Sequence[str]) -> int:
         retrain(plan, Screen(plan.logging_verbosity))
 
     return exit_status("retrain", work, _stopped)
+
+
+def _check_words(argv: Sequence[str]) -> None:
+    """Refuses a folder that was given without --image_dir, which would else be missed under another reason."""
+    if any(word.lstrip("-").replace("-", "_").startswith("image_dir") for word in argv if word.startswith("-")):
+        return
+    for before, word in zip(("", *argv), argv, strict=False):
+        is_value = before.startswith("-") and "=" not in before
+        if not word.startswith("-") and not is_value and os.path.isdir(word):  # noqa: PTH112 - as typed
+            raise UserError(f"{word!r} belongs to no flag; did you mean --image_dir {shlex.quote(word)}?")
 
 
 def exit_status(program: str, work: Callable[[], None], stopped: Callable[[BaseException], str]) -> int:

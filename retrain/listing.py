@@ -1,17 +1,26 @@
-"""A folder's path in, what lies in it out: sorted, without hidden files, file managers' junk and links in circles."""
+"""Lists what lies in a folder: sorted, without hidden files, file managers' junk and links in circles."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from label_image.errors import UserError
 
+_SHOWN = 6  # names in a message
 _JUNK = {
     "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "system volume information",  # Windows
     "__macosx", "icon\r", "@eadir", "lost+found",  # macOS, Synology, Linux
 }  # fmt: skip
+
+
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic", ".heif")
+
+
+def is_picture(name: str) -> bool:
+    """Whether a file is named as pictures are."""
+    return name.lower().endswith(PICTURE_SUFFIXES)
 
 
 def is_junk(name: str) -> bool:
@@ -42,7 +51,7 @@ def entries(folder: str) -> list[os.DirEntry[str]]:
     Raises:
       UserError: it may not be read.
     """
-    with _reading(folder) as found:
+    with reading(folder) as found:
         return sorted((entry for entry in found if not is_junk(entry.name)), key=lambda entry: entry.name)
 
 
@@ -53,7 +62,7 @@ def sub_folders(folder: str) -> list[str]:
 
 def has_files(folder: str) -> bool:
     """Whether a file lies in a folder itself."""
-    with _reading(folder) as found:
+    with reading(folder) as found:
         return any(not is_junk(entry.name) and not is_dir(entry) for entry in found)
 
 
@@ -65,8 +74,41 @@ def count_files(folder: str) -> int:
         return 0
 
 
+def count_pictures(folder: str) -> int:
+    """How many files that are named as pictures lie in a folder itself."""
+    with reading(folder) as found:
+        return sum(is_picture(entry.name) and not is_junk(entry.name) and not is_dir(entry) for entry in found)
+
+
+def shown(folder: str) -> str:
+    """A folder's name, also where it was typed as a dot."""
+    return os.path.basename(os.path.realpath(folder))  # noqa: PTH119 - text, as typed
+
+
+def above(folder: str) -> str:
+    """The folder that a folder lies in, typed as it was.
+
+    >>> above("photos/daisy/"), above("."), above("photos")
+    ('photos', './..', '.')
+    """
+    typed = folder.rstrip(os.sep)
+    goes_up = os.path.basename(typed) in ("", ".", "..")  # noqa: PTH119 - text, as typed
+    return os.path.join(typed or os.sep, "..") if goes_up else os.path.dirname(typed) or "."  # noqa: PTH118, PTH120
+
+
+def few(folders: Iterable[str]) -> str:
+    """Names of folders for a message, six at most."""
+    names = [f"{name}/" for name in folders]
+    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+
+
 @contextmanager
-def _reading(folder: str) -> Iterator[Iterator[os.DirEntry[str]]]:
+def reading(folder: str) -> Iterator[Iterator[os.DirEntry[str]]]:
+    """What is in a folder, as the system gives it.
+
+    Raises:
+      UserError: it may not be read.
+    """
     try:
         with os.scandir(folder) as found:
             yield found

@@ -235,6 +235,11 @@ class Plan:
         "Where the network runs: auto, cpu, cpu:N (the whole run on N cores) or gpu; auto takes a GPU if TensorFlow sees one, else the CPU.",
     )
     offline: bool = flag(False, "Never use the network.")
+    nested: str = flag(
+        "none",
+        "What folders below the class folders are: parts (photos below a class folder belong to the class: CLASS/PART/photo.jpg) or groups (the folders of --image_dir are groups of classes: GROUP/CLASS/photo.jpg). With none only photos in a class folder itself are read; train/, validation/ and test/ folders are understood in each case.",
+        choices=("none", "parts", "groups"),
+    )
     legacy_labels: bool = flag(
         False, "Labels as the original wrote them: lower case, all but a-z and 0-9 turned into spaces."
     )

@@ -80,14 +80,16 @@ def scan_photos(plan: Plan, store: Store, say: Callable[[str], None]) -> Scan:
         if bad and plan.strict:
             detail = f": {bad.detail}" if bad.detail else ""
             raise UserError(f"cannot use {bad.path} ({bad.reason}{detail}); mend or remove it, or leave out --strict")
-        if not found.photos:
+        if not found.photos and not folder.part:
             raise _no_photos(folder, found.skipped)
         if found.nested:
             notes.append(
                 f"{found.nested} files in sub-folders of {folder.path} are not read; only {folder.name}/ itself is"
+                f"{' (--nested=parts reads them too)' if plan.nested == 'none' else ''}"
             )
         photos += found.photos
         skipped += found.skipped
+    _check_parts(folders, photos, skipped)
     photos.sort(key=lambda photo: (photo.label, photo.name, photo.path))
     return Scan(tuple(photos), tuple(skipped), tuple(notes))
 
@@ -100,6 +102,15 @@ def few_photo_notes(scan: Scan) -> list[str]:
         for label, count in sorted(counts.items())
         if count < FEW_PHOTOS
     ]
+
+
+def _check_parts(folders: list[ClassFolder], photos: list[Photo], left_out: list[Skipped]) -> None:
+    """Refuses a class of several folders none of which holds a photo."""
+    held = {photo.label for photo in photos}
+    for folder in folders:
+        if folder.part and folder.label not in held:
+            below = [skipped for skipped in left_out if os.path.dirname(skipped.path) == folder.path]  # noqa: PTH120
+            raise _no_photos(folder, below)
 
 
 def _no_photos(folder: ClassFolder, left_out: list[Skipped]) -> UserError:
@@ -157,7 +168,7 @@ def _files(folder: ClassFolder, places: set[str], seen: dict[str, str], found: _
     for entry in entries(folder.path):
         path, seen_ns = entry.path, time.time_ns()
         if is_dir(entry):
-            found.nested += 0 if leads_back(entry) else count_files(path)
+            found.nested += 0 if leads_back(entry) or os.path.realpath(path) in places else count_files(path)
             continue
         try:
             status = entry.stat()

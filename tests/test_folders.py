@@ -9,6 +9,7 @@ import pytest
 
 from label_image.errors import UserError
 from retrain import listing
+from retrain.cli import main
 from retrain.folders import class_folders, legacy_label
 from retrain.nouns import TESTING, TRAINING, VALIDATION
 from retrain.plan import Plan
@@ -312,6 +313,237 @@ def test_one_label_twice_in_the_test_folder_is_refused(tmp_path):
     assert "two folders have the label 'cat'" in refusal(tmp_path, legacy_labels=True)
 
 
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("train_images", "test_images"), ("training_set", "test_set"), ("trainset", "testset"), ("Train", "TEST"),
+        ("seg_train", "seg_test"), ("train2017", "test2017"), ("TrainImages", "TestImages"), ("entraînement", "test"),
+        ("训练集", "测试集"), ("data-train", "data-test"), ("Training Data", "Testing Data"), ("treino", "teste"),
+    ],
+)  # fmt: skip
+def test_other_spellings_of_the_lists_are_kept_and_said(tmp_path, train, test):
+    tree(tmp_path, *(f"{part}/{label}/1.jpg" for part in (train, test) for label in ("cat", "dog")))
+    assert found(tmp_path) == [("cat", None), ("dog", None), ("cat", TESTING), ("dog", TESTING)]
+    assert f"{train}/" in notes(tmp_path)[0]
+    assert "say which list a photo belongs to" in notes(tmp_path)[0]
+
+
+@pytest.mark.parametrize(("dev", "which"), [("dev", VALIDATION), ("eval", VALIDATION), ("valid", VALIDATION)])
+def test_other_words_for_validation_are_known(tmp_path, dev, which):
+    tree(tmp_path, *(f"{part}/{label}/1.jpg" for part in ("train", dev) for label in ("cat", "dog")))
+    assert {given for _, given in found(tmp_path)} == {None, which}
+
+
+def test_a_list_folder_in_one_of_the_same_name_is_gone_through_as_unpacked_archives_have_it(tmp_path):
+    tree(tmp_path, *(f"{x}/{x}/{label}/1.jpg" for x in ("training_set", "test_set") for label in ("cat", "dog")))
+    assert found(tmp_path) == [("cat", None), ("dog", None), ("cat", TESTING), ("dog", TESTING)]
+
+
+def test_lists_in_each_class_are_kept_and_said(tmp_path):
+    tree(tmp_path, *(f"{label}/{part}/1.jpg" for label in ("cat", "dog") for part in ("train", "test")))
+    assert found(tmp_path) == [("cat", None), ("dog", None), ("cat", TESTING), ("dog", TESTING)]
+    assert "the folders test/, train/ in each class say which list" in notes(tmp_path)[0]
+
+
+def test_a_test_folder_beside_the_classes_is_the_test_where_it_has_their_names(tmp_path):
+    tree(tmp_path, "cat/1.jpg", "dog/1.jpg", "test/cat/1.jpg", "test/dog/1.jpg")
+    assert found(tmp_path) == [("cat", None), ("dog", None), ("cat", TESTING), ("dog", TESTING)]
+
+
+@pytest.mark.parametrize("names", [("test", "control"), ("valid", "invalid"), ("train", "bus"), ("Test", "dev", "cat")])
+def test_classes_named_as_lists_remain_classes_and_that_is_said(tmp_path, names):
+    tree(tmp_path, *(f"{name}/{number}.jpg" for name in names for number in range(2)))
+    assert found(tmp_path) == [(name, None) for name in sorted(names)]
+    assert any(f"{names[0]}/ is taken for a class" in note for note in notes(tmp_path))
+
+
+@pytest.mark.parametrize("place", ["test", "test/unknown", "test/images"])
+def test_unlabelled_test_photos_are_counted_with_the_command_that_labels_them(tmp_path, place):
+    tree(tmp_path, "train/cat/1.jpg", "train/dog/1.jpg", *(f"{place}/{number}.jpg" for number in range(9)))
+    (note,) = [note for note in notes(tmp_path) if "label_image" in note]
+    assert note.startswith(f"9 photos in {tmp_path}/{place} in no folder of a class: not used for testing")
+    assert note.endswith(f"python -m label_image --image {tmp_path}/{place}")
+    assert found(tmp_path) == [("cat", None), ("dog", None)]
+
+
+def test_train_or_test_alone_as_image_dir_says_that_the_other_stands_beside_it(tmp_path):
+    tree(tmp_path, *PETS)
+    (note,) = [note for note in notes(tmp_path / "test") if "beside" in note]
+    assert note.endswith(f"to train on train/ instead, give the folder above: --image_dir={tmp_path}")
+    assert any(
+        f"to test on test/, give the folder above: --image_dir={tmp_path}" in x for x in notes(tmp_path / "train")
+    )
+
+
+def test_a_test_folder_without_anything_to_train_on_is_never_advised(tmp_path):
+    tree(tmp_path, "test/cat/1.jpg", "test/dog/1.jpg", "other/1.jpg")
+    text = refusal(tmp_path)
+    assert f"--image_dir={tmp_path}/test" not in text
+    assert "its name says that it is a test or validation set" in text
+
+
+# --- folders in folders
+
+
+def nested(tops, parts):
+    return [f"{top}/{part}/{number}.jpg" for top in tops for part in parts for number in range(4)]
+
+
+@pytest.mark.parametrize("parts", [("part_1", "part_2"), ("2019", "2020"), ("camera a", "camera b", "camera c")])
+def test_folders_in_folders_are_read_in_two_ways_and_both_are_shown_with_their_classes(tmp_path, parts):
+    root = tree(tmp_path / "dd", *nested(("cat", "dog"), parts))
+    text = refusal(root)
+    assert f"- 2 classes: cat ({4 * len(parts)} photos), dog ({4 * len(parts)}), if" in text
+    assert f"- {len(parts)} classes: {parts[0]} (8 photos)" in text
+    assert "--nested=parts" in text
+    assert "--nested=groups" in text
+    assert f"--image_dir={root}/" not in text  # no folder of them trains anything sensible by itself
+    assert found(root, nested="parts") == [(label, None) for label in ("cat", "dog") for _ in parts]
+    assert {label for label, _ in found(root, nested="groups")} == set(parts)
+
+
+def test_several_folders_of_photos_are_all_named_with_their_classes(tmp_path):
+    tree(tmp_path, *nested(("flowers",), ("daisy", "rose")), *nested(("animals",), ("cat", "dog")))
+    text = refusal(tmp_path)
+    assert f"- 2 classes: cat (4 photos), dog (4), if only this folder is meant: --image_dir={tmp_path}/animals" in text
+    assert (
+        f"- 2 classes: daisy (4 photos), rose (4), if only this folder is meant: --image_dir={tmp_path}/flowers" in text
+    )
+    assert "- 4 classes: cat (4 photos), dog (4), daisy (4), rose (4)" in text
+
+
+def test_sites_with_lists_are_never_merged_into_classes_called_train_and_test(tmp_path):
+    tree(tmp_path, *(f"{site}/{x}" for site in ("north", "south") for x in nested(("train", "test"), ("cat", "dog"))))
+    text = refusal(tmp_path)
+    assert "--nested" not in text
+    assert "train (" not in text
+    assert text.count("- 2 classes: cat (4 photos), dog (4)") == 2
+
+
+def test_parts_in_some_classes_only_are_offered_too(tmp_path):
+    tree(tmp_path, "cat/1.jpg", "bird/1.jpg", *nested(("dog",), ("part_1", "part_2")))
+    assert "--image_dir" not in refusal(tmp_path).split("\n")[1]
+    assert found(tmp_path, nested="parts") == [("bird", None), ("cat", None), ("dog", None), ("dog", None)]
+
+
+def test_parts_in_train_and_test_are_read_with_the_flag(tmp_path):
+    tree(tmp_path, *(f"{part}/{x}" for part in ("train", "test") for x in nested(("cat", "dog"), ("1", "2"))))
+    assert "--nested=parts" in refusal(tmp_path)
+    given = found(tmp_path, nested="parts")
+    assert given == [(label, which) for which in (None, TESTING) for label in ("cat", "cat", "dog", "dog")]
+
+
+def test_nested_flags_that_give_fewer_than_two_classes_are_refused(tmp_path):
+    tree(tmp_path, "cat/a/1.jpg")
+    assert "found 1 class: cat; two classes are needed" in refusal(tmp_path, nested="parts")
+    tree(tmp_path / "flat", "cat/1.jpg", "dog/1.jpg")
+    assert "leave --nested out" in refusal(tmp_path / "flat", nested="groups")
+
+
+def test_a_folder_without_two_classes_anywhere_says_where_the_photos_are(tmp_path):
+    tree(tmp_path, "a/b/c/1.jpg", "a/b/c/2.jpg")
+    assert f"2 photos, all below {tmp_path}/a/b/c" in refusal(tmp_path)
+    assert "no photos in --image_dir" in refusal(tree(tmp_path / "empty", "a/b/", "c/d/x.txt"))
+
+
+def test_the_look_at_a_large_tree_is_bounded_and_the_bound_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr("retrain.tree.MOST_FOLDERS", 20)
+    tree(tmp_path, *(f"disk/{a}/{b}/1.jpg" for a in range(10) for b in range(10)))
+    text = refusal(tmp_path)
+    assert "(looked into the first 20 folders, " in text
+    assert "--nested" not in text  # what was not seen could change it
+    monkeypatch.setattr("retrain.tree.MOST_SECONDS", -1)
+    assert "looked into the first 0 folders" in refusal(tmp_path)
+
+
+# --- what is no folder of photos
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("flowers.zip", "unzip "), ("flowers.tgz", "tar -xzf "), ("flowers.tar.gz", "tar -xzf "),
+        ("labels.csv", "python -m retrain.convert csv "), ("a.tfrecord", "retrain.convert tfrecord"), ("1.jpg", "it is a photo"),
+        ("train-images-idx3-ubyte.gz", "retrain.convert mnist"),
+    ],
+)  # fmt: skip
+def test_a_file_in_place_of_a_folder_is_told_apart(tmp_path, name, part):
+    tree(tmp_path, name)
+    assert part in refusal(tmp_path / name)
+    folder = tree(tmp_path / "folder", name)
+    if name != "1.jpg":
+        assert part in refusal(folder) or "unpack" in refusal(folder)
+
+
+def test_an_address_is_to_be_downloaded(tmp_path):
+    assert "it is an address: download it" in refusal("http://example.org/flowers.tgz")
+
+
+def test_photos_without_class_folders_are_sent_to_the_table_beside_them_and_never_to_a_home_folder(tmp_path):
+    root = tree(tmp_path / "home", "photos/1.jpg", "Documents/a.txt", "Music/b.mp3") / "photos"
+    text = refusal(root)
+    assert "give the folder above" not in text
+    assert "make a folder for each class" in text
+    tree(tmp_path / "home", "labels.csv")
+    assert f"python -m retrain.convert csv {tmp_path}/home/labels.csv NEW_FOLDER --root {root}" in refusal(root)
+
+
+# --- our own outputs
+
+OUTPUTS = {
+    "tf_files": ["bottlenecks/bottlenecks.sqlite"],
+    "out": [
+        "retrained.tflite",
+        "retrained_labels.txt",
+        "runs/2026/run.json",
+        "models/mobilenet_v1_0.25_128/frozen_graph.pb",
+    ],
+    "runs": ["2026-a/run.json", "2026-a/report.html", "2026-b/run.json"],
+    "models": ["mobilenet_v1_0.25_128_frozen.tgz"],
+    "nets": ["efficientnet_lite0.tflite", "efficientnet_lite0.json"],
+    "logs": [".made-by-retrain", "train/events.out.tfevents.1.host", "test/sprite.jpg"],
+    "device": ["model.tflite", "labels.txt", "run.py", "expected.json", "test_photo.jpg"],
+    "saved": ["saved_model.pb", "variables/variables.index"],
+    "heat_maps": ["daisy_1_heat.jpg", "daisy_1_heat_2.jpg"],
+    "sorted": ["daisy/1.jpg", "_unsure/2.jpg"],
+    "_unsure": ["1.jpg"],
+    "comparisons": ["20261121/compare.json"],
+}
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_what_this_tool_wrote_is_no_class_and_that_is_said(tmp_path, name):
+    tree(tmp_path, "daisy/1.jpg", "rose/1.jpg", *(f"{name}/{file}" for file in OUTPUTS[name]))
+    assert found(tmp_path) == [("daisy", None), ("rose", None)]
+    (note,) = notes(tmp_path)
+    assert note.startswith(f"{tmp_path}/{name}/ holds ")
+    assert "not read" in note
+
+
+@pytest.mark.parametrize("name", ["models", "runs", "tf_files", "device", "bottlenecks", "sorted"])
+def test_a_class_of_such_a_name_with_photos_remains_one(tmp_path, name):
+    tree(tmp_path, f"{name}/1.jpg", f"{name}/retrained.tflite", f"{name}/run.json", "rose/1.jpg")
+    assert sorted(found(tmp_path)) == sorted([(name, None), ("rose", None)])
+
+
+def test_a_class_that_has_both_parts_and_outputs_is_not_lost(tmp_path):
+    tree(tmp_path, *nested(("cat", "dog"), ("part_1", "part_2")), "cat/tf_files/bottlenecks/bottlenecks.sqlite")
+    assert {label for label, _ in found(tmp_path, nested="parts")} == {"cat", "dog"}
+
+
+def test_photos_beside_our_outputs_are_found_and_advised(tmp_path):
+    tree(tmp_path, *nested(("flowers",), ("daisy", "rose")), *(f"{file}" for file in OUTPUTS["out"]))
+    assert f"give --image_dir={tmp_path}/flowers\n" in refusal(tmp_path)
+    tree(tmp_path / "project", *(f"tf_files/{x}" for x in nested(("flowers",), ("daisy", "rose"))), "src/a.py")
+    tree(tmp_path / "project", *(f"tf_files/{file}" for file in OUTPUTS["out"]))
+    assert f"--image_dir={tmp_path}/project/tf_files/flowers" in refusal(tmp_path / "project")
+
+
+def test_a_folder_of_outputs_alone_is_said_to_be_one(tmp_path):
+    tree(tmp_path, "tf_files/bottlenecks/bottlenecks.sqlite")
+    assert "it holds nothing but what this tool wrote" in refusal(tmp_path)
+
+
 # --- no permission
 
 
@@ -338,3 +570,17 @@ def test_a_folder_in_one_that_may_not_be_entered_is_one_line(tmp_path, monkeypat
         patch.setattr("retrain.folders.os.stat", closed)
         text = refusal("/locked/photos")
     assert text == "cannot read --image_dir='/locked/photos': Permission denied"
+
+
+# --- the flag left out
+
+
+@pytest.mark.parametrize("before", [[], ["--seed=1"], ["--seed", "1"], ["--strict=true"]])
+def test_a_folder_without_its_flag_is_asked_about(tmp_path, monkeypatch, capsys, before):
+    tree(tmp_path, "my flowers/a/1.jpg")
+    monkeypatch.chdir(tmp_path)
+    assert main([*before, "my flowers"]) == 2
+    assert "did you mean --image_dir 'my flowers'?" in capsys.readouterr().err
+    assert main([*before, "my"]) == 2
+    assert "did you mean" not in capsys.readouterr().err
+    assert not (tmp_path / "tf_files").exists()

@@ -172,7 +172,9 @@ def test_files_in_deeper_folders_are_counted_and_said(flowers, store):
     (flowers / "daisy" / "more" / ".DS_Store").touch()
     (flowers / "daisy" / "more" / "deeper").mkdir()
     result = scanned(flowers, store)
-    assert result.notes == (f"2 files in sub-folders of {flowers}/daisy are not read; only daisy/ itself is",)
+    assert result.notes == (
+        f"2 files in sub-folders of {flowers}/daisy are not read; only daisy/ itself is (--nested=parts reads them too)",
+    )
     assert len(result.photos) == 6
 
 
