@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from label_image.errors import UserError
+from label_image.screen import write
 
 T = TypeVar("T")
 _YES_NO = {"true": "true", "1": "true", "yes": "true", "false": "false", "0": "false", "no": "false"}
@@ -64,11 +65,11 @@ def parse(cls: type[T], argv: Sequence[str], program: str, words_are: str = "") 
       UserError: an unknown flag (the nearest is named), a value of the wrong type or out of bounds.
       SystemExit: after printing the help that was asked for.
     """
+    if any(word in ("-h", "--h", "-help", "--help", "--helpfull", "--help_full") for word in argv):
+        write(f"{help_text(cls, program)}\n")
+        sys.exit(0)
     from absl import flags as absl_flags
 
-    if any(word in ("-h", "--h", "-help", "--help", "--helpfull", "--help_full") for word in argv):
-        print(help_text(cls, program))
-        sys.exit(0)
     values = absl_flags.FlagValues()
     fields = {field.name: field for field in flag_fields(cls)}
     kinds = typing.get_type_hints(cls)
