@@ -1,4 +1,4 @@
-"""Words of a command line in, ranked labels on standard output, exit status back.
+"""The program `python -m label_image`: photos are labelled, and the ranked labels go to standard output.
 
 What the words mean is for `images`, how an answer is written for `formats`, where a photo goes for `sorting`.
 """
@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
-import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from label_image.edge import exit_status
 from label_image.errors import RunError, UserError
 from label_image.flags import check, flag, parse
+from label_image.screen import warn
 
 if TYPE_CHECKING:
     from label_image.classifier import Classifier, Prediction
@@ -39,6 +39,11 @@ class Command:
         (),
         "A photo, a folder of photos (with its sub-folders), a pattern such as 'new/*.jpg', an http or https address (up "
         "to 50 MB and 20 s), or - for a list on standard input, one a line or between NULs; may be given several times.",
+    )
+    fetch: bool = flag(
+        False,
+        "Also fetch the http and https addresses in a list on standard input. Left out, they are an error each: only "
+        "addresses typed as words are fetched.",
     )
     graph: str = flag(
         "", "The classifier: a .tflite, a .pb or a SavedModel folder. Left out: what retrain left in tf_files."
@@ -99,18 +104,12 @@ class Command:
 
 def main(argv: Sequence[str]) -> int:
     """Runs the command; returns the exit status: 0, 1 (a failure), 2 (usage), 130 (Ctrl-C)."""
-    try:
+
+    def work() -> int:
         command, _ = parse(Command, argv, PROGRAM, words_are="image")
         return run(command)
-    except UserError as error:
-        _complain(str(error))
-        return error.exit_status
-    except BrokenPipeError:
-        _forget_output()  # `| head` has seen enough
-        return 0
-    except KeyboardInterrupt:
-        _complain("stopped")
-        return 130
+
+    return exit_status("label_image", work, after_pipe=0)  # `| head` has seen enough
 
 
 def run(command: Command) -> int:
@@ -124,7 +123,7 @@ def run(command: Command) -> int:
         if command.image or not command.benchmark:
             check_words(command.image, sort_into=command.sort_into, explain=command.explain)
         work = _benchmark if command.benchmark else _label
-        if not needs_scratch(command.image):
+        if not needs_scratch(command.image, fetch_listed=command.fetch):
             return work(command, Path(), output)
         with scratch_folder() as scratch:
             return work(command, scratch, output)
@@ -176,7 +175,7 @@ def _label(command: Command, scratch: Path, output: Output) -> int:
         explainer = _explainer(command, classifier)
         begun = True
         form.begin(min(command.top_k, len(classifier.card.labels) or command.top_k))
-        found = photos(command.image, scratch, command.sort_into, command.explain)
+        found = photos(command.image, scratch, command.sort_into, command.explain, fetch_listed=command.fetch)
         bad, seen = _rows(command, (classifier, explainer), found, form, output)
     except KeyboardInterrupt:
         begun = True  # a json array is one even if Ctrl-C came before its first row
@@ -274,7 +273,7 @@ def _benchmark(command: Command, scratch: Path, output: Output) -> int:
 
     def paths() -> Iterator[str]:  # drawing imports what loading has to be timed with
         words = command.image or (benchmark.drawn_photo(scratch),)
-        yield from (item.path for item in photos(words, scratch))
+        yield from (item.path for item in photos(words, scratch, fetch_listed=command.fetch))
 
     pace = benchmark.measure(lambda: load(command), paths(), command.threads or cores())
     output.write(benchmark.written(pace, command.format))
@@ -292,11 +291,4 @@ def _describe(command: Command, output: Output) -> int:
 
 
 def _complain(text: str) -> None:
-    with contextlib.suppress(OSError, AttributeError, ValueError):  # standard error may be closed
-        print(f"label_image: {text}", file=sys.stderr)
-
-
-def _forget_output() -> None:
-    """What is still to be written goes nowhere, so that Python does not complain at its end."""
-    with contextlib.suppress(OSError, AttributeError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    warn(f"label_image: {text}")

@@ -6,7 +6,6 @@ help are read off that field by the parser (absl, with FlagValues of its own), b
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import sys
 import textwrap
@@ -15,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from label_image.errors import UserError
+from label_image.screen import warn, write
 from label_image.spelling import (
     nearest_flags,
     nearest_word,
@@ -77,11 +77,11 @@ def parse(cls: type[T], argv: Sequence[str], program: str, words_are: str = "") 
         of another kind than the keyboard's.
       SystemExit: after printing the help that was asked for.
     """
+    if any(word in ("-h", "--h", "-help", "--help", "--helpfull", "--help_full") for word in argv):
+        write(f"{help_text(cls, program)}\n")
+        sys.exit(0)
     from absl import flags as absl_flags
 
-    if any(word in ("-h", "--h", "-help", "--help", "--helpfull", "--help_full") for word in argv):
-        print(help_text(cls, program))
-        sys.exit(0)
     values = absl_flags.FlagValues()
     fields = {field.name: field for field in flag_fields(cls)}
     kinds = typing.get_type_hints(cls)
@@ -89,8 +89,7 @@ def parse(cls: type[T], argv: Sequence[str], program: str, words_are: str = "") 
         _define(absl_flags, values, field, kinds[field.name])
     typed, rest = _typed(argv, fields, kinds, words_are)
     for line in _given_twice(typed, fields):
-        with contextlib.suppress(OSError, AttributeError, ValueError):  # standard error may be closed
-            print(f"{program.rsplit(maxsplit=1)[-1]}: {line}", file=sys.stderr)
+        warn(f"{program.rsplit(maxsplit=1)[-1]}: {line}")
     try:
         values([program, *(f"--{name}={value}" for name, value in typed)])
     except absl_flags.Error as error:

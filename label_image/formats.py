@@ -11,6 +11,11 @@ With --sort_into there are two more: `sorted` (copied, moved, already there) and
 picture's file. In csv they are the last columns.
 Scores have as many digits as a float32 needs to be read back exactly; one that is no number is null, in csv empty. All but
 text is UTF-8. A name that is not: json has `\\udcff` for the byte ff (Python reads it back), csv shows `\\xff`.
+
+Names and labels may hold anything. json and jsonl have them exactly (control characters as JSON's own escapes). text and csv show control characters as escapes (a
+line end is `\\n`), so that a photo stays one row. In csv a cell that a spreadsheet would take for a formula, since it begins
+with = + - or @, gets an apostrophe in front, as OWASP recommends; one that begins with apostrophes and then one of these
+gets one more, so that a program that takes one off has the text back. Scores are numbers and stay as they are.
 """
 
 from __future__ import annotations
@@ -19,12 +24,13 @@ import csv
 import io
 import json
 import math
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+
+from label_image.screen import CONTROLS, clean, warn
 
 Write = Callable[[str], None]
 
@@ -59,6 +65,12 @@ SORTED, EXPLAINED = (
     ("sorted", "sorted_to"),
     ("heat_map",),
 )  # fields of Row that are written only where they were asked for
+
+
+_JSON_ESCAPES = {
+    code: f"\\u{code:04x}" for code in CONTROLS
+}  # json escapes those below 32 itself, and they are none here
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last four are their full-width forms
 
 
 def format_for(name: str, write: Write, *, one: bool, extra: tuple[str, ...] = ()) -> Format:
@@ -96,8 +108,8 @@ class _Text:
         """Has no header."""
 
     def row(self, row: Row) -> None:
-        body = f"error: {row.error}\n" if row.error else _scores(row)
-        self._write(f"{row.image}\n{body}\n")
+        body = f"error: {clean(row.error)}\n" if row.error else _scores(row)
+        self._write(f"{clean(row.image)}\n{body}\n")
 
     def end(self) -> None:
         """Has no end."""
@@ -108,7 +120,7 @@ class _OneText(_Text):
 
     def row(self, row: Row) -> None:
         if row.error:
-            print(f"label_image: cannot read {_shown(row.image)}: {row.error}", file=sys.stderr)
+            warn(f"label_image: cannot read {row.image}: {row.error}")
         else:
             self._write(f"\nEvaluation time (1-image): {row.seconds:.3f}s\n\n{_scores(row)}")
 
@@ -167,17 +179,17 @@ class _Csv:
         line = io.StringIO()
         # The writer quotes a CR only where CR ends its lines.
         csv.writer(line, lineterminator="\r\n").writerow(
-            [_shown(cell) if isinstance(cell, str) else cell for cell in cells]
+            [_cell(cell) if isinstance(cell, str) else cell for cell in cells]
         )
         self._write(line.getvalue().removesuffix("\r\n") + "\n")
 
 
 def _scores(row: Row) -> str:
-    lines = [f"{label} (score={score:.5f})\n" for label, score in row.labels]
+    lines = [f"{clean(label)} (score={score:.5f})\n" for label, score in row.labels]
     if row.sorted:
-        lines.append(f"{row.sorted}{':' if row.sorted.endswith('there') else ' to'} {row.sorted_to}\n")
+        lines.append(f"{row.sorted}{':' if row.sorted.endswith('there') else ' to'} {clean(row.sorted_to)}\n")
     if row.heat_map:
-        lines.append(f"heat map: {row.heat_map}\n")
+        lines.append(f"heat map: {clean(row.heat_map)}\n")
     return "".join(lines)
 
 
@@ -188,8 +200,18 @@ def _object(row: Row, extra: tuple[str, ...]) -> str:
         "error": row.error or None,
     }
     fields |= {name: getattr(row, name) or None for name in extra}
-    text = json.dumps(fields, ensure_ascii=False)
+    text = json.dumps(fields, ensure_ascii=False).translate(_JSON_ESCAPES)
     return text if _is_utf8(text) else json.dumps(fields)
+
+
+def _cell(text: str) -> str:
+    r"""Text as a cell of a table: one line, and no formula.
+
+    >>> print(_cell("=1+1"), _cell("'=1"), _cell("a\nb"), _cell("rose"))
+    '=1+1 ''=1 a\nb rose
+    """
+    line = clean(_shown(text))
+    return f"'{line}" if line.lstrip("' ").startswith(_FORMULA) else line
 
 
 def _is_utf8(text: str) -> bool:

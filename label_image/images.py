@@ -1,6 +1,7 @@
-"""The words of a command line in, the photos they mean out, one after the other, in the order typed.
+"""Which photos the words of a command line mean, one after the other, in the order typed.
 
 A word is a file, a folder (with its sub-folders), a pattern, an http or https address, or `-`: a list on standard input.
+An address in a list is fetched only where that was asked for: whoever wrote the list is not whoever typed the command.
 Nothing is held but the names of the folder that is being read; no picture is opened here.
 """
 
@@ -60,26 +61,27 @@ def is_one_photo(words: Sequence[str]) -> bool:
     return len(words) == 1 and not (words[0] == LIST or is_pattern(words[0]) or Path(words[0]).is_dir())
 
 
-def needs_scratch(words: Sequence[str]) -> bool:
+def needs_scratch(words: Sequence[str], *, fetch_listed: bool = False) -> bool:
     """Whether a folder is needed for downloads; with no words, for the photo of the benchmark."""
-    return not words or any(word == LIST or is_address(word) for word in words)
+    return not words or any((word == LIST and fetch_listed) or is_address(word) for word in words)
 
 
-def photos(words: Iterable[str], scratch: Path, *leave_out: str) -> Iterator[Item]:
+def photos(words: Iterable[str], scratch: Path, *leave_out: str, fetch_listed: bool = False) -> Iterator[Item]:
     """The photos that words mean.
 
     Args:
       words: what was typed; `check_words` has seen it.
       scratch: an empty folder for what is downloaded; who reads an item whose `fetched` is set removes its file.
       leave_out: folders that are not gone into: those that are written to; "" is none.
+      fetch_listed: whether the addresses in a list are fetched.
 
     Yields:
       items in the order typed; a folder is read in the order of its names.
     """
     words = list(words)
     not_into = tuple(os.path.realpath(folder) for folder in leave_out if folder)
-    found = (item for word in words for item in _meant(word, not_into))
-    if needs_scratch(words):
+    found = (item for word in words for item in _meant(word, not_into, fetch_listed))
+    if needs_scratch(words, fetch_listed=fetch_listed):
         return map_ordered(lambda: lambda item: _fetched(item, scratch), found, _DOWNLOADS)
     return found
 
@@ -94,10 +96,13 @@ def is_pattern(word: str) -> bool:
     return glob.has_magic(word) and not is_address(word) and not os.path.lexists(word)
 
 
-def _meant(word: str, leave_out: tuple[str, ...]) -> Iterator[Item]:
+def _meant(word: str, leave_out: tuple[str, ...], fetch_listed: bool) -> Iterator[Item]:
     if word == LIST:
         for name in listed(_standard_input()):
-            yield from _named(name, leave_out)
+            if is_address(name) and not fetch_listed:
+                yield Item(name, "", PhotoError("not fetched", "an address in a list; --fetch fetches those"))
+            else:
+                yield from _named(name, leave_out)
     elif is_pattern(word):
         found = sorted(glob.glob(word, recursive=True))  # noqa: PTH207 - as above
         for name in found:
@@ -152,7 +157,7 @@ def listed(descriptor: int) -> Iterator[str]:
     """
     rest = b""
     separator = b""
-    while piece := os.read(descriptor, _LONGEST_NAME):
+    while piece := _piece(descriptor):
         if not separator:
             if piece.startswith(_PICTURES):
                 raise UserError(
@@ -166,6 +171,13 @@ def listed(descriptor: int) -> Iterator[str]:
         if len(rest) > _LONGEST_NAME:
             raise UserError(f"standard input is no list of photos: {len(rest):,} bytes without a line end")
     yield from _decoded([rest], separator)
+
+
+def _piece(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, _LONGEST_NAME)
+    except OSError as error:
+        raise UserError(f"cannot read the list on standard input: {error.strerror or error}") from None
 
 
 def _decoded(names: list[bytes], separator: bytes) -> Iterator[str]:

@@ -1,18 +1,23 @@
-"""The command `python -m retrain.cache import DIR`: the original's text bottlenecks in, our store and what became of them out."""
+"""The program `python -m retrain.cache import DIR`: takes the original's text bottlenecks over into our store."""
 
 from __future__ import annotations
 
-import sys
+if __name__ == "__main__":  # before anything else is imported: from here on Ctrl-C is a line
+    try:
+        from label_image.edge import run_program
+    except KeyboardInterrupt:  # so early that nobody can say it
+        raise SystemExit(130) from None
+    run_program("retrain.cache")
+
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from label_image.edge import exit_status
 from label_image.errors import UserError
 from label_image.flags import check, flag, parse
-from retrain.cli import exit_status
-from retrain.store import Store
-from retrain.text_bottlenecks import imported_key, read_folder, rows_of
+from label_image.screen import say
 
 PROGRAM = "python -m retrain.cache import"
 _NAMED = 10  # files that are named before the rest is counted
@@ -46,7 +51,7 @@ def main(argv: Sequence[str]) -> int:
         if len(words) != 2 or words[0] != "import":
             raise UserError(f"found {' '.join(words) or 'no word'!r}; write: {PROGRAM} DIR --image_dir=PHOTOS")
         for line in imported(Path(words[1]), asked):
-            print(line)
+            say(line)
 
     return exit_status("retrain.cache", work, lambda _: "stopped; run the same command again")
 
@@ -58,6 +63,9 @@ def imported(folder: Path, asked: Import) -> list[str]:
       UserError: nothing there can be taken over.
       RunError: the store can not be written.
     """
+    from retrain.store import Store
+    from retrain.text_bottlenecks import imported_key, read_folder, rows_of
+
     for name, path in (("DIR", folder), ("--image_dir", Path(asked.image_dir))):
         if not str(path).strip(".") or not path.is_dir():
             raise UserError(f"cannot import: {name}={path} is no folder; write: {PROGRAM} DIR --image_dir=PHOTOS")
@@ -80,7 +88,3 @@ def imported(folder: Path, asked: Import) -> list[str]:
     finally:
         store.close()
     return lines
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -1,13 +1,15 @@
-"""Words of a command line in, a run out, exit status back: 0, 1 (a failure), 2 (usage), 130 (Ctrl-C)."""
+"""Runs `python -m retrain`: reads the command line, does the work, returns the exit status.
+
+The status is 0, 1 (a failure), 2 (usage), 130 (Ctrl-C), 143 (SIGTERM) or 129 (SIGHUP).
+"""
 
 from __future__ import annotations
 
-import errno
 import os
 import shlex
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
+from label_image.edge import exit_status
 from label_image.errors import UserError
 from label_image.flags import parse
 from retrain.plan import PROGRAM, Plan
@@ -43,36 +45,6 @@ def _check_words(argv: Sequence[str]) -> None:
         is_value = before.startswith("-") and "=" not in before
         if not word.startswith("-") and not is_value and os.path.isdir(word):  # noqa: PTH112 - as typed
             raise UserError(f"{word!r} belongs to no flag; did you mean --image_dir {shlex.quote(word)}?")
-
-
-def exit_status(program: str, work: Callable[[], None], stopped: Callable[[BaseException], str]) -> int:
-    """Does the work; a mistake or a full disk becomes one line and the exit status.
-
-    Args:
-      program: what the line begins with.
-      work: the whole program.
-      stopped: what to say after Ctrl-C.
-    """
-    try:
-        work()
-    except UserError as error:
-        print(f"{program}: {error}", file=sys.stderr)
-        return error.exit_status
-    except KeyboardInterrupt as error:
-        print(f"{program}: {stopped(error)}", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EACCES, errno.EPERM, errno.EROFS, errno.EDQUOT):
-            raise
-        print(
-            f"{program}: cannot go on: {error.strerror}: {error.filename or 'while writing'}; make room or choose another place",
-            file=sys.stderr,
-        )
-        return 1
-    return 0
 
 
 def _stopped(error: BaseException) -> str:

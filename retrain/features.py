@@ -28,7 +28,7 @@ def features_stage(
 ) -> tuple[Scan, Split, Bottlenecks, Pace]:
     """Gets the features of every photo; photos that can not be read after all are left out and the rest dealt again."""
     backbone, runtime, store = tools
-    plain = extract(split.photos, backbone, lambda: runtime, store, View(), screen.info)
+    plain = extract(split.photos, backbone, lambda: runtime, store, View(), screen.paced())
     features, pace = plain.features, plain.pace
     if pace.computed:
         screen.info(f"{pace.computed} photos in {pace.seconds:.1f} s, {pace.computed / pace.seconds:,.0f} photos/s")
@@ -82,7 +82,7 @@ def with_views(
         screen.info(f"distorted view {view.number} of {plan.cached_views}")
         wanted = (TRAINING, TESTING) if view.number <= plan.test_time_views else (TRAINING,)
         rows = np.flatnonzero(np.isin(split.lists, wanted))
-        extra = extract([split.photos[row] for row in rows], backbone, lambda: runtime, store, view, screen.info)
+        extra = extract([split.photos[row] for row in rows], backbone, lambda: runtime, store, view, screen.paced())
         layer = features.copy()  # a photo whose view can not be read counts as it is, not as zeros
         layer[rows[extra.readable]] = extra.features[extra.readable]
         layers.append(layer)
@@ -100,7 +100,7 @@ def int8_twin(
         return None
     twin = quantized(backbone, "int8", training_photos(split), plan, screen.info)
     runtime = choose(twin, "cpu")
-    plain = extract(split.photos, twin, lambda: runtime, store, View(), screen.info)
+    plain = extract(split.photos, twin, lambda: runtime, store, View(), screen.paced())
     if plain.problems:
         place, error = next(iter(plain.problems.items()))
         raise RunError(f"cannot read {split.photos[place].path} any more ({error}); run the same command again")
@@ -111,7 +111,9 @@ def report_skipped(scan: Scan, screen: Screen) -> None:
     """Lists what was left out, then counts it by reason."""
     if not scan.skipped:
         return
-    for skipped in scan.skipped:
-        screen.warn(f"left out {skipped.path}: {skipped.reason}{f' ({skipped.detail})' if skipped.detail else ''}")
+    screen.notes(
+        f"left out {skipped.path}: {skipped.reason}{f' ({skipped.detail})' if skipped.detail else ''}"
+        for skipped in scan.skipped
+    )
     counts = ", ".join(f"{count} x {reason}" for reason, count in Counter(s.reason for s in scan.skipped).most_common())
     screen.warn(f"{len(scan.skipped)} files left out of {len(scan.skipped) + len(scan.photos)}: {counts}")

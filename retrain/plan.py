@@ -252,7 +252,11 @@ class Plan:
         "A page about the run beside its record, with an audit of the photos and TensorBoard's pictures of the test; none leaves all three out.",
         choices=("html", "none"),
     )
-    logging_verbosity: str = flag("INFO", "How much is said.", choices=("DEBUG", "INFO", "WARN", "ERROR", "FATAL"))
+    logging_verbosity: str = flag(
+        "INFO",
+        "How much is said. Where standard output is no terminal, evaluations are a line each tenth of the steps; DEBUG has the original's three lines for each, all warnings, and the traceback of a fault.",
+        choices=("DEBUG", "INFO", "WARN", "ERROR", "FATAL"),
+    )
 
     def __post_init__(self) -> None:
         """Refuses what can not be meant.

@@ -33,6 +33,8 @@ from retrain.training_stage import training_stage
 
 _TUNED_FEATURES = "features_of_the_last_run"  # a folder of --fine_tuned_dir that only we would call so: it is emptied
 
+_CLASSES_SAID = 20  # class folders whose line is printed; more are counted at the end of the scan
+
 Network = tuple[Backbone, Runtime]
 
 
@@ -54,7 +56,7 @@ def prepared(plan: Plan, clock: Clock, screen: Screen) -> Prepared:
     store = Store(Path(plan.bottleneck_dir))
     try:
         with clock.stage("scan"):
-            scan = scan_photos(plan, store, screen.info)
+            scan = scan_photos(plan, store, screen.first(_CLASSES_SAID))
             split = split_photos(scan, plan)
         screen.notes([*few_photo_notes(scan), *scan.notes])
         made = None

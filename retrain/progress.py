@@ -1,17 +1,22 @@
-"""Counts in, a line for people out: how far, how fast, how long still.
+"""How far a piece of work is, how fast it goes and how long it will still take, as a line for people.
 
-On a terminal one line that is written over; in a log a plain line now and then. The clock starts when the work does.
+On a terminal one line that is written over; in a log a plain line now and then, ever more rarely. The clock starts when
+the work does. Where standard error is closed or full, nothing is written.
 """
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 import time
 from typing import TextIO
 
+from label_image.screen import is_terminal
+
 _TERMINAL_EVERY_S = 0.1
-_LOG_EVERY_S = 10.0
+_LOG_EVERY_S, _LONGEST_S = 10.0, 600.0  # between two lines of a log: at the beginning, and after hours
+_LOG_SHARE = 0.25  # of the time gone by that passes before the next line of a log: some twenty in an hour
 _TAKE_AWAY = "\r\x1b[2K"  # to the line's beginning; empty it
 
 
@@ -26,30 +31,61 @@ class Progress:
 
     def __init__(self, total: int, noun: str, stream: TextIO | None = None) -> None:
         self._total, self._noun = total, noun
-        self._stream = stream or sys.stderr
-        self._terminal = self._stream.isatty()
+        self._stream: TextIO | None = stream or sys.stderr
+        self._terminal = is_terminal(self._stream)
         self._start = self._last = time.monotonic()
         self._open = False
 
     def update(self, done: int, detail: str = "") -> None:
         """Says that `done` items are done; writes when it is time to."""
         now = time.monotonic()
-        if now - self._last < (_TERMINAL_EVERY_S if self._terminal else _LOG_EVERY_S):
+        log_every_s = min(max(_LOG_EVERY_S, _LOG_SHARE * (self._last - self._start)), _LONGEST_S)
+        if now - self._last < (_TERMINAL_EVERY_S if self._terminal else log_every_s):
             return
         self._last = now
         line = describe(done, self._total, self._noun, now - self._start) + (f"  {detail}" if detail else "")
         if self._terminal:  # a line that wraps could not be taken away
             line = _TAKE_AWAY + line[: shutil.get_terminal_size().columns - 1]
-        self._stream.write(line if self._terminal else f"{line}\n")
-        self._stream.flush()
+        self._write(line if self._terminal else f"{line}\n")
         self._open = self._terminal
 
     def close(self) -> None:
         """Takes the line away, at the end or to make room for another line; `update` brings it back."""
         if self._open:
-            self._stream.write(_TAKE_AWAY)
-            self._stream.flush()
+            self._write(_TAKE_AWAY)
             self._open = False
+
+    def _write(self, text: str) -> None:
+        if self._stream is None:
+            return
+        with contextlib.suppress(OSError, ValueError):  # full or closed: the work goes on without
+            self._stream.write(text)
+            self._stream.flush()
+
+
+class Tenths:
+    """When a log that nobody watches gets a line: at each tenth of the steps; before the next one where that takes long.
+
+    Args:
+      steps: how many there will be.
+    """
+
+    def __init__(self, steps: int) -> None:
+        self._steps = max(steps, 1)
+        self._next = 0  # tenth
+        self._wait_s = 60.0  # doubled with each line between two tenths: a run of a day has some ten of them
+        self._last = time.monotonic()
+
+    def due(self, step: int) -> bool:
+        """Whether the evaluation of this step, counted from 0, gets a line."""
+        now, tenth = time.monotonic(), (step + 1) * 10 // self._steps
+        late = now - self._last >= self._wait_s
+        if tenth < self._next and not late:
+            return False
+        if tenth < self._next:
+            self._wait_s *= 2
+        self._next, self._last = max(self._next, tenth + 1), now
+        return True
 
 
 def describe(done: int, total: int, noun: str, elapsed_s: float) -> str:

@@ -1,4 +1,4 @@
-"""A seed in, a folder of drawn flowers out: something to try the tool on before there are photos.
+"""Draws a folder of flowers: something to try the tool on before there are photos.
 
     python -m retrain.samples --out tf_files/flowers
 
@@ -8,16 +8,27 @@ What can be learnt from the folder is not asked here: that belongs to `python -m
 
 from __future__ import annotations
 
-import argparse
+if __name__ == "__main__":  # before anything else is imported: from here on Ctrl-C is a line
+    try:
+        from label_image.edge import run_program
+    except KeyboardInterrupt:  # so early that nobody can say it
+        raise SystemExit(130) from None
+    run_program("retrain.samples")
+
 import re
 import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from label_image.errors import UserError
+from label_image.edge import exit_status
+from label_image.errors import RunError, UserError
+from label_image.flags import check, flag, parse
+from label_image.screen import say
 from retrain.atomic import replacing
 from retrain.flowers import LABELS, draw
 
+PROGRAM = "python -m retrain.samples"
 MARKER = ".drawn-by-retrain-samples"
 MINIMUM = 3  # pictures of a kind: one for each list, training, validation and test
 # What a folder drawn here may hold; file managers leave the last two behind.
@@ -59,28 +70,35 @@ def _refuse_strangers(out: Path) -> None:
         raise UserError(f"cannot draw in {out}: found {min(strangers)!r}, which was not drawn here; {advice}")
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Runs the command line; exits with 2 for a mistake in it, with 1 if the pictures can not be written."""
-    parser = argparse.ArgumentParser(
-        allow_abbrev=False,
-        prog="python -m retrain.samples",
-        usage=argparse.SUPPRESS,  # else a mistake would get the usage, and more than one line
-        description="Draws pictures of five kinds of flowers, to try the tool on.",
-    )
-    parser.add_argument("--out", type=Path, default="tf_files/flowers", help="folder to draw in (default: %(default)s)")
-    parser.add_argument("--count", type=int, default=40, help="pictures of each kind (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="another seed, other pictures (default: %(default)s)")
-    asked = parser.parse_args(argv)
-    try:
-        pictures = write_samples(asked.out, asked.count, asked.seed)
-    except UserError as error:
-        parser.error(str(error))
-    except OSError as error:
-        parser.exit(1, f"{parser.prog}: error: cannot write {asked.out}: {error.strerror or error}\n")
-    print(f"{len(pictures)} pictures, {asked.count} each of {', '.join(LABELS)}, in {asked.out}")
-    print("pictures to try the tool on; no accuracy on them says anything about photos")
-    print(f"next: python -m retrain --image_dir {shlex.quote(asked.out.as_posix())}")
+@dataclass(frozen=True)
+class Command:
+    """Draws pictures of five kinds of flowers, to try the tool on."""
+
+    out: str = flag("tf_files/flowers", "Folder to draw in.")
+    count: int = flag(40, "Pictures of each kind.", maximum=100_000)
+    seed: int = flag(0, "Another seed, other pictures.")
+
+    def __post_init__(self) -> None:
+        """Refuses what can not be meant."""
+        check(self)
+        if not self.out:
+            raise UserError("--out is empty; name the folder to draw in")
 
 
-if __name__ == "__main__":
-    main()
+def main(argv: Sequence[str]) -> int:
+    """Runs the command; returns the exit status: 2 for a mistake in it, 1 if the pictures can not be written."""
+
+    def work() -> None:
+        asked, words = parse(Command, argv, PROGRAM)
+        if words:
+            raise UserError(f"{words[0]!r} belongs to no flag; write --out=FOLDER")
+        out = Path(asked.out)
+        try:
+            pictures = write_samples(out, asked.count, asked.seed)
+        except OSError as error:
+            raise RunError(f"cannot write {out}: {error.strerror or error}; choose another --out") from None
+        say(f"{len(pictures)} pictures, {asked.count} each of {', '.join(LABELS)}, in {out}")
+        say("pictures to try the tool on; no accuracy on them says anything about photos")
+        say(f"next: python -m retrain --image_dir {shlex.quote(out.as_posix())}")
+
+    return exit_status("retrain.samples", work, lambda _: "stopped; nothing was written")

@@ -21,7 +21,7 @@ from retrain.nouns import (
     Split,
 )
 from retrain.plan import Plan
-from retrain.progress import Progress
+from retrain.progress import Progress, Tenths
 from retrain.screen import Screen
 from retrain.summaries import Summaries
 
@@ -36,16 +36,12 @@ def training_stage(plan: Plan, split: Split, bottlenecks: Bottlenecks, backbone:
     )
     summaries = Summaries(Path(plan.summaries_dir)) if plan.summaries_dir else None
     progress = Progress(plan.how_many_training_steps, "steps")
+    tenths = Tenths(plan.how_many_training_steps)
 
     def on_evaluation(point: Evaluation) -> None:
         if summaries:
             summaries.write(point)
-        detail = f"train {point.train_accuracy:.1%}, validation {point.validation_accuracy:.1%}"
-        if screen.terminal:
-            progress.update(point.step + 1, detail)
-        else:
-            for line in evaluation_lines(point):
-                screen.info(line)
+        _tell(point, plan.how_many_training_steps, screen, (progress, tenths))
 
     def on_snapshot(step: int, head: Head) -> None:
         path = Path(f"{plan.intermediate_output_graphs_dir}intermediate_{step}.pb")
@@ -71,6 +67,20 @@ def training_stage(plan: Plan, split: Split, bottlenecks: Bottlenecks, backbone:
     return head
 
 
+def _tell(point: Evaluation, steps: int, screen: Screen, shown: tuple[Progress, Tenths]) -> None:
+    """Says how far training is: the original's lines, a line now and then, or the progress on a terminal."""
+    if screen.debugs:
+        for line in evaluation_lines(point):
+            screen.debug(line)
+        return
+    progress, tenths = shown
+    if screen.logged and tenths.due(point.step):
+        progress.close()
+        screen.info(summary_line(point, steps))
+    if screen.terminal:
+        progress.update(point.step + 1, _accuracies(point))
+
+
 def ending_lines(plan: Plan, curve: Curve | None, validated: bool) -> list[str]:
     """How training ended, for people."""
     if curve and curve.weight_decay is not None:
@@ -82,6 +92,16 @@ def ending_lines(plan: Plan, curve: Curve | None, validated: bool) -> list[str]:
         patience = plan.early_stopping_steps
         lines[:0] = [f"ended behind step {curve.steps[-1]}: the validation loss had not fallen for {patience} steps"]
     return lines
+
+
+def summary_line(point: Evaluation, steps: int) -> str:
+    """One evaluation as one line."""
+    return f"step {point.step + 1:,} of {steps:,}: cross entropy {point.train_loss:.3f}, {_accuracies(point)}"
+
+
+def _accuracies(point: Evaluation) -> str:
+    validation = f", validation {point.validation_accuracy:.1%}" if point.validation_count else ""
+    return f"train {point.train_accuracy:.1%}{validation}"
 
 
 def evaluation_lines(point: Evaluation) -> list[str]:

@@ -15,7 +15,7 @@ from retrain.compare.asked import Comparison
 from retrain.convert.cli import FORMATS
 from retrain.convert.cli import Command as Conversion
 from retrain.plan import Plan
-from retrain.report.__main__ import Command as Report
+from retrain.report.cli import Command as Report
 from tests.conftest import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

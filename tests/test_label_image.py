@@ -252,6 +252,30 @@ def test_addresses_are_labelled_like_files(label_image, tflite, server, cyans):
     assert done.returncode == 1
 
 
+@pytest.mark.parametrize("separator", ["\n", "\0", "\r\n"])
+def test_addresses_in_a_list_are_fetched_only_when_that_is_asked_for(label_image, tflite, server, cyans, separator):
+    write_photo(server.folder / "y.jpg", COLOURS["yellow"], 5)
+    names = [f"{server.url}/y.jpg", "in/a.jpg", "HTTP://127.0.0.1:1/x.jpg"]
+    text = "".join(f"{name}{separator}" for name in names)
+    done = label_image(f"--graph={tflite}", "-", "--format=json", input=text)
+    rows = json.loads(done.stdout)
+    assert [row["image"] for row in rows] == names
+    assert [bool(row["labels"]) for row in rows] == [False, True, False]
+    assert rows[0]["error"] == rows[2]["error"] == "not fetched: an address in a list; --fetch fetches those"
+    assert (done.returncode, server.seen) == (1, [])
+    if separator == "\n":
+        done = label_image(f"--graph={tflite}", "-", "--fetch", "--format=json", input=f"{names[0]}\n")
+        assert json.loads(done.stdout)[0]["labels"][0]["label"] == "yellow"
+        assert done.returncode == 0, done.stderr
+
+
+def test_a_list_that_can_not_be_read_is_one_line(label_image, tflite, tmp_path):
+    with (tmp_path / "out").open("w") as for_writing:
+        done = label_image(f"--graph={tflite}", "-", stdin=for_writing)
+    assert done.stderr == "label_image: cannot read the list on standard input: Bad file descriptor\n"
+    assert done.returncode == 2
+
+
 def test_one_address_is_printed_in_the_originals_form(label_image, tflite, server):
     write_photo(server.folder / "y.jpg", COLOURS["yellow"], 5)
     done = label_image(f"--graph={tflite}", "--image", f"{server.url}/y.jpg?w=[1]*")

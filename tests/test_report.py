@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from retrain.report import page as page_module
-from retrain.report.__main__ import main
+from retrain.report.cli import main
 from retrain.report.figures import FORMS, printable
 from retrain.runs import read_record, write_record
 from tests.browser import DESKTOP, PHONE, open_page, serious, wider_than_the_screen
@@ -457,7 +457,7 @@ def test_making_a_report_leaves_python_s_imports_as_they_were(copied):
 
 def test_making_a_report_imports_no_tensorflow(copied):
     code = (
-        "import sys; from retrain.report.__main__ import main; main([]); "
+        "import sys; from retrain.report.cli import main; main([]); "
         "assert not {'tensorflow', 'matplotlib', 'sklearn', 'keras'} & {name.split('.')[0] for name in sys.modules}"
     )
     Path("probe.py").write_text(code)

@@ -56,7 +56,7 @@ def test_a_run_ends_with_its_accuracy_its_files_and_what_to_type_next(retrain, l
 
 
 def test_the_lines_people_grep_for_keep_their_form(retrain, command):
-    out = retrain(*command).stdout
+    out = retrain(*command, "--logging_verbosity=DEBUG").stdout
     for form in (
         r"Looking for images in 'cyan'",
         r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: Step 0: Train accuracy = \d+\.\d%",
@@ -277,6 +277,7 @@ def test_ctrl_c_in_training_exports_what_there_is(model_dir, colour_photos, tmp_
         f"--model_dir={model_dir}",
         "--output_graph=",
         "--how_many_training_steps=10000000",
+        "--logging_verbosity=DEBUG",
     )
     process = start(command, tmp_path)
     wait_for(process, "Step 100: Train")

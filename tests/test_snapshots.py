@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import re
 import signal
@@ -119,6 +120,78 @@ def test_what_is_no_snapshot_is_refused_in_one_line(snapshot, tmp_path):
             read_snapshot(tmp_path / name)
     with pytest.raises(UserError, match="there is no such file"):
         read_snapshot(tmp_path / "nowhere.npz")
+
+
+def resaved(path, target, change):
+    """The snapshot with its members changed, and its digest as it was."""
+    with np.load(path) as found:
+        members = {name: found[name] for name in found.files}
+    change(members)
+    np.savez(target, **members)
+
+
+def meta_of(members):
+    return json.loads(str(members["meta"]))
+
+
+def test_what_was_changed_by_hand_is_refused_in_one_line(snapshot, tmp_path):
+    def with_meta(**changes):
+        return lambda members: members.update(meta=np.array(json.dumps({**meta_of(members), **changes})))
+
+    def array(name, value):
+        return lambda members: members.update({name: value})
+
+    for number, change in enumerate((
+        array("parameter_0", np.zeros((1, 1), np.float32)), array("parameter_0", np.zeros(3)), array("more", np.zeros(1)),
+        array("meta", np.array("{")), array("meta", np.zeros(3)), array("meta", np.array("[" * 100_000)),
+        lambda members: members.pop("points"), with_meta(state={}), with_meta(state=None), with_meta(asked=[]),
+        with_meta(digest=7), with_meta(format="2"), with_meta(content=None),
+    )):  # fmt: skip
+        target = tmp_path / f"{number}.npz"
+        resaved(snapshot, target, change)
+        with pytest.raises(UserError, match=r"cannot resume from .*: it (is no whole snapshot|has format)"):
+            read_snapshot(target)
+
+
+def test_bytes_changed_anywhere_are_refused_in_one_line_or_change_nothing(snapshot, tmp_path):
+    whole, rng = snapshot.read_bytes(), np.random.default_rng(0)
+    good = read_snapshot(snapshot)
+    for _ in range(300):
+        data = bytearray(whole)
+        for place in rng.integers(len(data), size=rng.integers(1, 4)):
+            data[place] ^= 1 << rng.integers(8)
+        (tmp_path / "bad.npz").write_bytes(data)
+        try:
+            found = read_snapshot(tmp_path / "bad.npz")
+        except UserError:
+            continue
+        assert found.state == good.state
+        assert all((found.arrays[name] == good.arrays[name]).all() for name in good.arrays)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda found: found.arrays.update(parameter_0=np.zeros((1, 1), np.float32)),
+        lambda found: found.arrays.update(parameter_0=found.arrays["parameter_0"].astype(np.float64)),
+        lambda found: found.arrays.update(points=np.zeros((2, 4))),
+        lambda found: found.arrays.update(more=np.zeros(2)),
+        lambda found: found.arrays.pop("sampler_0"),
+        lambda found: found.state.pop("rngs"),
+        lambda found: found.state.update(rngs=[{"bit_generator": "none"}] * 4),
+        lambda found: found.state.update(rngs=7),
+        lambda found: found.state.update(kept=[3]),
+        lambda found: found.state.update(next=[1]),
+        lambda found: found.state.update(steps=None),
+        lambda found: found.state.update(steps="many"),
+    ],
+)
+def test_a_state_that_training_can_not_take_is_refused_in_one_line(snapshot, change):
+    found = read_snapshot(snapshot)
+    change(found)
+    write_snapshot(snapshot, found)
+    with pytest.raises(UserError, match="it is no whole snapshot"):
+        trained(bottlenecks(), plan_of(how_many_training_steps=20, resume=str(snapshot)))
 
 
 def test_a_snapshot_that_can_not_be_written_ends_the_run_in_one_line(snapshot, tmp_path):

@@ -1,14 +1,8 @@
 """`python -m label_image.demo`."""
 
-from __future__ import annotations
+try:
+    from label_image.edge import run_program
+except KeyboardInterrupt:  # so early that nobody can say it
+    raise SystemExit(130) from None
 
-import os
-import sys
-
-from label_image.demo.cli import main
-
-status = main(sys.argv[1:])
-sys.stdout.flush()
-sys.stderr.flush()
-# Python's own end would wait for the server's threads, and for browsers that keep their connection open.
-os._exit(status)
+run_program("label_image.demo.cli")

@@ -1,19 +1,20 @@
-"""Words of a command line in, a page at 127.0.0.1 until Ctrl-C out."""
+"""The program `python -m label_image.demo`: a page at 127.0.0.1 until Ctrl-C."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
-import signal
 import socket
-import sys
 import tempfile
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from label_image.edge import exit_status
 from label_image.errors import UserError
 from label_image.flags import check, flag, parse
+from label_image.screen import say, warn
+from label_image.signals import asked_to_end
 
 PROGRAM = "python -m label_image.demo"
 HOST = "127.0.0.1"  # this machine and no other
@@ -45,17 +46,14 @@ class Command:
 
 def main(argv: Sequence[str]) -> int:
     """Runs the command; returns the exit status: 0 (ended by Ctrl-C), 1 (a failure), 2 (usage)."""
-    try:
+
+    def work() -> None:
         command, words = parse(Command, argv, PROGRAM)
         if words:
             raise UserError(f"{words[0]!r} is no flag; photos are dropped on the page (--help lists the flags)")
         run(command)
-    except UserError as error:
-        print(f"label_image.demo: {error}", file=sys.stderr)
-        return error.exit_status
-    except KeyboardInterrupt:
-        return 0
-    return 0
+
+    return exit_status("label_image.demo", work)
 
 
 def run(command: Command) -> None:
@@ -72,16 +70,18 @@ def run(command: Command) -> None:
     found = choices(command.graph)
     shelf = Shelf(command.graph, command.labels)
     shelf.take(found[0])  # a classifier that does not run is told here, not on the page
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="label_image-demo-", ignore_cleanup_errors=True) as scratch:
         os.environ["GRADIO_TEMP_DIR"] = scratch  # the photos dropped on it, gone at the end
-        print("starting the page; the first time takes some seconds", file=sys.stderr)
+        warn("starting the page; the first time takes some seconds")
         from label_image.demo.page import open_page
 
         served = open_page(shelf, found, HOST, port)
         try:
-            print(f"http://{HOST}:{port} (Ctrl-C ends it)", flush=True)
+            say(f"http://{HOST}:{port} (Ctrl-C ends it)")
             threading.Event().wait()
+        except KeyboardInterrupt:  # how a page ends
+            if asked_to_end():
+                raise
         finally:
             served.close(verbose=False)
 

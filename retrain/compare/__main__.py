@@ -1,9 +1,8 @@
 """`python -m retrain.compare`."""
 
-from __future__ import annotations
+try:
+    from label_image.edge import run_program
+except KeyboardInterrupt:  # so early that nobody can say it
+    raise SystemExit(130) from None
 
-import sys
-
-from retrain.compare.cli import main
-
-sys.exit(main(sys.argv[1:]))
+run_program("retrain.compare.cli")

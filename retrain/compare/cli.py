@@ -1,4 +1,4 @@
-"""Words of a command line in, a comparison out, exit status back: as retrain's.
+"""The program `python -m retrain.compare`: compares runs, those that exist or new ones.
 
 The result is a folder, tf_files/comparisons/<time>, written when all of it is known: compare.md, compare.json, compare.svg
 and the records of the runs that were made.
@@ -10,16 +10,16 @@ import dataclasses
 import json
 import re
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from label_image.edge import exit_status
 from label_image.errors import RunError, UserError
 from label_image.flags import parse
-from retrain.cli import exit_status
+from label_image.screen import say, warn
 from retrain.compare.asked import PROGRAM, Comparison, Job, jobs_of, timed
 
 COMPARISONS_DIR = Path("tf_files/comparisons")
@@ -78,15 +78,13 @@ def compare_new(jobs: list[Job]) -> None:
         stores: dict[tuple[str, ...], Path] = {}
         shared = Path(jobs[0].plan.bottleneck_dir).absolute()
         if not timed(jobs):
-            print("features first, for all of them", flush=True)
+            say("features first, for all of them")
             processes.run(
                 jobs[0].only_features(), Path(scratch) / "features", Path(jobs[0].plan.bottleneck_dir).absolute()
             )
         for number, job in enumerate(jobs, 1):
-            print(
-                f"{number} of {len(jobs)}: {' '.join(f'--{name}={value}' for name, value in job.settings.items())}",
-                flush=True,
-            )
+            settings = " ".join(f"--{name}={value}" for name, value in job.settings.items())
+            say(f"{number} of {len(jobs)}: {settings}")
             fresh = Path(scratch) / f"features-{len(stores)}"
             store = stores.setdefault(job.extraction, fresh if timed(jobs) else shared)
             done = processes.run(job, Path(scratch) / f"run-{number}", store)
@@ -100,7 +98,7 @@ def compare_new(jobs: list[Job]) -> None:
                 measured["bottleneck_dir"] = store
             runs.append(run_of(read_record(done.record), job.name, job.settings, done.record, **measured))
             records.append(done.record)
-            print(line_of(runs[-1]), flush=True)
+            say(line_of(runs[-1]))
         _write(find(runs, timed(jobs), note), records)
 
 
@@ -119,15 +117,14 @@ def _write(found: Any, records: Sequence[Path]) -> None:
         try:
             chart.write(found, scratch / "compare.svg")
         except RunError as error:
-            print(f"WARNING: {error}", file=sys.stderr)
+            warn(f"WARNING: {error}")
         for number, (record, run) in enumerate(zip(records, found.runs, strict=False), 1):
             name = re.sub(r"[^A-Za-z0-9._-]+", "_", run.name)[:60]
             home = scratch / "runs" / f"{number}-{name}"
             home.mkdir(parents=True)
             shutil.copyfile(record, home / "run.json")
-    print(f"\n{text}")
-    for path in sorted(folder.iterdir()):
-        print(f"wrote {path}")
+    for line in ("", *text.split("\n"), *(f"wrote {path}" for path in sorted(folder.iterdir()))):
+        say(line)
 
 
 def _new_folder() -> Path:

@@ -136,9 +136,7 @@ def _environment() -> dict[str, str]:
 
 
 def _failure(status: int, stderr: str, whose: str = "") -> UserError:
-    """The error that a process ended with: its one line, or all it said where that is a bug."""
+    """The error that a process ended with: its one line."""
     lines = [line for line in stderr.strip().splitlines() if line]
     said = lines[-1].removeprefix("retrain: ") if lines else f"ended with status {status} and said nothing"
-    if "Traceback" in stderr:
-        said = f"it broke, which is a bug: {stderr.strip()}"
     return (UserError if status == 2 else RunError)(f"{whose}{said}")

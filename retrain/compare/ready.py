@@ -1,39 +1,44 @@
-"""Plans in (JSON on standard input), devices found and networks made ready: what must not be in the first run's time.
+"""A process that makes ready what must not be in the first run's time: finds devices, prepares networks, reads the photos once.
 
-A process of its own, so that no run inherits TensorFlow from it. Whatever can not be done is one line and the exit status.
+It takes plans as JSON on standard input. A process of its own, so that no run inherits TensorFlow from it. Whatever can
+not be done is one line and the exit status.
 """
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # before anything else is imported: from here on Ctrl-C is a line
+    try:
+        from label_image.edge import run_program
+    except KeyboardInterrupt:  # so early that nobody can say it
+        raise SystemExit(130) from None
+    run_program("retrain.compare.ready")
+
 import contextlib
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from label_image.errors import UserError
+from label_image.edge import exit_status
+from label_image.screen import say
 from retrain.backbones.prepare import prepare
 from retrain.plan import Plan
 from retrain.runtimes import check_device
 
 
-def main() -> int:
+def main(_: Sequence[str]) -> int:
     """Returns the exit status."""
-    plans = [Plan(**fields) for fields in json.load(sys.stdin)]
-    try:
+
+    def work() -> None:
+        plans = [Plan(**fields) for fields in json.load(sys.stdin)]
         for plan in plans:
             check_device(plan.device)
         for plan in plans:
-            prepare(plan, lambda line: print(line, flush=True))
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return error.exit_status
-    for folder in {plan.image_dir for plan in plans}:  # the first run would read from the disk, the others from memory
-        for path in Path(folder).rglob("*"):
-            with contextlib.suppress(OSError):  # the run itself says what it can not read
-                if path.is_file():
-                    path.read_bytes()
-    return 0
+            prepare(plan, say)
+        for folder in {plan.image_dir for plan in plans}:  # the first run would read from the disk, others from memory
+            for path in Path(folder).rglob("*"):
+                with contextlib.suppress(OSError):  # the run itself says what it can not read
+                    if path.is_file():
+                        path.read_bytes()
 
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return exit_status("retrain", work)

@@ -1,18 +1,18 @@
-"""Words of a command line in, an image folder out, exit status back: as retrain's."""
+"""The program `python -m retrain.convert`: turns other people's files into an image folder."""
 
 from __future__ import annotations
 
 import difflib
 import shlex
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from label_image.edge import exit_status
 from label_image.errors import RunError, UserError
 from label_image.flags import flag, parse
-from retrain.cli import exit_status
+from label_image.screen import say, warn
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -95,9 +95,9 @@ def convert(kind: str, src: Path, dst: Path, root: str = "") -> None:
             raise RunError(f"no picture in {src}{': ' if source.notes else ''}{'; '.join(source.notes)}")
         check_place(place)  # something may have come there meanwhile
     for note in source.notes:
-        print(f"WARNING: {note}", file=sys.stderr)
-    print(f"{_counted(folder.counts)}, {len(folder.labels)} classes, in {dst}")
-    print(f"python -m retrain --image_dir {shlex.quote(str(dst))}")
+        warn(f"WARNING: {note}")
+    say(f"{_counted(folder.counts)}, {len(folder.labels)} classes, in {dst}")
+    say(f"python -m retrain --image_dir {shlex.quote(str(dst))}")
 
 
 def _meant(words: Sequence[str]) -> tuple[str, Path, Path]:

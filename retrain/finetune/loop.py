@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -175,6 +176,7 @@ class Loop:
         return Snapshot(self.asked, self.digest, state, arrays)
 
     def _resume(self, found: Snapshot) -> int:
+        found.check_like(Path(self.plan.resume), self._snapshot(0))
         arrays, state = found.arrays, found.state
         self.engine.set_weights(_listed("weight", arrays))
         self.engine.set_slots(_listed("slot", arrays))

@@ -34,7 +34,7 @@ from retrain.metrics import accuracy
 from retrain.networks.build import GREY
 from retrain.nouns import TRAINING, VALIDATION, Backbone, Dense, Head, Split
 from retrain.plan import Plan
-from retrain.progress import Progress, duration
+from retrain.progress import Progress, Tenths, duration
 from retrain.screen import Screen
 
 _JUDGES = 2_000  # validation photos that judge the steps, as the head's
@@ -157,7 +157,7 @@ def _mirrored(plan: Plan, engine: Engine, validation: Pixels, label_ids: npt.NDA
 def _run(loop: Loop, plan: Plan, recipe: Recipe, screen: Screen, seen: Callable[[Point], None]) -> Any:
     """Runs the loop beside its progress; returns the curve."""
     start = time.perf_counter()
-    progress = Progress(recipe.steps, "steps")
+    progress, tenths = Progress(recipe.steps, "steps"), Tenths(recipe.steps)
     detail = ""
     written: list[Path] = []
 
@@ -172,6 +172,8 @@ def _run(loop: Loop, plan: Plan, recipe: Recipe, screen: Screen, seen: Callable[
             if point.validation_count
             else ""
         )
+        if screen.logged and not screen.debugs and not tenths.due(point.step):
+            return
         speed = (point.step + 1 - first) * recipe.batch_size / (time.perf_counter() - start)
         screen.info(
             f"step {point.step}, pass {passes:.1f}: train accuracy {point.train_accuracy:.1%} loss {point.train_loss:.4f}{validation}, {speed:,.0f} photos/s"

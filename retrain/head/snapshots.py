@@ -1,14 +1,14 @@
-"""The whole state of a training in, one `.npz` without pickle out, and back: `--snapshot_steps` and `--resume`.
+"""The whole state of a training as one `.npz` without pickle, written and read back: `--snapshot_steps` and `--resume`.
 
-A snapshot knows what was asked for and what it was trained on; with another plan or other features it is refused, since
-what came out were the result of neither.
+A snapshot knows what was asked for and what it was trained on; with another plan or other features it is refused, because
+the result would match neither. It holds a digest of its own content, and its arrays must have the names, shapes and types
+of the training that goes on from it: a damaged snapshot is refused here, in one place.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,8 @@ from label_image.errors import RunError, UserError
 from retrain.atomic import replacing
 from retrain.plan import Plan
 
-FORMAT = 1
+FORMAT = 2  # 2: a digest of the content
+_OF_ANY_LENGTH = ("points", "sampler_")  # one row an evaluation, or a batch
 _ASKED = (
     "optimizer", "learning_rate", "momentum", "weight_decay", "lr_policy", "gamma", "power", "stepsize", "hidden_units",
     "activation", "dropout", "label_smoothing", "class_weights", "early_stopping_steps", "eval_step_interval",
@@ -59,10 +60,43 @@ class Snapshot:
             raise UserError(
                 f"cannot resume from {path}: it was trained on other photos, lists or features; give the same --image_dir, network and split, or leave out --resume"
             )
-        if self.state["steps"] >= steps:
+        done = self.state.get("steps") if isinstance(self.state, dict) else None
+        if not isinstance(done, int):
+            raise damaged(path)
+        if done >= steps:
             raise UserError(
-                f"cannot resume from {path}: it has {self.state['steps']} steps already, --how_many_training_steps={steps}; ask for more"
+                f"cannot resume from {path}: it has {done} steps already, --how_many_training_steps={steps}; ask for more"
             )
+
+    def check_like(self, path: Path, fresh: Snapshot) -> None:
+        """Refuses a state that the training can not take.
+
+        Args:
+          path: where it was read from, for the error.
+          fresh: the state of the training that is to go on, before its first step.
+
+        Raises:
+          UserError: a name, shape or type is another.
+        """
+        wanted = dict(fresh.arrays)
+        if self.state.get("kept"):
+            parameters = [name for name in fresh.arrays if name.startswith(("parameter_", "weight_"))]
+            wanted |= {f"kept_{name.rpartition('_')[2]}": fresh.arrays[name] for name in parameters}
+        alike = self.arrays.keys() == wanted.keys() and all(
+            _alike(name, self.arrays[name], array) for name, array in wanted.items()
+        )
+        if not alike or self.state.keys() != fresh.state.keys():
+            raise damaged(path)
+
+
+def damaged(path: Path) -> UserError:
+    """The error for what is no snapshot, or one that is damaged."""
+    return UserError(f"cannot resume from {path}: it is no whole snapshot; give one that --snapshot_steps wrote")
+
+
+def _alike(name: str, found: npt.NDArray[Any], wanted: npt.NDArray[Any]) -> bool:
+    skipped = 1 if name.startswith(_OF_ANY_LENGTH) else 0
+    return found.dtype == wanted.dtype and found.ndim == wanted.ndim and found.shape[skipped:] == wanted.shape[skipped:]
 
 
 def asked_of(plan: Plan) -> dict[str, Any]:
@@ -96,6 +130,7 @@ def write_snapshot(path: Path, snapshot: Snapshot) -> None:
       RunError: it can not be written.
     """
     meta = {"format": FORMAT, "asked": snapshot.asked, "digest": snapshot.digest, "state": snapshot.state}
+    meta["content"] = _content(meta, snapshot.arrays)
     try:
         with replacing(path) as scratch, scratch.open("wb") as file:
             arrays: dict[str, Any] = {"meta": np.array(json.dumps(meta)), **snapshot.arrays}
@@ -116,15 +151,28 @@ def read_snapshot(path: Path) -> Snapshot:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as found:
             arrays = {name: found[name] for name in found.files}
         meta = json.loads(str(arrays.pop("meta")))
-        if meta["format"] != FORMAT:
-            raise UserError(f"cannot resume from {path}: it has format {meta['format']}, this tool reads {FORMAT}")
-        return Snapshot(meta["asked"], meta["digest"], meta["state"], arrays)
+        version, content = meta["format"], meta.pop("content", "")
+        if isinstance(version, int) and version == FORMAT and content != _content(meta, arrays):
+            raise damaged(path)
+        snapshot = Snapshot(meta["asked"], meta["digest"], meta["state"], arrays)
     except FileNotFoundError:
         raise UserError(f"cannot resume from {path}: there is no such file; --snapshot_steps writes them") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile):
+    except PermissionError as error:
+        raise UserError(f"cannot resume from {path}: {error.strerror}; change its permissions") from None
+    except Exception:  # broken bytes make the readers of zip, npy and JSON raise anything
+        raise damaged(path) from None
+    if version != FORMAT:
         raise UserError(
-            f"cannot resume from {path}: it is no whole snapshot; give one that --snapshot_steps wrote"
-        ) from None
+            f"cannot resume from {path}: it has format {str(version)[:20]}, this tool reads {FORMAT}; train again"
+        )
+    return snapshot
+
+
+def _content(meta: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> str:
+    """A digest of all that a snapshot holds, hex."""
+    names = sorted(arrays)
+    digest = digest_of(arrays[name] for name in names)
+    return hashlib.sha256(json.dumps([meta, names, digest], sort_keys=True).encode()).hexdigest()
 
 
 def _shown(name: str, value: Any) -> str:

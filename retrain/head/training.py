@@ -23,7 +23,7 @@ from retrain.head.layers import Network
 from retrain.head.optimizers import optimizer_of
 from retrain.head.sampler import Sampler, judges
 from retrain.head.schedule import rate_at
-from retrain.head.snapshots import Snapshot, asked_of, digest_of, read_snapshot
+from retrain.head.snapshots import Snapshot, asked_of, damaged, digest_of, read_snapshot
 from retrain.head.standardiser import Standardiser
 from retrain.head.threads import one_thread_for
 from retrain.head.weight_decay import best_decay
@@ -215,7 +215,14 @@ class Training:
         """
         found = read_snapshot(path)
         found.check(path, asked_of(self._plan), self._digest(), self._plan.how_many_training_steps)
-        state, arrays = found.state, found.arrays
+        found.check_like(path, self.snapshot(0))
+        try:
+            return self._take(found.state, found.arrays)
+        except (KeyError, IndexError, TypeError, ValueError, OverflowError):
+            raise damaged(path) from None
+
+    def _take(self, state: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> int:
+        """Puts a snapshot's state in the place of this one's; gives the number of steps it has."""
         for name, targets in (("parameter", self._network.parameters), ("slot", self._optimizer.slots)):
             for place, target in enumerate(targets):
                 target[...] = arrays[f"{name}_{place}"]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from retrain.nouns import Head
+if TYPE_CHECKING:  # NumPy: the program is not under way yet
+    from retrain.nouns import Head
 
 REPORT = "report.html"
 LIBRARIES = {"jinja2": "jinja2", "pygal": "pygal"}  # module -> what pip calls it

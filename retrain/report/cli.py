@@ -1,0 +1,41 @@
+"""The program `python -m retrain.report`: makes the page of a run anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from label_image.edge import exit_status
+from label_image.errors import RunError, UserError
+from label_image.flags import flag, parse
+from label_image.screen import say
+
+PROGRAM = "python -m retrain.report"
+
+
+@dataclass(frozen=True)
+class Command:
+    """Makes the page of a run again, for example `python -m retrain.report tf_files/runs/20261121-145318-efficientnet_lite0`."""
+
+    run: str = flag("", "The run's folder, or its run.json; left out, it is the newest one.")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command; returns the exit status."""
+
+    def work() -> None:
+        command, words = parse(Command, argv, PROGRAM, "run")
+        if words or sum(not word.startswith("-") for word in argv) > 1:
+            raise UserError("one run at a time; python -m retrain.report RUN")
+        from retrain.report import install_line, missing_libraries, write_report
+        from retrain.report.explain import find_head
+        from retrain.runs import latest_run, read_record
+
+        folder, record = read_record(Path(command.run) if command.run else latest_run())
+        missing = missing_libraries()
+        if missing:
+            raise RunError(f"cannot make a report: {install_line(missing)}")
+        say(f"wrote {write_report(folder, record, find_head(record))}")
+
+    return exit_status("retrain.report", work)
