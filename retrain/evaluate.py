@@ -29,6 +29,7 @@ from retrain.exporters.proven import PROVEN
 from retrain.exporters.table import Order
 from retrain.metrics import softmax, wilson_interval
 from retrain.nouns import Backbone, Export, Head, Photo
+from retrain.tflite_structure import check
 
 # The same float32 sums in another order: 1e-5 on one runtime, up to some 1e-4 between LiteRT, TensorFlow and a GPU.
 TOLERANCE = 2e-3
@@ -124,7 +125,10 @@ def _prove(order: Order, scratch: Path, proof: Proof) -> Measured | _Known:
         known = _graph_proof(proof)
         if known is not None and graph_exporter.same_but_for_head(scratch, proof.head, proof.backbone, proof.card):
             return known
-    measured = measure(scratch / device_folder.MODEL if kind == "device_folder" else scratch, path, proof)
+    file = scratch / device_folder.MODEL if kind == "device_folder" else scratch
+    if order.exporter.needs_litert:
+        check(file, str(path), proof.card.input_layer, proof.card.output_layer)
+    measured = measure(file, path, proof)
     if order.quantize in ("none", "int8"):  # the others do not calculate as the backbone did whose features are kept
         check_scores(path, measured.scores, proof)
     if order.quantize != "none":

@@ -65,6 +65,9 @@ def _module(tf: Any, graph_def: Any, card: Card, features_layer: str) -> Any:
         lambda image: predict(image * 255.0),
         input_signature=[images],
     )
+    # The name by which Keras exports what a model is for: its TFSMLayer takes it unasked, and TensorFlow's converter, which
+    # cannot convert the decoding of files, then leaves serving_bytes alone.
+    module.serve = module.on_images
     module.on_bytes = tf.function(
         lambda image_bytes: predict(tf.map_fn(decode, image_bytes, fn_output_signature=tf.float32)),
         input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")],
