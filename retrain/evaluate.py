@@ -8,6 +8,7 @@ quantizing changes the numbers on purpose, its labels are held against the train
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -76,6 +77,20 @@ class Proof:
         """int64 [photos]: the true labels."""
         return np.array([self.head.labels.index(photo.label) for photo in self.photos], np.int64)
 
+    def stated(self, scores: Scores) -> Proof:
+        """The same with this export's own figures in its metadata, where the run has tested at all.
+
+        Args:
+          scores: what it says of the photos, or should say.
+        """
+        if not self.card.training.get("tested"):
+            return self
+        right = int((scores.argmax(axis=1) == self.label_ids).sum())
+        figures = {"test_accuracy": right / len(scores), "tested": len(scores)}
+        return dataclasses.replace(
+            self, card=dataclasses.replace(self.card, training={**self.card.training, **figures})
+        )
+
     @property
     def example(self) -> Photo:
         """The first photo that the head labels rightly; the first of all if there is none."""
@@ -90,6 +105,7 @@ def export(order: Order, proof: Proof) -> Export:
       RunError: it does not label as it should, or can not be written.
     """
     path, kind = order.path, order.exporter.kind
+    proof = proof.stated(proof.expected)
     try:
         with replacing(path) as scratch:
             order.exporter.write(scratch, proof.head, proof.backbone, proof.card)
@@ -136,6 +152,9 @@ def _prove(order: Order, scratch: Path, proof: Proof) -> Measured | _Known:
     if kind == "graph":
         difference = float(np.abs(measured.scores - proof.expected).max())
         _remember_graph_proof(proof, difference)
+    now = proof.stated(measured.scores).card
+    if now != proof.card:
+        order.exporter.restate(scratch, proof.card, now)
     if kind == "device_folder":
         device_folder.add_selftest(scratch, proof.example.path)
     return measured

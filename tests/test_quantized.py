@@ -124,6 +124,9 @@ def test_one_run_writes_all_four_and_tables_them(retrain_here, colour_photos, mo
         assert made["images"] == json.loads(record.read_text())["tested"]
     example = min(colour_photos.rglob("*.jpg"))
     for path in exports:
+        file = tmp_path / path if path.endswith(".tflite") else tmp_path / path / "model.tflite"
+        training = Classifier(file).card.training
+        assert (training["test_accuracy"], training["tested"]) == (exports[path]["accuracy"], exports[path]["images"])
         if path.endswith(".tflite"):
             assert Classifier(tmp_path / path).classify(example).top(1)[0][0] == example.parent.name
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from label_image.card import CARD_KEY, Card, to_json
+from label_image.card import CARD_KEY, Card
 from retrain.exporters.metadata import METADATA_KEY, metadata, with_labels
+from retrain.exporters.stated import stated
 from retrain.nouns import Backbone, Head
 from retrain.tflite_model import SIGNATURE, TfliteModel
 
@@ -40,7 +41,7 @@ def write(path: Path, head: Head, backbone: Backbone, card: Card) -> None:
     model.operator("SOFTMAX", [logits], scores, model.options("SoftmaxOptions", beta=1.0))
     model.outputs([scores])
     model.signature(SIGNATURE, card.input_layer, card.output_layer)
-    model.metadata(CARD_KEY, to_json(card).encode())
+    model.metadata(CARD_KEY, stated(card))
     model.metadata(METADATA_KEY, metadata(card))
     path.write_bytes(with_labels(model.to_bytes(), card))
 
