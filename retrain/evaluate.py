@@ -31,6 +31,7 @@ from retrain.exporters.proven import PROVEN
 from retrain.exporters.table import Order
 from retrain.metrics import softmax, wilson_interval
 from retrain.nouns import Backbone, Export, Head, Photo
+from retrain.tflite_structure import check
 
 # The same float32 sums in another order: 1e-5 on one runtime, up to some 1e-4 between LiteRT, TensorFlow and a GPU.
 TOLERANCE = 2e-3
@@ -87,6 +88,20 @@ class Proof:
         photos = tuple(self.photos[place] for place in left)
         return dataclasses.replace(self, photos=photos, features=self.features[left], trained=self.trained[left])
 
+    def stated(self, scores: Scores) -> Proof:
+        """The same with this export's own figures in its metadata, where the run has tested at all.
+
+        Args:
+          scores: what it says of the photos, or should say.
+        """
+        if not self.card.training.get("tested"):
+            return self
+        right = int((scores.argmax(axis=1) == self.label_ids).sum())
+        figures = {"test_accuracy": right / len(scores), "tested": len(scores)}
+        return dataclasses.replace(
+            self, card=dataclasses.replace(self.card, training={**self.card.training, **figures})
+        )
+
     @property
     def example(self) -> Photo:
         """The first photo that the head labels rightly; the first of all if there is none."""
@@ -101,6 +116,7 @@ def export(order: Order, proof: Proof) -> Export:
       RunError: it does not label as it should, or can not be written.
     """
     path, kind = order.path, order.exporter.kind
+    proof = proof.stated(proof.expected)
     try:
         with replacing(path) as scratch:
             order.exporter.write(scratch, proof.head, proof.backbone, proof.card)
@@ -137,7 +153,10 @@ def _prove(order: Order, scratch: Path, proof: Proof) -> Measured | _Known:
         known = _graph_proof(proof)
         if known is not None and graph_exporter.same_but_for_head(scratch, proof.head, proof.backbone, proof.card):
             return known
-    measured = measure(scratch / device_folder.MODEL if kind == "device_folder" else scratch, path, proof)
+    file = scratch / device_folder.MODEL if kind == "device_folder" else scratch
+    if order.exporter.needs_litert:
+        check(file, str(path), proof.card.input_layer, proof.card.output_layer)
+    measured = measure(file, path, proof)
     proof = proof.without(measured.lost)
     if order.quantize in ("none", "int8"):  # the others do not calculate as the backbone did whose features are kept
         check_scores(path, measured.scores, proof)
@@ -146,6 +165,9 @@ def _prove(order: Order, scratch: Path, proof: Proof) -> Measured | _Known:
     if kind == "graph":
         difference = float(np.abs(measured.scores - proof.expected).max())
         _remember_graph_proof(proof, difference)
+    now = proof.stated(measured.scores).card
+    if now != proof.card:
+        order.exporter.restate(scratch, proof.card, now)
     if kind == "device_folder":
         device_folder.add_selftest(scratch, bytes_of(proof.example.path, proof.example.sha256))
     return measured

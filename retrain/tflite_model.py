@@ -16,7 +16,11 @@ import numpy.typing as npt
 
 from label_image.errors import RunError
 
-_ALIGNED = 16  # bytes: what the schema asks of a buffer's data
+ALIGNED = 16  # bytes: what the schema asks of a buffer's data
+SIGNATURE = "serving_default"  # of what we write, as TensorFlow calls the one that a reader takes unasked
+LAST_DEPRECATED = (
+    127  # the old field of an operator's number is one byte with a sign; larger numbers stand there as this
+)
 _ROOM = 1 << 20  # bytes for what is added, to begin with
 _DAMAGED = (struct.error, IndexError, TypeError, ValueError, OverflowError, AttributeError)
 
@@ -43,8 +47,33 @@ class TfliteModel:
         """
         self._schema = schema()
         self._packed = b""  # what was read: the end of what is written
-        self._model: Any = self._read(path) if path else self._empty()
+        self._model: Any = self._read(path.read_bytes(), str(path)) if path else self._empty()
         self.graph: Any = self._model.subgraphs[0]
+
+    @classmethod
+    def unpacked(cls, data: bytes, name: str) -> TfliteModel:
+        """A model of which everything can be changed, and all of it is written anew.
+
+        Args:
+          data: the file's bytes.
+          name: what an error calls it.
+
+        Raises:
+          RunError: it is no `.tflite` with one subgraph.
+        """
+        made = cls()
+        made._model = made._read(data, name, whole=True)
+        made.graph = made._model.subgraphs[0]
+        return made
+
+    @property
+    def codes(self) -> list[Any]:
+        """The kinds of operators that there are (OperatorCodeT), each with its version; operators name them by their place."""
+        return list(self._model.operatorCodes)
+
+    @codes.setter
+    def codes(self, codes: list[Any]) -> None:
+        self._model.operatorCodes = codes
 
     def tensor(
         self, name: str, shape: list[int], values: npt.NDArray[Any] | None = None, *, batch: bool = False
@@ -127,11 +156,14 @@ class TfliteModel:
         """The file's bytes."""
         import flatbuffers
 
+        for code in self._model.operatorCodes:  # old readers, and some new ones, look into the deprecated field alone
+            code.deprecatedBuiltinCode = min(code.builtinCode, LAST_DEPRECATED)
+        self._model.buffers = [_Buffer(one.data) if hasattr(one, "data") else one for one in self._model.buffers]
         builder = flatbuffers.Builder(len(self._packed) + _ROOM)
+        builder.minalign = ALIGNED
         if self._packed:  # as if the builder had written it
             builder.head -= len(self._packed)
             builder.Bytes[builder.head :] = self._packed
-            builder.minalign = _ALIGNED
         builder.Finish(self._model.Pack(builder), b"TFL3")
         return bytes(memoryview(builder.Bytes)[builder.Head() :])
 
@@ -146,8 +178,7 @@ class TfliteModel:
             if (code.builtinCode, code.version) == (builtin, version):
                 return index
         code = self._schema.OperatorCodeT()
-        # Old readers know the first 127 operators by the deprecated field alone.
-        code.builtinCode, code.deprecatedBuiltinCode, code.version = builtin, min(builtin, 127), version
+        code.builtinCode, code.version = builtin, version
         self._model.operatorCodes.append(code)
         return len(self._model.operatorCodes) - 1
 
@@ -158,19 +189,18 @@ class TfliteModel:
         graph.name, graph.tensors, graph.operators = b"main", [], []
         return model
 
-    def _read(self, path: Path) -> Any:
-        data = path.read_bytes()
+    def _read(self, data: bytes, name: str, *, whole: bool = False) -> Any:
         if data[4:8] != b"TFL3":
-            raise RunError(f"cannot read {path}: it is no .tflite")
-        self._packed = data + bytes(-len(data) % _ALIGNED)
+            raise RunError(f"cannot read {name}: it is no .tflite")
+        self._packed = data + bytes(-len(data) % ALIGNED)
         try:
             packed = self._schema.Model.GetRootAs(self._packed, 0)
             if packed.SubgraphsLength() != 1:
-                raise RunError(f"cannot use {path}: it has {packed.SubgraphsLength()} subgraphs, one is wanted")
-            behind = any(buffer.Offset() > 1 for buffer in _entries(packed, "Buffers"))
-            return self._unpacked(packed) if behind else self._opened(packed)
+                raise RunError(f"cannot use {name}: it has {packed.SubgraphsLength()} subgraphs, one is wanted")
+            behind = any(buffer.Offset() > 1 for buffer in entries(packed, "Buffers"))
+            return self._unpacked(packed) if behind or whole else self._opened(packed)
         except _DAMAGED as error:
-            raise RunError(f"cannot read {path}: damaged ({type(error).__name__})") from None
+            raise RunError(f"cannot read {name}: damaged ({type(error).__name__})") from None
 
     def _opened(self, packed: Any) -> Any:
         """A model (ModelT) whose tensors, operators and constants are still packed."""
@@ -178,12 +208,12 @@ class TfliteModel:
         model.version, model.description, model.subgraphs = packed.Version(), packed.Description(), [graph]
         for name in ("OperatorCodes", "Metadata", "SignatureDefs"):
             made = getattr(self._schema, f"{name.removesuffix('s')}T")
-            entries = [made.InitFromObj(entry) for entry in _entries(packed, name)]
-            setattr(model, name[0].lower() + name[1:], entries)
-        model.buffers = [self._kept(buffer) for buffer in _entries(packed, "Buffers")]
+            found = [made.InitFromObj(entry) for entry in entries(packed, name)]
+            setattr(model, name[0].lower() + name[1:], found)
+        model.buffers = [self._kept(buffer) for buffer in entries(packed, "Buffers")]
         graph.name, graph.inputs, graph.outputs = old.Name(), old.InputsAsNumpy(), old.OutputsAsNumpy()
-        graph.tensors = [self._kept(tensor) for tensor in _entries(old, "Tensors")]
-        graph.operators = [self._kept(operator) for operator in _entries(old, "Operators")]
+        graph.tensors = [self._kept(tensor) for tensor in entries(old, "Tensors")]
+        graph.operators = [self._kept(operator) for operator in entries(old, "Operators")]
         return model
 
     def _unpacked(self, packed: Any) -> Any:
@@ -215,8 +245,34 @@ class _Kept:
         return self._from_end
 
 
-def _entries(table: Any, name: str) -> list[Any]:
-    """The tables of a vector: _entries(model, "Buffers")."""
+class _Buffer:
+    """A constant's bytes, or none; it packs itself where the schema wants it, which the schema's own class does not.
+
+    Args:
+      data: uint8 [n] or None.
+    """
+
+    def __init__(self, data: Any) -> None:
+        self.data = data
+
+    def Pack(self, builder: Any) -> int:  # noqa: N802 - the schema's name
+        """Writes it and returns its place."""
+        vector = None
+        if self.data is not None:
+            data = bytes(self.data)
+            builder.StartVector(1, len(data), ALIGNED)
+            builder.head -= len(data)
+            builder.Bytes[builder.head : builder.head + len(data)] = data
+            vector = builder.EndVector()
+        room = schema()
+        room.BufferStart(builder)
+        if vector is not None:
+            room.BufferAddData(builder, vector)
+        return int(room.BufferEnd(builder))
+
+
+def entries(table: Any, name: str) -> list[Any]:
+    """The tables of a vector: entries(model, "Buffers")."""
     return [getattr(table, name)(place) for place in range(getattr(table, f"{name}Length")())]
 
 

@@ -125,6 +125,9 @@ def test_one_run_writes_all_four_and_tables_them(retrain_here, colour_photos, mo
         assert made["images"] == json.loads(record.read_text())["tested"]
     example = min(colour_photos.rglob("*.jpg"))
     for path in exports:
+        file = tmp_path / path if path.endswith(".tflite") else tmp_path / path / "model.tflite"
+        training = Classifier(file).card.training
+        assert (training["test_accuracy"], training["tested"]) == (exports[path]["accuracy"], exports[path]["images"])
         if path.endswith(".tflite"):
             assert Classifier(tmp_path / path).classify(example).top(1)[0][0] == example.parent.name
 
@@ -153,19 +156,17 @@ def test_a_faulty_quantizer_fails_the_run_and_the_photos_are_named(colour_photos
     """The fault is planted in the process that runs: the quantized backbone has its channels turned round."""
     planted = """
 import sys
-import flatbuffers
 import numpy as np
 from retrain.backbones import quantized as room
-from retrain.tflite_model import schema
+from retrain.tflite_model import TfliteModel
 
 def turned(backbone, precision, photos):
-    model, builder = schema().ModelT.InitFromPackedBuf(bytearray(backbone.tflite.read_bytes()), 0), flatbuffers.Builder()
-    for buffer in model.buffers:
+    model = TfliteModel.unpacked(backbone.tflite.read_bytes(), "x")
+    for buffer in model._model.buffers:
         if buffer.data is not None and len(buffer.data) == 3 * 3 * 4:
             kernel = np.frombuffer(bytes(buffer.data), np.float32).reshape(3, 3)
             buffer.data = np.frombuffer(np.ascontiguousarray(kernel[:, ::-1]).tobytes(), np.uint8)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return model.to_bytes()
 
 room._quantize = turned
 from retrain.cli import main

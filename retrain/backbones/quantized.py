@@ -17,7 +17,6 @@ import io
 import itertools
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,12 +30,11 @@ from retrain.backbones.shelf import Shelf
 from retrain.digest import bytes_of
 from retrain.nouns import Backbone, Photo
 from retrain.plan import Plan
-from retrain.tflite_model import TfliteModel
+from retrain.tflite_codes import with_right_codes
+from retrain.tflite_model import SIGNATURE, TfliteModel
 
 # More do not make it better (docs/results.md): after some tens of photos the largest numbers have been seen.
 CALIBRATION_PHOTOS = 60
-_INPUT = "image"  # its name in the signature that the quantizer wants
-_SIGNATURE = "serving_default"
 
 
 def quantized(
@@ -90,7 +88,7 @@ def _quantize(backbone: Backbone, precision: str, photos: Sequence[Photo]) -> by
             "cannot quantize: ai-edge-quantizer is not installed; pip install ai-edge-quantizer, or use --quantize=none --backbone_precision=float32"
         ) from None
     assert backbone.tflite is not None  # noqa: S101 - `quantized` has looked
-    work: Any = quantizer.Quantizer(_with_signature(backbone.tflite))
+    work: Any = quantizer.Quantizer(_with_signature(backbone))
     statistics = None
     with _quiet():
         try:
@@ -111,8 +109,9 @@ def _quantize(backbone: Backbone, precision: str, photos: Sequence[Photo]) -> by
                 for name in ("INPUT", "OUTPUT", "MEAN"):
                     operation = getattr(qtyping.TFLOperationName, name)
                     work.update_quantization_recipe(".*", operation, None, quantizer.AlgorithmName.NO_QUANTIZE)
-                statistics = work.calibrate({_SIGNATURE: _inputs(backbone, photos)}, num_threads=cores())
-            return bytes(work.quantize(statistics).quantized_model)
+                statistics = work.calibrate({SIGNATURE: _inputs(backbone, photos)}, num_threads=cores())
+            made = bytes(work.quantize(statistics).quantized_model)
+            return with_right_codes(made, f"{backbone.name} in {precision}")
         except (ValueError, RuntimeError, KeyError, TypeError, NotImplementedError) as error:
             reason = " ".join(str(error).split())[:200]
             raise RunError(f"cannot quantize {backbone.name} to {precision}: {reason}") from None
@@ -124,16 +123,16 @@ def _inputs(backbone: Backbone, photos: Sequence[Photo]) -> list[dict[str, npt.N
     for photo in in_turn(photos, CALIBRATION_PHOTOS):
         with contextlib.suppress(PhotoError):  # features will tell of it
             pixels = decode(bytes_of(photo.path, photo.sha256), backbone.height_px, backbone.width_px)
-            inputs.append({_INPUT: normalise(pixels, backbone.mean, backbone.std)[None]})
+            inputs.append({backbone.input_layer: normalise(pixels, backbone.mean, backbone.std)[None]})
     if not inputs:
         raise RunError(f"cannot quantize {backbone.name} to int8: none of the training photos can be read")
     return inputs
 
 
-def _with_signature(path: Path) -> bytes:
-    """The model's bytes with one signature whose input is _INPUT; the quantizer wants one."""
-    model = TfliteModel(path)
-    model.signature(_SIGNATURE, _INPUT, "features")
+def _with_signature(backbone: Backbone) -> bytes:
+    """The model's bytes with one signature, named as the graph is; the quantizer wants one."""
+    model = TfliteModel(backbone.tflite)
+    model.signature(SIGNATURE, backbone.input_layer, backbone.features_layer)
     return model.to_bytes()
 
 

@@ -26,6 +26,7 @@ from label_image.errors import RunError
 from label_image.labels import format_labels
 from label_image.pixels import open_photo, to_rgb
 from retrain.exporters import tflite
+from retrain.exporters.stated import restate
 from retrain.nouns import Backbone, Head
 
 MODEL = "model.tflite"
@@ -57,6 +58,12 @@ def write(path: Path, head: Head, backbone: Backbone, card: Card) -> None:
     (path / "run.py").write_bytes((_HERE / "device_run.py").read_bytes())
     (path / "requirements.txt").write_bytes((_HERE / "light.txt").read_bytes())
     (path / "README.txt").write_text(_readme(card), "utf-8")
+
+
+def restate_in(path: Path, was: Card, now: Card) -> None:
+    """Exchanges the figures in the model and in what is said to people."""
+    restate(path / MODEL, was, now)
+    (path / "README.txt").write_text(_readme(now), "utf-8")
 
 
 def add_selftest(path: Path, photo: str | bytes) -> None:

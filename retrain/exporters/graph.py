@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from label_image.card import CARD_KEY, Card, to_json
+from label_image.card import CARD_KEY, Card
+from retrain.exporters.stated import stated
 from retrain.graph_def import constant, new_graph, operation, parse_graph, values_of
 from retrain.nouns import Backbone, Head
 
@@ -43,7 +44,7 @@ def write(path: Path, head: Head, backbone: Backbone, card: Card) -> None:
             operation(graph, node.op, node.name, node.inputs)
         else:
             constant(graph, node.name, node.values)
-    constant(graph, CARD_KEY, to_json(card).encode())
+    constant(graph, CARD_KEY, stated(card))
     graph.ClearField("versions")  # the backbone's hold
     path.write_bytes(backbone.graph.read_bytes() + graph.SerializeToString(deterministic=True))
 

@@ -13,10 +13,11 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from label_image.card import CARD_KEY, Card, to_json
+from label_image.card import CARD_KEY, Card
 from label_image.errors import RunError, UserError
 from label_image.quiet import native_noise_hidden, tensorflow
 from retrain.exporters import graph as graph_exporter
+from retrain.exporters.stated import stated
 from retrain.nouns import Backbone, Head
 
 _OPSET = 17  # of 2022: old readers know it, and all that our networks need is in it
@@ -48,7 +49,7 @@ def write(path: Path, head: Head, backbone: Backbone, card: Card) -> None:
         frozen.unlink(missing_ok=True)
     model = _convert(graph_def, card)
     entry = model.metadata_props.add()
-    entry.key, entry.value = CARD_KEY, to_json(card)
+    entry.key, entry.value = CARD_KEY, stated(card).decode()
     path.write_bytes(model.SerializeToString(deterministic=True))
 
 

@@ -14,9 +14,10 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from label_image.card import CARD_KEY, Card, to_json
+from label_image.card import CARD_KEY, Card
 from label_image.quiet import native_noise_hidden, tensorflow
 from retrain.exporters import graph as graph_exporter
+from retrain.exporters.stated import restate, stated
 from retrain.nouns import Backbone, Head
 
 HOLDS = ("saved_model.pb", "fingerprint.pb", "keras_metadata.pb", "variables", "assets", "assets.extra")
@@ -36,8 +37,17 @@ def write(path: Path, head: Head, backbone: Backbone, card: Card) -> None:
         tf.saved_model.save(module, str(path), signatures)
     extra = path / "assets.extra"
     extra.mkdir()
-    inside = dataclasses.replace(card, mean=(0.0,), std=(255.0,), input_layer="image", output_layer="prediction")
-    (extra / f"{CARD_KEY}.json").write_text(to_json(inside), "utf-8")
+    (extra / f"{CARD_KEY}.json").write_bytes(stated(_inside(card)))
+
+
+def restate_in(path: Path, was: Card, now: Card) -> None:
+    """Exchanges the figures in a folder's metadata."""
+    restate(path / "assets.extra" / f"{CARD_KEY}.json", _inside(was), _inside(now))
+
+
+def _inside(card: Card) -> Card:
+    """The metadata of a model that scales by itself."""
+    return dataclasses.replace(card, mean=(0.0,), std=(255.0,), input_layer="image", output_layer="prediction")
 
 
 def _module(tf: Any, graph_def: Any, card: Card, features_layer: str) -> Any:
@@ -65,6 +75,9 @@ def _module(tf: Any, graph_def: Any, card: Card, features_layer: str) -> Any:
         lambda image: predict(image * 255.0),
         input_signature=[images],
     )
+    # The name by which Keras exports what a model is for: its TFSMLayer takes it unasked, and TensorFlow's converter, which
+    # cannot convert the decoding of files, then leaves serving_bytes alone.
+    module.serve = module.on_images
     module.on_bytes = tf.function(
         lambda image_bytes: predict(tf.map_fn(decode, image_bytes, fn_output_signature=tf.float32)),
         input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")],

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from label_image.card import Card
+from retrain.exporters.stated import restate
 from retrain.nouns import Backbone, Head
 from retrain.plan import DEVICE_FOLDER, ONNX, SAVED_MODEL_DIR, Plan
 
+Restate = Callable[[Path, Card, Card], None]
 Write = Callable[[Path, Head, Backbone, Card], None]
 
 
@@ -29,6 +31,12 @@ class Exporter:
     def write(self) -> Write:
         """Imports the file that makes this format, and gives its function."""
         function: Write = importlib.import_module(self.module).write
+        return function
+
+    @property
+    def restate(self) -> Restate:
+        """Gives the function that exchanges the figures in a written export's metadata."""
+        function: Restate = getattr(importlib.import_module(self.module), "restate_in", restate)
         return function
 
 

@@ -1,6 +1,6 @@
 """A head and a headless `.tflite` in, a `.tflite` that labels out: the layers are appended by LiteRT's schema classes, no TensorFlow.
 
-It carries our card, and the standard metadata (`metadata`) with the labels behind the model, for MediaPipe Tasks and Android.
+One signature names the input and the scores as the frozen graph does, in each precision. It carries our card, and the standard metadata (`metadata`) with the labels behind the model, for MediaPipe Tasks and Android.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from label_image.card import CARD_KEY, Card, to_json
+from label_image.card import CARD_KEY, Card
 from retrain.exporters.metadata import METADATA_KEY, metadata, with_labels
+from retrain.exporters.stated import stated
 from retrain.nouns import Backbone, Head
-from retrain.tflite_model import TfliteModel
+from retrain.tflite_model import SIGNATURE, TfliteModel
 
 _OPERATORS = {"relu": "RELU", "sigmoid": "LOGISTIC", "tanh": "TANH"}  # without options
 
@@ -39,7 +40,8 @@ def write(path: Path, head: Head, backbone: Backbone, card: Card) -> None:
     scores = model.tensor(card.output_layer, [1, len(head.labels)], batch=True)
     model.operator("SOFTMAX", [logits], scores, model.options("SoftmaxOptions", beta=1.0))
     model.outputs([scores])
-    model.metadata(CARD_KEY, to_json(card).encode())
+    model.signature(SIGNATURE, card.input_layer, card.output_layer)
+    model.metadata(CARD_KEY, stated(card))
     model.metadata(METADATA_KEY, metadata(card))
     path.write_bytes(with_labels(model.to_bytes(), card))
 
