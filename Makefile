@@ -1,4 +1,4 @@
-# `make demo` does the main job on drawn flowers; `make test` runs the tests; `make bench` measures. Each sets up what it needs in .venv.
+# `make demo` does the main job on drawn flowers; `make test` runs the tests; `make bench` measures; `make torture` uses force. Each sets up what it needs in .venv.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -8,7 +8,8 @@ FLOWERS := tf_files/flower_photos
 GRAPH := tf_files/retrained.tflite
 LIGHT := .venv-light/bin/python
 
-.PHONY: demo test bench check docs pictures flowers light clean
+# Force: kills, damage, full disks. Some 15 minutes on two cores; root, to mount small disks.
+.PHONY: demo test bench torture check docs pictures flowers light clean
 
 demo: .venv/installed
 	@echo "--- drawing pictures to try the tool on"
@@ -27,6 +28,9 @@ test: .venv/installed-test
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks
+
+torture: .venv/installed-test
+	$(BIN)/python -m benchmarks.torture --out docs/reliability.md
 
 check: .venv/installed-check
 	$(BIN)/ruff check .

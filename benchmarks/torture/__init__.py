@@ -1,0 +1,1 @@
+"""Force: kills, damage, full disks, crowds and strange streams, counted and tabled by `make torture`."""

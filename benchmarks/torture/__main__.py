@@ -1,0 +1,110 @@
+"""Tries force on the programs and writes what became of it into docs/reliability.md.
+
+    python -m benchmarks.torture [--only kills,pictures] [--seed 0] [--scale 1.0] [--out docs/reliability.md]
+
+The exit status is 1 where something failed or could not be tried. With the same seed the same trials are made; only the moment at
+which a kill meets the program depends on the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.machine import machine
+from benchmarks.torture.ground import ROOT, Ground
+from benchmarks.torture.tally import Tally
+from retrain.atomic import replacing
+
+KINDS = ("streams", "crowd", "disks", "readers", "pictures", "stores", "graphs", "kills")
+_SHARED = ROOT.parent / "shared/data"
+_BEGIN, _END = "<!-- begin: python -m benchmarks.torture -->", "<!-- end -->"
+_SHOWN = 5  # failures of a kind that are named
+
+
+def main(argv: Sequence[str]) -> int:
+    """The program; returns the exit status."""
+    options = _options(argv)
+    kinds = options.only.split(",") if options.only else list(KINDS)
+    unknown = [name for name in kinds if name not in KINDS]
+    if unknown:
+        print(f"torture: no kind of force is called {unknown[0]!r}; choose of {', '.join(KINDS)}", file=sys.stderr)
+        return 2
+    for flag, folder in (("--photos", options.photos), ("--models", options.models)):
+        if not folder.is_dir():
+            print(
+                f"torture: cannot work without real photos and weights: no folder {folder}; name one with {flag}",
+                file=sys.stderr,
+            )
+            return 1
+    start = time.perf_counter()
+    tallies = []
+    with tempfile.TemporaryDirectory(prefix="torture-") as scratch:
+        ground = Ground(options.photos.resolve(), options.models.resolve(), Path(scratch), options.seed, options.scale)
+        for name in kinds:
+            tally = importlib.import_module(f"benchmarks.torture.{name}").tried(ground)
+            tallies.append(tally)
+            print(said(tally), flush=True)
+    about = f"seed {options.seed}, scale {options.scale:g}, {time.perf_counter() - start:,.0f} s, {_machine()}"
+    if options.out:
+        write(options.out, tallies, about)
+        print(f"wrote {options.out}")
+    return 1 if any(tally.failures or tally.missing for tally in tallies) else 0
+
+
+def said(tally: Tally) -> str:
+    """One kind for people: a line, and its first failures."""
+    line = f"{tally.kind}: {tally.tried:,} tried, {tally.survived:,} survived, {len(tally.failures)} failed, {tally.seconds:.0f} s"
+    if tally.missing:
+        line += f"; {tally.missing}"
+    shown = [f"  {failure}" for failure in tally.failures[:_SHOWN]]
+    more = len(tally.failures) - len(shown)
+    return "\n".join([line, *shown, *([f"  and {more} more"] if more > 0 else [])])
+
+
+def table(tallies: Sequence[Tally], about: str) -> str:
+    """The rows as Markdown."""
+    rows = ["| kind | what was tried | tried | survived | failed |", "|---|---|---|---|---|"]
+    for tally in tallies:
+        failed = tally.missing or str(len(tally.failures))
+        rows.append(f"| {tally.kind} | {tally.what} | {tally.tried:,} | {tally.survived:,} | {failed} |")
+    return "\n".join([*rows, "", f"({about})"])
+
+
+def write(path: Path, tallies: Sequence[Tally], about: str) -> None:
+    """Puts the table between its marks in a document.
+
+    Raises:
+      ValueError: the marks are not there.
+    """
+    before, _, rest = path.read_text("utf-8").partition(_BEGIN)
+    _, mark, after = rest.partition(_END)
+    if not mark:
+        raise ValueError(f"{path} lacks the lines {_BEGIN} and {_END}")
+    with replacing(path) as scratch:
+        scratch.write_text(f"{before}{_BEGIN}\n{table(tallies, about)}\n{_END}{after}", "utf-8")
+
+
+def _machine() -> str:
+    facts = machine()
+    return f"{facts['processor']}, {facts['cores']} cores"
+
+
+def _options(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.torture", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--only", default="", help=f"kinds of force, with commas: {', '.join(KINDS)}")
+    parser.add_argument("--seed", type=int, default=0, help="of all that is drawn (default: 0)")
+    parser.add_argument("--scale", type=float, default=1.0, help="share of the trials that are made (default: 1)")
+    parser.add_argument("--photos", type=Path, default=_SHARED / "flower_photos", help="real photos, a folder a class")
+    parser.add_argument("--models", type=Path, default=_SHARED / "models", help="original MobileNet archives")
+    parser.add_argument("--out", type=Path, default=None, help="the document whose table is renewed")
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

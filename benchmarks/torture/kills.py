@@ -1,0 +1,106 @@
+"""Eleven commands are ended at random moments, by SIGKILL, SIGTERM or Ctrl-C, and then run again.
+
+Survived is: at any moment the files under the old names are one whole set (or none); what can end in order says one line
+and has the right exit status; nothing that was started lives on; the same command, run again, ends as if nothing had been;
+and no temporary name is left then.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.torture.commands import Command, commands
+from benchmarks.torture.ground import Ended, Ground, environment, in_pairs, outlived, run
+from benchmarks.torture.tally import Tally
+from benchmarks.torture.whole import temporary_names
+
+KILLS = 300
+_SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+_STATUS = {signal.SIGTERM: (143, -signal.SIGTERM), signal.SIGINT: (130, -signal.SIGINT)}
+_PATIENCE_S = 20.0
+
+
+def tried(ground: Ground) -> Tally:
+    """Kills the commands in turn; each trial has a moment and a signal of its own."""
+    tally = Tally("kills", "eleven commands ended at random moments by SIGKILL, SIGTERM or Ctrl-C, then run again")
+    count = ground.times(KILLS, 3)
+    ready = [(command, usual_s(command, ground)) for command in commands(ground)[:count]]
+    trials = [(number, *ready[number % len(ready)]) for number in range(count)]
+
+    def one(trial: tuple[int, Command, float]) -> None:
+        number, command, usual = trial
+        rng = ground.rng(10, number)
+        moment, which = float(rng.uniform(0.0, 1.05 * usual)), _SIGNALS[int(rng.integers(len(_SIGNALS)))]
+        case = f"kill {number}, {command.name}, {which.name} after {moment:.2f} of {usual:.2f} s"
+        tally.add(_problem(command, ground, f"kill_{number}", moment, which), case)
+
+    in_pairs(one, trials)
+    return tally.done()
+
+
+def usual_s(command: Command, ground: Ground) -> float:
+    """How long a command takes when nobody disturbs it.
+
+    Raises:
+      RuntimeError: it fails even then.
+    """
+    folder = ground.copy_of(command.start, "undisturbed")
+    start = time.perf_counter()
+    done = run(command.words, folder)
+    seconds = time.perf_counter() - start
+    problem = command.in_the_end(folder) if done.status == 0 else done.errors[-1000:]
+    if problem:
+        raise RuntimeError(f"{command.name} fails undisturbed: {problem}")
+    return seconds
+
+
+def _problem(command: Command, ground: Ground, trial: str, moment: float, which: signal.Signals) -> str:
+    folder = ground.copy_of(command.start, trial)
+    ended = ended_by(command.words, folder, trial, moment, which)
+    if which in _STATUS and ended.status not in (0, 2, *_STATUS[which]):
+        return f"exit status {ended.status}: {ended.last}"
+    if "Traceback" in ended.errors:
+        return f"a traceback: {ended.last}"
+    if outlived(trial):
+        return "a process that it started lives on"
+    problem = command.at_any_moment(folder)
+    if problem:
+        return problem
+    again = run(command.words, folder, trial)
+    if again.status not in command.again:
+        return f"run again, it ends with {again.status}: {again.last}"
+    problem = command.in_the_end(folder)
+    if problem:
+        return f"run again, {problem}"
+    left = temporary_names(folder)
+    return f"run again, {', '.join(left[:3])} is left" if left else _gone(folder)
+
+
+def ended_by(words: tuple[str, ...], folder: Path, trial: str, moment: float, which: signal.Signals) -> Ended:
+    """Starts a command, ends it after a while, and tells how it ended."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", *words], cwd=folder, env=environment(trial), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, errors="replace", start_new_session=True,
+    )  # fmt: skip
+    try:
+        output, errors = process.communicate(timeout=moment)
+    except subprocess.TimeoutExpired:
+        process.send_signal(which)
+        try:
+            output, errors = process.communicate(timeout=_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            return Ended(1, "", f"it did not end {_PATIENCE_S:g} s after {which.name}")
+    return Ended(process.returncode, output, errors)
+
+
+def _gone(folder: Path) -> str:
+    """Removes what a survived trial used."""
+    shutil.rmtree(folder)
+    return ""

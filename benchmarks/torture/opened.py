@@ -1,0 +1,45 @@
+"""Opens classifiers and labels one photo with each: paths on standard input, one line of JSON each on standard output.
+
+A process of its own for `graphs`: one that dies is a failure that is counted there.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+
+def outcome(path: Path, photo: Path) -> str:
+    """What is wrong with how a file was opened; "" where it labels, or is refused in one line."""
+    from label_image.classifier import Classifier
+    from label_image.errors import UserError
+    from label_image.inspect import Overrides
+
+    try:
+        answer = Classifier(path, Overrides()).classify(photo)
+    except UserError as error:
+        text = str(error)
+        return "" if text and "\n" not in text and len(text) < 1000 else f"the reason is no line: {text[:200]!r}"
+    except Exception as error:  # what is counted here
+        return f"{type(error).__name__}: {str(error)[:200]}"
+    scores = np.asarray(answer.scores)
+    return "" if np.isfinite(scores).all() else "a score that is no number was given as an answer"
+
+
+def main(photo: str) -> int:
+    """Answers line by line until standard input ends."""
+    answers = sys.stdout
+    sys.stdout = sys.stderr  # what libraries print is no answer
+    for line in sys.stdin:
+        start = time.perf_counter()
+        problem = outcome(Path(line.rstrip("\n")), Path(photo))
+        print(json.dumps({"problem": problem, "seconds": time.perf_counter() - start}), file=answers, flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
