@@ -43,17 +43,22 @@ class Command:
     graph: str = flag(
         "", "The classifier: a .tflite, a .pb or a SavedModel folder. Left out: what retrain left in tf_files."
     )
-    labels: str = flag("", "A labels file, one name a line. Left out: the labels inside the classifier.")
+    labels: str = flag(
+        "",
+        "A labels file: a name a line, JSON, a label map (.pbtxt), YAML with names:, or CSV with a header. Left out: the labels inside the classifier.",
+    )
     input_height: int | None = flag(
         None, "Rows the network takes, in pixels. Left out: the classifier says it.", minimum=1, maximum=10_000
     )
     input_width: int | None = flag(
         None, "Columns the network takes, in pixels. Left out: the classifier says it.", minimum=1, maximum=10_000
     )
-    input_mean: float | None = flag(
-        None, "The network takes (pixel - input_mean) / input_std, pixels 0 to 255. Left out: the classifier says it."
+    input_size: int | None = flag(None, "Both --input_height and --input_width.", minimum=1, maximum=10_000)
+    input_mean: tuple[float, ...] | None = flag(
+        None,
+        "The network takes (pixel - input_mean) / input_std, pixels 0 to 255; one number, or one a channel with commas. Left out: the classifier says it.",
     )
-    input_std: float | None = flag(None, "See --input_mean.", minimum=1e-6)
+    input_std: tuple[float, ...] | None = flag(None, "See --input_mean.", minimum=1e-6)
     input_order: str = flag(
         "",
         "Order of the channels the network takes. Left out: the classifier says it.",
@@ -61,6 +66,10 @@ class Command:
     )
     input_layer: str = flag("", "The operation of a .pb that takes the pixels. Left out: the classifier says it.")
     output_layer: str = flag("", "The operation of a .pb that gives the scores. Left out: the classifier says it.")
+    insist: bool = flag(
+        False,
+        "Use --labels, --input_... and --output_layer as typed, also where they contradict what the classifier says of itself; without it that is an error.",
+    )
     top_k: int = flag(5, "How many labels to print for a photo.", minimum=1)
     threshold: float = flag(0.0, "Labels whose score is lower are not printed; 0 prints all.", minimum=0, maximum=1)
     format: str = flag(
@@ -90,6 +99,11 @@ class Command:
     def __post_init__(self) -> None:
         """Refuses what is out of bounds or can not go together."""
         check(self)
+        for name in ("input_height", "input_width"):
+            if self.input_size is not None and getattr(self, name) not in (None, self.input_size):
+                raise UserError(
+                    f"--input_size={self.input_size} and --{name}={getattr(self, name)} exclude each other; leave one out"
+                )
         if self.move and not self.sort_into:
             raise UserError("--move needs --sort_into: the folder to move the photos into")
         for name in ("sort_into", "explain"):
@@ -159,6 +173,8 @@ def _overrides(command: Command) -> Overrides:
     from label_image.inspect import Overrides
 
     typed = {field.name: getattr(command, field.name) for field in dataclasses.fields(Overrides)}
+    for name in ("input_height", "input_width"):
+        typed[name] = command.input_size if typed[name] is None else typed[name]
     return Overrides(**typed)
 
 

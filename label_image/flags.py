@@ -107,8 +107,9 @@ def check(plan: Any) -> None:
     for field in flag_fields(type(plan)):
         spec: Flag = field.metadata["flag"]
         value = getattr(plan, field.name)
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            _check_bounds(field.name, value, spec)
+        for each in value if isinstance(value, tuple) else (value,):
+            if isinstance(each, (int, float)) and not isinstance(each, bool):
+                _check_bounds(field.name, each, spec)
         if spec.choices and value not in spec.choices:
             raise UserError(
                 f"--{field.name}={value} is not one of {', '.join(spec.choices)}{nearest_word(value, spec.choices)}"
