@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from label_image.images import Item
     from label_image.inspect import Overrides
     from label_image.output import Output
+    from label_image.output_file import OutputFile
     from label_image.sorting import Sorter
 
 PROGRAM = "python -m label_image"
@@ -77,6 +78,10 @@ class Command:
         "How the answers are printed: text as the original did; json is one array, jsonl an object a line, csv a row a "
         "photo. Each photo is printed as soon as it is labelled, in the order given.",
         choices=FORMATS,
+    )
+    output: str = flag(
+        "",
+        "A file for what would be printed, UTF-8; it takes its name when all of it is written, so a run that is stopped leaves what was there. A device or pipe is written to as it is; - is standard output.",
     )
     sort_into: str = flag(
         "",
@@ -132,7 +137,7 @@ def run(command: Command) -> int:
     from label_image.images import check_words, needs_scratch
     from label_image.output import Output
 
-    with Output(utf8=command.format != "text") as output:
+    with _written_to(command) as file, Output(utf8=command.format != "text", to=file) as output:
         if command.describe:
             return _describe(command, output)
         if command.image or not command.benchmark:
@@ -142,6 +147,15 @@ def run(command: Command) -> int:
             return work(command, Path(), output)
         with scratch_folder() as scratch:
             return work(command, scratch, output)
+
+
+def _written_to(command: Command) -> contextlib.AbstractContextManager[OutputFile | None]:
+    """The file of --output; None is standard output."""
+    from label_image.output_file import OutputFile
+
+    if command.output in ("", "-", "/dev/stdout"):
+        return contextlib.nullcontext()
+    return OutputFile(command.output, (*command.image, command.graph or command.describe, command.labels))
 
 
 @contextlib.contextmanager

@@ -6,7 +6,6 @@ help are read off that field by the parser (absl, with FlagValues of its own), b
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import sys
 import textwrap
@@ -39,10 +38,17 @@ class Flag:
     minimum: float | None = None  # inclusive
     maximum: float | None = None  # inclusive
     choices: tuple[str, ...] = ()
+    also: str = ""  # another name that it may be given by
 
 
 def flag(
-    default: Any, text: str, *, minimum: float | None = None, maximum: float | None = None, choices: Sequence[str] = ()
+    default: Any,
+    text: str,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    choices: Sequence[str] = (),
+    also: str = "",
 ) -> Any:
     """A data class field that is a command-line flag.
 
@@ -52,8 +58,9 @@ def flag(
       minimum: smallest value allowed.
       maximum: largest value allowed.
       choices: the words allowed.
+      also: another name that it may be given by; "" is none.
     """
-    return dataclasses.field(default=default, metadata={"flag": Flag(text, minimum, maximum, tuple(choices))})
+    return dataclasses.field(default=default, metadata={"flag": Flag(text, minimum, maximum, tuple(choices), also)})
 
 
 def parse(cls: type[T], argv: Sequence[str], program: str, words_are: str = "") -> tuple[T, list[str]]:
@@ -61,7 +68,7 @@ def parse(cls: type[T], argv: Sequence[str], program: str, words_are: str = "") 
 
     Hyphens may stand for underscores. A name is written in full: what is only the beginning of one may become the
     beginning of another. A switch takes `--name`, `--noname`, `--name=false` and `--name false`. Of a flag that is given
-    twice the last value counts, and standard error says so where the two differ.
+    twice the last value counts, as in absl, so that `$COMMAND --seed 2` can change what the command had.
 
     Args:
       cls: a data class whose fields were made by `flag`.
@@ -88,9 +95,6 @@ def parse(cls: type[T], argv: Sequence[str], program: str, words_are: str = "") 
     for field in fields.values():
         _define(absl_flags, values, field, kinds[field.name])
     typed, rest = _typed(argv, fields, kinds, words_are)
-    for line in _given_twice(typed, fields):
-        with contextlib.suppress(OSError, AttributeError, ValueError):  # standard error may be closed
-            print(f"{program.rsplit(maxsplit=1)[-1]}: {line}", file=sys.stderr)
     try:
         values([program, *(f"--{name}={value}" for name, value in typed)])
     except absl_flags.Error as error:
@@ -123,6 +127,7 @@ def help_text(cls: type, program: str) -> str:
         name = f"--[no]{field.name}" if isinstance(field.default, bool) else f"--{field.name}"
         lines.append(f"  {name}  (default: {_shown(field.default)})")
         lines += textwrap.wrap(_help(field), 100, initial_indent="      ", subsequent_indent="      ")
+    lines += ["", "A flag's name is written in full; of one given twice the last value counts."]
     return "\n".join(lines)
 
 
@@ -211,6 +216,7 @@ def _flag_typed(
 
 def _full_name(name: str, fields: dict[str, dataclasses.Field[Any]]) -> tuple[str, bool]:
     """(the flag meant by `name`, whether its negation was)."""
+    name = {field.metadata["flag"].also: field.name for field in fields.values()}.get(name, name)
     if name in fields:
         return name, False
     if name.startswith("no") and name[2:] in fields and isinstance(fields[name[2:]].default, bool):
@@ -236,17 +242,6 @@ def _as_kind(name: str, value: str, kind: Any) -> str:
     if kind == NUMBERS:
         return ",".join(repr(number(name, part)) for part in value.split(","))
     return value
-
-
-def _given_twice(typed: list[tuple[str, str]], fields: dict[str, dataclasses.Field[Any]]) -> list[str]:
-    """A line for each flag that was given two values, though it takes one."""
-    lines: list[str] = []
-    given: dict[str, str] = {}
-    for name, value in typed:
-        if fields[name].default != () and given.get(name, value) != value:
-            lines.append(f"--{name} is given twice, as {given[name]} and {value}: the last one, {value}, is taken")
-        given[name] = value
-    return lines
 
 
 def _check_bounds(name: str, value: float, spec: Flag) -> None:

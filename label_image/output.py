@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from types import FrameType
 
 from label_image.errors import RunError, UserError
+from label_image.output_file import OutputFile
 
 
 class Output:
@@ -19,15 +20,17 @@ class Output:
     Args:
       utf8: for programs to read: UTF-8 with plain line ends wherever this runs. Else as the terminal wants it, and names
         that are not UTF-8 byte for byte as they are on disk.
+      to: a file in the place of standard output.
     """
 
-    def __init__(self, utf8: bool) -> None:
-        if sys.stdout is None:
+    def __init__(self, utf8: bool, to: OutputFile | None = None) -> None:
+        self._to = to
+        if to is None and sys.stdout is None:
             raise UserError("no place for the answers: standard output is closed")
         self._busy = 0
         self._asked = False  # Ctrl-C came while busy
         self._before: object = None
-        if isinstance(sys.stdout, io.TextIOWrapper):
+        if to is None and isinstance(sys.stdout, io.TextIOWrapper):
             if utf8:
                 sys.stdout.reconfigure(encoding="utf-8", newline="\n", errors="strict")
             else:
@@ -55,6 +58,9 @@ class Output:
           RunError: the disk is full, or whatever else keeps it from being written.
         """
         with self.whole():
+            if self._to is not None:
+                self._to.write(text)
+                return
             try:
                 _write(text)
                 sys.stdout.flush()
