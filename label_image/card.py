@@ -42,9 +42,13 @@ class Card:
     outputs: int = 0  # how many numbers come out; 0 is not known before it has run
     what: str = ""  # what kind of file, for people; not stored
     inspected: bool = False  # no card was inside: the graph was examined; not stored
+    stated: tuple[
+        str, ...
+    ] = ()  # the facts that the file itself states, of FACTS; the others were concluded; not stored
 
 
-_NOT_STORED = ("facts", "what", "inspected")
+FACTS = ("labels", "size", "range", "order", "input", "output")
+_NOT_STORED = ("facts", "what", "inspected", "stated")
 _OPTIONAL: dict[str, Any] = {
     "order": "RGB", "layout": "NHWC", "dtype": "float32", "crop_px": 0, "output": "probabilities", "outputs": 0,
 }  # fmt: skip
@@ -85,6 +89,7 @@ def from_json(text: str | bytes, where: str) -> Card:
             output_layer=str(fields["output_layer"]),
             training=dict(fields["training"]),
             facts=dict.fromkeys(("labels", "size", "range", "input", "output"), "the card inside the file"),
+            stated=FACTS,
             **{name: type(default)(fields[name]) for name, default in _OPTIONAL.items() if name in fields},
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from label_image.images import Item
     from label_image.inspect import Overrides
     from label_image.output import Output
+    from label_image.output_file import OutputFile
     from label_image.sorting import Sorter
 
 PROGRAM = "python -m label_image"
@@ -48,17 +49,22 @@ class Command:
     graph: str = flag(
         "", "The classifier: a .tflite, a .pb or a SavedModel folder. Left out: what retrain left in tf_files."
     )
-    labels: str = flag("", "A labels file, one name a line. Left out: the labels inside the classifier.")
+    labels: str = flag(
+        "",
+        "A labels file: a name a line, JSON, a label map (.pbtxt), YAML with names:, or CSV with a header. Left out: the labels inside the classifier.",
+    )
     input_height: int | None = flag(
         None, "Rows the network takes, in pixels. Left out: the classifier says it.", minimum=1, maximum=10_000
     )
     input_width: int | None = flag(
         None, "Columns the network takes, in pixels. Left out: the classifier says it.", minimum=1, maximum=10_000
     )
-    input_mean: float | None = flag(
-        None, "The network takes (pixel - input_mean) / input_std, pixels 0 to 255. Left out: the classifier says it."
+    input_size: int | None = flag(None, "Both --input_height and --input_width.", minimum=1, maximum=10_000)
+    input_mean: tuple[float, ...] | None = flag(
+        None,
+        "The network takes (pixel - input_mean) / input_std, pixels 0 to 255; one number, or one a channel with commas. Left out: the classifier says it.",
     )
-    input_std: float | None = flag(None, "See --input_mean.", minimum=1e-6)
+    input_std: tuple[float, ...] | None = flag(None, "See --input_mean.", minimum=1e-6)
     input_order: str = flag(
         "",
         "Order of the channels the network takes. Left out: the classifier says it.",
@@ -66,6 +72,10 @@ class Command:
     )
     input_layer: str = flag("", "The operation of a .pb that takes the pixels. Left out: the classifier says it.")
     output_layer: str = flag("", "The operation of a .pb that gives the scores. Left out: the classifier says it.")
+    insist: bool = flag(
+        False,
+        "Use --labels, --input_... and --output_layer as typed, also where they contradict what the classifier says of itself; without it that is an error.",
+    )
     top_k: int = flag(5, "How many labels to print for a photo.", minimum=1)
     threshold: float = flag(0.0, "Labels whose score is lower are not printed; 0 prints all.", minimum=0, maximum=1)
     format: str = flag(
@@ -73,6 +83,10 @@ class Command:
         "How the answers are printed: text as the original did; json is one array, jsonl an object a line, csv a row a "
         "photo. Each photo is printed as soon as it is labelled, in the order given.",
         choices=FORMATS,
+    )
+    output: str = flag(
+        "",
+        "A file for what would be printed, UTF-8; it takes its name when all of it is written, so a run that is stopped leaves what was there. A device or pipe is written to as it is; - is standard output.",
     )
     sort_into: str = flag(
         "",
@@ -95,6 +109,11 @@ class Command:
     def __post_init__(self) -> None:
         """Refuses what is out of bounds or can not go together."""
         check(self)
+        for name in ("input_height", "input_width"):
+            if self.input_size is not None and getattr(self, name) not in (None, self.input_size):
+                raise UserError(
+                    f"--input_size={self.input_size} and --{name}={getattr(self, name)} exclude each other; leave one out"
+                )
         if self.move and not self.sort_into:
             raise UserError("--move needs --sort_into: the folder to move the photos into")
         for name in ("sort_into", "explain"):
@@ -117,7 +136,7 @@ def run(command: Command) -> int:
     from label_image.images import check_words, needs_scratch
     from label_image.output import Output
 
-    with Output(utf8=command.format != "text") as output:
+    with _written_to(command) as file, Output(utf8=command.format != "text", to=file) as output:
         if command.describe:
             return _describe(command, output)
         if command.image or not command.benchmark:
@@ -127,6 +146,15 @@ def run(command: Command) -> int:
             return work(command, Path(), output)
         with scratch_folder() as scratch:
             return work(command, scratch, output)
+
+
+def _written_to(command: Command) -> contextlib.AbstractContextManager[OutputFile | None]:
+    """The file of --output; None is standard output."""
+    from label_image.output_file import OutputFile
+
+    if command.output in ("", "-", "/dev/stdout"):
+        return contextlib.nullcontext()
+    return OutputFile(command.output, (*command.image, command.graph or command.describe, command.labels))
 
 
 @contextlib.contextmanager
@@ -158,6 +186,8 @@ def _overrides(command: Command) -> Overrides:
     from label_image.inspect import Overrides
 
     typed = {field.name: getattr(command, field.name) for field in dataclasses.fields(Overrides)}
+    for name in ("input_height", "input_width"):
+        typed[name] = command.input_size if typed[name] is None else typed[name]
     return Overrides(**typed)
 
 

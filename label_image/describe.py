@@ -33,10 +33,10 @@ def describe(card: Card, path: Path) -> str:
 
 
 def one_line(card: Card) -> str:
-    """What was taken of a graph without our metadata, and why, guesses first; "" where the metadata inside says it all."""
-    if not card.inspected:
-        return ""
+    """What was taken of a graph without our metadata, and why, guesses first; of others what has to be said of what was typed."""
     facts = card.facts
+    if not card.inspected:
+        return "; ".join(text for name, text in facts.items() if name.startswith("note"))
     told = [("size", _size(card)), ("range", range_text(card))]
     guesses = [f"{value} is {facts[name]}" for name, value in told if facts[name].startswith(GUESS)]
     parts = [f"{value} ({facts[name]})" for name, value in told if not facts[name].startswith(GUESS)]
@@ -57,7 +57,7 @@ def range_text(card: Card) -> str:
     if card.dtype != "float32":
         return f"{card.dtype}: pixels as they are" if card.dtype != "int8" else "int8: pixel - 128"
     known = _RANGES.get((card.mean, card.std))
-    return known or f"(pixel - {_numbers(card.mean)}) / {_numbers(card.std)}"
+    return known or f"(pixel - {numbers_text(card.mean)}) / {numbers_text(card.std)}"
 
 
 def _size(card: Card) -> str:
@@ -83,5 +83,10 @@ def _labels(card: Card) -> str:
     return named + more or "none"
 
 
-def _numbers(values: tuple[float, ...]) -> str:
+def numbers_text(values: tuple[float, ...]) -> str:
+    """One number, or those of the channels.
+
+    >>> numbers_text((127.5,)), numbers_text((1.0, 2.0, 3.5))
+    ('127.5', '[1 2 3.5]')
+    """
     return f"{values[0]:g}" if len(values) == 1 else "[" + " ".join(f"{value:g}" for value in values) + "]"

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from label_image.errors import UserError
-from label_image.screen import warn, write
+from label_image.screen import write
 from label_image.spelling import (
     nearest_flags,
     nearest_word,
@@ -39,10 +39,17 @@ class Flag:
     minimum: float | None = None  # inclusive
     maximum: float | None = None  # inclusive
     choices: tuple[str, ...] = ()
+    also: str = ""  # another name that it may be given by
 
 
 def flag(
-    default: Any, text: str, *, minimum: float | None = None, maximum: float | None = None, choices: Sequence[str] = ()
+    default: Any,
+    text: str,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    choices: Sequence[str] = (),
+    also: str = "",
 ) -> Any:
     """A data class field that is a command-line flag.
 
@@ -52,8 +59,9 @@ def flag(
       minimum: smallest value allowed.
       maximum: largest value allowed.
       choices: the words allowed.
+      also: another name that it may be given by; "" is none.
     """
-    return dataclasses.field(default=default, metadata={"flag": Flag(text, minimum, maximum, tuple(choices))})
+    return dataclasses.field(default=default, metadata={"flag": Flag(text, minimum, maximum, tuple(choices), also)})
 
 
 def parse(cls: type[T], argv: Sequence[str], program: str, words_are: str = "") -> tuple[T, list[str]]:
@@ -61,7 +69,7 @@ def parse(cls: type[T], argv: Sequence[str], program: str, words_are: str = "") 
 
     Hyphens may stand for underscores. A name is written in full: what is only the beginning of one may become the
     beginning of another. A switch takes `--name`, `--noname`, `--name=false` and `--name false`. Of a flag that is given
-    twice the last value counts, and standard error says so where the two differ.
+    twice the last value counts, as in absl, so that `$COMMAND --seed 2` can change what the command had.
 
     Args:
       cls: a data class whose fields were made by `flag`.
@@ -88,8 +96,6 @@ def parse(cls: type[T], argv: Sequence[str], program: str, words_are: str = "") 
     for field in fields.values():
         _define(absl_flags, values, field, kinds[field.name])
     typed, rest = _typed(argv, fields, kinds, words_are)
-    for line in _given_twice(typed, fields):
-        warn(f"{program.rsplit(maxsplit=1)[-1]}: {line}")
     try:
         values([program, *(f"--{name}={value}" for name, value in typed)])
     except absl_flags.Error as error:
@@ -106,8 +112,9 @@ def check(plan: Any) -> None:
     for field in flag_fields(type(plan)):
         spec: Flag = field.metadata["flag"]
         value = getattr(plan, field.name)
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            _check_bounds(field.name, value, spec)
+        for each in value if isinstance(value, tuple) else (value,):
+            if isinstance(each, (int, float)) and not isinstance(each, bool):
+                _check_bounds(field.name, each, spec)
         if spec.choices and value not in spec.choices:
             raise UserError(
                 f"--{field.name}={value} is not one of {', '.join(spec.choices)}{nearest_word(value, spec.choices)}"
@@ -121,6 +128,7 @@ def help_text(cls: type, program: str) -> str:
         name = f"--[no]{field.name}" if isinstance(field.default, bool) else f"--{field.name}"
         lines.append(f"  {name}  (default: {_shown(field.default)})")
         lines += textwrap.wrap(_help(field), 100, initial_indent="      ", subsequent_indent="      ")
+    lines += ["", "A flag's name is written in full; of one given twice the last value counts."]
     return "\n".join(lines)
 
 
@@ -209,6 +217,7 @@ def _flag_typed(
 
 def _full_name(name: str, fields: dict[str, dataclasses.Field[Any]]) -> tuple[str, bool]:
     """(the flag meant by `name`, whether its negation was)."""
+    name = {field.metadata["flag"].also: field.name for field in fields.values()}.get(name, name)
     if name in fields:
         return name, False
     if name.startswith("no") and name[2:] in fields and isinstance(fields[name[2:]].default, bool):
@@ -234,17 +243,6 @@ def _as_kind(name: str, value: str, kind: Any) -> str:
     if kind == NUMBERS:
         return ",".join(repr(number(name, part)) for part in value.split(","))
     return value
-
-
-def _given_twice(typed: list[tuple[str, str]], fields: dict[str, dataclasses.Field[Any]]) -> list[str]:
-    """A line for each flag that was given two values, though it takes one."""
-    lines: list[str] = []
-    given: dict[str, str] = {}
-    for name, value in typed:
-        if fields[name].default != () and given.get(name, value) != value:
-            lines.append(f"--{name} is given twice, as {given[name]} and {value}: the last one, {value}, is taken")
-        given[name] = value
-    return lines
 
 
 def _check_bounds(name: str, value: float, spec: Flag) -> None:

@@ -6,29 +6,16 @@ Never runs a network. What the user typed (Overrides) comes before what was foun
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+import os
 from pathlib import Path
-from typing import Any
 
 from label_image import card as cards
 from label_image.card import CARD_KEY, Card
 from label_image.errors import RunError, UserError
-from label_image.labels import fitted, read_labels
+from label_image.labels import fitted
+from label_image.typed import Overrides, as_typed
 
-
-@dataclass(frozen=True)
-class Overrides:
-    """What the user typed; None or "" is what he left out. 0 is a value like any other."""
-
-    labels: str = ""
-    input_height: int | None = None
-    input_width: int | None = None
-    input_mean: float | None = None
-    input_std: float | None = None
-    input_layer: str = ""
-    output_layer: str = ""
-    input_order: str = ""  # "rgb", "bgr" or "grey"
-
+__all__ = ["Overrides", "card_of", "fit_labels", "kind_of"]
 
 _HDF5, _ZIP = b"\x89HDF", b"PK\x03\x04"
 _KINDS = "a .tflite, a .pb, a SavedModel folder, a .keras or an .h5"
@@ -40,7 +27,7 @@ def kind_of(path: Path) -> str:
     Raises:
       UserError: if it is not there, or is none of these.
     """
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 - a name that is too long, or in a locked folder, is no folder and no traceback
         if (path / "saved_model.pb").is_file():
             return "saved_model"
         raise UserError(f"cannot use {path}: a folder without saved_model.pb{_inside(path)}; give {_KINDS}")
@@ -106,14 +93,14 @@ def card_of(path: Path, overrides: Overrides) -> Card:
       overrides: what the user typed.
 
     Raises:
-      UserError: the file is not there or not to be understood.
+      UserError: the file is not there or not to be understood, or says other than what was typed.
     """
     kind = kind_of(path)
-    if kind == "onnx":
-        return _fitted(_overridden(_onnx_card(path), overrides), path)
-    inside = {"tflite": _tflite_card, "graph_def": _graph_card, "saved_model": _saved_model_card}.get(kind)
+    inside = {
+        "tflite": _tflite_card, "graph_def": _graph_card, "saved_model": _saved_model_card, "onnx": _onnx_card,
+    }.get(kind)  # fmt: skip
     card = (inside(path) if inside else None) or _examined(path, kind, overrides)
-    return _fitted(_overridden(card, overrides), path)
+    return _fitted(as_typed(card, overrides, path), path, card.outputs if card.inspected else len(card.labels))
 
 
 def _tflite_card(path: Path) -> Card | None:
@@ -162,15 +149,15 @@ def _examined(path: Path, kind: str, typed: Overrides) -> Card:
     return card_from(found, path, labels_typed=bool(typed.labels))
 
 
-def _fitted(card: Card, path: Path) -> Card:
+def _fitted(card: Card, path: Path, outputs: int) -> Card:
     """The card with labels that fit its outputs, where both are known.
 
     Raises:
       RunError: they do not fit; both numbers are said.
     """
-    if not card.inspected or not card.labels or not card.outputs:
+    if not card.labels or not outputs:
         return card
-    return dataclasses.replace(card, labels=fit_labels(card.labels, card.outputs, path, card.facts["labels"]))
+    return dataclasses.replace(card, labels=fit_labels(card.labels, outputs, path, card.facts["labels"]))
 
 
 def fit_labels(labels: tuple[str, ...], outputs: int, path: Path, origin: str = "") -> tuple[str, ...]:
@@ -182,33 +169,8 @@ def fit_labels(labels: tuple[str, ...], outputs: int, path: Path, origin: str = 
     labels = fitted(labels, outputs)
     if len(labels) == outputs or (outputs == 1 and len(labels) == 2):
         return labels
-    where = f" ({origin})" if origin and origin != "--labels" else ""
+    where = f" ({origin})" if origin and not origin.startswith("--labels") else ""
     raise RunError(
         f"cannot name the outputs of {path}: it has {outputs}, and there are {len(labels)} labels{where}; "
         "give the labels file that was written with it: --labels"
     )
-
-
-_INTEGERS = ("uint8", "int8", "int16", "int32", "int64")
-_ORDERS = {"rgb": "RGB", "bgr": "BGR", "grey": "grey"}
-
-
-def _overridden(card: Card, typed: Overrides) -> Card:
-    changes: dict[str, Any] = {}
-    facts = dict(card.facts)
-    if typed.labels:
-        changes["labels"], facts["labels"] = read_labels(Path(typed.labels)), "--labels"
-    for name, value in (("height_px", typed.input_height), ("width_px", typed.input_width)):
-        if value is not None:
-            changes[name], facts["size"] = value, "--input_height, --input_width"
-    for name, number in (("mean", typed.input_mean), ("std", typed.input_std)):
-        if number is not None and card.dtype in _INTEGERS:
-            facts["range"] = f"{card.dtype} input: pixels go in as they are, --input_mean and --input_std do not apply"
-        elif number is not None:
-            changes[name], facts["range"] = (number,), "--input_mean, --input_std"
-    for name, layer in (("input_layer", typed.input_layer), ("output_layer", typed.output_layer)):
-        if layer and not card.inspected:
-            changes[name], facts[name.split("_")[0]] = layer, f"--{name}"
-    if typed.input_order:
-        changes["order"], facts["order"] = _ORDERS[typed.input_order.lower()], "--input_order"
-    return dataclasses.replace(card, **changes, facts=facts)

@@ -1,12 +1,43 @@
-"""A labels file in, names out, and back: line k names output k, UTF-8, byte for byte."""
+"""A labels file in, names out, and back: line k names output k, UTF-8, byte for byte.
+
+What `format_labels` writes, `parse_labels` reads. `labels_of` reads what other people have: other encodings and forms.
+"""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from label_image.errors import RunError
+
+_LARGEST = 4 << 20  # bytes; a labels file of 21,000 ImageNet classes has 0.5 MB
+_TABLES = (".csv", ".tsv")
+_FORMS = "a name a line, JSON, a label map (.pbtxt), YAML with names:, or CSV with a header"
+_LOOKS = (  # first bytes -> what it looks like
+    (b"PK\x03\x04", "a zip archive or an Excel table"), (b"\x89PNG", "a picture"), (b"\xff\xd8\xff", "a picture"),
+    (b"%PDF", "a PDF document"), (b"\x89HDF", "a Keras file"), (b"\x93NUMPY", "a NumPy file"), (b"\x80", "a pickle"),
+    (b"\x1f\x8b", "a gzip archive"), (b"\xd0\xcf\x11\xe0", "an old Excel or Word file"), (b"SQLite", "a database"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What a labels file says."""
+
+    names: tuple[str, ...]
+    form: str  # "a name a line", "JSON, a list"
+    plain: tuple[str, ...] = ()  # the lines as they stand, where it is a list of lines
+    first: int | None = None  # the number of the first name, where the file numbers them
+    notes: tuple[str, ...] = ()  # what had to be decided, for people
+
+    @property
+    def readings(self) -> tuple[tuple[str, ...], ...]:
+        """All that the file may mean, the likeliest first: numbers, comments and empty lines may be names."""
+        filled = tuple(line for line in self.plain if line.strip())
+        return tuple(dict.fromkeys((self.names, *((filled, self.plain) if self.plain else ()))))
 
 
 def parse_labels(data: bytes) -> tuple[str, ...]:
@@ -51,12 +82,34 @@ def without_index(labels: Sequence[str]) -> tuple[str, ...]:
 def fitted(labels: tuple[str, ...], outputs: int) -> tuple[str, ...]:
     """Leaves the background class of ImageNet's lists out where the network has no output for it: 1,001 names for 1,000.
 
+    The other way round, 1,000 names for 1,001 numbers, the first number is the background's.
+
     >>> fitted(("background", "cat", "dog"), 2)
     ('cat', 'dog')
     """
     if len(labels) == outputs + 1 and labels[0].strip().lower() in _BACKGROUND:
         return labels[1:]
+    if len(labels) == 1000 and outputs == 1001:
+        return ("background", *labels)
     return labels
+
+
+def chosen(found: Labels, outputs: int) -> tuple[str, ...]:
+    """The reading of a labels file that fits a network: the likeliest, or another one that alone has the right count.
+
+    Args:
+      found: the file.
+      outputs: how many numbers the network gives; 0 is not known.
+
+    >>> chosen(Labels(("cat",), "a name a line", ("#1", "cat")), 2)
+    ('#1', 'cat')
+    """
+    if found.first == 1 and len(found.names) + 1 == outputs:
+        return ("background", *found.names)  # label maps number from 1 on and leave 0 to the background
+    for names in found.readings:
+        if outputs and len(fitted(names, outputs)) == outputs:
+            return names
+    return found.names
 
 
 def format_labels(labels: Sequence[str]) -> bytes:
@@ -65,16 +118,122 @@ def format_labels(labels: Sequence[str]) -> bytes:
 
 
 def read_labels(path: Path) -> tuple[str, ...]:
-    """Reads a labels file, as `parse_labels` and without a column of indices.
+    """The names in a labels file, in the likeliest reading.
 
     Raises:
-      RunError: if it is not there or is not UTF-8 text.
+      RunError: it is not there, or what it looks like holds no names; one line.
     """
+    return labels_file(path).names
+
+
+def labels_file(path: Path) -> Labels:
+    """Reads a labels file in any form that people keep them in.
+
+    Raises:
+      RunError: as `read_labels`.
+    """
+    return labels_of(_bytes(path), path)
+
+
+def labels_of(data: bytes, path: Path) -> Labels:
+    """The names in the bytes of a labels file.
+
+    Args:
+      data: the whole file.
+      path: its name, for the error; the ending .csv tells of a table.
+
+    Raises:
+      RunError: what it looks like holds no names.
+    """
+    from label_image.label_forms import FormError, structured  # not needed to label with what a file says itself
+
+    text, note = _decoded(data, path)
+    notes = (note,) if note else ()
+    if not text.strip():
+        raise RunError(f"cannot read labels: {path} is empty; give {_FORMS}")
+    if re.match(r"\s*<(!doctype|html|\?xml)", text, re.IGNORECASE):
+        raise RunError(f"cannot read labels: {path} looks like a web page or XML; give {_FORMS}")
     try:
-        return without_index(parse_labels(path.read_bytes()))
+        named = structured(text, path.suffix.lower() in _TABLES)
+    except FormError as error:
+        raise RunError(f"cannot read labels: {path} {error}; give {_FORMS}") from None
+    if named is not None:
+        return Labels(named.names, named.form, (), named.first, (*notes, *_twice(named.names)))
+    return _lines(text, notes)
+
+
+def _lines(text: str, notes: tuple[str, ...]) -> Labels:
+    """A name a line: without comments, empty lines and a column of numbers."""
+    plain = parse_labels((text if "\n" in text else text.replace("\r", "\n")).encode())  # "\r" alone: an old Mac's
+    kept = tuple(line.strip() for line in plain if line.strip() and not line.lstrip().startswith("#"))
+    comments = sum(line.lstrip().startswith("#") for line in plain)
+    if comments:
+        notes += (f"{_counted(comments, 'line')} that {'begins' if comments == 1 else 'begin'} with # left out",)
+    names = without_index(kept)
+    first = 1 if names != kept and re.match(r"\s*0*1\b", kept[0]) else None
+    return Labels(names, "a name a line", plain, first, (*notes, *_twice(names)))
+
+
+def _twice(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Says which names stand more than once; their scores can not be told apart by name."""
+    found = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    if not found:
+        return ()
+    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+    return (f"{_counted(len(found), 'name')} more than once: {', '.join(map(repr, found[:3]))}{more}",)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" + ("" if count == 1 else "s")
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(_LARGEST + 1)
     except FileNotFoundError:
         raise RunError(
             f"cannot read labels: {path} is not there; give the labels file of this graph with --labels"
         ) from None
+    except IsADirectoryError:
+        raise RunError(f"cannot read labels: {path} is a folder; give the labels file in it with --labels") from None
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise RunError(f"cannot read labels: {path}: {why}; give the labels file of this graph with --labels") from None
+    if len(data) > _LARGEST:
+        raise RunError(f"cannot read labels: {path} is larger than 4 MB, and no labels file; give {_FORMS}")
+    return data
+
+
+def _decoded(data: bytes, path: Path) -> tuple[str, str]:
+    """The text of a file in UTF-8, UTF-16 or, said in the second value, Latin-1.
+
+    Raises:
+      RunError: it is no text.
+    """
+    looks = next((what for start, what in _LOOKS if data.startswith(start)), "a .tflite" * (data[4:8] == b"TFL3"))
+    if looks:
+        raise RunError(f"cannot read labels: {path} looks like {looks}; give {_FORMS}")
+    try:
+        for mark, encoding in ((b"\xff\xfe\0\0", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
+            if data.startswith(mark):
+                return data.decode(encoding), ""
+        if b"\0" in data:
+            return data.decode(_utf_16_without_mark(data)), ""
+        text, note = data.decode("utf-8-sig"), ""
     except UnicodeDecodeError as error:
-        raise RunError(f"cannot read labels: {path} is not UTF-8 text ({error.reason} at byte {error.start})") from None
+        if b"\0" in data:
+            raise RunError(
+                f"cannot read labels: {path} is not UTF-8 text ({error.reason} at byte {error.start}); give {_FORMS}"
+            ) from None
+        text = data.decode("cp1252", "replace")
+        note = "it is not UTF-8, and is read as Latin-1 (Windows-1252)"
+    if any(unicodedata.category(char) == "Cc" and char not in "\t\r\n\f\v\x1a" for char in text):
+        raise RunError(f"cannot read labels: {path} is not UTF-8 text (control characters in it); give {_FORMS}")
+    return text.rstrip("\x1a"), note
+
+
+def _utf_16_without_mark(data: bytes) -> str:
+    """Which of the two byte orders: line ends and Latin letters have their zero behind or before them."""
+    behind, before = data[1::2].count(0), data[::2].count(0)
+    return "utf-16-le" if behind >= before else "utf-16-be"

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from label_image import screen, signals
 from label_image.errors import RunError, UserError
+from label_image.output_file import OutputFile
 
 
 class Output:
@@ -17,16 +18,18 @@ class Output:
     Args:
       utf8: for programs to read: UTF-8 with plain line ends wherever this runs. Else as the terminal wants it, and names
         that are not UTF-8 byte for byte as they are on disk.
+      to: a file in the place of standard output.
 
     Raises:
-      UserError: standard output is closed.
+      UserError: standard output is closed, and no file takes its place.
     """
 
-    def __init__(self, utf8: bool) -> None:
-        if not screen.has_output():
+    def __init__(self, utf8: bool, to: OutputFile | None = None) -> None:
+        self._to = to
+        if to is None and not screen.has_output():
             raise UserError("no place for the answers: standard output is closed")
         self._caught = contextlib.ExitStack()
-        if isinstance(sys.stdout, io.TextIOWrapper):
+        if to is None and isinstance(sys.stdout, io.TextIOWrapper):
             if utf8:
                 sys.stdout.reconfigure(encoding="utf-8", newline="\n", errors="strict")
             else:
@@ -49,6 +52,9 @@ class Output:
           RunError: the disk is full, or whatever else keeps it from being written.
         """
         with self.whole():
+            if self._to is not None:
+                self._to.write(text)
+                return
             try:
                 screen.write(text)
             except RunError as error:

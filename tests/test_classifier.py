@@ -49,10 +49,10 @@ def test_an_unreadable_photo_is_a_photo_error(tflite, tmp_path):
         Classifier(tflite).classify(tmp_path / "x.jpg")
 
 
-def test_what_the_user_types_comes_before_the_card(tflite):
-    card = Classifier(tflite, Overrides(input_mean=0, input_std=1)).card
+def test_what_the_user_insists_on_comes_before_the_card(tflite):
+    card = Classifier(tflite, Overrides(input_mean=0, input_std=1, insist=True)).card
     assert (card.mean, card.std) == ((0.0,), (1.0,))
-    assert card.facts["range"] == "--input_mean, --input_std"
+    assert card.facts["range"].startswith("--input_mean, --input_std; else -1..1")
 
 
 def test_a_mean_of_zero_and_of_127_5_are_honoured(tflite, tmp_path):
@@ -61,7 +61,8 @@ def test_a_mean_of_zero_and_of_127_5_are_honoured(tflite, tmp_path):
     assert np.array_equal(
         plain, Classifier(tflite, Overrides(input_mean=127.5, input_std=127.5)).classify(photo).scores
     )
-    assert not np.array_equal(plain, Classifier(tflite, Overrides(input_mean=0.0)).classify(photo).scores)
+    insisted = Classifier(tflite, Overrides(input_mean=0.0, insist=True)).classify(photo).scores
+    assert not np.array_equal(plain, insisted)
 
 
 def test_labels_that_do_not_fit_are_refused_with_both_numbers(tflite, tmp_path):
@@ -72,7 +73,7 @@ def test_labels_that_do_not_fit_are_refused_with_both_numbers(tflite, tmp_path):
 
 
 def test_a_wrong_layer_lists_what_there_is(trained):
-    with pytest.raises(UserError, match="--input_layer=Mul is not in .*; it has input"):
+    with pytest.raises(UserError, match="--input_layer=Mul is not in .* as its input; it has input"):
         Classifier(trained / "tf_files/retrained_graph.pb", Overrides(input_layer="Mul"))
     with pytest.raises(UserError, match="--output_layer=final is not in .*final_result"):
         Classifier(trained / "tf_files/retrained_graph.pb", Overrides(output_layer="final"))

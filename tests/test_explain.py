@@ -147,7 +147,7 @@ def test_a_map_that_does_not_give_the_scores_is_not_shown(tflite, half_cyan):
 
 
 def test_other_scaling_typed_goes_through_the_map_as_well(tflite, half_cyan):
-    classifier = Classifier(tflite, Overrides(input_mean=100.0, input_std=200.0))
+    classifier = Classifier(tflite, Overrides(input_mean=100.0, input_std=200.0, insist=True))
     assert Explainer(classifier).picture(half_cyan, classifier.classify(half_cyan), "cyan").any()
 
 

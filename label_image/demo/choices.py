@@ -55,10 +55,11 @@ class Shelf:
     Args:
       graph: the one that `labels` belongs to.
       labels: a labels file; "" takes those inside.
+      insist: take it also where it contradicts those inside.
     """
 
-    def __init__(self, graph: str = "", labels: str = "") -> None:
-        self._graph, self._labels = graph, labels
+    def __init__(self, graph: str = "", labels: str = "", *, insist: bool = False) -> None:
+        self._graph, self._typed = graph, Overrides(labels=labels, insist=insist)
         self._key: tuple[str, int] | None = None
         self._taken: Taken | None = None
 
@@ -74,7 +75,7 @@ class Shelf:
         return self._taken
 
     def _opened(self, path: str) -> Taken:
-        typed = Overrides(labels=self._labels) if path == self._graph else Overrides()
+        typed = self._typed if path == self._graph else Overrides()
         classifier = Classifier(path, typed)
         said = one_line(classifier.card)
         try:

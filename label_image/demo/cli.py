@@ -32,7 +32,10 @@ class Command:
         "The classifier that the page begins with: a .tflite, a .pb, a SavedModel folder or a Keras file. Left out: what "
         "retrain left in tf_files. The page offers all that tf_files holds.",
     )
-    labels: str = flag("", "A labels file for --graph, one name a line. Left out: the labels inside the classifier.")
+    labels: str = flag(
+        "", "A labels file for --graph, in any form that label_image reads. Left out: the labels inside the classifier."
+    )
+    insist: bool = flag(False, "Use --labels also where they are not the labels inside the classifier.")
     port: int = flag(
         7860, "Where the page is: http://127.0.0.1:PORT. 0 takes one that is free.", minimum=0, maximum=65535
     )
@@ -68,7 +71,7 @@ def run(command: Command) -> None:
 
     port = free_port(command.port)
     found = choices(command.graph)
-    shelf = Shelf(command.graph, command.labels)
+    shelf = Shelf(command.graph, command.labels, insist=command.insist)
     shelf.take(found[0])  # a classifier that does not run is told here, not on the page
     with tempfile.TemporaryDirectory(prefix="label_image-demo-", ignore_cleanup_errors=True) as scratch:
         os.environ["GRADIO_TEMP_DIR"] = scratch  # the photos dropped on it, gone at the end

@@ -45,6 +45,7 @@ def card_from(found: Evidence, path: Path, *, labels_typed: bool = False) -> Car
         labels=labels, height_px=height, width_px=width, mean=mean, std=std, input_layer=found.input_layer,
         output_layer=found.output_layer, training={}, facts=facts, order=order, layout=layout, dtype=found.dtype,
         crop_px=taken.crop_px, output=found.output, outputs=found.outputs, what=found.what, inspected=True,
+        stated=_stated(found, maker, size_why),
     )  # fmt: skip
 
 
@@ -84,6 +85,16 @@ def _open_size(found: Evidence, path: Path, size: tuple[int, int, int], layout: 
     return side, side, channels, layout, f"{GUESS}the file leaves it open {_OVERRIDE_SIZE}"
 
 
+def _stated(found: Evidence, maker: Beside, size_why: str) -> tuple[str, ...]:
+    """What the file, or its maker in a file beside it, says in so many words; the rest is concluded from what it looks like."""
+    said = {
+        "labels": bool(found.labels),
+        "size": found.dtype != "string" and "shape" in size_why and "a guess" not in size_why,
+        "range": found.range is not None or (maker.range is not None and maker.range.sure == "known"),
+    }
+    return tuple(fact for fact, is_said in said.items() if is_said)
+
+
 def _one(numbers: tuple[float, ...]) -> tuple[float, ...]:
     return (sum(numbers) / len(numbers),)
 
@@ -115,10 +126,10 @@ def _gives(found: Evidence) -> str:
 
 
 def _labels(found: Evidence, maker: Beside, labels_typed: bool) -> tuple[tuple[str, ...], str]:
+    if found.labels:  # also where others were typed, which are held against them
+        return found.labels, found.labels_why
     if labels_typed:
         return (), "--labels"
-    if found.labels:
-        return found.labels, found.labels_why
     if maker.labels:
         return maker.labels, maker.labels_why
     return (), "none found: classes have numbers (--labels names them)"

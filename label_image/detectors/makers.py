@@ -12,6 +12,7 @@ from label_image.detectors.ranges import AZURE_SQUARE, PIXELS, ZERO_ONE
 from label_image.errors import RunError
 from label_image.labels import read_labels
 
+_FORMS = (".json", ".pbtxt", ".yaml", ".yml", ".csv", ".names")
 _SMALL_FILE = 4 << 20  # a labels file of 21,000 ImageNet classes has 0.5 MB
 
 
@@ -98,29 +99,22 @@ def _candidates(folder: Path, stem: str) -> list[str]:
     names = sorted(entry.name for entry in folder.iterdir() if entry.is_file() and not entry.name.startswith("."))
     first = [f"{stem}_labels.txt", f"{stem}.labels.txt", f"{stem}.labels", "labels.txt", "retrained_labels.txt"]
     words = [n for n in names if n.lower().endswith(".txt") and ("label" in n.lower() or "class" in n.lower())]
-    listed = [n for n in names if n.lower().endswith(".json") and ("label" in n.lower() or "class" in n.lower())]
+    listed = [n for n in names if n.lower().endswith(_FORMS) and ("label" in n.lower() or "class" in n.lower())]
     wanted = [*first, *words, "dict.txt", f"{stem}.txt", *listed]  # dict.txt: Google Cloud AutoML
     return [name for name in dict.fromkeys(wanted) if name in names]
 
 
 def _listed(path: Path) -> tuple[str, ...]:
-    if path.stat().st_size > _SMALL_FILE:
+    if not 0 < path.stat().st_size <= _SMALL_FILE:
         return ()
-    return _json_labels(_json(path)) if path.suffix.lower() == ".json" else read_labels(path)
-
-
-def _json_labels(found: Any) -> tuple[str, ...]:
-    """["cat", "dog"], {"0": "cat"} or Keras' class_indices {"cat": 0}."""
-    if isinstance(found, list) and all(isinstance(name, str) for name in found):
-        return tuple(found)
-    if not isinstance(found, dict) or not found:
-        return ()
-    pairs = [(key, value) if isinstance(value, int) else (value, key) for key, value in found.items()]
-    try:
-        order = sorted((int(index), str(name)) for name, index in pairs)
-    except (TypeError, ValueError):
-        return ()
-    return tuple(name for _, name in order) if [i for i, _ in order] == list(range(len(order))) else ()
+    if path.suffix.lower() not in (".txt", ".labels"):  # it may be about anything
+        if path.suffix.lower() == ".json":
+            _json(path)
+        try:
+            return read_labels(path)
+        except RunError:
+            return ()
+    return read_labels(path)
 
 
 def _json(path: Path) -> Any:

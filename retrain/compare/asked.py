@@ -17,7 +17,7 @@ from label_image.workers import check_cores
 from retrain.plan import Plan
 
 PROGRAM = "python -m retrain.compare"
-# A flag of a list is named with an s; the name without it is a beginning, which is understood too.
+# A flag of a list is named with an s; the name without it, which is retrain's, is taken too.
 SWEPT = (
     "device",
     "architecture",
@@ -66,7 +66,7 @@ def _fields() -> list[tuple[str, Any, dataclasses.Field[Any]]]:
         if each.name in SWEPT:
             choices = f" One of: {', '.join(spec.choices)}." if spec.choices else ""
             text = f"{spec.help}{choices} A list with commas is a run each."
-            found.append((f"{each.name}s", str, flag(str(each.default), text)))
+            found.append((f"{each.name}s", str, flag(str(each.default), text, also=each.name)))
         elif each.name not in _NOT_OFFERED and not each.name.startswith("output_"):
             copy: Any = field(default=_DEFAULTS.get(each.name, each.default), metadata=dict(each.metadata))
             found.append((each.name, hints[each.name], copy))

@@ -1,0 +1,150 @@
+"""The file of --output: it takes its name when all of it is written; a device, a pipe or a socket is written to as it is."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from label_image.errors import RunError, UserError
+
+_LEFT_S = 60  # seconds; a run takes hold of its file at once
+_PREFIX, _ENDING = ".label_image-", ".part"
+
+
+class OutputFile:
+    """A place for answers. Use it in a `with` block; an exception in the block leaves what was there before.
+
+    Args:
+      path: what was typed.
+      read: the files that are read, which must not be written over.
+
+    Raises:
+      UserError: it can not be written there; one line says why.
+    """
+
+    def __init__(self, path: str, read: Iterable[str] = ()) -> None:
+        self._typed = path
+        self._target = Path(os.path.realpath(path))  # a link stays one, and what it leads to is written
+        self._scratch: str = ""
+        try:
+            self._file = self._opened(read)
+        except OSError as error:
+            raise UserError(f"cannot write --output={path}: {error.strerror or error}; give another file") from None
+
+    def _opened(self, read: Iterable[str]) -> IO[str]:
+        how = {"encoding": "utf-8", "errors": "surrogateescape", "newline": "\n"}
+        found = _status(self._typed)
+        # /dev/stdout leads to whatever standard output is, also to a file that a shell has open.
+        if found and (not stat.S_ISREG(found.st_mode) or os.path.abspath(self._typed).startswith(("/dev/", "/proc/"))):  # noqa: PTH100
+            if stat.S_ISDIR(found.st_mode):
+                raise UserError(f"cannot write --output={self._typed}: it is a folder; name a file in it")
+            return open(os.open(self._typed, os.O_WRONLY), "w", **how)  # type: ignore[call-overload,no-any-return]  # noqa: PTH123
+        if found and any(_is_same(found, other) for other in read):
+            raise UserError(f"cannot write --output={self._typed}: it is read by this command; give another file")
+        if not self._target.parent.is_dir():
+            raise UserError(
+                f"cannot write --output={self._typed}: there is no folder {self._target.parent}; make it first"
+            )
+        if found and not os.access(self._target, os.W_OK):
+            raise UserError(f"cannot write --output={self._typed}: the file is write-protected; give another file")
+        _clear(self._target.parent)
+        descriptor, self._scratch = tempfile.mkstemp(_ENDING, _PREFIX, self._target.parent)
+        _is_mine(descriptor)
+        with contextlib.suppress(OSError):
+            os.chmod(self._scratch, stat.S_IMODE(found.st_mode) if found else 0o666 & ~_umask())  # noqa: PTH101
+        return open(descriptor, "w", **how)  # type: ignore[call-overload,no-any-return]  # noqa: PTH123
+
+    def __enter__(self) -> OutputFile:  # noqa: PYI034 - Self came with Python 3.11
+        """Nothing more to do: opening it is what fails early."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        """Gives the file its name, or takes it away after an exception.
+
+        Raises:
+          RunError: the disk is full.
+        """
+        try:
+            if kind is None and self._scratch:
+                self._file.flush()
+                os.fsync(self._file.fileno())
+                self._file.close()
+                os.replace(self._scratch, self._target)  # noqa: PTH105
+                self._scratch = ""
+            else:
+                self._file.close()
+        except OSError as error:
+            if kind is None:
+                raise RunError(f"cannot write --output={self._typed}: {error.strerror or error}") from None
+        finally:
+            with contextlib.suppress(OSError):
+                self._file.close()
+            if self._scratch:
+                Path(self._scratch).unlink(missing_ok=True)
+
+    def write(self, text: str) -> None:
+        """Writes a piece.
+
+        Raises:
+          BrokenPipeError: the reader of a pipe has gone.
+          RunError: the disk is full, or whatever else keeps it from being written.
+        """
+        try:
+            self._file.write(text)
+            if not self._scratch:
+                self._file.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise RunError(f"cannot write --output={self._typed}: {error.strerror or error}") from None
+
+
+def _clear(folder: Path) -> None:
+    """Takes away what a run that was killed left; a run that goes on holds its file."""
+    for path in folder.glob(f"{_PREFIX}*{_ENDING}"):
+        with contextlib.suppress(OSError), path.open("r+b") as file:
+            if time.time() - path.stat().st_mtime > _LEFT_S and _is_mine(file.fileno()):
+                path.unlink()
+
+
+def _is_mine(descriptor: int) -> bool:
+    """Takes hold of a file for as long as it is open; whether nobody else has."""
+    try:
+        import fcntl
+    except ImportError:  # not there on Windows, where a file in use can not be taken away
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _status(path: str) -> os.stat_result | None:
+    """What stands there; None where nothing does."""
+    try:
+        return os.stat(path)  # noqa: PTH116
+    except FileNotFoundError:
+        return None
+
+
+def _is_same(found: os.stat_result, other: str) -> bool:
+    try:
+        return os.path.samestat(found, os.stat(other))  # noqa: PTH116
+    except (OSError, ValueError):
+        return False
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,266 @@
+"""What was typed of a classifier, held against what it says of itself: a Card in, the Card to use out.
+
+The original's graph refused a wrong size by its placeholder. Here whatever a file states (its metadata, its input's fixed
+shape) refuses what contradicts it, since the answer would be wrong without a sign. What was only concluded from a graph's look
+gives way to what is typed, and both are said.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import unicodedata
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from label_image.card import Card
+from label_image.describe import numbers_text, range_text
+from label_image.errors import UserError
+from label_image.labels import Labels, chosen, fitted, labels_file, without_index
+
+_INTEGERS = ("uint8", "int8", "int16", "int32", "int64")
+_ORDERS = {"rgb": "RGB", "bgr": "BGR", "grey": "grey"}
+_GREY_LEVEL = 1.0  # of 255: the codelab typed 128 and 128 for networks that take 127.5 and 127.5
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """What the user typed; None or "" is what he left out. 0 is a value like any other.
+
+    What contradicts the model's own word is refused; with `insist` it is used all the same.
+    """
+
+    labels: str = ""
+    input_height: int | None = None
+    input_width: int | None = None
+    input_mean: float | tuple[float, ...] | None = None  # one number, or one a channel
+    input_std: float | tuple[float, ...] | None = None
+    input_layer: str = ""
+    output_layer: str = ""
+    input_order: str = ""  # "rgb", "bgr" or "grey"
+    insist: bool = False
+
+
+@dataclass
+class _Held:
+    """What comes of comparing."""
+
+    changes: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, str] = field(default_factory=dict)
+    against: list[str] = field(default_factory=list)  # what contradicts the file's own word
+    notes: list[str] = field(default_factory=list)  # what is said beside
+
+
+def as_typed(card: Card, typed: Overrides, path: Path) -> Card:
+    """The card with what the user typed in it.
+
+    Args:
+      card: what the file says, or what was concluded of it.
+      typed: what the user typed.
+      path: the file, for the error and for the names of its tensors.
+
+    Raises:
+      UserError: what was typed contradicts what the file states, and `insist` is not set; both values are named.
+    """
+    if typed == dataclasses.replace(typed, **_NOTHING):
+        return card
+    held = _Held()
+    _size(card, typed, held)
+    _range(card, typed, held, path)
+    _order(card, typed, held)
+    for name in ("input_layer", "output_layer"):
+        _layer(card, name, getattr(typed, name), held, path)
+    if typed.labels:
+        _labels(card, typed, held)
+    if held.against and not typed.insist:
+        raise UserError(
+            f"{'; '.join(held.against)}; leave out what was typed, or add --insist to have it used all the same"
+        )
+    notes = [*(f"--insist: {text}" for text in held.against), *held.notes]
+    facts = {**card.facts, **held.facts, **{f"note typed {number}": note for number, note in enumerate(notes, 1)}}
+    return dataclasses.replace(card, **held.changes, facts=facts)
+
+
+_NOTHING: dict[str, Any] = {
+    "labels": "", "input_height": None, "input_width": None, "input_mean": None, "input_std": None, "input_layer": "",
+    "output_layer": "", "input_order": "",
+}  # fmt: skip
+
+
+def _size(card: Card, typed: Overrides, held: _Held) -> None:
+    for name, own, value in (
+        ("height", card.height_px, typed.input_height),
+        ("width", card.width_px, typed.input_width),
+    ):
+        if value is None or value == own:
+            continue
+        if card.dtype == "string":
+            held.notes.append(f"--input_{name}={value} does not apply: the graph reads the photo's file itself")
+            continue
+        if "size" in card.stated:
+            held.against.append(f"--input_{name}={value} contradicts the model's own {own} ({_origin(card, 'size')})")
+        held.changes[f"{name}_px"] = int(value)
+        held.facts["size"] = (
+            f"--input_height, --input_width; else {card.height_px} x {card.width_px}: {card.facts['size']}"
+        )
+
+
+def _range(card: Card, typed: Overrides, held: _Held, path: Path) -> None:
+    """Mean and deviation, which mean one thing together: how a pixel becomes a number."""
+    if typed.input_mean is None and typed.input_std is None:
+        return
+    if card.dtype in _INTEGERS or card.dtype == "string":
+        held.facts["range"] = (
+            f"{card.dtype} input: pixels go in as they are, --input_mean and --input_std do not apply"
+            if card.dtype != "string"
+            else f"{card.facts['range']}; --input_mean and --input_std do not apply"
+        )
+        if not card.inspected:
+            held.notes.append(held.facts["range"])
+        return
+    mean = card.mean if typed.input_mean is None else _numbers("input_mean", typed.input_mean, card, path)
+    std = card.std if typed.input_std is None else _numbers("input_std", typed.input_std, card, path)
+    if "range" in card.stated and _same_range((mean, std), (card.mean, card.std)):
+        return  # the file's own numbers are the exact ones
+    if "range" in card.stated:
+        held.against.append(
+            f"--input_mean={_listed(mean)} --input_std={_listed(std)} contradict the model's own {_listed(card.mean)} "
+            f"and {_listed(card.std)}, which are {range_text(card)} ({_origin(card, 'range')})"
+        )
+    held.changes["mean"], held.changes["std"] = mean, std
+    same = _same_range((mean, std), (card.mean, card.std))
+    held.facts["range"] = "--input_mean, --input_std" + (
+        "" if same else f"; else {range_text(card)}: {card.facts['range']}"
+    )
+
+
+def _numbers(name: str, value: float | tuple[float, ...], card: Card, path: Path) -> tuple[float, ...]:
+    """What was typed, as one number or one a channel.
+
+    Raises:
+      UserError: as many numbers as the input has channels are needed.
+    """
+    numbers = tuple(float(each) for each in value) if isinstance(value, (tuple, list)) else (float(value),)
+    if len(set(numbers)) == 1:
+        return numbers[:1]
+    channels = 1 if card.order == "grey" else 3
+    if len(numbers) != channels:
+        raise UserError(
+            f"--{name}={_listed(numbers)} has {len(numbers)} numbers, and the input of {path} has "
+            f"{channels} {'channel' if channels == 1 else 'channels'}; give one number, or one a channel"
+        )
+    return numbers
+
+
+def _same_range(one: tuple[tuple[float, ...], ...], other: tuple[tuple[float, ...], ...]) -> bool:
+    """Whether black and white become the same numbers, to within a grey level.
+
+    >>> _same_range(((128,), (128,)), ((127.5,), (127.5,))), _same_range(((0,), (255,)), ((127.5,), (127.5,)))
+    (True, False)
+    """
+    ends = np.array([[0.0], [255.0]])
+    first, second = ((ends - np.asarray(mean)) / np.asarray(std) for mean, std in (one, other))
+    return bool(np.all(np.abs(first - second) * np.asarray(other[1]) <= _GREY_LEVEL))
+
+
+def _order(card: Card, typed: Overrides, held: _Held) -> None:
+    if not typed.input_order:
+        return
+    wanted = _ORDERS[typed.input_order.lower()]
+    if wanted != card.order and ("order" in card.stated or "grey" in (wanted, card.order)):  # channels have a number
+        held.against.append(
+            f"--input_order={wanted.lower()} contradicts the model's own {card.order.lower()} ({_origin(card, 'order')})"
+        )
+    held.changes["order"] = wanted
+    held.facts["order"] = "--input_order"
+
+
+def _layer(card: Card, name: str, typed: str, held: _Held, path: Path) -> None:
+    """A layer of a file that states its own; of others it was looked for by this name already."""
+    if not typed or card.inspected:
+        return
+    fact = name.split("_", maxsplit=1)[0]
+    own = getattr(card, name)
+    if _bare(typed) in (_bare(own), f"serving_default_{_bare(own)}") or _bare(typed) in _tensors(path, fact):
+        return
+    held.against.append(
+        f"--{name}={typed} is not in {path} as its {fact}; it has {own or 'only one'} ({_origin(card, fact)})"
+    )
+    held.changes[name], held.facts[fact] = typed, f"--{name}"
+
+
+def _bare(layer: str) -> str:
+    """A layer's name without what the original's forms put around it: import/input:0 is input."""
+    return layer.removeprefix("import/").split(":")[0]
+
+
+def _tensors(path: Path, fact: str) -> list[str]:
+    """The names of a `.tflite`'s own inputs or outputs, as other programs show them."""
+    if not path.is_file():
+        return []
+    with path.open("rb") as start:
+        if start.read(8)[4:] != b"TFL3":
+            return []
+    from label_image.detectors.tflite import TfliteFile
+
+    file = TfliteFile(path)
+    return [_bare(file.names[index]) for index in (file.inputs if fact == "input" else file.outputs)]
+
+
+def _labels(card: Card, typed: Overrides, held: _Held) -> None:
+    """The names typed, held against the file's own."""
+    path = Path(typed.labels)
+    found = labels_file(path)
+    said = "--labels" if found.form == "a name a line" else f"--labels ({found.form})"
+    held.notes += [f"{path}: {note}" for note in found.notes]
+    if "labels" not in card.stated:
+        held.changes["labels"], held.facts["labels"] = chosen(found, card.outputs), said
+        return
+    own = fitted(card.labels, card.outputs) if card.outputs else card.labels
+    names = _reading_like(own, found)
+    if _same(names, own):
+        held.facts["labels"] = f"{card.facts['labels']}; {said} agrees"
+        return
+    held.changes["labels"], held.facts["labels"] = names, said
+    if len(names) == len(own):  # another count can not be insisted on; who fits names and numbers says so
+        held.against.append(
+            f"--labels={path} contradicts the model's own labels ({_origin(card, 'labels')}): {_difference(names, own)}"
+        )
+
+
+def _reading_like(own: tuple[str, ...], found: Labels) -> tuple[str, ...]:
+    """The reading of a file that is the model's own list; else the likeliest, with numbers where the model's own has them."""
+    for names in found.readings:
+        if _same(fitted(names, len(own)), own):
+            return fitted(names, len(own))
+    if found.plain and without_index(own) != own:
+        return tuple(line.strip() for line in found.plain if line.strip())
+    return fitted(chosen(found, len(own)), len(own))
+
+
+def _same(names: tuple[str, ...], own: tuple[str, ...]) -> bool:
+    """Whether two lists are one, whichever way their letters are put together (a Mac writes e and an accent)."""
+    return [_letters(name) for name in names] == [_letters(name) for name in own]
+
+
+def _letters(name: str) -> str:
+    return unicodedata.normalize("NFC", name.strip())
+
+
+def _difference(names: tuple[str, ...], own: tuple[str, ...]) -> str:
+    """How two lists of the same length differ."""
+    at = next(i for i, pair in enumerate(zip(names, own, strict=True)) if _letters(pair[0]) != _letters(pair[1]))
+    if sorted(map(_letters, names)) == sorted(map(_letters, own)):
+        return f"the same names in another order, output {at} is {own[at]!r} there and {names[at]!r} here"
+    return f"output {at} is {own[at]!r} there and {names[at]!r} here"
+
+
+def _origin(card: Card, fact: str) -> str:
+    """Where a fact stands, for the error."""
+    return card.facts.get(fact, "its shape") if card.inspected else "its metadata"
+
+
+def _listed(numbers: tuple[float, ...]) -> str:
+    return numbers_text(numbers).strip("[]").replace(" ", ",")
