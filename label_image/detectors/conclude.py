@@ -15,7 +15,7 @@ _USUAL_PX = 224  # what most pretrained networks take
 _OVERRIDE_SIZE = "(--input_height, --input_width override it)"
 _GIVES = {
     "probabilities": "a softmax", "sigmoid": "a sigmoid for each class", "logits": "logits; a softmax is applied",
-    "as is": "numbers, taken as they are",
+    "as is": "numbers, taken as they are", "unset": "nothing: its weights are variables that nothing in the file sets",
 }  # fmt: skip
 
 
