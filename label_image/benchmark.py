@@ -114,20 +114,21 @@ def written(pace: Pace, form: str) -> str:
 def _readable(classifier: Classifier, photos: Iterable[str]) -> tuple[list[str], float]:
     """The photos to measure with, and the milliseconds that the first of them took."""
     sources: list[str] = []
-    first_ms, seen = 0.0, 0
+    first_ms, seen, reason = 0.0, 0, ""
     for source in photos:
         seen += 1
         start = time.perf_counter()
         try:
             classifier.classify(source)
-        except PhotoError:
+        except PhotoError as error:
+            reason = f" ({error})"
             continue
         first_ms = first_ms or _ms_since(start)
         sources.append(source)
         if len(sources) == PHOTOS:
             break
     if not sources:
-        raise RunError(f"nothing to measure: none of {seen} photos can be read")
+        raise RunError(f"nothing to measure: none of {seen} photos can be labelled{reason}")
     return sources, first_ms
 
 

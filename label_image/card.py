@@ -38,7 +38,7 @@ class Card:
     layout: str = "NHWC"  # "NHWC", "NCHW", "NHW" (no channel axis) or "flat"
     dtype: str = "float32"  # of the input; integers are pixels as they are, "string" is the photo's file
     crop_px: int = 0  # cut the middle square out, make it this large, cut the size out of its middle; 0 squashes
-    output: str = "probabilities"  # or "sigmoid", "logits" (softmax is applied), "as is"
+    output: str = "probabilities"  # or "sigmoid", "logits" (softmax is applied), "as is", "unset" (made of nothing)
     outputs: int = 0  # how many numbers come out; 0 is not known before it has run
     what: str = ""  # what kind of file, for people; not stored
     inspected: bool = False  # no card was inside: the graph was examined; not stored

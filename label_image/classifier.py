@@ -18,9 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.card import Card
-from label_image.errors import PhotoError, UserError
-from label_image.inspect import Overrides, card_of, fit_labels, kind_of
+from label_image.errors import NoScoresError, PhotoError, RunError, UserError
+from label_image.inspect import Overrides, card_of, fit_labels, source_of
 from label_image.pixels import decode, encoded, in_order, laid_out, normalise
+from label_image.source import Source, settled
 from label_image.workers import cores, map_ordered
 
 # Light first: a `.tflite` labels in 0.2 s, a `.pb` has to import TensorFlow.
@@ -72,6 +73,8 @@ def top_k(scores: npt.NDArray[np.float32], k: int) -> npt.NDArray[np.int64]:
 class Classifier:
     """A classifier on disk, ready to label photos.
 
+    It is read once: whatever is at its path later, one Classifier answers with one network and one set of labels.
+
     Args:
       graph: a `.tflite`, a `.pb` or a SavedModel folder; "" takes what `python -m retrain` left in tf_files.
       overrides: what the file does not say, or says wrongly.
@@ -84,12 +87,21 @@ class Classifier:
 
     def __init__(self, graph: str | Path = "", overrides: Overrides | None = None, threads: int = 0) -> None:
         self.path = Path(graph) if graph else default_graph()
-        self.card: Card = card_of(self.path, overrides or Overrides())
-        self.kind = kind_of(self.path)
         self._threads = threads or cores()
-        self._shared = self.open_runner()
+        self.source: Source
+        self.card: Card
+        self._shared: Runner
+        settled(self.path, lambda: self._open(overrides or Overrides()))
+        self.kind = self.source.kind
         self._lock = threading.Lock()
         self._labels: tuple[str, ...] = ()
+
+    def _open(self, overrides: Overrides) -> bool:
+        """Reads all that is at the path; returns whether it came out of one reading of one file."""
+        self.source = source_of(self.path)
+        self.card = card_of(self.source, overrides)
+        self._shared = self.open_runner()
+        return not self.card.inspected and self.source.kind != "saved_model"
 
     def classify(self, image: str | Path | bytes) -> Prediction:
         """Labels one photo.
@@ -99,6 +111,7 @@ class Classifier:
 
         Raises:
           PhotoError: if the photo can not be read.
+          NoScoresError: if the network answers with something that is no number.
         """
         prediction = self._answer(image, self._shared)
         if prediction.error:
@@ -113,37 +126,48 @@ class Classifier:
         """
 
         def make_worker() -> Callable[[str | Path | ReadsPhoto], Prediction]:
-            # TensorFlow spreads one network over the cores itself; the others get an interpreter a worker.
-            runner = self.open_runner() if self.kind in ("tflite", "onnx") else self._shared
+            # TensorFlow spreads one network over the cores itself, ONNX Runtime lets threads share it; LiteRT wants an
+            # interpreter a worker, all of which read the same bytes.
+            runner = self.open_runner() if self.kind == "tflite" else self._shared
             return lambda image: self._answer(image, runner)
 
         return map_ordered(make_worker, images, self._threads)
 
     def scores(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Runs the network on pixels: float32 [n, height, width, 3], 0..255 -> float32 [n, classes]."""
+        """Runs the network on pixels: float32 [n, height, width, 3], 0..255 -> float32 [n, classes].
+
+        Raises:
+          RunError: a score is no number.
+        """
         with self._lock:
             rows = self._shared.scores(np.stack([self._prepared(image) for image in batch]))
-        return np.stack([_finished(row, self.card.output) for row in rows])
+        scores = np.stack([_finished(row, self.card.output) for row in rows])
+        if problem := _no_scores(scores):
+            raise RunError(f"cannot use {self.path}: {problem}")
+        return scores
 
     def open_runner(self) -> Runner:
         """A runner of its own for one more caller."""
-        if self.kind == "tflite":
+        source, ends = self.source, (self.card.input_layer, self.card.output_layer)
+        if source.kind == "tflite":
             from label_image.runners.litert import LitertRunner
 
-            return LitertRunner(self.path, 1, self.card.input_layer, self.card.output_layer)
-        if self.kind == "onnx":
-            from label_image.runners.onnx import OnnxRunner
+            return LitertRunner(source.path, 1, *ends, content=source.data)
+        if source.kind == "onnx":
+            from label_image.runners.onnx import opened_onnx
 
-            return OnnxRunner(self.path)
+            return opened_onnx(source)
         if self.card.inspected:
             from label_image.runners.frozen import FrozenRunner
 
-            return FrozenRunner(self.path, self.kind, self.card.input_layer, self.card.output_layer)
+            return FrozenRunner(source, *ends)
         from label_image.runners.tensorflow import GraphRunner, SavedModelRunner
 
-        if self.kind == "saved_model":
-            return SavedModelRunner(self.path)
-        return GraphRunner(self.path, self.card.input_layer, self.card.output_layer)
+        if source.kind == "saved_model":
+            return SavedModelRunner(source.path)
+        from label_image.detectors.opened import opened
+
+        return GraphRunner(source.path, *ends, graph_def=opened(source).net.graph_def)
 
     def _answer(self, image: str | Path | bytes | ReadsPhoto, runner: Runner) -> Prediction:
         name = str(image) if isinstance(image, (str, Path)) else ""
@@ -155,6 +179,8 @@ class Classifier:
         raw = runner.scores_of_file(ready) if isinstance(ready, bytes) else runner.scores(ready[None])[0]  # type: ignore[attr-defined]
         seconds = time.perf_counter() - start
         scores = _finished(raw, self.card.output)
+        if problem := _no_scores(scores):
+            return Prediction(name, (), np.zeros(0, np.float32), seconds, NoScoresError("no scores", problem))
         return Prediction(name, self._labels_for(len(scores)), scores, seconds)
 
     def ready(self, image: str | Path | bytes) -> npt.NDArray[np.float32] | bytes:
@@ -187,13 +213,29 @@ def _finished(raw: npt.NDArray[np.float32], output: str) -> npt.NDArray[np.float
     >>> _finished(np.float32([0.25]), "sigmoid").tolist(), _finished(np.float32([1, 1]), "logits").tolist()
     ([0.75, 0.25], [0.5, 0.5])
     """
-    if raw.size == 1 and output != "as is":
-        share = raw if output != "logits" else 1 / (1 + np.exp(-np.clip(raw, -80, 80)))
-        return np.concatenate([1 - share, share]).astype(np.float32)
-    if output == "logits":
-        powers = np.exp(raw - raw.max())
-        return np.asarray(powers / powers.sum(), np.float32)
-    return raw
+    if output == "unset":
+        return np.full_like(raw, np.nan)
+    with np.errstate(all="ignore"):  # infinities become what is no number, and that is said of the photo
+        if raw.size == 1 and output != "as is":
+            share = raw if output != "logits" else 1 / (1 + np.exp(-np.clip(raw, -80, 80)))
+            return np.concatenate([1 - share, share]).astype(np.float32)
+        if output == "logits":
+            powers = np.exp(raw - raw.max())
+            return np.asarray(powers / powers.sum(), np.float32)
+        return raw
+
+
+def _no_scores(scores: npt.NDArray[np.float32]) -> str:
+    """What is wrong with scores that are no numbers; "" where all are.
+
+    >>> _no_scores(np.float32([0.5, np.nan])), _no_scores(np.float32([0.5, 0.5]))
+    ('the network answers NaN in 1 of 2 scores, which is no answer', '')
+    """
+    bad = scores[~np.isfinite(scores)]
+    if not bad.size:
+        return ""
+    what = "NaN" if np.isnan(bad).any() else "infinity"
+    return f"the network answers {what} in {bad.size} of {scores.size} scores, which is no answer"
 
 
 def default_graph() -> Path:

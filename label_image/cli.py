@@ -216,7 +216,7 @@ def _label(command: Command, scratch: Path, output: Output) -> int:
     if not seen:
         _complain("no photo found")
     elif bad and not (one and command.format == "text"):
-        _complain(f"{bad} of {seen} photos could not be read")
+        _complain(f"{bad} of {seen} photos could not be labelled")
     return 1 if bad or not seen else 0
 
 
@@ -236,7 +236,7 @@ def _rows(
     form: Format,
     output: Output,
 ) -> tuple[int, int]:
-    """Prints the rows, explains and sorts the photos; returns how many could not be read, of how many."""
+    """Prints the rows, explains and sorts the photos; returns how many could not be labelled, of how many."""
     classifier, explainer = tools
     bad = seen = 0
     sorter: Sorter | None = None
@@ -277,7 +277,7 @@ def _row(
     from label_image.formats import Row
 
     if prediction.error:
-        return Row(item.name, error=str(prediction.error))
+        return Row(item.name, error=str(prediction.error), undone=prediction.error.undone)
     best = prediction.top(command.top_k)
     sure = tuple((label, score) for label, score in best if not (command.threshold and not score >= command.threshold))
     row = Row(item.name, sure, seconds=prediction.seconds)

@@ -4,6 +4,7 @@
     +-- RunError     the command was right and the work failed; status 1
         +-- OutOfMemoryError  a batch does not fit into the device's memory; a smaller one may
         +-- PhotoError   one photo can not be read; the run goes on without it
+            +-- NoScoresError  the network has no answer for it
 
 Everything else is a bug and keeps its traceback. The text says what could not be done, what was found, what to do.
 """
@@ -39,7 +40,15 @@ class PhotoError(RunError):
       detail: what was found in this file; may be empty.
     """
 
+    undone = "read"  # what could not be done with the photo
+
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
         self.detail = detail
+
+
+class NoScoresError(PhotoError):
+    """A network answers a photo with something that is no number; whatever stands first then is no label."""
+
+    undone = "label"

@@ -44,8 +44,8 @@ class Explainer:
             what = "the photo's file itself" if card.dtype == "string" else f"pixels laid out as {card.layout}"
             raise no_map(classifier.path, f"it takes {what}")
         self._classifier = classifier
-        self._maps = feature_maps(classifier.path)
-        self._weights, self._biases = head_of(classifier.path)
+        self._maps = feature_maps(classifier.source, card.output_layer)
+        self._weights, self._biases = head_of(classifier.source, card.output_layer)
 
     def evidence(self, image: str | Path | bytes, prediction: Prediction, label: str) -> Floats:
         """What speaks for a label and against it, place by place.

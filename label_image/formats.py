@@ -46,6 +46,7 @@ class Row:
     sorted: str = ""  # what --sort_into did: copied, moved, already there
     sorted_to: str = ""  # where the photo now is
     heat_map: str = ""  # where --explain put the picture
+    undone: str = "read"  # what could not be done, where there is an error
 
 
 class Format(Protocol):
@@ -120,7 +121,7 @@ class _OneText(_Text):
 
     def row(self, row: Row) -> None:
         if row.error:
-            warn(f"label_image: cannot read {row.image}: {row.error}")
+            warn(f"label_image: cannot {row.undone} {row.image}: {row.error}")
         else:
             self._write(f"\nEvaluation time (1-image): {row.seconds:.3f}s\n\n{_scores(row)}")
 

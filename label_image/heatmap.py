@@ -17,8 +17,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from label_image.detectors.pooled import NoExactMap, PooledEnd, graph_end, no_map, tflite_end
-from label_image.inspect import kind_of
+from label_image.inspect import source_of
 from label_image.pixels import UInt8Image
+from label_image.source import Source
 
 __all__ = ["NoExactMap", "class_activation_map", "feature_maps", "for_and_against", "head_of", "overlay"]
 
@@ -40,11 +41,13 @@ _COVER = 0.7  # how far the colour hides the photo where most speaks for it
 _RISE = 0.7  # below 1: weak evidence is seen too
 
 
-def feature_maps(graph: Path) -> Callable[[Floats], Floats]:
+def feature_maps(graph: Path | Source, output_layer: str = "") -> Callable[[Floats], Floats]:
     """The last feature map of a network, before the mean over rows and columns.
 
     Args:
-      graph: a headless backbone or a classifier: a `.tflite`, a `.pb`, a SavedModel folder or a Keras file.
+      graph: a headless backbone or a classifier: a `.tflite`, a `.pb`, a SavedModel folder or a Keras file; or what was
+        read of one.
+      output_layer: which output, where it has several.
 
     Returns:
       a function, for one caller at a time: float32 [n, height, width, 3], normalised as the network's card says -> float32
@@ -55,20 +58,25 @@ def feature_maps(graph: Path) -> Callable[[Floats], Floats]:
       UserError: there is no such file.
       RunError: it can not be run.
     """
-    end = _end(graph)
-    values = _map_runner(graph, end)
+    source = graph if isinstance(graph, Source) else source_of(graph)
+    end = _end(source, output_layer)
+    values = _map_runner(source, end)
 
     def run(batch: Floats) -> Floats:
         maps = [values(image) for image in batch]
         if any(found.ndim != 4 for found in maps):
-            raise no_map(graph, f"what its mean reads is no map of rows and columns, but {maps[0].shape[1:]}")
+            raise no_map(source.path, f"what its mean reads is no map of rows and columns, but {maps[0].shape[1:]}")
         return np.concatenate(maps) if maps else np.zeros((0, 0, 0, 0), np.float32)
 
     return run
 
 
-def head_of(graph: Path) -> tuple[Floats, Floats]:
+def head_of(graph: Path | Source, output_layer: str = "") -> tuple[Floats, Floats]:
     """The linear layer of a classifier: logits = features @ weights + biases.
+
+    Args:
+      graph: as for `feature_maps`.
+      output_layer: as for `feature_maps`.
 
     Returns:
       weights float32 [width, classes] and biases float32 [classes]; dequantized. Several layers without an activation
@@ -77,9 +85,10 @@ def head_of(graph: Path) -> tuple[Floats, Floats]:
     Raises:
       NoExactMap: the network is of another form, or has no layer behind the mean.
     """
-    end = _end(graph)
+    source = graph if isinstance(graph, Source) else source_of(graph)
+    end = _end(source, output_layer)
     if end.weights is None:
-        raise no_map(graph, "it ends with the mean, no layer follows")
+        raise no_map(source.path, "it ends with the mean, no layer follows")
     biases = np.zeros(end.weights.shape[1], np.float32) if end.biases is None else end.biases
     return np.asarray(end.weights, np.float32), np.asarray(biases, np.float32)
 
@@ -166,53 +175,51 @@ def _colours(strength: Floats) -> Floats:
     return np.stack(channels, axis=-1).astype(np.float32)
 
 
-def _end(graph: Path) -> PooledEnd:
-    kind = kind_of(graph)
-    if kind == "tflite":
-        return tflite_end(graph)
-    if kind == "onnx":
+def _end(graph: Source, output_layer: str) -> PooledEnd:
+    if graph.kind == "tflite":
+        return tflite_end(graph, output_layer)
+    if graph.kind == "onnx":
         raise NoExactMap(
-            f"no heat map for {graph}: of an .onnx only the scores are read; the .tflite or .pb of the same run has one"
+            f"no heat map for {graph.path}: of an .onnx only the scores are read; the .tflite or .pb of the same run has one"
         )
     from label_image.detectors.net import Net
     from label_image.detectors.opened import opened
 
-    ends = _ends(graph, kind)
-    return graph_end(graph, Net(opened(graph, kind).for_labelling(*ends)[0]), ends[1].split(":")[0])
+    ends = _ends(graph)
+    return graph_end(graph.path, Net(opened(graph).for_labelling(*ends)[0]), ends[1].split(":")[0])
 
 
-def _ends(graph: Path, kind: str) -> tuple[str, str]:
+def _ends(graph: Source) -> tuple[str, str]:
     """The operations of a graph that take the pixels and give the scores; of a headless one, the features."""
     from label_image.detectors.opened import opened
 
-    file = opened(graph, kind)
+    file = opened(graph)
     if file.input_layer and file.output_layer:
         return file.input_layer, file.output_layer
     fed = [name for name in file.net.nodes if file.net.op(name) == "Placeholder"]
     last = [name for name in file.net.below(fed[0]) if name not in file.net.readers] if len(fed) == 1 else []
     if len(last) == 1:  # ours, with a head and without
         return fed[0], last[0]
-    found = file.evidence(graph, "", "")
+    found = file.evidence(graph.path, "", "")
     return found.input_layer, found.output_layer
 
 
-def _map_runner(graph: Path, end: PooledEnd) -> Callable[[Floats], Floats]:
+def _map_runner(graph: Source, end: PooledEnd) -> Callable[[Floats], Floats]:
     """float32 [height, width, channels] -> float32 [1, rows, columns, width]."""
     if isinstance(end.feature_map, int):
         from label_image.runners.litert import LitertRunner
 
-        return LitertRunner(graph, content=_with_output(graph, end.feature_map)).values
+        return LitertRunner(graph.path, content=_with_output(graph.data, end.feature_map)).values
     from label_image.runners.frozen import FrozenRunner
 
-    kind = kind_of(graph)
-    return FrozenRunner(graph, kind, _ends(graph, kind)[0], end.feature_map).values
+    return FrozenRunner(graph, _ends(graph)[0], end.feature_map).values
 
 
-def _with_output(graph: Path, tensor: int) -> bytes:
+def _with_output(content: bytes, tensor: int) -> bytes:
     """A `.tflite`'s bytes with another tensor as its outputs: the numbers are written over in place, nothing moves."""
     from ai_edge_litert import schema_py_generated as schema
 
-    data = bytearray(graph.read_bytes())
+    data = bytearray(content)
     outputs = schema.Model.GetRootAs(data, 0).Subgraphs(0).OutputsAsNumpy()
     outputs[:] = tensor
     return bytes(data)

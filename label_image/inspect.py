@@ -13,6 +13,7 @@ from label_image import card as cards
 from label_image.card import CARD_KEY, Card
 from label_image.errors import RunError, UserError
 from label_image.labels import fitted
+from label_image.source import Source, read
 from label_image.typed import Overrides, as_typed
 
 __all__ = ["Overrides", "card_of", "fit_labels", "kind_of"]
@@ -85,47 +86,58 @@ def _zipped(path: Path) -> str:
     raise UserError(f"cannot use {path}: a zip archive ({', '.join(names[:4])}); unpack it and give what is inside")
 
 
-def card_of(path: Path, overrides: Overrides) -> Card:
+def source_of(path: Path) -> Source:
+    """Opens a file or folder, once for all that is asked of it later.
+
+    Raises:
+      UserError: as `kind_of`.
+    """
+    return read(path, kind_of(path))
+
+
+def card_of(path: Path | Source, overrides: Overrides) -> Card:
     """What `path` takes and gives.
 
     Args:
-      path: a `.tflite`, a GraphDef, a SavedModel folder or a Keras file.
+      path: a `.tflite`, a GraphDef, a SavedModel folder or a Keras file; or what was read of one.
       overrides: what the user typed.
 
     Raises:
       UserError: the file is not there or not to be understood, or says other than what was typed.
     """
-    kind = kind_of(path)
+    source = path if isinstance(path, Source) else source_of(path)
     inside = {
         "tflite": _tflite_card, "graph_def": _graph_card, "saved_model": _saved_model_card, "onnx": _onnx_card,
-    }.get(kind)  # fmt: skip
-    card = (inside(path) if inside else None) or _examined(path, kind, overrides)
-    return _fitted(as_typed(card, overrides, path), path, card.outputs if card.inspected else len(card.labels))
+    }.get(source.kind)  # fmt: skip
+    card = (inside(source) if inside else None) or _examined(source, overrides)
+    outputs = card.outputs if card.inspected else len(card.labels)
+    return _fitted(as_typed(card, overrides, source), source.path, outputs)
 
 
-def _tflite_card(path: Path) -> Card | None:
-    from label_image.detectors.tflite_entry import entry
+def _tflite_card(source: Source) -> Card | None:
+    from label_image.detectors.tflite_entry import entry_in
 
-    text = entry(path, CARD_KEY)
-    return cards.from_json(text.decode("utf-8", "replace"), str(path)) if text else None
+    text = entry_in(source.data, CARD_KEY)
+    return cards.from_json(text.decode("utf-8", "replace"), str(source.path)) if text else None
 
 
-def _graph_card(path: Path) -> Card | None:
+def _graph_card(source: Source) -> Card | None:
     from label_image.detectors.opened import opened
 
-    node = opened(path, "graph_def").net.nodes.get(CARD_KEY)
-    return cards.from_json(node.attr["value"].tensor.string_val[0], str(path)) if node is not None else None
+    node = opened(source).net.nodes.get(CARD_KEY)
+    return cards.from_json(node.attr["value"].tensor.string_val[0], str(source.path)) if node is not None else None
 
 
-def _saved_model_card(path: Path) -> Card | None:
-    inside = path / "assets.extra" / f"{CARD_KEY}.json"
+def _saved_model_card(source: Source) -> Card | None:
+    inside = source.path / "assets.extra" / f"{CARD_KEY}.json"
     return cards.from_json(inside.read_bytes(), str(inside)) if inside.is_file() else None
 
 
-def _onnx_card(path: Path) -> Card:
-    from label_image.runners.onnx import OnnxRunner
+def _onnx_card(source: Source) -> Card:
+    from label_image.runners.onnx import opened_onnx
 
-    text = OnnxRunner(path).metadata.get(CARD_KEY)
+    path = source.path
+    text = opened_onnx(source).metadata.get(CARD_KEY)
     if text is None:
         raise RunError(
             f"cannot use {path}: this .onnx says nothing of its size, range and labels; only those of python -m retrain --export onnx are read"
@@ -133,19 +145,20 @@ def _onnx_card(path: Path) -> Card:
     return cards.from_json(text, str(path))
 
 
-def _examined(path: Path, kind: str, typed: Overrides) -> Card:
+def _examined(source: Source, typed: Overrides) -> Card:
     """The card of a file that has none inside."""
     from label_image.detectors.conclude import card_from
 
     ends = (typed.input_layer.removeprefix("import/"), typed.output_layer.removeprefix("import/"))
-    if kind == "tflite":
+    path = source.path
+    if source.kind == "tflite":
         from label_image.detectors.tflite import evidence
 
-        found = evidence(path, *ends)
+        found = evidence(source, *ends)
     else:
         from label_image.detectors.opened import opened
 
-        found = opened(path, kind).evidence(path, *ends)
+        found = opened(source).evidence(path, *ends)
     return card_from(found, path, labels_typed=bool(typed.labels))
 
 

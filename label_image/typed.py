@@ -19,6 +19,7 @@ from label_image.card import Card
 from label_image.describe import numbers_text, range_text
 from label_image.errors import UserError
 from label_image.labels import Labels, chosen, fitted, labels_file, without_index
+from label_image.source import Source
 
 _INTEGERS = ("uint8", "int8", "int16", "int32", "int64")
 _ORDERS = {"rgb": "RGB", "bgr": "BGR", "grey": "grey"}
@@ -53,13 +54,13 @@ class _Held:
     notes: list[str] = field(default_factory=list)  # what is said beside
 
 
-def as_typed(card: Card, typed: Overrides, path: Path) -> Card:
+def as_typed(card: Card, typed: Overrides, source: Source) -> Card:
     """The card with what the user typed in it.
 
     Args:
       card: what the file says, or what was concluded of it.
       typed: what the user typed.
-      path: the file, for the error and for the names of its tensors.
+      source: the file, for the error and for the names of its tensors.
 
     Raises:
       UserError: what was typed contradicts what the file states, and `insist` is not set; both values are named.
@@ -68,10 +69,10 @@ def as_typed(card: Card, typed: Overrides, path: Path) -> Card:
         return card
     held = _Held()
     _size(card, typed, held)
-    _range(card, typed, held, path)
+    _range(card, typed, held, source.path)
     _order(card, typed, held)
     for name in ("input_layer", "output_layer"):
-        _layer(card, name, getattr(typed, name), held, path)
+        _layer(card, name, getattr(typed, name), held, source)
     if typed.labels:
         _labels(card, typed, held)
     if held.against and not typed.insist:
@@ -177,16 +178,16 @@ def _order(card: Card, typed: Overrides, held: _Held) -> None:
     held.facts["order"] = "--input_order"
 
 
-def _layer(card: Card, name: str, typed: str, held: _Held, path: Path) -> None:
+def _layer(card: Card, name: str, typed: str, held: _Held, source: Source) -> None:
     """A layer of a file that states its own; of others it was looked for by this name already."""
     if not typed or card.inspected:
         return
     fact = name.split("_", maxsplit=1)[0]
     own = getattr(card, name)
-    if _bare(typed) in (_bare(own), f"serving_default_{_bare(own)}") or _bare(typed) in _tensors(path, fact):
+    if _bare(typed) in (_bare(own), f"serving_default_{_bare(own)}") or _bare(typed) in _tensors(source, fact):
         return
     held.against.append(
-        f"--{name}={typed} is not in {path} as its {fact}; it has {own or 'only one'} ({_origin(card, fact)})"
+        f"--{name}={typed} is not in {source.path} as its {fact}; it has {own or 'only one'} ({_origin(card, fact)})"
     )
     held.changes[name], held.facts[fact] = typed, f"--{name}"
 
@@ -196,16 +197,13 @@ def _bare(layer: str) -> str:
     return layer.removeprefix("import/").split(":")[0]
 
 
-def _tensors(path: Path, fact: str) -> list[str]:
+def _tensors(source: Source, fact: str) -> list[str]:
     """The names of a `.tflite`'s own inputs or outputs, as other programs show them."""
-    if not path.is_file():
+    if source.kind != "tflite":
         return []
-    with path.open("rb") as start:
-        if start.read(8)[4:] != b"TFL3":
-            return []
     from label_image.detectors.tflite import TfliteFile
 
-    file = TfliteFile(path)
+    file = TfliteFile(source)
     return [_bare(file.names[index]) for index in (file.inputs if fact == "input" else file.outputs)]
 
 

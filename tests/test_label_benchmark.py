@@ -39,7 +39,7 @@ def test_photos_that_can_not_be_read_are_left_out(tflite, tmp_path):
     assert pace.photos == 1
     assert all(getattr(pace, name) > 0 for name in NUMBERS)
     assert pace.median_ms <= pace.p95_ms
-    with pytest.raises(RunError, match="none of 1 photos can be read"):
+    with pytest.raises(RunError, match="none of 1 photos can be labelled"):
         measure(lambda: Classifier(tflite), paths[:1], 2, spell_s=0.1)
 
 

@@ -77,7 +77,7 @@ def test_a_bad_photo_among_good_ones_is_said_in_its_place(label_image, tflite, t
     assert done.returncode == 1
     assert "b.jpg\nerror: empty file" in done.stdout
     assert done.stdout.index("a.jpg") < done.stdout.index("b.jpg") < done.stdout.index("c.jpg")
-    assert "1 of 3 photos could not be read" in done.stderr
+    assert "1 of 3 photos could not be labelled" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_json_csv_and_jsonl_have_an_error_in_its_place_and_status_1(label_image,
         assert "a text file" in rows[1]["error"]
         assert not rows[0]["error"]
         assert done.returncode == 1
-        assert done.stderr == "label_image: 1 of 4 photos could not be read\n"
+        assert done.stderr == "label_image: 1 of 4 photos could not be labelled\n"
 
 
 def test_a_list_may_come_with_line_ends_or_nul_bytes(label_image, tflite, cyans):

@@ -16,7 +16,7 @@ from PIL import Image
 
 from label_image.classifier import Prediction
 from label_image.demo.choices import Taken
-from label_image.errors import PhotoError
+from label_image.errors import NoScoresError, PhotoError
 from label_image.heatmap import NoExactMap
 from label_image.pixels import UInt8Image, whole
 
@@ -58,9 +58,8 @@ def card(given: Answer) -> str:
     name = escaped(given.name)
     if given.prediction.error or given.photo is None:
         why = escaped(str(given.prediction.error))
-        return (
-            f'<article class="answer unread"><h2>{name}</h2><p role="alert">This can not be read: {why}.</p></article>'
-        )
+        undone = "labelled" if isinstance(given.prediction.error, NoScoresError) else "read"
+        return f'<article class="answer unread"><h2>{name}</h2><p role="alert">This can not be {undone}: {why}.</p></article>'
     label, score = given.prediction.top(1)[0]
     best = escaped(label)
     photo = f'<figure><img src="{_data(given.photo)}" alt="{name}"><figcaption>{name}</figcaption></figure>'

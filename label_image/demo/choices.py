@@ -12,6 +12,7 @@ from label_image.explain import Explainer
 from label_image.heatmap import NoExactMap
 from label_image.inspect import Overrides
 from label_image.quiet import has_tensorflow
+from label_image.source import Stamp, stamp
 
 _LIGHT, _HEAVY = (".tflite",), (".pb", ".keras", ".h5", ".hdf5")
 
@@ -60,7 +61,7 @@ class Shelf:
 
     def __init__(self, graph: str = "", labels: str = "", *, insist: bool = False) -> None:
         self._graph, self._typed = graph, Overrides(labels=labels, insist=insist)
-        self._key: tuple[str, int] | None = None
+        self._key: tuple[str, Stamp] | None = None
         self._taken: Taken | None = None
 
     def take(self, path: str) -> Taken:
@@ -69,7 +70,7 @@ class Shelf:
         Raises:
           UserError: it can not be used; one line says why.
         """
-        key = (path, _changed(Path(path)))
+        key = (path, stamp(Path(path)))
         if self._taken is None or key != self._key:
             self._taken, self._key = self._opened(path), key
         return self._taken
@@ -82,12 +83,3 @@ class Shelf:
             return Taken(classifier, Explainer(classifier), said)
         except NoExactMap as problem:
             return Taken(classifier, None, " ".join(filter(None, (said, f"{problem}."))))
-
-
-def _changed(path: Path) -> int:
-    """When a file was last written, in nanoseconds; 0 where there is none, which opening it will say."""
-    inside = path / "saved_model.pb" if path.is_dir() else path
-    try:
-        return inside.stat().st_mtime_ns
-    except OSError:
-        return 0

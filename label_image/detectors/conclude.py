@@ -15,7 +15,7 @@ _USUAL_PX = 224  # what most pretrained networks take
 _OVERRIDE_SIZE = "(--input_height, --input_width override it)"
 _GIVES = {
     "probabilities": "a softmax", "sigmoid": "a sigmoid for each class", "logits": "logits; a softmax is applied",
-    "as is": "numbers, taken as they are",
+    "as is": "numbers, taken as they are", "unset": "nothing: its weights are variables that nothing in the file sets",
 }  # fmt: skip
 
 
@@ -89,8 +89,8 @@ def _stated(found: Evidence, maker: Beside, size_why: str) -> tuple[str, ...]:
     """What the file, or its maker in a file beside it, says in so many words; the rest is concluded from what it looks like."""
     said = {
         "labels": bool(found.labels),
-        "size": found.dtype != "string" and "shape" in size_why and "a guess" not in size_why,
-        "range": found.range is not None or (maker.range is not None and maker.range.sure == "known"),
+        "size": found.dtype != "string" and "shape" in size_why and not size_why.startswith(GUESS),
+        "range": found.range is not None or (maker.range is not None and maker.range.sure),
     }
     return tuple(fact for fact, is_said in said.items() if is_said)
 

@@ -37,7 +37,7 @@ class Evidence:
     input_why: str = ""
     output_layer: str = ""
     output_why: str = ""
-    output: str = "as is"  # "probabilities", "sigmoid", "logits", "as is"
+    output: str = "as is"  # "probabilities", "sigmoid", "logits", "as is", "unset"
     outputs: int = 0  # how many numbers it gives; 0 is unknown
     layout: str = ""  # "NCHW" where an operation says so
     affine: Affine | None = None

@@ -10,7 +10,7 @@ import struct
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -122,17 +122,17 @@ def read(data: bytes | np.ndarray[Any, Any] | None) -> Metadata:
         return Metadata()
 
 
-def packed_labels(path: Path, name: str) -> tuple[tuple[str, ...], str]:
+def packed_labels(file: Path | BinaryIO, name: str) -> tuple[tuple[str, ...], str]:
     """The labels in the archive behind a `.tflite`, and the name of the file they are in; nothing where there is none.
 
     Args:
-      path: the `.tflite`.
+      file: the `.tflite`.
       name: what the metadata names; "" takes a file that is called so.
     """
-    if not zipfile.is_zipfile(path):
+    if not zipfile.is_zipfile(file):
         return (), ""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(file) as archive:
             names = archive.namelist()
             wanted = [name] if name in names else [inside for inside in names if "label" in inside.lower()]
             if not wanted:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from label_image.detectors.evidence import Evidence
 from label_image.detectors.graph import evidence
 from label_image.detectors.net import Net
 from label_image.detectors.rewrite import for_labelling
+from label_image.source import Source
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,12 @@ class Opened:
         return self._ready[ends]
 
 
-def opened(path: Path, kind: str) -> Opened:
-    """Opens a file, or hands out the copy that was opened for its card a moment ago."""
-    inside = path / "saved_model.pb" if path.is_dir() else path
-    return _opened(path, kind, inside.stat().st_mtime_ns)
+def opened(source: Source) -> Opened:
+    """The graph of a file, parsed when it is asked for first."""
+    return source.once("graph", lambda: _opened(source.path, source.kind))
 
 
-@lru_cache(maxsize=1)
-def _opened(path: Path, kind: str, changed: int) -> Opened:
-    del changed  # only there to miss the cache when the file is another
+def _opened(path: Path, kind: str) -> Opened:
     if kind == "graph_def":
         from label_image.runners.tensorflow import read_graph_def
 

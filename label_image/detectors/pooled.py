@@ -17,6 +17,7 @@ import numpy.typing as npt
 from label_image.detectors.net import PASS_ON, RESHAPES, Net
 from label_image.detectors.tflite import TfliteFile
 from label_image.errors import RunError
+from label_image.source import Source
 
 Tensor = TypeVar("Tensor", str, int)
 Floats = npt.NDArray[np.float32]
@@ -80,20 +81,20 @@ def no_map(path: Path, problem: str) -> NoExactMap:
     )
 
 
-def tflite_end(path: Path, output_layer: str = "") -> PooledEnd:
+def tflite_end(source: Path | Source, output_layer: str = "") -> PooledEnd:
     """The same of a `.tflite`.
 
     Args:
-      path: the file.
+      source: the file, or what was read of it.
       output_layer: which output, where it has several.
 
     Raises:
       NoExactMap: it is of another form.
       RunError: the file is damaged.
     """
-    file = TfliteFile(path)
+    file = TfliteFile(source)
     output = next((index for index in file.outputs if file.names[index] == output_layer), file.outputs[0])
-    return pooled_end(path, lambda tensor: _tflite_step(file, tensor), output)
+    return pooled_end(file.path, lambda tensor: _tflite_step(file, tensor), output)
 
 
 def _tflite_step(file: TfliteFile, tensor: int) -> _Step:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from label_image.detectors import metadata
 from label_image.detectors.affine import ADD, DIV, MUL, SUB, Affine, after, calibrated, turned_round
 from label_image.detectors.evidence import Evidence, Range
 from label_image.errors import RunError, UserError
+from label_image.source import Source
 
 _DTYPES = {0: "float32", 1: "float16", 2: "int32", 3: "uint8", 4: "int64", 5: "string", 7: "int16", 9: "int8"}
 _NUMBERS = ("float32", "float16", "int8", "uint8", "int32", "int64")
@@ -47,11 +49,17 @@ class TfliteFile:
       RunError: if the flatbuffer is damaged.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, source: Path | Source) -> None:
         from ai_edge_litert import schema_py_generated as schema
 
-        self.path = path
-        self._data = np.memmap(path, np.uint8, "r")
+        self._data: Any
+        self.file: Path | io.BytesIO  # for who reads what lies behind the model
+        if isinstance(source, Source):
+            self.path = path = source.path
+            self._data, self.file = source.data, io.BytesIO(source.data)  # which copies nothing
+        else:
+            self.path = self.file = path = source
+            self._data = np.memmap(path, np.uint8, "r")
         try:
             self._model: Any = schema.Model.GetRootAs(self._data, 0)
             self.graph: Any = self._model.Subgraphs(0)
@@ -80,6 +88,11 @@ class TfliteFile:
         """An operator's name: "CONV_2D"."""
         code = self._model.OperatorCodes(operator.OpcodeIndex())
         return str(self._ops.get(max(code.BuiltinCode(), code.DeprecatedBuiltinCode()), "CUSTOM"))
+
+    def all_ops(self) -> set[str]:
+        """The names of all operators of all subgraphs."""
+        graphs = [self._model.Subgraphs(index) for index in range(self._model.SubgraphsLength())]
+        return {self.op(graph.Operators(index)) for graph in graphs for index in range(graph.OperatorsLength())}
 
     def sources(self, operator: Any) -> list[int]:
         """The tensors that an operator reads; -1 is an optional one left out."""
@@ -155,11 +168,11 @@ class TfliteFile:
         return [] if isinstance(values, int) else [int(value) for value in values]  # 0 is the schema's "nothing"
 
 
-def evidence(path: Path, input_layer: str = "", output_layer: str = "") -> Evidence:
+def evidence(source: Path | Source, input_layer: str = "", output_layer: str = "") -> Evidence:
     """What a `.tflite` shows.
 
     Args:
-      path: the file.
+      source: the file, or what was read of it.
       input_layer: the tensor that the user named; "" finds it.
       output_layer: the same for the scores.
 
@@ -167,18 +180,18 @@ def evidence(path: Path, input_layer: str = "", output_layer: str = "") -> Evide
       UserError: a tensor that is not there; the line lists those that are.
       RunError: the file is damaged.
     """
-    file = TfliteFile(path)
+    file = TfliteFile(source)
     try:
         return _evidence(file, input_layer, output_layer)
     except _DAMAGED as error:
-        raise RunError(f"cannot read {path}: the .tflite is damaged ({type(error).__name__})") from None
+        raise RunError(f"cannot read {file.path}: the .tflite is damaged ({type(error).__name__})") from None
 
 
 def _evidence(file: TfliteFile, input_layer: str, output_layer: str) -> Evidence:
     source = _chosen(file, file.inputs, input_layer, "input_layer")
     result = _chosen(file, file.outputs, output_layer, "output_layer")
     said = metadata.read(file.entry(metadata.NAME))
-    labels, inside = metadata.packed_labels(file.path, said.labels_file)
+    labels, inside = metadata.packed_labels(file.file, said.labels_file)
     stated = None
     if said.mean and said.std:
         stated = Range(said.mean, said.std, "TFLite metadata inside the file", order="grey" if said.grey else "RGB")
@@ -190,12 +203,18 @@ def _evidence(file: TfliteFile, input_layer: str, output_layer: str) -> Evidence
         dtype=file.dtype(source), names="\n".join(file.names), input_layer=file.names[source],
         input_why="--input_layer" if input_layer else _why(file.inputs, "input"),
         output_layer=file.names[result], output_why="--output_layer" if output_layer else _why(file.outputs, "output"),
-        output=_kind(file, result), outputs=max(shape[-1], 0) if shape else 0,
+        output="unset" if _unset(file) else _kind(file, result), outputs=max(shape[-1], 0) if shape else 0,
         affine=affine if affine.changes else None, calibrated=range_name,
         kernel_rms=0.0 if kernel is None else float(np.sqrt(np.mean(kernel**2))),
         resizes=any(file.op(op) in _RESIZES and source in file.sources(op) for op in file.operators[:3]),
         range=stated, labels=labels, labels_why=f"{inside} inside the file" if labels else "",
     )  # fmt: skip
+
+
+def _unset(file: TfliteFile) -> bool:
+    """Whether it reads variables that nothing in it sets: what they hold then is whatever stood in the memory before."""
+    ops = file.all_ops()
+    return "READ_VARIABLE" in ops and "ASSIGN_VARIABLE" not in ops
 
 
 def _why(tensors: list[int], what: str) -> str:

@@ -25,25 +25,36 @@ def entry(path: Path, name: str) -> bytes | None:
       name: of the entry.
     """
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        try:
-            return _entry(data, name.encode())
-        except (struct.error, IndexError):
-            return None
+        return entry_in(data, name)
 
 
-def _entry(data: Bytes, name: bytes) -> bytes | None:
+def entry_in(data: Bytes, name: str) -> bytes | None:
+    """The same of a file's bytes."""
+    place = place_of(data, name)
+    return None if place is None else bytes(data[place.start : place.stop])
+
+
+def place_of(data: Bytes, name: str) -> slice | None:
+    """Where the entry's bytes are in the file; None as for `entry`."""
+    try:
+        return _place(data, name.encode())
+    except (struct.error, IndexError):
+        return None
+
+
+def _place(data: Bytes, name: bytes) -> slice | None:
     model = _follow(data, 0)
     entries = _field(data, model, _METADATA)
     for place in _elements(data, entries) if entries else ():
         metadata = _follow(data, place)
         key, number = _field(data, metadata, _NAME), _field(data, metadata, _BUFFER)
-        if not key or _vector(data, key) != name:
+        if not key or bytes(data[_vector(data, key)]) != name:
             continue
         buffers = _field(data, model, _BUFFERS)
         places = _elements(data, buffers) if buffers else range(0)
         buffer = _follow(data, places[_uint(data, number) if number else 0])
         contents = _field(data, buffer, _DATA)
-        return _vector(data, contents) if contents else b""
+        return _vector(data, contents) if contents else slice(0, 0)
     return None
 
 
@@ -77,10 +88,10 @@ def _elements(data: Bytes, field: int) -> range:
     return range(start, end, 4)
 
 
-def _vector(data: Bytes, field: int) -> bytes:
-    """A vector of bytes, or a string."""
+def _vector(data: Bytes, field: int) -> slice:
+    """Where the bytes of a vector of bytes, or of a string, are."""
     start = _follow(data, field) + 4
     end = start + _uint(data, start - 4)
     if end > len(data):
         raise IndexError(end)
-    return bytes(data[start:end])
+    return slice(start, end)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from label_image.detectors.net import bare
+from label_image.detectors.net import Net, bare
 from label_image.detectors.opened import opened
 from label_image.errors import RunError
 from label_image.quiet import native_noise_hidden, tensorflow
+from label_image.source import Source
+
+_MOST_AT_ONCE = 1024  # photos; a larger first dimension is no batch
 
 
 class FrozenRunner:
@@ -19,20 +21,22 @@ class FrozenRunner:
 
     name = "tensorflow"
 
-    def __init__(self, path: Path, kind: str, input_layer: str, output_layer: str) -> None:
+    def __init__(self, source: Source, input_layer: str, output_layer: str) -> None:
         tf = tensorflow()
-        self._path = path
-        graph_def, _ = opened(path, kind).for_labelling(input_layer, output_layer)
+        self._path = path = source.path
+        file = opened(source)
+        self._batch = _fixed_batch(file.net, bare(input_layer))
+        graph_def, _ = file.for_labelling(input_layer, output_layer)
         output = output_layer if ":" in output_layer else f"{output_layer}:0"
         graph = tf.Graph()
         try:
             with graph.as_default(), native_noise_hidden():
                 tf.compat.v1.import_graph_def(graph_def, name="")
-                source = graph.as_graph_element(f"{bare(input_layer)}:0")
+                taken = graph.as_graph_element(f"{bare(input_layer)}:0")
                 # A session, not a tf.function: it also runs the control flow and the bare string inputs of TensorFlow 1.
                 self._session = tf.compat.v1.Session(graph=graph)
-                self._function: Any = self._session.make_callable(graph.as_graph_element(output), [source])
-            self._dtype = source.dtype.as_numpy_dtype
+                self._function: Any = self._session.make_callable(graph.as_graph_element(output), [taken])
+            self._dtype = taken.dtype.as_numpy_dtype
             self._batched = bare(input_layer) != "DecodeJpeg/contents"  # TensorFlow Serving's form has a batch
         except Exception as error:  # TensorFlow refuses a foreign graph in many ways
             raise RunError(f"cannot run {path}: TensorFlow refuses it ({_said(error)})") from None
@@ -43,7 +47,9 @@ class FrozenRunner:
 
     def values(self, image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Runs the network on one photo: float32 [...] as its card says -> float32 [1, ...], the output in its own shape."""
-        return self._run(image[None].astype(self._dtype, copy=False))
+        batch = np.repeat(image[None].astype(self._dtype, copy=False), self._batch, axis=0)
+        found = self._run(batch)
+        return found[:1] if self._batch > 1 and found.shape[:1] == (self._batch,) else found
 
     def scores_of_file(self, data: bytes) -> npt.NDArray[np.float32]:
         """Runs a network that reads the photo's file itself: bytes -> float32 [outputs]."""
@@ -54,6 +60,13 @@ class FrozenRunner:
             return np.asarray(self._function(value), np.float32)
         except Exception as error:  # as above
             raise RunError(f"cannot run {self._path}: {_said(error)}") from None
+
+
+def _fixed_batch(net: Net, name: str) -> int:
+    """How many photos the input takes at once, where the file fixes it: a graph made for eight runs on nothing else."""
+    attributes = net.nodes[name].attr if name in net.nodes else {}
+    sizes = [int(dim.size) for dim in attributes["shape"].shape.dim] if "shape" in attributes else []
+    return max(sizes[0], 1) if len(sizes) in (2, 4) and sizes[0] <= _MOST_AT_ONCE else 1
 
 
 def _said(error: Exception) -> str:

@@ -51,8 +51,14 @@ class LitertRunner:
         return np.stack(rows) if rows else np.zeros((0, int(self._output["shape"][-1])), np.float32)
 
     def values(self, image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Runs the network on one photo: float32 [height, width, channels] -> float32 [1, ...], the output in its own shape."""
+        """Runs the network on one photo: float32 [height, width, channels] -> float32 [1, ...], the output in its own shape.
+
+        A network that is made for several photos at once gets the photo as often.
+        """
         shape = self._input["shape"]
+        several = int(shape[0]) if len(shape) > 1 and image.size * shape[0] == np.prod(shape) else 1
+        if several > 1:
+            image = np.repeat(image[None], several, axis=0)
         try:
             if image.size != int(np.prod(shape)) or shape[-1] != image.shape[-1]:
                 image = self._resized(image)
@@ -63,6 +69,8 @@ class LitertRunner:
         except (ValueError, RuntimeError) as error:
             raise RunError(f"cannot run {self._path}: {' '.join(str(error).split())[:160]}") from None
         values = self._interpreter.get_tensor(self._output["index"])  # a copy
+        if several > 1 and values.shape[:1] == (several,):
+            values = values[:1]
         return _dequantized(values, self._output["quantization"])
 
     def _resized(self, image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.errors import RunError, UserError
+from label_image.source import Source
 
 
 class OnnxRunner:
@@ -22,6 +23,7 @@ class OnnxRunner:
     name = "onnxruntime"
 
     def __init__(self, path: Path, threads: int = 1) -> None:
+        """Opens a file; its `scores` may be called by several threads at once, each on a core of its own."""
         try:
             import onnxruntime
         except ImportError:
@@ -33,7 +35,10 @@ class OnnxRunner:
         except Exception as error:  # onnxruntime's classes differ between versions
             raise RunError(f"cannot run {path}: ONNX Runtime refuses it ({_one_line(error)})") from None
         self._path = path
-        self._input = self._session.get_inputs()[0].name
+        taken = self._session.get_inputs()[0]
+        self._input = taken.name
+        fixed = taken.shape[0] if taken.shape else None
+        self._batch = fixed if isinstance(fixed, int) and fixed > 1 else 0  # photos at once, where the file fixes it
         self._output = self._session.get_outputs()[0].name
 
     @property
@@ -43,11 +48,21 @@ class OnnxRunner:
 
     def scores(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Runs the network: float32 [n, height, width, channels] -> float32 [n, outputs]."""
+        if self._batch and len(batch) != self._batch:
+            parts = [batch[at : at + self._batch] for at in range(0, len(batch), self._batch)]
+            padded = [np.concatenate([part, np.repeat(part[-1:], self._batch - len(part), axis=0)]) for part in parts]
+            rows = [self.scores(full)[: len(part)] for full, part in zip(padded, parts, strict=True)]
+            return np.concatenate(rows) if rows else np.zeros((0, 0), np.float32)
         try:
             (values,) = self._session.run([self._output], {self._input: batch})
         except Exception as error:  # as above
             raise RunError(f"cannot run {self._path}: {_one_line(error)}") from None
         return np.asarray(values, np.float32).reshape(len(batch), -1)
+
+
+def opened_onnx(source: Source) -> OnnxRunner:
+    """The one session of a file, for its metadata and all workers: ONNX Runtime lets threads share it."""
+    return source.once("onnx", lambda: OnnxRunner(source.path))
 
 
 def _one_line(error: Exception) -> str:

@@ -17,9 +17,12 @@ class GraphRunner:
 
     name = "tensorflow"
 
-    def __init__(self, path: Path, input_layer: str, output_layer: str, device: str = "") -> None:
+    def __init__(
+        self, path: Path, input_layer: str, output_layer: str, device: str = "", graph_def: Any = None
+    ) -> None:
+        """Opens `path`, or takes the GraphDef that was read of it."""
         tf = tensorflow()
-        graph_def = read_graph_def(path)
+        graph_def = read_graph_def(path) if graph_def is None else graph_def
         names = {node.name for node in graph_def.node}
         for flag, layer in (("input_layer", input_layer), ("output_layer", output_layer)):
             if layer.split(":")[0] not in names:
