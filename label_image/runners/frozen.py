@@ -11,6 +11,7 @@ import numpy.typing as npt
 from label_image.detectors.net import bare
 from label_image.detectors.opened import opened
 from label_image.errors import RunError
+from label_image.operations import check_operations, check_sizes
 from label_image.quiet import native_noise_hidden, tensorflow
 
 
@@ -24,16 +25,20 @@ class FrozenRunner:
         self._path = path
         graph_def, _ = opened(path, kind).for_labelling(input_layer, output_layer)
         output = output_layer if ":" in output_layer else f"{output_layer}:0"
+        check_operations(graph_def, path, more=())
         graph = tf.Graph()
         try:
             with graph.as_default(), native_noise_hidden():
                 tf.compat.v1.import_graph_def(graph_def, name="")
+                check_sizes(graph, path)
                 source = graph.as_graph_element(f"{bare(input_layer)}:0")
                 # A session, not a tf.function: it also runs the control flow and the bare string inputs of TensorFlow 1.
                 self._session = tf.compat.v1.Session(graph=graph)
                 self._function: Any = self._session.make_callable(graph.as_graph_element(output), [source])
             self._dtype = source.dtype.as_numpy_dtype
             self._batched = bare(input_layer) != "DecodeJpeg/contents"  # TensorFlow Serving's form has a batch
+        except RunError:
+            raise
         except Exception as error:  # TensorFlow refuses a foreign graph in many ways
             raise RunError(f"cannot run {path}: TensorFlow refuses it ({_said(error)})") from None
 
