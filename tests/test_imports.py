@@ -13,7 +13,6 @@ from tests.conftest import ROOT, run_module
 FILES = sorted([*ROOT.glob("label_image/**/*.py"), *ROOT.glob("retrain/**/*.py")])
 # Who may import TensorFlow, Keras or TF-Hub, at any place of the file; `label_image.quiet` is how the others get it.
 TENSORFLOW_FILES = {
-    "label_image/detectors/keras_file.py",
     "label_image/quiet.py",
     "label_image/runners/tensorflow.py",
     "retrain/backbones/frozen.py",

@@ -1,18 +1,34 @@
-"""A SavedModel folder in, one flat GraphDef with its variables as constants out, from the image input to the scores."""
+"""Opens a SavedModel folder as one flat GraphDef with its variables as constants, from the image input to the scores.
+
+TensorFlow's loader is not asked: it would run what the folder brings to restore and to initialise. The graph is cut out of the
+file, its variables are given the values of the checkpoint, and nothing else of the folder is read.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import warnings
-from collections.abc import Iterator
+import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from label_image.detectors.saved_graph import (
+    OBJECT_GRAPH,
+    End,
+    SavedGraph,
+    by_call,
+    by_signature,
+    checkpoint_keys,
+    read_meta_graph,
+    restored_keys,
+)
 from label_image.errors import RunError
+from label_image.operations import check_sizes
 from label_image.quiet import native_noise_hidden, tensorflow
 
 _SCORES = ("confidences", "probabilities", "scores", "predictions", "prediction", "outputs", "output_0", "logits")
 _IMAGES = ("image", "images", "input", "inputs", "input_1", "x")
+_SIGNATURES = ("serving_default", "predict", "image_classification")
+_VARIABLES = ("VarHandleOp", "VariableV2", "Variable")
 
 
 def frozen_saved_model(folder: Path) -> tuple[Any, str, str, str, str]:
@@ -22,39 +38,94 @@ def frozen_saved_model(folder: Path) -> tuple[Any, str, str, str, str]:
       the GraphDef, what it is, its input and output tensors, and who names them.
 
     Raises:
-      RunError: TensorFlow does not load it, or nothing in it takes a picture; one line.
+      RunError: TensorFlow does not load it, nothing in it takes a picture, or it does more than compute; one line.
+    """
+    meta = read_meta_graph(folder)
+    found = by_signature(meta, folder, _SIGNATURES) or by_call(meta, folder)
+    if found is None:
+        raise RunError(f"cannot use {folder}: it has no signature and can not be called; it is no classifier")
+    ends = _pick(found.inputs, _IMAGES), _pick(found.outputs, _SCORES)
+    graph_def, source, output = frozen(meta, found, *ends, folder)
+    return graph_def, "a SavedModel", source, output, found.why
+
+
+def frozen(meta: Any, found: SavedGraph, source: End, output: End, folder: Path) -> tuple[Any, str, str]:
+    """The graph from one end to another with its variables as constants and its calls inlined; and both tensors' names.
+
+    Raises:
+      RunError: TensorFlow refuses it, a variable has no value, or it would fill the memory.
     """
     tf = tensorflow()
     try:
-        with native_noise_hidden(), warnings_hidden():
-            loaded = tf.saved_model.load(str(folder))
-            function, why = _function(tf, loaded)
-            if function is None:
-                raise RunError(f"cannot use {folder}: it has no signature and can not be called; it is no classifier")
-            frozen = freeze(function)
+        with native_noise_hidden():
+            graph_def = _with_values(tf, meta, found, output, folder)
+            if not graph_def.library.function:
+                return graph_def, source.tensor, output.tensor
+            function = _inlined(graph_def, source, output, folder)
+            return function.graph.as_graph_def(), str(function.inputs[0].name), str(function.outputs[0].name)
     except RunError:
         raise
-    except Exception as error:  # a foreign file fails in the parser, the loader or in one of its operations
+    except Exception as error:  # a foreign graph fails in the parser, in the import or in one of its operations
         raise RunError(f"cannot run {folder}: TensorFlow refuses it ({first_line(error)})") from None
-    taken = [tensor for tensor in function.inputs if tensor.dtype not in (tf.resource, tf.variant)]
-    source = _pick(frozen.inputs or taken, _keys(function.structured_input_signature), _IMAGES)
-    result = _pick(frozen.outputs, _keys(function.structured_outputs), _SCORES)
-    return frozen.graph.as_graph_def(), "a SavedModel", source, result, why
 
 
-def freeze(function: Any) -> Any:
-    """A concrete function with its variables as constants and its calls inlined."""
-    from label_image.runners.tensorflow import constants_from
+def _with_values(tf: Any, meta: Any, found: SavedGraph, output: End, folder: Path) -> Any:
+    """The graph with each variable as a constant. The one thing that is run is our own giving of values."""
+    graph = tf.Graph()
+    with graph.as_default(), tf.compat.v1.Session(graph=graph) as session:
+        tf.compat.v1.import_graph_def(found.graph_def, name="")
+        check_sizes(graph, folder)
+        variables = [node for node in found.graph_def.node if node.op in _VARIABLES]
+        if not variables:
+            return found.graph_def
+        value_of = _values(tf, meta, found, folder)
+        for node in variables:
+            values = value_of(node)
+            handle = graph.get_tensor_by_name(f"{node.name}:0")
+            given = tf.compat.v1.placeholder(values.dtype, values.shape)
+            if node.op == "VarHandleOp":
+                give = tf.raw_ops.AssignVariableOp(resource=handle, value=given)
+                # By this name TensorFlow's conversion to constants asks for the value.
+                tf.raw_ops.ReadVariableOp(resource=handle, dtype=values.dtype, name=f"{node.name}/Read/ReadVariableOp")
+            else:
+                give = tf.raw_ops.Assign(ref=handle, value=given)
+            session.run(give, {given: values})
+        name = output.tensor.split(":")[0]
+        return tf.compat.v1.graph_util.convert_variables_to_constants(session, found.graph_def, [name])
 
-    return constants_from(function)
+
+def _values(tf: Any, meta: Any, found: SavedGraph, folder: Path) -> Callable[[Any], Any]:
+    """What gives the values of a variable's node, from the checkpoint in the folder."""
+    from label_image.runners.tensorflow import object_graph_class
+
+    place = folder / "variables" / "variables"
+    if not place.with_suffix(".index").is_file():
+        raise RunError(f"cannot use {folder}: it has no variables/variables.index, and its network has variables")
+    reader = tf.train.load_checkpoint(str(place))
+    shapes, most = reader.get_variable_to_shape_map(), sum(path.stat().st_size for path in place.parent.iterdir())
+    keys, restored = {}, restored_keys(meta.graph_def)
+    if OBJECT_GRAPH in shapes:
+        keys = checkpoint_keys(meta, reader.get_tensor(OBJECT_GRAPH), object_graph_class())
+
+    def value_of(node: Any) -> Any:
+        by_object = keys.get(found.objects.get(node.name, -1), "")
+        names = (by_object, restored.get(node.name, ""), node.attr["shared_name"].s.decode(), node.name)
+        key = next((name for name in names if name in shapes), None)
+        if key is None:
+            raise RunError(f"cannot use {folder}: its checkpoint has no value for the variable {node.name[:80]!r}")
+        if math.prod(shapes[key]) > most:  # each number has a byte at least
+            raise RunError(f"cannot use {folder}: its variable {node.name[:80]!r} claims more numbers than are stored")
+        return reader.get_tensor(key)
+
+    return value_of
 
 
-@contextlib.contextmanager
-def warnings_hidden() -> Iterator[None]:
-    """What TensorFlow and Keras say of NumPy and of their own old forms is nothing that a user can mend."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+def _inlined(graph_def: Any, source: End, output: End, folder: Path) -> Any:
+    from label_image.runners.tensorflow import constants_from, function_of
+
+    function = constants_from(function_of(graph_def, source.tensor, output.tensor, folder))
+    check_sizes(function.graph, folder)
+    return function
 
 
 def first_line(error: Exception) -> str:
@@ -63,36 +134,13 @@ def first_line(error: Exception) -> str:
     return text.splitlines()[0][:160] if text else type(error).__name__
 
 
-def _function(tf: Any, loaded: Any) -> tuple[Any, str]:
-    """The signature that labels: serving_default, else the first; else what the object is when it is called."""
-    signatures = dict(getattr(loaded, "signatures", None) or {})
-    for name in ("serving_default", "predict", "image_classification", *signatures):
-        if name in signatures:
-            return signatures[name], f"signature {name}"
-    call = getattr(loaded, "__call__", None)  # noqa: B004 - the restored function itself is wanted
-    for function in getattr(call, "concrete_functions", None) or []:
-        inputs = [tensor for tensor in function.inputs if tensor.dtype not in (tf.resource, tf.variant)]
-        training = [value for value in function.structured_input_signature[0] if value is True]
-        if len(inputs) == 1 and not training:
-            return function, "the object when called"
-    return None, ""
-
-
-def _keys(structure: Any) -> list[str]:
-    """Names of inputs or outputs, in the order TensorFlow flattens them: sorted."""
-    if isinstance(structure, tuple) and len(structure) == 2 and isinstance(structure[1], dict):
-        structure = structure[1]
-    return sorted(structure) if isinstance(structure, dict) else []
-
-
-def _pick(tensors: list[Any], keys: list[str], wanted: tuple[str, ...]) -> str:
-    """The tensor with a likely name; else the first of floats, with most dimensions for an image."""
-    if len(keys) == len(tensors):
-        for name in wanted:
-            for key, tensor in zip(keys, tensors, strict=True):
-                if key.lower() == name and tensor.dtype.is_floating | (wanted is _IMAGES):
-                    return str(tensor.name)
-    ranked = [tensor for tensor in tensors if tensor.dtype.is_floating] or list(tensors)
+def _pick(ends: tuple[End, ...], wanted: tuple[str, ...]) -> End:
+    """The end with a likely name; else the first of floats, with most dimensions for an image."""
+    for name in wanted:
+        for end in ends:
+            if end.key.lower() == name and end.is_floating | (wanted is _IMAGES):
+                return end
+    ranked = [end for end in ends if end.is_floating] or list(ends)
     if wanted is _IMAGES and len(ranked) > 1:
-        ranked.sort(key=lambda tensor: -(tensor.shape.rank or 0))
-    return str(ranked[0].name) if ranked else ""
+        ranked.sort(key=lambda end: -len(end.shape or ()))
+    return ranked[0]

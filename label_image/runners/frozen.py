@@ -10,6 +10,7 @@ import numpy.typing as npt
 from label_image.detectors.net import Net, bare
 from label_image.detectors.opened import opened
 from label_image.errors import RunError
+from label_image.operations import check_operations, check_sizes
 from label_image.quiet import native_noise_hidden, tensorflow
 from label_image.source import Source
 
@@ -28,16 +29,20 @@ class FrozenRunner:
         self._batch = _fixed_batch(file.net, bare(input_layer))
         graph_def, _ = file.for_labelling(input_layer, output_layer)
         output = output_layer if ":" in output_layer else f"{output_layer}:0"
+        check_operations(graph_def, path, more=())
         graph = tf.Graph()
         try:
             with graph.as_default(), native_noise_hidden():
                 tf.compat.v1.import_graph_def(graph_def, name="")
+                check_sizes(graph, path)
                 taken = graph.as_graph_element(f"{bare(input_layer)}:0")
                 # A session, not a tf.function: it also runs the control flow and the bare string inputs of TensorFlow 1.
                 self._session = tf.compat.v1.Session(graph=graph)
                 self._function: Any = self._session.make_callable(graph.as_graph_element(output), [taken])
             self._dtype = taken.dtype.as_numpy_dtype
             self._batched = bare(input_layer) != "DecodeJpeg/contents"  # TensorFlow Serving's form has a batch
+        except RunError:
+            raise
         except Exception as error:  # TensorFlow refuses a foreign graph in many ways
             raise RunError(f"cannot run {path}: TensorFlow refuses it ({_said(error)})") from None
 

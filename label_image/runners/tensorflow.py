@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.errors import OutOfMemoryError, RunError, UserError
+from label_image.operations import check_operations, check_sizes
 from label_image.quiet import native_noise_hidden, tensorflow
 
 
@@ -28,16 +29,10 @@ class GraphRunner:
             if layer.split(":")[0] not in names:
                 raise UserError(f"--{flag}={layer} is not in {path}; it has {_some(graph_def, flag)}")
 
-        def load() -> None:
-            tf.compat.v1.import_graph_def(graph_def, name="")
-
+        check_operations(graph_def, path, more=())
         try:
             with tf.device(device), native_noise_hidden():
-                wrapped = tf.compat.v1.wrap_function(load, [])
-                graph = wrapped.graph
-                self._function: Any = wrapped.prune(
-                    graph.as_graph_element(_tensor(input_layer)), graph.as_graph_element(_tensor(output_layer))
-                )
+                self._function: Any = function_of(graph_def, input_layer, output_layer, path)
         except (ValueError, tf.errors.OpError) as error:
             raise RunError(f"cannot run {path}: TensorFlow refuses it ({_first_line(error)})") from None
         self._tf = tf
@@ -63,21 +58,34 @@ class SavedModelRunner:
     name = "tensorflow"
 
     def __init__(self, folder: Path) -> None:
+        from label_image.detectors.saved_model import frozen_saved_model
+
         self._tf = tensorflow()
+        graph_def, _, source, output, _ = frozen_saved_model(folder)
         try:
             with native_noise_hidden():
-                self._loaded = self._tf.saved_model.load(str(folder))
-            signature = self._loaded.signatures["serving_default"]
-        except (OSError, ValueError, KeyError, self._tf.errors.OpError) as error:
+                self._function: Any = function_of(graph_def, source, output, folder)
+        except (ValueError, self._tf.errors.OpError) as error:
             raise RunError(f"cannot run {folder}: TensorFlow refuses it ({_first_line(error)})") from None
-        ((self._input, _),) = signature.structured_input_signature[1].items()
-        (self._output,) = signature.structured_outputs
-        self._function: Any = signature
 
     def scores(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Runs the network: float32 [n, height, width, channels] -> float32 [n, outputs]."""
-        values = self._function(**{self._input: self._tf.constant(batch)})[self._output].numpy()
+        values = self._function(self._tf.constant(batch)).numpy()
         return np.asarray(values, np.float32).reshape(len(batch), -1)
+
+
+def function_of(graph_def: Any, input_layer: str, output_layer: str, where: object) -> Any:
+    """A checked GraphDef as a TensorFlow function from one tensor to another.
+
+    Raises:
+      ValueError, tf.errors.OpError: TensorFlow refuses the graph.
+      RunError: it would fill the memory.
+    """
+    tf = tensorflow()
+    wrapped = tf.compat.v1.wrap_function(lambda: tf.compat.v1.import_graph_def(graph_def, name=""), [])
+    check_sizes(wrapped.graph, where)
+    ends = (wrapped.graph.as_graph_element(_tensor(layer)) for layer in (input_layer, output_layer))
+    return wrapped.prune(*ends)
 
 
 def read_graph_def(path: Path) -> Any:
@@ -94,7 +102,31 @@ def read_graph_def(path: Path) -> Any:
         raise RunError(f"cannot read {path}: it is no TensorFlow graph ({_first_line(error)})") from None
     if not graph_def.node:
         raise RunError(f"cannot read {path}: it is no TensorFlow graph (no operation in it)")
+    check_operations(graph_def, path)
     return graph_def
+
+
+def parse_saved_model(folder: Path) -> Any:
+    """The SavedModel message in a folder; nothing of it is run.
+
+    Raises:
+      RunError: it is none.
+    """
+    tensorflow()
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    try:
+        return SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    except Exception as error:  # as above
+        raise RunError(f"cannot read {folder}: its saved_model.pb does not read ({_first_line(error)})") from None
+
+
+def object_graph_class() -> Any:
+    """The protobuf class of the table of objects in a checkpoint."""
+    tensorflow()
+    from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
+
+    return TrackableObjectGraph
 
 
 def constants_from(function: Any) -> Any:

@@ -1,0 +1,103 @@
+"""Deals the arrays of a Keras file to the layers, by the rules with which Keras writes them.
+
+A zip names arrays by path: the layers' kinds in snake case, numbered within their network. HDF5 lists them by layer; those
+of a network in the network stand there in one row: first all that are trained, then the others.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from label_image.keras_files.arrays import KerasFile
+from label_image.keras_files.layers import KINDS
+from label_image.keras_files.structure import ForeignError, Layer, Network
+
+_SEEDS = ("seed_generator", "StateVar")  # of random layers, which label nothing
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Arrays of a layer, or of the layers of a network in the network."""
+
+    own: tuple[Any, ...] = ()
+    inner: dict[str, Weights] = field(default_factory=dict)
+
+
+def weights_of(file: KerasFile, network: Network) -> dict[str, Weights]:
+    """Each layer's arrays, by the layer's name.
+
+    Raises:
+      ForeignError: an array is missing, or there are more or fewer than the layers have.
+    """
+    if not file.legacy:
+        return _by_path(file, network, "")
+    found = {}
+    for layer in network.layers:
+        paths = [path for path in file.names.get(layer.name, ()) if not any(word in path for word in _SEEDS)]
+        row = [_array(file, path) for path in paths]
+        found[layer.name] = _dealt(layer, row)
+    return found
+
+
+def _slots(layer: Layer) -> tuple[bool, ...]:
+    kind = KINDS.get(layer.kind)
+    return kind.arrays(layer.config) if kind else ()
+
+
+def _array(file: KerasFile, path: str) -> Any:
+    if path not in file.arrays:
+        raise ForeignError(f"its array {path[:100]!r} is missing")
+    return file.arrays[path]
+
+
+def _by_path(file: KerasFile, network: Network, prefix: str) -> dict[str, Weights]:
+    found, used = {}, dict[str, int]()
+    folders = ("layers", "_layer_checkpoint_dependencies")  # the second: Keras 2.12 and 2.13
+    folder = next((f for f in folders if any(path.startswith(f"{prefix}{f}/") for path in file.arrays)), folders[0])
+    for layer in network.layers:
+        name = _snake(layer.kind)
+        used[name] = used.get(name, -1) + 1
+        place = f"{prefix}{folder}/{name}{f'_{used[name]}' if used[name] else ''}/"
+        if layer.inner is not None:
+            found[layer.name] = Weights((), _by_path(file, layer.inner, place))
+        else:
+            found[layer.name] = Weights(tuple(_array(file, f"{place}vars/{at}") for at in range(len(_slots(layer)))))
+    return found
+
+
+def _snake(kind: str) -> str:
+    """As Keras does: Conv2D -> conv2d, SeparableConv2D -> separable_conv2d, ReLU -> re_lu."""
+    kind = "Functional" if kind == "Model" else kind
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", kind)).lower()
+
+
+def _dealt(layer: Layer, row: list[Any]) -> Weights:
+    """One row of arrays, dealt to a layer or to the layers within."""
+    order = [*_places(layer, (), True)]
+    trained = [place for place, is_trained in order if is_trained]
+    wanted = [*trained, *(place for place, is_trained in order if not is_trained)]
+    if len(wanted) != len(row):
+        raise ForeignError(f"its layer {layer.name[:60]!r} has {len(row)} arrays, expected {len(wanted)}")
+    return _gathered(layer, (), dict(zip(wanted, row, strict=True)))
+
+
+def _places(layer: Layer, above: tuple[str, ...], trainable: bool) -> Iterator[tuple[tuple[Any, ...], bool]]:
+    """(path of names and number, whether Keras counts it as trained) of each array, in the order of the layers."""
+    path = (*above, layer.name)
+    if layer.inner is not None:
+        for inside in layer.inner.layers:
+            yield from _places(inside, path, trainable and layer.inner.trainable)
+        return
+    trainable = trainable and layer.config.get("trainable", True) is not False
+    for at, is_trained in enumerate(_slots(layer)):
+        yield (*path, at), is_trained and trainable
+
+
+def _gathered(layer: Layer, above: tuple[str, ...], arrays: dict[tuple[Any, ...], Any]) -> Weights:
+    path = (*above, layer.name)
+    if layer.inner is not None:
+        return Weights((), {inside.name: _gathered(inside, path, arrays) for inside in layer.inner.layers})
+    return Weights(tuple(arrays[(*path, at)] for at in range(len(_slots(layer)))))
