@@ -48,6 +48,11 @@ class Command:
     graph: str = flag(
         "", "The classifier: a .tflite, a .pb or a SavedModel folder. Left out: what retrain left in tf_files."
     )
+    run: str = flag(
+        "",
+        "Instead of --graph: a run of python -m retrain, whose classifier labels; its folder, or its name in tf_files/runs "
+        "or the beginning of it. Left out: the newest.",
+    )
     labels: str = flag("", "A labels file, one name a line. Left out: the labels inside the classifier.")
     input_height: int | None = flag(
         None, "Rows the network takes, in pixels. Left out: the classifier says it.", minimum=1, maximum=10_000
@@ -97,6 +102,8 @@ class Command:
         check(self)
         if self.move and not self.sort_into:
             raise UserError("--move needs --sort_into: the folder to move the photos into")
+        if self.run and self.graph:
+            raise UserError("--run and --graph both name a classifier; leave one out")
         for name in ("sort_into", "explain"):
             if getattr(self, name) and self.benchmark:
                 raise UserError(f"--benchmark measures and writes nothing: leave out --{name}")
@@ -146,8 +153,10 @@ def load(command: Command) -> Classifier:
     """The classifier that was asked for; says on standard error what had to be guessed of it."""
     from label_image.classifier import Classifier
     from label_image.describe import one_line
+    from label_image.runs import graph_of, run_folder
 
-    classifier = Classifier(command.graph, _overrides(command), command.threads)
+    graph = graph_of(run_folder(command.run)) if command.run else command.graph
+    classifier = Classifier(graph, _overrides(command), command.threads)
     if taken := one_line(classifier.card):
         _complain(taken)
     return classifier
