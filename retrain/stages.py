@@ -126,7 +126,7 @@ def _retrain(plan: Plan, run: Path, screen: Screen) -> Outcome:
                 kept_step = head.curve.kept_step if head.curve else 0
                 write_test(Path(plan.summaries_dir), bottlenecks.features[0], split, outcome, kept_step)
             made += report_stage(run, record, head, screen)
-        write_record(run, {**record, "seconds": rounded(clock.seconds)})
+    write_record(run, {**record, "seconds": rounded(clock.seconds)})
     closing_lines(split, outcome, made, screen)
     if not named:
         for line in stopped_lines(run, asked):

@@ -72,7 +72,7 @@ def read_record(path: Path) -> dict[str, Any]:
         raise RunError(f"cannot read {file}: it is no record of a run; leave it out")
     found = fault(record)
     if found:
-        raise RunError(f"cannot read {file}: {found}; run it again, or leave it out")
+        raise RunError(f"cannot compare {path}: its record is not whole ({found}); run it again")
     return record
 
 

@@ -59,7 +59,7 @@ _BACKBONE = {
     "mean?": [_NUMBER], "std?": [_NUMBER], "*": object,
 }  # fmt: skip
 RECORD = {
-    "format": int,
+    "format?": int,
     "finished?": str,
     "plan?": {"image_dir?": str, "how_many_training_steps?": int, "*": (str, int, float, bool, None)},
     "versions?": {"*": str},
