@@ -240,6 +240,7 @@ def _check_writable(found: Iterable[Place]) -> None:
         if folder in tried:
             continue
         tried.add(folder)
+        missing = [one for one in (folder, *folder.parents) if not one.exists()]
         try:
             folder.mkdir(parents=True, exist_ok=True)
             scratch = temporary(folder / "try")
@@ -247,3 +248,7 @@ def _check_writable(found: Iterable[Place]) -> None:
             scratch.unlink()
         except OSError as error:
             raise RunError(f"cannot write {place}: {error.strerror or error}; choose another place") from None
+        finally:
+            for made in missing:  # a folder without anything in it could be taken for a class
+                with contextlib.suppress(OSError):
+                    made.rmdir()
