@@ -71,13 +71,17 @@ def _list(command: Command, names: list[str]) -> Iterator[str]:
 def _use(command: Command, names: list[str]) -> Iterator[str]:
     from label_image.runs import run_folder
     from retrain.publish import members_of, publish
+    from retrain.runs.folder import end
     from retrain.runs.record import read_record
 
     _expect(names, 1, "use NAME")
     runs_dir = Path(command.runs_dir)
     folder, record = read_record(run_folder(names[0], runs_dir))
     members = members_of(folder, record)
-    publish(folder, members, runs_dir)
+    try:
+        publish(folder, members, runs_dir)
+    finally:
+        end(folder)
     yield f"{', '.join(str(member.target) for member in members)}: from {folder}"
 
 
