@@ -185,7 +185,8 @@ def spreads(folders: dict[str, Path]) -> str:
 
     rows: dict[str, list[str]] = {}
     for folder in folders.values():
-        events = EventAccumulator(str(folder / "tf_files/training_summaries/train"), size_guidance={"scalars": 0})
+        curves = max(folder.glob("tf_files/training_summaries/*/train"))  # of the last run
+        events = EventAccumulator(str(curves), size_guidance={"scalars": 0})
         events.Reload()
         for tag in events.Tags()["scalars"]:
             layer = re.fullmatch(r"(.*)/(kernel|weights)/summaries/stddev_1", tag)

@@ -49,6 +49,11 @@ class Command:
     graph: str = flag(
         "", "The classifier: a .tflite, a .pb or a SavedModel folder. Left out: what retrain left in tf_files."
     )
+    run: str = flag(
+        "",
+        "Instead of --graph: a run of python -m retrain, whose classifier labels; its folder, or its name in tf_files/runs "
+        "or the beginning of it. Left out: the newest.",
+    )
     labels: str = flag(
         "",
         "A labels file: a name a line, JSON, a label map (.pbtxt), YAML with names:, or CSV with a header. Left out: the labels inside the classifier.",
@@ -116,6 +121,8 @@ class Command:
                 )
         if self.move and not self.sort_into:
             raise UserError("--move needs --sort_into: the folder to move the photos into")
+        if self.run and self.graph:
+            raise UserError("--run and --graph both name a classifier; leave one out")
         for name in ("sort_into", "explain"):
             if getattr(self, name) and self.benchmark:
                 raise UserError(f"--benchmark measures and writes nothing: leave out --{name}")
@@ -174,8 +181,10 @@ def load(command: Command) -> Classifier:
     """The classifier that was asked for; says on standard error what had to be guessed of it."""
     from label_image.classifier import Classifier
     from label_image.describe import one_line
+    from label_image.runs import graph_of, run_folder
 
-    classifier = Classifier(command.graph, _overrides(command), command.threads)
+    graph = graph_of(run_folder(command.run)) if command.run else command.graph
+    classifier = Classifier(graph, _overrides(command), command.threads)
     if taken := one_line(classifier.card):
         _complain(taken)
     return classifier

@@ -18,6 +18,7 @@ from label_image.classifier import Classifier, Prediction
 from label_image.detectors.pooled import no_map
 from label_image.errors import RunError
 from label_image.heatmap import Box, Floats, feature_maps, for_and_against, head_of, overlay
+from label_image.mark import mark
 from label_image.pixels import UInt8Image, whole
 from label_image.sorting import file_name, put_into
 
@@ -119,7 +120,7 @@ def write_picture(pixels: UInt8Image, folder: Path, name: str) -> str:
     Image.fromarray(pixels).save(data, "JPEG", quality=_QUALITY)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".heat-", dir=folder) as scratch:
+        with tempfile.TemporaryDirectory(prefix=".heat-", suffix=f".{mark()}.part", dir=folder) as scratch:
             made = Path(scratch) / "heat.jpg"
             made.write_bytes(data.getvalue())
             return put_into(folder, made, f"{Path(file_name(name)).stem}_heat.jpg", move=True).path

@@ -1,13 +1,15 @@
 """A photo and its label in, the photo in that label's folder out; no file is ever written over.
 
 A photo whose best score is below --threshold goes to the folder UNSURE. A name that is taken gets a number (`a_2.jpg`),
-unless the file that has it is the same byte for byte: then nothing is done. Whatever interrupts it, the photo is whole in
-the old place or in the new one.
+unless the file that has it is the same byte for byte: then nothing is done. Whatever interrupts it, a kill or a power cut
+too, the photo is whole in the old place or in the new one: moved to another disk, it leaves the old one only when the new
+one has it on the disk. What a killed run left half copied (`.NAME.MARK.part`) is cleared away by the next.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import filecmp
 import os
 import re
@@ -19,8 +21,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from label_image.errors import PhotoError, RunError
+from label_image.mark import FORM, is_over, mark
 
 UNSURE = "_unsure"
+_cleared: set[Path] = set()  # folders in which this process has looked for what others left
+_PART = re.compile(rf"\..+\.({FORM})\.part")
 _LONGEST = 100  # characters of a folder's name: at most 255 bytes whatever they are, room for a number
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|\ud800-\udfff]')  # in names, by Linux, macOS or Windows
 _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)  # what Windows keeps for itself
@@ -72,6 +77,9 @@ def put_into(folder: Path, photo: Path, name: str, *, move: bool) -> Sorted:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        if folder not in _cleared:
+            _cleared.add(folder)
+            clear_parts(folder)
         for place in _places(folder, name):
             if os.path.lexists(place):
                 if _same(photo, place):
@@ -84,6 +92,15 @@ def put_into(folder: Path, photo: Path, name: str, *, move: bool) -> Sorted:
         why = error.strerror or type(error).__name__
         raise RunError(f"cannot put {photo} into {folder}: {why}; it is left where it is") from None
     raise AssertionError("there are numbers enough")
+
+
+def clear_parts(folder: Path) -> None:
+    """Clears away what runs that were killed left half copied in a folder."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        found = [(Path(entry.path), match) for entry in entries if (match := _PART.fullmatch(entry.name))]
+        for path, match in found:
+            if is_over(match[1], path):
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def folder_names(labels: Sequence[str]) -> dict[str, str]:
@@ -155,19 +172,41 @@ def _put(photo: Path, place: Path, *, move: bool) -> bool:
     if move and not photo.is_symlink() and _linked(photo, place):
         photo.unlink()
         return True
-    descriptor, scratch = tempfile.mkstemp(prefix=".", suffix=".part", dir=place.parent)
+    descriptor, scratch = tempfile.mkstemp(prefix=".", suffix=f".{mark()}.part", dir=place.parent)
     os.close(descriptor)
     try:
         shutil.copyfile(photo, scratch)
         with contextlib.suppress(OSError):  # some shares keep no times
             shutil.copystat(photo, scratch)
+        if move:
+            _sync(Path(scratch))
         if not (_linked(Path(scratch), place) or _claimed(Path(scratch), place)):
             return False
     finally:
         Path(scratch).unlink(missing_ok=True)
     if move:
+        _sync(place.parent)
         photo.unlink()
     return True
+
+
+def _sync(path: Path) -> None:
+    """Brings a file, or a folder's list of names, to the disk, where the system can.
+
+    Raises:
+      OSError: the disk is full or broken, which some systems tell only now.
+    """
+    if os.name == "nt" and path.is_dir():
+        return
+    try:
+        descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno in (errno.EIO, errno.ENOSPC, errno.EDQUOT):
+            raise
 
 
 def _linked(source: Path, place: Path) -> bool:

@@ -24,6 +24,7 @@ from label_image.classifier import Classifier
 from label_image.errors import RunError
 from label_image.inspect import Overrides
 from retrain.atomic import replacing
+from retrain.copies import size_of
 from retrain.digest import bytes_of, file_digest
 from retrain.exporters import device_folder
 from retrain.exporters import graph as graph_exporter
@@ -117,17 +118,17 @@ def export(order: Order, proof: Proof) -> Export:
     """
     path, kind = order.path, order.exporter.kind
     proof = proof.stated(proof.expected)
+    place = order.kept or path
     try:
-        with replacing(path) as scratch:
+        with replacing(place) as scratch:
             order.exporter.write(scratch, proof.head, proof.backbone, proof.card)
             proven = _prove(order, scratch, proof)
-        files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
-        size = sum(file.stat().st_size for file in files)
+        size = size_of(place)
     except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror or error}") from None
+        raise RunError(f"cannot write {place}: {error.strerror or error}") from None
     if isinstance(proven, _Known):
         how = f"bit by bit the graph that TensorFlow ran {proven.where}, with this head"
-        return Export(kind, path, size, proven.difference, how, order.quantize)
+        return Export(kind, path, size, proven.difference, how, order.quantize, kept=order.kept)
     proof = proof.without(proven.lost)
     guesses = proven.scores.argmax(axis=1)
     right = int((guesses == proof.label_ids).sum())
@@ -143,6 +144,7 @@ def export(order: Order, proof: Proof) -> Export:
         wilson_interval(right, len(guesses)),
         len(guesses),
         proven.ms_image,
+        order.kept,
     )
 
 

@@ -12,26 +12,22 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.card import Card
-from label_image.errors import RunError, UserError
+from label_image.errors import RunError
 from label_image.labels import format_labels
-from label_image.quiet import has_tensorflow
-from retrain import made_with
+from retrain import made_with, sets
 from retrain.atomic import replacing
 from retrain.backbones.quantized import quantized
 from retrain.evaluate import TOLERANCE, Proof, export
-from retrain.exporters import device_folder, saved_model
-from retrain.exporters.folder import check_folder
-from retrain.exporters.onnx import check_installed
 from retrain.exporters.table import orders, why_not
 from retrain.metrics import softmax
 from retrain.nouns import TESTING, TRAINING, Backbone, Bottlenecks, Export, Head, Outcome, Photo, Split, Trained
 from retrain.plan import Plan
+from retrain.publish import Member
 from retrain.recheck import LOOKED_AT, StaleFeaturesError, wrong_rows
 from retrain.runtimes import choose
 from retrain.screen import Screen
 
 MOST_PHOTOS = 10_000  # a proof is no second test: so many photos show any fault, and a million must not take a day
-_HOLDS = {"device_folder": device_folder.HOLDS, "saved_model": saved_model.HOLDS}
 
 
 def card_of(plan: Plan, backbone: Backbone, split: Split, test: Mapping[str, object]) -> Card:
@@ -56,15 +52,16 @@ def card_of(plan: Plan, backbone: Backbone, split: Split, test: Mapping[str, obj
 
 
 def write_exports(
-    plan: Plan, split: Split, variants: Mapping[str, Trained], outcome: Outcome, screen: Screen
+    plan: Plan, split: Split, variants: Mapping[str, Trained], outcome: Outcome, run: Path, screen: Screen
 ) -> list[Export]:
-    """Writes, proves and names every export.
+    """Writes every export into the folder of the run and verifies it there; `publish` gives them their names.
 
     Args:
       plan: what to write, and where.
       split: the photos.
       variants: the trained model as "none"; what was trained on int8 features as "int8", where --quantize asks for it.
       outcome: the test, for the card.
+      run: the run's folder.
       screen: for what is not written, and for photos that differ.
 
     Raises:
@@ -95,14 +92,22 @@ def write_exports(
             screen.warn,
             partial(_recheck, plan, {id(one): one for one in (trained, variants.get(order.quantize, trained))}, split),
         )
-        exports.append(export(order, proof))
+        exports.append(export(dataclasses.replace(order, kept=run / order.name), proof))
     exports.append(
-        _write_plain("labels", Path(plan.output_labels), lambda path: path.write_bytes(format_labels(split.labels)))
+        _write_plain(
+            "labels",
+            Path(plan.output_labels),
+            run / sets.LABELS,
+            lambda path: path.write_bytes(format_labels(split.labels)),
+        )
     )
     if plan.checkpoint_path:
         exports.append(
             _write_plain(
-                "checkpoint", Path(f"{plan.checkpoint_path}.npz"), lambda path: _save_layer(path, trained.head)
+                "checkpoint",
+                Path(f"{plan.checkpoint_stem}.npz"),
+                run / sets.CHECKPOINT,
+                lambda path: _save_layer(path, trained.head),
             )
         )
     return exports
@@ -118,6 +123,11 @@ def _recheck(plan: Plan, variants: Mapping[int, Trained], split: Split, photos: 
         wrong = wrong_rows(one, photos, kept, choose(one.backbone, plan.device), TOLERANCE)
         if wrong:
             raise StaleFeaturesError([photos[place] for place in wrong], len(photos), split.photos)
+
+
+def members(exports: Sequence[Export]) -> list[Member]:
+    """What of a run goes where."""
+    return [Member(made.kept.name, made.path) for made in exports if made.kept]
 
 
 def proof_rows(bottlenecks: Bottlenecks) -> npt.NDArray[np.int64]:
@@ -158,13 +168,13 @@ def _variant(quantize: str, variants: Mapping[str, Trained], plan: Plan, screen:
     return dataclasses.replace(trained, backbone=quantized(trained.backbone, quantize, (), plan, screen.info))
 
 
-def _write_plain(kind: str, path: Path, write: Callable[[Path], object]) -> Export:
+def _write_plain(kind: str, path: Path, kept: Path, write: Callable[[Path], object]) -> Export:
     try:
-        with replacing(path) as scratch:
+        with replacing(kept) as scratch:
             write(scratch)
-        return Export(kind, path, path.stat().st_size)
+        return Export(kind, path, kept.stat().st_size, kept=kept)
     except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror or error}") from None
+        raise RunError(f"cannot write {kept}: {error.strerror or error}") from None
 
 
 def _save_layer(path: Path, head: Head) -> None:
@@ -175,36 +185,3 @@ def _save_layer(path: Path, head: Head) -> None:
         if head.hidden:
             arrays["activations"] = np.array([layer.activation for layer in head.hidden])
         np.savez(file, **arrays)
-
-
-def check_outputs(plan: Plan) -> None:
-    """Finds out before the work whether its results can be written.
-
-    Raises:
-      UserError: a folder where a file is to go, something else where a folder is to go, or a graph that can not be proven
-        because TensorFlow is not installed.
-      RunError: a folder that can not be made.
-    """
-    for order in orders(plan):
-        flag = order.exporter.flag
-        if order.exporter.kind in _HOLDS:
-            check_folder(flag, order.path, _HOLDS[order.exporter.kind])
-        if not order.exporter.needs_litert and plan.backbone_precision == "float32" and not has_tensorflow():
-            without = f"--{flag}=" if getattr(plan, flag) else "--export=tflite"
-            raise UserError(
-                f"cannot prove --{flag}={order.path}: TensorFlow is not installed; go without it: {without}"
-            )
-        if order.exporter.kind == "onnx" and plan.backbone_precision == "float32":
-            check_installed()
-        if order.exporter.kind in ("tflite", "graph", "onnx"):
-            _check_file(flag, order.path)
-    _check_file("output_labels", Path(plan.output_labels))
-
-
-def _check_file(flag: str, path: Path) -> None:
-    if path.is_dir():
-        raise UserError(f"cannot write --{flag}={path}: it is a folder; give a file's name")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"cannot write --{flag}={path}: {error.strerror or error}; choose another place") from None

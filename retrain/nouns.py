@@ -198,6 +198,8 @@ class Export:
     interval: tuple[float, float] | None = None  # 95 %, Wilson
     images: int = 0  # photos that it was run on
     ms_image: float | None = None  # median, of the network alone, all cores busy
+    kept: Path | None = None  # where the run keeps it, in its own folder
+    asked: Path | None = None  # where it was to go, if it did not: a stopped training leaves what was there before
 
 
 @dataclass(frozen=True)

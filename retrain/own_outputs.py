@@ -25,6 +25,7 @@ _SURE = {
     ".made-by-retrain": "training summaries",
     "bottlenecks.sqlite": "the features of photos",
     "run.json": "the record of a run",
+    ".running": "the record of a run",
     "compare.json": "a comparison of runs",
     "saved_model.pb": "a SavedModel",
     "retrained_labels.txt": "trained classifiers",

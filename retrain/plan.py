@@ -70,7 +70,8 @@ class Plan:
         f"Where it goes as a folder that runs by itself on a small device (model, labels, run.py, a self-test); left out, none is written, or with --export {DEVICE_FOLDER}.",
     )
     summaries_dir: str = flag(
-        "tf_files/training_summaries", "Where TensorBoard's event files go; an empty value writes none."
+        "tf_files/training_summaries",
+        "Where TensorBoard's event files go, a folder for each run; an empty value writes none.",
     )
     intermediate_output_graphs_dir: str = flag(
         "tf_files/intermediate_graph/", "Beginning of the intermediate graphs' names; keep the final slash."
@@ -80,7 +81,7 @@ class Plan:
     )
     checkpoint_path: str = flag(
         "tf_files/retrain_checkpoint",
-        "Beginning of the name of the trained layer's file (.npz: weights, biases, labels as plain arrays); an empty value writes none.",
+        "Name of the trained layer's file (weights, biases, labels as plain arrays), .npz is added where it is not there; an empty value writes none.",
     )
     how_many_training_steps: int = flag(4000, "Training steps.", minimum=0, maximum=100_000_000)
     learning_rate: float = flag(0.01, "Rate of gradient descent.", minimum=1e-9, maximum=1e3)
@@ -196,6 +197,10 @@ class Plan:
     print_misclassified_test_images: bool = flag(False, "List the test photos that were labelled wrongly.")
     model_dir: str = flag("tf_files/models", "Where pretrained networks are looked for, downloaded to and kept ready.")
     bottleneck_dir: str = flag("tf_files/bottlenecks", "Where the photos' features are kept.")
+    runs_dir: str = flag(
+        "tf_files/runs",
+        "Where each run has a folder of its own, with its record, its report and a copy of all that it exports; see python -m retrain.runs.",
+    )
     final_tensor_name: str = flag("final_result", "Name of the scores in the exports.")
     flip_left_right: bool = flag(False, "Mirror half of the training views.")
     random_crop: int = flag(
@@ -283,14 +288,15 @@ class Plan:
                 raise UserError(f"--{name}=0 is no batch; give 1 or more, or -1 for all")
         if self.legacy_split and self.split_seed:
             raise UserError("--legacy_split and --split_seed exclude each other: the original's deal has no seed")
-        if not self.output_labels:
-            raise UserError("--output_labels is empty; name a file")
         self._check_exports()
         check_training(self)
         check_end_to_end(self)
 
     def _check_exports(self) -> None:
         """What can be written, and what excludes what."""
+        for name, what in (("output_labels", "file"), ("runs_dir", "folder")):
+            if not getattr(self, name):
+                raise UserError(f"--{name} is empty; name a {what}")
         _known("export", self.formats, FORMATS)
         _known("quantize", self.quantizations, QUANTIZATIONS)
         if self.backbone_precision == "int8":
@@ -337,6 +343,11 @@ class Plan:
     def decay(self) -> float:
         """--weight_decay as a number; 0 where it is auto or left out."""
         return float(self.weight_decay) if self.weight_decay not in ("", "auto") else 0.0
+
+    @property
+    def checkpoint_stem(self) -> str:
+        """--checkpoint_path without the ending that its files get."""
+        return self.checkpoint_path[:-4] if self.checkpoint_path.lower().endswith(".npz") else self.checkpoint_path
 
     @property
     def cores(self) -> int:

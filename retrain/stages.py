@@ -17,14 +17,15 @@ import numpy.typing as npt
 
 from label_image.errors import UserError
 from label_image.quiet import has_tensorflow
-from retrain import report, runs
+from label_image.runs import RUNS_DIR
+from retrain import report
 from retrain.audit.audit import Auditor
 from retrain.audit.kept import FOLDER as AUDITS
 from retrain.augment import View
 from retrain.backbones.table import Architecture, architecture
 from retrain.bottlenecks import key_for
 from retrain.clock import Clock
-from retrain.exports import check_outputs, table_lines, write_exports
+from retrain.exports import members, table_lines, write_exports
 from retrain.finetune.checks import check_network
 from retrain.head import lbfgs
 from retrain.head.snapshots import read_snapshot
@@ -34,18 +35,24 @@ from retrain.nouns import (
     TESTING,
     Backbone,
     Bottlenecks,
+    Export,
     Head,
     Outcome,
     Photo,
     Split,
     Trained,
 )
+from retrain.places import check_outputs, clear_leftovers
 from retrain.plan import Plan
 from retrain.prepared import prepared
+from retrain.publish import finish_killed, publish, stands
 from retrain.recheck import StaleFeaturesError
+from retrain.runs.folder import begin, end
+from retrain.runs.record import record_of, rounded, with_audit, write_record
 from retrain.screen import Screen
+from retrain.sets import HOME
 from retrain.store import Store
-from retrain.summaries import check_folder, write_test
+from retrain.summaries import write_test
 from retrain.training_stage import training_stage
 
 _FEW_CLASSES = 3  # with so many, one of the best two is right too often to say anything
@@ -69,8 +76,22 @@ def retrain(plan: Plan, screen: Screen) -> Outcome:
 
 def _once(plan: Plan, screen: Screen) -> Outcome:
     """The whole job, on the features that are kept."""
-    clock = Clock()
     check(plan)
+    runs_dir = Path(plan.runs_dir)
+    for line in finish_killed(runs_dir):
+        screen.warn(line)
+    clear_leftovers(plan)
+    run = begin(runs_dir, plan.tfhub_module or plan.architecture)
+    try:
+        return _retrain(plan, run, screen)
+    finally:
+        end(run)
+
+
+def _retrain(plan: Plan, run: Path, screen: Screen) -> Outcome:
+    """The job, in the folder of its run."""
+    clock = Clock()
+    asked, plan = plan, with_summaries_of(plan, run)
     ready = prepared(plan, clock, screen)
     scan, split, (backbone, runtime), bottlenecks = ready.scan, ready.split, ready.network, ready.bottlenecks
     key = key_for(backbone, runtime, View())
@@ -85,23 +106,31 @@ def _once(plan: Plan, screen: Screen) -> Outcome:
         with clock.stage("test"):
             outcome = test_stage(plan, split, bottlenecks, head, screen)
         with clock.stage("exports"):
-            exports = write_exports(plan, split, variants_of(plan, split, trained, ready.twin), outcome, screen)
+            exports = write_exports(plan, split, variants_of(plan, split, trained, ready.twin), outcome, run, screen)
+            named = takes_names(head, exports)
+            if not named:
+                exports = [dataclasses.replace(one, path=one.kept or one.path, asked=one.path) for one in exports]
+            outcome = dataclasses.replace(outcome, exports=tuple(exports))
+            record = record_of(
+                asked, scan, split, (backbone, runtime), bottlenecks, head, outcome, clock.seconds, ready.pace
+            )
+            made = [write_record(run, record)]
+            if named:
+                publish_stage(asked, run, exports, screen)
         with clock.stage("audit"):
-            audit = auditor.audit(outcome) if auditor else None
-        outcome = dataclasses.replace(outcome, exports=tuple(exports), audit=audit)
-    folder = runs.new_folder(plan)
-    record = runs.record_of(
-        plan, scan, split, (backbone, runtime), bottlenecks, head, outcome, clock.seconds, ready.pace
-    )
-    made = [runs.write_record(folder, record)]
+            outcome = dataclasses.replace(outcome, audit=auditor.audit(outcome) if auditor else None)
+    record = with_audit(record, outcome.audit)
     if plan.report == "html":
         with clock.stage("report"):
             if plan.summaries_dir:
                 kept_step = head.curve.kept_step if head.curve else 0
                 write_test(Path(plan.summaries_dir), bottlenecks.features[0], split, outcome, kept_step)
-            made += report_stage(folder, record, head, screen)
-        runs.write_record(folder, {**record, "seconds": runs.rounded(clock.seconds)})
+            made += report_stage(run, record, head, screen)
+    write_record(run, {**record, "seconds": rounded(clock.seconds)})
     closing_lines(split, outcome, made, screen)
+    if not named:
+        for line in stopped_lines(run, asked):
+            screen.result(line)
     return outcome
 
 
@@ -110,6 +139,42 @@ def forget_features(folder: Path, photos: Sequence[Photo]) -> None:
     with closing(Store(folder)) as store:
         store.forget(photo.sha256 for photo in photos)
     shutil.rmtree(folder / AUDITS, ignore_errors=True)
+
+
+def with_summaries_of(plan: Plan, run: Path) -> Plan:
+    """The plan with a folder for this run's own curves below --summaries_dir, as TensorBoard shows runs side by side."""
+    return (
+        dataclasses.replace(plan, summaries_dir=str(Path(plan.summaries_dir) / run.name))
+        if plan.summaries_dir
+        else plan
+    )
+
+
+def takes_names(head: Head, exports: Sequence[Export]) -> bool:
+    """Whether what was made takes the names that the user knows: a stopped training never in the place of a whole one."""
+    stopped = head.curve is not None and head.curve.stopped_early
+    return not (stopped and stands(members(exports)))
+
+
+def publish_stage(plan: Plan, run: Path, exports: Sequence[Export], screen: Screen) -> None:
+    """Gives the exports their names, and says what stood there before."""
+    earlier = publish(run, members(exports), Path(plan.runs_dir))
+    if earlier.gone:
+        screen.info(
+            f"{', '.join(str(HOME / name) for name in earlier.gone)} of an earlier run {'is' if len(earlier.gone) == 1 else 'are'} not there any more: this run writes none"
+        )
+    if earlier.run:
+        kept = f"is kept in {earlier.run}" if Path(earlier.run).is_dir() else "is not kept, as its run was removed"
+        screen.info(f"this replaces the classifier of {earlier.about or 'an earlier version'}, which {kept}")
+
+
+def stopped_lines(run: Path, plan: Plan) -> list[str]:
+    """What became of a training that was stopped where an earlier classifier stood."""
+    runs_dir = "" if Path(plan.runs_dir) == RUNS_DIR else f" --runs_dir={_quoted(plan.runs_dir)}"
+    return [
+        f"training was stopped, so the classifier that was there before keeps its names; this one is kept in {run}",
+        f"  python -m retrain.runs use {_quoted(run.name)}{runs_dir}    gives it the names",
+    ]
 
 
 def check(plan: Plan) -> Architecture:
@@ -124,8 +189,6 @@ def check(plan: Plan) -> Architecture:
         raise UserError(
             f"--train={plan.train} needs TensorFlow, which is not installed; pip install tensorflow, or use --train=head"
         )
-    if plan.summaries_dir:
-        check_folder(Path(plan.summaries_dir))
     check_outputs(plan)
     if plan.optimizer == "lbfgs":
         lbfgs.check_installed()

@@ -1,7 +1,7 @@
 """Evaluations in, TensorBoard event files out, with the original's tags; tensorboard's own writer, no TensorFlow.
 
-`train/` and `validation/` below --summaries_dir, as the original's, and `test/` with pictures of the test. A folder there that this tool did not make is never
-touched: a marker file says which are ours and names the event files in them, and only those are removed by the next run.
+`train/` and `validation/`, as the original's, and `test/` with pictures of the test, in a folder for each run below --summaries_dir: TensorBoard
+shows them side by side, and no run touches another's curves, or what a user keeps there.
 """
 
 from __future__ import annotations
@@ -14,14 +14,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from label_image.errors import RunError, UserError
+from label_image.errors import RunError
 from retrain.event_file import EventFile
 from retrain.head.train import Evaluation
 from retrain.metrics import softmax
 from retrain.nouns import Outcome, Split
 
-MARKER = ".made-by-retrain"
-PROJECTOR_FILES = ("tensors.bytes", "metadata.tsv", "sprite.jpg", "projector_config.pbtxt")  # of `projector`
+MARKER = ".made-by-retrain"  # in each such folder: it is ours, and no class of photos
 RUNS = ("train", "validation")  # while training
 TEST = "test"  # after it
 _BINS = 30
@@ -34,21 +33,17 @@ class Summaries:
     """Writes what TensorBoard shows.
 
     Args:
-      folder: --summaries_dir.
+      folder: of this run, below --summaries_dir.
 
     Raises:
-      UserError: the folder holds files that are not ours.
       RunError: it can not be written.
     """
 
     def __init__(self, folder: Path) -> None:
-        check_folder(folder)
         name = f"events.out.tfevents.{int(time.time())}.{socket.gethostname()}"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            for old in _ours(folder):
-                old.unlink(missing_ok=True)
-            (folder / MARKER).write_text("".join(f"{run}/{name}\n" for run in RUNS), "utf-8")
+            (folder / MARKER).touch()
             for run in RUNS:
                 (folder / run).mkdir(exist_ok=True)
             self._writers = {run: EventFile(folder / run / name) for run in RUNS}
@@ -124,7 +119,7 @@ def write_test(folder: Path, features: npt.NDArray[np.float32], split: Split, ou
     """Adds the run `test`: the confusion matrix as a picture, and the test photos in the embedding projector.
 
     Args:
-      folder: --summaries_dir; Summaries has been there.
+      folder: of this run, below --summaries_dir.
       features: float32 [photos of the split, width].
       split: the photos.
       outcome: the test; nothing is written where no photo was tested.
@@ -139,43 +134,14 @@ def write_test(folder: Path, features: npt.NDArray[np.float32], split: Split, ou
 
     name = f"events.out.tfevents.{int(time.time())}.{socket.gethostname()}"
     try:
-        (folder / TEST).mkdir(exist_ok=True)
-        with (folder / MARKER).open("a", encoding="utf-8") as marker:
-            marker.writelines(f"{TEST}/{made}\n" for made in (name, *PROJECTOR_FILES))
+        (folder / TEST).mkdir(parents=True, exist_ok=True)
+        (folder / MARKER).touch()
         events = EventFile(folder / TEST / name)
         events.add(picture_event(confusion_picture(split, outcome), step))
         events.close()
         write_projector(folder / TEST, features, split, outcome)
     except OSError as error:
         raise RunError(f"cannot write --summaries_dir={folder}: {error.strerror or error}") from None
-
-
-def check_folder(folder: Path) -> None:
-    """Refuses a folder that is not ours.
-
-    Raises:
-      UserError: it holds something and no marker of ours.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"cannot write --summaries_dir={folder}: it is a file; choose another folder")
-    if folder.is_dir() and not (folder / MARKER).exists() and any(folder.iterdir()):
-        names = ", ".join(sorted(path.name for path in folder.iterdir())[:3])
-        raise UserError(
-            f"cannot write --summaries_dir={folder}: it holds files that this tool did not make ({names}); choose another folder, or empty it yourself"
-        )
-
-
-def _ours(folder: Path) -> list[Path]:
-    """The files that the last run made, as the marker names them."""
-    try:
-        names = (folder / MARKER).read_text("utf-8").splitlines()
-    except FileNotFoundError:
-        return []
-    known = {
-        f"{run}/{path.name}": path for run in (*RUNS, TEST) for path in (folder / run).glob("events.out.tfevents.*")
-    }
-    known |= {f"{TEST}/{name}": folder / TEST / name for name in PROJECTOR_FILES}
-    return [known[name] for name in names if name in known]
 
 
 def _scalars(summary: Any, tag: str, numbers: npt.NDArray[np.float32]) -> None:

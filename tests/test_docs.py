@@ -16,6 +16,7 @@ from retrain.convert.cli import FORMATS
 from retrain.convert.cli import Command as Conversion
 from retrain.plan import Plan
 from retrain.report.cli import Command as Report
+from retrain.runs.cli import Command as Runs
 from tests.conftest import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -68,7 +69,7 @@ def test_every_make_target_named_exists(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_flag_named_exists(page):
-    known = {name for cls in (*MODULES.values(), Report, Conversion) for name in cls.__dataclass_fields__}
+    known = {name for cls in (*MODULES.values(), Report, Conversion, Runs) for name in cls.__dataclass_fields__}
     others = {
         "out",
         "count",

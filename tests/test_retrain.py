@@ -157,13 +157,6 @@ def test_unreadable_photos_are_listed_counted_and_left_out(retrain, model_dir, t
     assert "--strict" in one_line(retrain(*flags, "--strict"), 2)
 
 
-def test_a_folder_of_summaries_that_is_not_ours_is_never_touched(retrain, command, tmp_path):
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "thesis.txt").write_text("years")
-    assert "did not make" in one_line(retrain(*command, "--summaries_dir=mine"), 2)
-    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
-
-
 @pytest.mark.parametrize(
     ("flags", "status", "message"),
     [

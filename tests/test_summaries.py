@@ -9,9 +9,9 @@ import sys
 import numpy as np
 import pytest
 
-from label_image.errors import RunError, UserError
+from label_image.errors import RunError
 from retrain.head.train import Evaluation
-from retrain.summaries import MARKER, Summaries, check_folder
+from retrain.summaries import MARKER, Summaries
 from tests.conftest import COLOURS, ROOT, STAND_IN
 from tests.test_head import bottlenecks, plan_of, trained
 
@@ -152,61 +152,33 @@ assert "tensorflow" not in sys.modules
     assert len(event_files(tmp_path / "s")) == 2
 
 
-def test_a_second_run_removes_our_old_event_files_and_nothing_else(written, monkeypatch):
-    folder, _ = written
-    ours = event_files(folder)
-    for name in ("train/notes.txt", "train/events.out.tfevents.1.somebody", "events.out.tfevents.2.me", "other.txt"):
-        (folder / name).write_text("mine")
-    monkeypatch.setattr("time.time", lambda: 2_000_000_000.0)
-    Summaries(folder).close()
-    left = event_files(folder)
-    assert not set(ours) & set(left)
-    assert {"train/events.out.tfevents.1.somebody", "events.out.tfevents.2.me"} < set(left)
-    assert len(left) == 4
-    assert (folder / "train/notes.txt").read_text() == (folder / "other.txt").read_text() == "mine"
+def test_what_else_is_in_the_folder_is_left_alone(tmp_path):
+    folder = tmp_path / "training_summaries"
+    (folder / "LR_0.5/train").mkdir(parents=True)
+    (folder / "LR_0.5/train/events.out.tfevents.1.theirs").write_text("years")
+    (folder / "thesis.txt").write_text("years")
+    Summaries(folder / "20260101-000000-a").close()
+    assert (folder / "thesis.txt").read_text() == (folder / "LR_0.5/train/events.out.tfevents.1.theirs").read_text()
+    assert (folder / "20260101-000000-a" / MARKER).is_file()
 
 
-def test_two_runs_in_one_second_leave_the_second(tmp_path, monkeypatch):
-    monkeypatch.setattr("time.time", lambda: 2_000_000_000.0)
-    for step in (1, 2):
-        summaries = Summaries(tmp_path)
-        summaries.write(point(step))
-        summaries.close()
-    assert [event.step for event in read(tmp_path / "train").Scalars("accuracy_1")] == [2]
+def test_curves_of_several_runs_stand_side_by_side(retrain_here, colour_photos, model_dir, tmp_path):
+    """The codelab's own folder for a rate, then a plain run, then one more: nothing blocks, nothing is lost."""
+    from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
 
-
-def test_a_marker_can_not_lead_to_files_elsewhere(tmp_path):
-    (tmp_path / "s").mkdir()
-    (tmp_path / "events.out.tfevents.1.precious").write_text("mine")
-    (tmp_path / "s" / MARKER).write_text(
-        "../events.out.tfevents.1.precious\ntrain/../../events.out.tfevents.1.precious\n"
+    words = (
+        f"--image_dir={colour_photos}", f"--architecture={STAND_IN}", f"--model_dir={model_dir}", "--export=tflite",
+        "--how_many_training_steps=20", "--report=none",
+    )  # fmt: skip
+    logdir = tmp_path / "tf_files/training_summaries"
+    for more in (["--learning_rate=0.5", f"--summaries_dir={logdir}/LR_0.5"], [], []):
+        done = retrain_here(*words, *more)
+        assert done.returncode == 0, done.stderr
+    shown = sorted(EventMultiplexer().AddRunsFromDirectory(str(logdir)).Runs())
+    first, second, third = (path.name for path in sorted((tmp_path / "tf_files/runs").iterdir()))
+    assert shown == sorted(
+        f"{place}/{part}" for place in (f"LR_0.5/{first}", second, third) for part in ("train", "validation")
     )
-    Summaries(tmp_path / "s").close()
-    assert (tmp_path / "events.out.tfevents.1.precious").exists()
-
-
-def test_a_folder_that_is_not_ours_is_refused_and_untouched(tmp_path):
-    (tmp_path / "train").mkdir()
-    (tmp_path / "train/events.out.tfevents.1.theirs").write_text("years")
-    (tmp_path / "thesis.txt").write_text("years")
-    for refused in (Summaries, check_folder):
-        with pytest.raises(UserError, match=r"--summaries_dir=.*thesis.txt, train"):
-            refused(tmp_path)
-    assert sorted(path.name for path in tmp_path.rglob("*")) == ["events.out.tfevents.1.theirs", "thesis.txt", "train"]
-
-
-def test_a_missing_or_empty_folder_is_taken_and_marked(tmp_path):
-    check_folder(tmp_path)
-    for folder in (tmp_path, tmp_path / "deep" / "er"):
-        Summaries(folder).close()
-        assert (folder / MARKER).is_file()
-        check_folder(folder)
-
-
-def test_a_file_in_the_way_is_refused(tmp_path):
-    (tmp_path / "f").write_text("x")
-    with pytest.raises(UserError, match="it is a file"):
-        Summaries(tmp_path / "f")
 
 
 def test_a_folder_that_can_not_be_made_is_one_line(tmp_path):
@@ -232,7 +204,7 @@ def test_the_test_is_shown_as_a_matrix_and_in_the_projector(retrain_here, colour
     )
     done = retrain_here(*words, "--how_many_training_steps=30")
     assert done.returncode == 0, done.stderr
-    folder = tmp_path / "tf_files" / "training_summaries" / "test"
+    (folder,) = tmp_path.glob("tf_files/training_summaries/*/test")
     (record,) = (json.loads(path.read_text()) for path in (tmp_path / "tf_files" / "runs").glob("*/run.json"))
     (event,) = read(folder).Images("confusion_matrix")
     assert event.step == record["kept_step"]
@@ -260,11 +232,6 @@ def test_the_test_is_shown_as_a_matrix_and_in_the_projector(retrain_here, colour
     for place, (label, *_) in enumerate(cells):
         seen = sprite.getpixel((place % side * 64 + 32, place // side * 64 + 32))
         assert np.abs(np.subtract(seen, COLOURS[label])).max() < 40
-    names = sorted(path.name for path in folder.iterdir())
-    assert retrain_here(*words, "--how_many_training_steps=30").returncode == 0
-    assert len(names) == len(list(folder.iterdir()))  # the last run's files are gone
-    assert retrain_here(*words, "--how_many_training_steps=30", "--report=none").returncode == 0
-    assert not list(folder.iterdir())
 
 
 def test_tensorboards_projector_serves_what_was_written(retrain_here, colour_photos, model_dir, tmp_path):
@@ -290,8 +257,9 @@ def test_tensorboards_projector_serves_what_was_written(retrain_here, colour_pho
     plugin = ProjectorPlugin(TBContext(logdir=str(logdir), data_provider=provider, multiplexer=multiplexer))
     apps = plugin.get_plugin_apps()
     plugin._update_configs()
-    assert list(plugin._configs) == ["test"]
-    answer = Client(apps["/tensor"]).get("/?run=test&name=test photos")
+    (run,) = (path.name for path in logdir.iterdir())
+    assert list(plugin._configs) == [f"{run}/test"]
+    answer = Client(apps["/tensor"]).get(f"/?run={run}/test&name=test photos")
     assert answer.status_code == 200
-    written = (logdir / "test" / "tensors.bytes").read_bytes()
+    written = (logdir / run / "test" / "tensors.bytes").read_bytes()
     assert answer.data == written

@@ -19,6 +19,7 @@ from retrain.compare.asked import Comparison  # noqa: E402
 from retrain.convert.cli import Command as Conversion  # noqa: E402
 from retrain.plan import Plan  # noqa: E402
 from retrain.report.cli import Command as Report  # noqa: E402
+from retrain.runs.cli import Command as Runs  # noqa: E402
 
 PAGE = ROOT / "docs" / "flags.md"
 
@@ -40,6 +41,12 @@ def page() -> str:
         "A word without a flag is the run.",
         "",
         markdown_table(Report),
+        "",
+        "## python -m retrain.runs list | use NAME | remove NAME | prune --keep=N",
+        "",
+        "Lists the runs; lets the usual names lead to an older one; removes one; removes the oldest.",
+        "",
+        markdown_table(Runs),
         "",
         "## python -m retrain.compare",
         "",

@@ -4,6 +4,9 @@ Training keeps one core busy; the audit takes another. cleanlab alone takes 2 to
 scikit-learn: in a thread that would hold up training, here it holds up nothing.
 
     python -m retrain.audit.worker [labels]    arrays as .npy on standard input, JSON on standard output
+
+It ends when the process that started it does, however that ends: its standard input stays open until then, and on Linux
+the system is asked to end it too, as a thread that waits for the input may not get its turn.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import dataclasses
 import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -28,6 +32,7 @@ from retrain.audit.findings import Findings, Task, find
 
 _ROOT = Path(__file__).resolve().parents[2]
 _TIMEOUT_S = 600
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def has_cleanlab() -> bool:
@@ -47,6 +52,7 @@ class Worker:
       labels: whether to judge them too; takes cleanlab.
 
     It ignores Ctrl-C, which is meant for us, and ends when its input does: also when we are killed.
+    Make it in the main thread: Linux ends it with the thread that started it.
 
     Raises:
       OSError: the process can not be started.
@@ -99,10 +105,13 @@ class Worker:
         if source is None or answer is None:  # never: both are pipes
             return
         with answer:
-            with contextlib.suppress(OSError), source:  # it may have died; that is told by its status
+            with contextlib.suppress(OSError):  # it may have died; that is told by its status
                 for field in dataclasses.fields(task):
                     np.lib.format.write_array(_Pipe(source.write), getattr(task, field.name), allow_pickle=False)
+                source.flush()
             self._answer = answer.read()
+            with contextlib.suppress(OSError):
+                source.close()  # only now: that it ends is what ends the process
 
 
 def findings_of(text: str | bytes) -> Findings:
@@ -135,14 +144,35 @@ def _rank(label_ids: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float3
     return qualities
 
 
+def end_with_parent() -> None:
+    """Asks Linux to end this process with the thread that started it; elsewhere its input does that, a little later."""
+    if not sys.platform.startswith("linux"):
+        return
+    import ctypes
+
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+
+
+def _end_with_input() -> None:
+    """Waits until standard input ends, which is when the other process has, and ends this one."""
+    while os.read(sys.stdin.fileno(), 1):  # not through Python's buffer, which it locks
+        pass
+    os._exit(1)
+
+
 def main() -> None:
     """Reads a Task, prints Findings."""
+    end_with_parent()
     answer, sys.stdout = sys.stdout, sys.stderr  # whatever a library prints is no answer
     pipe = _Pipe(sys.stdin.buffer.read)
     task = Task(*(np.lib.format.read_array(pipe, allow_pickle=False) for _ in dataclasses.fields(Task)))
+    threading.Thread(target=_end_with_input, daemon=True).start()
     findings = find(task, _rank if "labels" in sys.argv else None)
     answer.write(json.dumps(dataclasses.asdict(findings)))
     answer.flush()
+    answer.close()
+    os._exit(0)  # the thread that waits for the input would hold up Python's own end
 
 
 if __name__ == "__main__":

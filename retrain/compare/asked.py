@@ -35,6 +35,7 @@ _NOT_OFFERED = (
     "quantize",
     "saved_model_dir",
     "device_folder",
+    "runs_dir",
     "summaries_dir",
     "intermediate_output_graphs_dir",
     "intermediate_store_frequency",

@@ -12,6 +12,7 @@ from typing import Any
 
 from label_image.errors import RunError, UserError
 from retrain.nouns import Pace
+from retrain.runs.shape import fault
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,9 @@ def read_record(path: Path) -> dict[str, Any]:
         raise RunError(f"cannot read {file}: {_said(error)}; run it again, or leave it out") from None
     if not isinstance(record, dict) or not isinstance(record.get("plan"), dict):
         raise RunError(f"cannot read {file}: it is no record of a run; leave it out")
+    found = fault(record)
+    if found:
+        raise RunError(f"cannot compare {path}: its record is not whole ({found}); run it again")
     return record
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from label_image.card import Card
+from retrain import sets
 from retrain.exporters.stated import restate
 from retrain.nouns import Backbone, Head
 from retrain.plan import DEVICE_FOLDER, ONNX, SAVED_MODEL_DIR, Plan
@@ -24,6 +25,7 @@ class Exporter:
     format: str  # what --export calls it
     flag: str  # the flag that names the path
     module: str  # its `write` makes the file
+    kept: str  # its name in the folder of the run
     needs_litert: bool = False  # whether it is made of the backbone's headless `.tflite`; else of its float32 graph
     usual: str = ""  # where it goes when --export asks for it and its flag is empty; "" writes none then
 
@@ -41,12 +43,14 @@ class Exporter:
 
 
 EXPORTERS = (
-    Exporter("tflite", "tflite", "output_tflite", "retrain.exporters.tflite", needs_litert=True),
-    Exporter("graph", "pb", "output_graph", "retrain.exporters.graph"),
-    Exporter("saved_model", "saved_model", "saved_model_dir", "retrain.exporters.saved_model", usual=SAVED_MODEL_DIR),
-    Exporter("onnx", "onnx", "output_onnx", "retrain.exporters.onnx", usual=ONNX),
+    Exporter("tflite", "tflite", "output_tflite", "retrain.exporters.tflite", sets.TFLITE, needs_litert=True),
+    Exporter("graph", "pb", "output_graph", "retrain.exporters.graph", sets.GRAPH),
     Exporter(
-        "device_folder", "device_folder", "device_folder", "retrain.exporters.device_folder", True, DEVICE_FOLDER
+        "saved_model", "saved_model", "saved_model_dir", "retrain.exporters.saved_model", sets.SAVED_MODEL, usual=SAVED_MODEL_DIR
+    ),
+    Exporter("onnx", "onnx", "output_onnx", "retrain.exporters.onnx", sets.ONNX, usual=ONNX),
+    Exporter(
+        "device_folder", "device_folder", "device_folder", "retrain.exporters.device_folder", sets.DEVICE, True, DEVICE_FOLDER
     ),
 )  # fmt: skip
 
@@ -56,8 +60,10 @@ class Order:
     """One file or folder that a plan asks for."""
 
     exporter: Exporter
-    path: Path
+    path: Path  # where the user wants it
     quantize: str = "none"
+    name: str = ""  # in the folder of the run
+    kept: Path | None = None  # that name with its folder: written there first; None writes to `path` itself
 
 
 def orders(plan: Plan) -> list[Order]:
@@ -70,9 +76,12 @@ def orders(plan: Plan) -> list[Order]:
         if path == Path():
             continue
         if row.kind == "tflite":
-            made += [Order(row, _beside(path, name, place), name) for place, name in enumerate(plan.quantizations)]
+            made += [
+                Order(row, beside(path, name, place), name, beside(Path(row.kept), name, place).name)
+                for place, name in enumerate(plan.quantizations)
+            ]
         else:
-            made.append(Order(row, path, plan.quantizations[0] if row.needs_litert else "none"))
+            made.append(Order(row, path, plan.quantizations[0] if row.needs_litert else "none", row.kept))
     return made
 
 
@@ -85,6 +94,6 @@ def why_not(order: Order, backbone: Backbone) -> str:
     return ""
 
 
-def _beside(path: Path, name: str, place: int) -> Path:
+def beside(path: Path, name: str, place: int) -> Path:
     """`retrained.tflite` for the first, `retrained_int8.tflite` for a further one."""
     return path.with_name(f"{path.stem}_{name}{path.suffix}") if place else path

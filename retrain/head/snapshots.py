@@ -120,7 +120,7 @@ def snapshot_path(plan: Plan, steps: int) -> Path:
     >>> snapshot_path(Plan(image_dir="x", checkpoint_path="a/b"), 100).as_posix()
     'a/b_step_100.npz'
     """
-    return Path(f"{plan.checkpoint_path}_step_{steps}.npz")
+    return Path(f"{plan.checkpoint_stem}_step_{steps}.npz")
 
 
 def write_snapshot(path: Path, snapshot: Snapshot) -> None:

@@ -30,7 +30,8 @@ def main(argv: Sequence[str]) -> int:
             raise UserError("one run at a time; python -m retrain.report RUN")
         from retrain.report import install_line, missing_libraries, write_report
         from retrain.report.explain import find_head
-        from retrain.runs import latest_run, read_record
+        from retrain.runs.folder import latest_run
+        from retrain.runs.record import read_record
 
         folder, record = read_record(Path(command.run) if command.run else latest_run())
         missing = missing_libraries()

@@ -91,7 +91,7 @@ def difference_map(features: npt.NDArray[np.float32], head: Head, wrong: int, ri
 def find_head(record: Mapping[str, Any]) -> Head | None:
     """The trained layer of a run that is over: from its checkpoint or its `.tflite`, if one is still what the run wrote."""
     for export in record.get("exports", []):
-        path = Path(export["path"])
+        path = Path(export.get("kept") or export["path"])
         if export["kind"] not in ("checkpoint", "tflite") or export.get("quantize", "none") != "none":
             continue
         if not path.is_file() or file_digest(path) != export.get("sha256"):

@@ -20,7 +20,7 @@ from retrain.report import charts, commands
 from retrain.report.explain import heat_maps
 from retrain.report.figures import Figures, printable, short
 from retrain.report.photos import Album
-from retrain.runs import MOST_MISTAKES, metrics_of
+from retrain.runs.record import MOST_MISTAKES, metrics_of
 
 HERE = Path(__file__).parent
 MOST_IN_A_CELL = 200  # photos that a cell of the confusion matrix opens

@@ -21,32 +21,23 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.errors import RunError, UserError
+from label_image.runs import RECORD, RUNS_DIR
 from label_image.workers import cores
 from retrain.atomic import replacing
 from retrain.digest import file_digest
 from retrain.metrics import calibration_error, confusion, precision_recall, recall_at, reliability
 from retrain.neighbours import nearest
-from retrain.nouns import LISTS, Backbone, Bottlenecks, Head, Outcome, Pace, Scan, Split
+from retrain.nouns import LISTS, Audit, Backbone, Bottlenecks, Head, Outcome, Pace, Scan, Split
 from retrain.plan import Plan
+from retrain.runs.shape import fault
 from retrain.runtimes import Runtime, peak_memory
 
 FORMAT = 2  # 2: every score, metrics, digests, neighbours, the machine
-RUNS_DIR = Path("tf_files/runs")
-RECORD = "run.json"
 NEIGHBOURS = 3  # training photos shown for a mistake
 MOST_MISTAKES = 60  # mistakes that are explained, the surest first
 _PACKAGES = ("numpy", "pillow", "ai-edge-litert", "tensorflow", "tensorboard")
+_TIME = "%Y-%m-%d %H:%M:%S %z"
 _CPUINFO = Path("/proc/cpuinfo")  # Linux
-
-
-def new_folder(plan: Plan) -> Path:
-    """The folder of a run that begins now: `<time>-<architecture>`; one that is not there yet."""
-    name = re.sub(r"[^A-Za-z0-9._-]+", "_", plan.tfhub_module or plan.architecture)[-60:]
-    stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
-    folder, number = RUNS_DIR / stem, 2
-    while folder.exists():
-        folder, number = RUNS_DIR / f"{stem}-{number}", number + 1
-    return folder
 
 
 def write_record(folder: Path, record: Mapping[str, Any]) -> Path:
@@ -62,7 +53,7 @@ def read_record(run: Path) -> tuple[Path, dict[str, Any]]:
 
     Raises:
       UserError: there is no record.
-      RunError: it is no record, or one of a later format.
+      RunError: it is no record, one of a later format, or not whole: damaged, or changed by hand.
     """
     path = run / RECORD if run.is_dir() else run
     try:
@@ -71,25 +62,16 @@ def read_record(run: Path) -> tuple[Path, dict[str, Any]]:
         raise UserError(
             f"no run at {run}: {error.strerror or error}; give a folder of {RUNS_DIR}, which holds a {RECORD}"
         ) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RunError(f"cannot read {path}: it is no JSON ({error}); run the training again") from None
     if not isinstance(record, dict) or not isinstance(record.get("format"), int):
         raise RunError(f"cannot read {path}: it is JSON, but no record of a run; give the {RECORD} of a run")
     if record["format"] > FORMAT:
         raise RunError(f"cannot read {path}: it has format {record['format']}, this program knows {FORMAT}; upgrade it")
+    found = fault(record)
+    if found:
+        raise RunError(f"cannot read {path}: {found}; it was damaged or changed by hand: run the training again")
     return path.parent, record
-
-
-def latest_run() -> Path:
-    """The folder of the newest run here.
-
-    Raises:
-      UserError: there is none.
-    """
-    records = sorted(RUNS_DIR.glob(f"*/{RECORD}"), key=lambda path: path.stat().st_mtime)
-    if not records:
-        raise UserError(f"no run in {RUNS_DIR}; train first (python -m retrain --image_dir YOUR_PHOTOS), or name a run")
-    return records[-1].parent
 
 
 def to_json(record: Mapping[str, Any]) -> str:
@@ -124,7 +106,7 @@ def record_of(
     }
     record = {
         "format": FORMAT,
-        "finished": time.strftime("%Y-%m-%d %H:%M:%S %z"),
+        "finished": time.strftime(_TIME),
         "plan": dataclasses.asdict(plan),
         "versions": versions(),
         "machine": machine(),
@@ -169,18 +151,26 @@ def record_of(
         ),
         "kept_step": curve.kept_step if curve else None,
         "curve": dataclasses.asdict(curve) if curve else None,
-        "audit": dataclasses.asdict(outcome.audit) if outcome.audit else None,
+        "audit": None,  # with_audit
         "test_photos": _test_photos(split, outcome, bottlenecks),
         "exports": [
             {
                 **dataclasses.asdict(export),
                 "path": str(export.path),
-                "sha256": file_digest(export.path) if export.path.is_file() else None,
+                "kept": str(export.kept or export.path),
+                "asked": str(export.asked or export.path),
+                "sha256": _digest_of(export.kept or export.path),
             }
             for export in outcome.exports
         ],
     }
     return {key: _finite(value) for key, value in record.items()}
+
+
+def with_audit(record: Mapping[str, Any], audit: Audit | None) -> dict[str, Any]:
+    """The record of a run that has ended, with what its audit found."""
+    found = _finite(dataclasses.asdict(audit)) if audit else None
+    return {**record, "finished": time.strftime(_TIME), "audit": found}
 
 
 def rounded(seconds: Mapping[str, float]) -> dict[str, float]:
@@ -235,6 +225,10 @@ def _processor() -> str:
     except OSError:
         named = None
     return named[1].strip() if named else platform.processor()
+
+
+def _digest_of(path: Path) -> str | None:
+    return file_digest(path) if path.is_file() else None
 
 
 def _photos_digest(split: Split) -> str:

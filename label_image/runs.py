@@ -1,0 +1,66 @@
+"""The runs that `python -m retrain` left: the folder of one by its name, and the classifier in it. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from label_image.errors import RunError, UserError
+
+RUNS_DIR = Path("tf_files/runs")
+RECORD = "run.json"
+GRAPHS = ("retrained.tflite", "retrained_graph.pb", "retrained_saved_model", "retrained.onnx")  # the lightest first
+_NAMED = 5  # runs that an error names
+
+
+def run_folder(name: str, runs_dir: Path = RUNS_DIR) -> Path:
+    """The folder of a run: its path, its name in `runs_dir`, or the beginning of one such name.
+
+    Raises:
+      UserError: there is none, or there are several.
+    """
+    given = Path(name)
+    if name and given.is_dir() and is_run(given):
+        return given
+    if given.name == RECORD and given.is_file():
+        return given.parent
+    names = [path.name for path in all_runs(runs_dir)]
+    fits = [one for one in names if one == name] or [one for one in names if name and one.startswith(name)]
+    if len(fits) == 1:
+        return runs_dir / fits[0]
+    if fits:
+        raise UserError(f"{name!r} could mean {', '.join(fits[:_NAMED])}: write more of the name")
+    there = f"the newest are {', '.join(names[-_NAMED:])}" if names else f"there is no run in {runs_dir}"
+    raise UserError(f"found no run {name!r}: {there} (python -m retrain.runs list shows all)")
+
+
+def graph_of(folder: Path) -> Path:
+    """The classifier that a run keeps in its folder.
+
+    Raises:
+      RunError: it keeps none.
+    """
+    for name in GRAPHS:
+        if (folder / name).exists():
+            return folder / name
+    raise RunError(
+        f"the run {folder} keeps no classifier (it wrote none, or an earlier version made it); name a file with --graph"
+    )
+
+
+def all_runs(runs_dir: Path = RUNS_DIR) -> list[Path]:
+    """The folders of all runs, the newest last."""
+    found = [path for path in runs_dir.glob("*") if not path.name.startswith(".") and is_run(path)]
+    return sorted(found, key=lambda path: (_time_of(path), path.name))
+
+
+def is_run(folder: Path) -> bool:
+    """Whether that is what a run left: it holds a record, or a classifier."""
+    return any((folder / name).exists() for name in (RECORD, *GRAPHS))
+
+
+def _time_of(folder: Path) -> float:
+    record = folder / RECORD
+    try:
+        return (record if record.exists() else folder).stat().st_mtime
+    except OSError:
+        return 0.0

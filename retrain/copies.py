@@ -1,0 +1,35 @@
+"""A second name for what a run keeps: a hard link where the disk has them, else a copy; of a folder, file by file."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+
+def second_name(source: Path, place: Path) -> None:
+    """Gives the file or folder `source` a second name, where nothing is.
+
+    Raises:
+      OSError: it cannot be read, or there is no room.
+    """
+    if not source.is_dir():
+        _file(source, place)
+        return
+    place.mkdir()
+    for entry in sorted(source.iterdir()):
+        second_name(entry, place / entry.name)
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files of a folder."""
+    if path.is_dir():
+        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    return path.stat().st_size
+
+
+def _file(source: Path, place: Path) -> None:
+    try:
+        os.link(os.path.realpath(source), place)
+    except (OSError, NotImplementedError):  # another disk, FAT, some shares, too many links
+        shutil.copyfile(source, place)

@@ -1,0 +1,8 @@
+"""`python -m retrain.runs`."""
+
+try:
+    from label_image.edge import run_program
+except KeyboardInterrupt:  # so early that nobody can say it
+    raise SystemExit(130) from None
+
+run_program("retrain.runs.cli")

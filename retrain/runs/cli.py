@@ -1,0 +1,119 @@
+"""The command `python -m retrain.runs`: what runs there are; which to keep, and which the usual names lead to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from label_image.edge import exit_status
+from label_image.errors import UserError
+from label_image.flags import check, flag, parse
+from label_image.screen import say
+
+PROGRAM = "python -m retrain.runs"
+ACTIONS = "list, use NAME, remove NAME, prune --keep=N"
+
+
+@dataclass(frozen=True)
+class Command:
+    """Shows and tidies the runs of python -m retrain: `python -m retrain.runs list`.
+
+    list          name, time, folder of photos, accuracy and size of each run, the newest last; also without a word
+    use NAME      lets the usual names (tf_files/retrained.tflite and the others) lead to what that run exported
+    remove NAME   removes the folder of a run; the classifier that is in use stays usable
+    prune         removes the oldest runs, so that --keep of them are left; never the one in use
+
+    NAME is the name of a run's folder, the beginning of one, or a path.
+    """
+
+    keep: int | None = flag(None, "How many runs prune leaves.", minimum=1)
+    runs_dir: str = flag("tf_files/runs", "Where the runs are, as of python -m retrain.")
+
+    def __post_init__(self) -> None:
+        """Refuses what cannot be meant.
+
+        Raises:
+          UserError: naming the flag.
+        """
+        check(self)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command; returns the exit status."""
+
+    def work() -> None:
+        command, words = parse(Command, argv, PROGRAM)
+        action, names = (words[0], words[1:]) if words else ("list", [])
+        actions: dict[str, Callable[[Command, list[str]], Iterator[str]]] = {
+            "list": _list, "use": _use, "remove": _remove, "prune": _prune,
+        }  # fmt: skip
+        if action not in actions:
+            raise UserError(f"{action!r} is not one of {ACTIONS}")
+        if command.keep is not None and action != "prune":
+            raise UserError(f"--keep is for prune, not for {action}; leave it out")
+        for line in actions[action](command, names):
+            say(line)
+
+    return exit_status("retrain.runs", work)
+
+
+def _list(command: Command, names: list[str]) -> Iterator[str]:
+    from retrain.runs.listing import listed, table
+
+    _expect(names, 0, "list")
+    runs = listed(Path(command.runs_dir))
+    yield from (
+        table(runs) if runs else [f"no run in {command.runs_dir}; train one: python -m retrain --image_dir YOUR_PHOTOS"]
+    )
+
+
+def _use(command: Command, names: list[str]) -> Iterator[str]:
+    from label_image.runs import run_folder
+    from retrain.publish import members_of, publish
+    from retrain.runs.folder import end
+    from retrain.runs.record import read_record
+
+    _expect(names, 1, "use NAME")
+    runs_dir = Path(command.runs_dir)
+    folder, record = read_record(run_folder(names[0], runs_dir))
+    members = members_of(folder, record)
+    try:
+        publish(folder, members, runs_dir)
+    finally:
+        end(folder)
+    yield f"{', '.join(str(member.target) for member in members)}: from {folder}"
+
+
+def _remove(command: Command, names: list[str]) -> Iterator[str]:
+    from label_image.runs import run_folder
+    from retrain.runs.listing import discard, listed
+
+    _expect(names, 1, "remove NAME")
+    runs_dir = Path(command.runs_dir)
+    folder = run_folder(names[0], runs_dir)
+    runs = [run for run in listed(folder.parent) if run.folder.name == folder.name]
+    for run in runs:
+        discard(run)
+        yield f"removed {folder}{'; its classifier stays in use' if run.note.startswith('in use') else ''}"
+
+
+def _prune(command: Command, names: list[str]) -> Iterator[str]:
+    from retrain.publish import finish_killed
+    from retrain.runs.listing import discard, listed, to_prune
+
+    _expect(names, 0, "prune --keep=N")
+    if command.keep is None:
+        raise UserError("how many runs are to be left? prune --keep=N")
+    yield from finish_killed(Path(command.runs_dir))
+    runs = listed(Path(command.runs_dir))
+    old = to_prune(runs, command.keep)
+    for run in old:
+        discard(run)
+        yield f"removed {run.folder}"
+    yield f"{len(runs) - len(old)} runs left, {sum(run.freed for run in old) / 1e6:.1f} MB freed"
+
+
+def _expect(names: list[str], count: int, usage: str) -> None:
+    if len(names) != count:
+        raise UserError(f"found {len(names)} words behind the first, need {count}: {PROGRAM} {usage}")

@@ -1,0 +1,116 @@
+"""The runs as a table: name, when, photos, accuracy, size; and which of them can go."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from label_image.errors import RunError, UserError
+from label_image.mark import is_over
+from label_image.runs import RECORD, all_runs
+from retrain.leftovers import remove, temporary
+from retrain.runs.folder import RUNNING, running
+from retrain.runs.shape import fault
+from retrain.sets import HOME, newest_run
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run, as far as it is listed."""
+
+    folder: Path
+    when: str
+    photos: str  # the folder of photos
+    accuracy: float | None  # 0..1
+    bytes: int  # of its files
+    freed: int  # of those that have no other name, which removing it frees
+    note: str  # "the newest", what is wrong with its record, or ""
+
+
+def listed(runs_dir: Path) -> list[Run]:
+    """All runs, the newest last; one whose record cannot be read is listed all the same, and that is noted."""
+    newest = newest_run(HOME)
+    return [_run(folder, newest) for folder in all_runs(runs_dir)]
+
+
+def table(runs: Sequence[Run]) -> list[str]:
+    """The lines of `list`."""
+    rows = [("name", "when", "photos", "accuracy", "size", "")]
+    for run in runs:
+        accuracy = "-" if run.accuracy is None else f"{run.accuracy:.1%}"
+        rows.append((run.folder.name, run.when, run.photos, accuracy, f"{run.bytes / 1e6:.1f} MB", run.note))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    right = (3, 4)
+    lines = [
+        "  ".join(
+            cell.rjust(width) if column in right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+    return [*lines, f"{len(runs)} runs, {sum(run.bytes for run in runs) / 1e6:.1f} MB"]
+
+
+def to_prune(runs: Sequence[Run], keep: int) -> list[Run]:
+    """The oldest runs, so that `keep` are left; never the one whose classifier is in use, nor one that is at work."""
+    return [run for run in runs[: max(0, len(runs) - keep)] if not run.note.startswith(("in use", "at work"))]
+
+
+def discard(run: Run) -> None:
+    """Removes the folder of a run.
+
+    Raises:
+      UserError: it is at work.
+      RunError: it cannot be removed.
+    """
+    state = running(run.folder)
+    if state and not is_over(state.mark, run.folder / RUNNING):
+        raise UserError(f"cannot remove {run.folder.name}: that run is at work; wait for it, or stop it")
+    try:
+        scratch = temporary(run.folder)
+        run.folder.rename(scratch)
+        remove(scratch)
+    except OSError as error:
+        raise RunError(f"cannot remove {run.folder}: {error.strerror or error}") from None
+
+
+def _run(folder: Path, newest: Path | None) -> Run:
+    record, note = _record(folder)
+    if newest is not None and os.path.realpath(newest) == os.path.realpath(folder):
+        note = ", ".join(filter(None, (f"in use by {HOME}", note)))
+    state = running(folder)
+    if state and not is_over(state.mark, folder / RUNNING):
+        note = ", ".join(filter(None, ("at work", note)))
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(_time(folder)))
+    plan = record.get("plan", {})
+    return Run(folder, when, str(plan.get("image_dir", "-")), record.get("accuracy"), *_sizes(folder), note)
+
+
+def _record(folder: Path) -> tuple[dict[str, Any], str]:
+    path = folder / RECORD
+    if not path.exists():
+        return {}, "no record"
+    try:
+        record = json.loads(path.read_text("utf-8", "surrogateescape"))
+    except (OSError, ValueError, RecursionError):
+        return {}, f"{RECORD} cannot be read"
+    if not isinstance(record, dict):
+        return {}, f"{RECORD} is no record of a run"
+    found = fault(record)
+    return ({}, f"{RECORD}: {found}") if found else (record, "")
+
+
+def _time(folder: Path) -> float:
+    path = folder / RECORD
+    return (path if path.exists() else folder).stat().st_mtime
+
+
+def _sizes(folder: Path) -> tuple[int, int]:
+    """Bytes of all files, and of those that have no other name: the sets that are in use have theirs in common with a run."""
+    states = [path.lstat() for path in folder.rglob("*") if path.is_file()]
+    return sum(state.st_size for state in states), sum(state.st_size for state in states if state.st_nlink == 1)

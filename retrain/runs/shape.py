@@ -1,0 +1,206 @@
+"""What a run.json has to look like, said once; and what is wrong with one that was damaged or changed by hand.
+
+A shape is a type (`str`), a tuple of types or shapes of which one has to fit, a list `[shape]` of any length, or a dict:
+{"name": shape}, where "name?" may be left out, and "*" is any other name. Records of older versions lack some names.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+Shape = Any
+
+_NUMBER = (int, float)
+_SHARE = (int, float, None)  # 0..1, or nothing to say
+_DIGEST = (str, None)
+_NEAR = {"path": str, "sha256?": _DIGEST, "label?": str, "similarity?": _NUMBER, "*": object}
+_PHOTO = {
+    "path": str, "sha256?": _DIGEST, "label": str, "predicted": str, "score": _NUMBER, "scores?": [_NUMBER],
+    "nearest?": [_NEAR], "*": object,
+}  # fmt: skip
+_SUSPECT = {"path": str, "label": str, "suggested": str, "quality": _NUMBER, "list": str, "*": object}
+_TWINS = {
+    "first": str, "second": str, "first_list": str, "second_list": str, "first_label": str, "second_label": str,
+    "exact": bool, "similarity": _NUMBER, "*": object,
+}  # fmt: skip
+_CURVE = {
+    "steps": [int],
+    "kept_step?": (int, None),
+    "stopped_early?": bool,
+    "share?": _SHARE,
+    "temperature?": _SHARE,
+    "weight_decay?": _SHARE,
+    "*": ([_SHARE], *_NUMBER, None),
+}
+_POINT = {"photos": int, "accuracy": _NUMBER, "per_class?": {"*": _NUMBER}, "*": object}
+_AUDIT = {
+    "suspects?": [_SUSPECT], "duplicates?": [_TWINS], "leaks?": int, "accuracy_without_leaks?": _SHARE,
+    "tested_without_leaks?": int, "learning_curve?": [_POINT], "advice?": [str], "seconds?": _NUMBER, "missing?": str,
+    "*": object,
+}  # fmt: skip
+_METRICS = {
+    "right": int,
+    "mistakes": int,
+    "per_class": [{"label": str, "precision": _SHARE, "recall": _SHARE, "support": int, "*": object}],
+    "confusion": [[int]],
+    "calibration_error": _SHARE,
+    "reliability": [{"photos": int, "*": _SHARE}],
+    "*": object,
+}
+_EXPORT = {
+    "kind": str, "path": str, "kept?": (str, None), "asked?": (str, None), "bytes?": int, "sha256?": _DIGEST, "how?": str, "quantize?": str,
+    "largest_difference?": _SHARE, "agreement?": _SHARE, "accuracy?": _SHARE, "interval?": ([_NUMBER], None),
+    "images?": int, "ms_image?": _SHARE, "*": object,
+}  # fmt: skip
+_BACKBONE = {
+    "name?": str, "digest?": str, "source?": str, "licence?": str, "graph?": str, "height_px?": int, "width_px?": int,
+    "mean?": [_NUMBER], "std?": [_NUMBER], "*": object,
+}  # fmt: skip
+RECORD = {
+    "format?": int,
+    "finished?": str,
+    "plan?": {"image_dir?": str, "how_many_training_steps?": int, "*": (str, int, float, bool, None)},
+    "versions?": {"*": str},
+    "machine?": {"*": (str, int, None)},
+    "backbone?": _BACKBONE,
+    "runtime?": {"name?": str, "device?": str, "why?": str, "peak_memory_bytes?": (int, None), "*": object},
+    "digests?": {"*": (str, None)},
+    "labels?": [str],
+    "counts?": {"*": {"*": int}},
+    "skipped?": [{"path": str, "reason": str, "detail?": str, "*": object}],
+    "notes?": [str],
+    "extraction?": {"*": (int, float, str, bool, None)},
+    "seconds?": {"*": _NUMBER},
+    "images_s?": {"*": _NUMBER},
+    "accuracy?": _SHARE,
+    "accuracy_of_views?": _SHARE,
+    "tested?": int,
+    "recall_at_2?": _SHARE,
+    "interval_95?": [_NUMBER],
+    "metrics?": _METRICS,
+    "kept_step?": (int, None),
+    "curve?": (_CURVE, None),
+    "audit?": (_AUDIT, None),
+    "test_photos?": [_PHOTO],
+    "exports?": [_EXPORT],
+    "*": object,
+}  # fmt: skip
+_WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false", None: "null"}
+
+
+def fault(record: Mapping[str, Any]) -> str:
+    """The first thing that is wrong with a record, for people; "" where nothing is.
+
+    >>> fault({"format": 2, "plan": {}, "tested": "many"})
+    "'tested' has to be a whole number, found 'many'"
+    """
+    try:
+        return next(_misfits(record, RECORD, ""), "") or next(_contradictions(record), "")
+    except RecursionError:
+        return "it is nested too deeply"
+
+
+def _misfits(value: Any, shape: Shape, place: str) -> Iterator[str]:
+    """Where a value does not have its shape."""
+    if isinstance(shape, tuple):
+        fits = [one for one in shape if _kind_fits(value, one)]
+        if fits:
+            yield from _misfits(value, fits[0], place)
+            return
+    elif _kind_fits(value, shape):
+        if isinstance(shape, dict):
+            yield from _dict_misfits(value, shape, place)
+        elif isinstance(shape, list):
+            for number, item in enumerate(value):
+                yield from _misfits(item, shape[0], f"{place}[{number}]")
+        return
+    yield f"{place!r} has to be {_said(shape)}, found {_shown(value)}"
+
+
+def _dict_misfits(value: Mapping[str, Any], shape: Mapping[str, Shape], place: str) -> Iterator[str]:
+    for name, inner in shape.items():
+        key = name.removesuffix("?")
+        where = f"{place}.{key}" if place else key
+        if key in value:
+            yield from _misfits(value[key], inner, where)
+        elif name == key != "*":
+            yield f"{where!r} is not there"
+    known = {name.removesuffix("?") for name in shape}
+    for key, item in value.items():
+        if key not in known:
+            yield from _misfits(item, shape.get("*", object), f"{place}.{key}" if place else key)
+
+
+def _kind_fits(value: Any, shape: Shape) -> bool:
+    if shape is object:
+        return True
+    if shape is None:
+        return value is None
+    if isinstance(shape, (dict, list)):
+        return isinstance(value, type(shape))
+    if shape is float:
+        return isinstance(value, float) and math.isfinite(value)
+    if shape is int:
+        return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
+    return isinstance(value, shape)
+
+
+def _contradictions(record: Mapping[str, Any]) -> Iterator[str]:
+    """What has the right types and cannot be meant."""
+    labels = record.get("labels") or []
+    tests = record.get("test_photos") or []
+    for photo in tests:
+        for key in ("label", "predicted"):
+            if photo[key] not in labels:
+                yield f"a test photo's {key} is {_shown(photo[key])}, which is none of the labels"
+        if photo.get("scores") and len(photo["scores"]) != len(labels):
+            yield f"a test photo has {len(photo['scores'])} scores, and there are {len(labels)} labels"
+    for table, width in _tables(record, len(labels)):
+        if len(table) != width or any(len(row) != width for row in table if isinstance(row, list)):
+            yield "'metrics' is not of as many classes as there are labels"
+    if "metrics" in record and any(one["label"] not in labels for one in record["metrics"]["per_class"]):
+        yield "'metrics' has a class that is none of the labels"
+    curve = record.get("curve") or {}
+    lengths = {len(item) for item in curve.values() if isinstance(item, list)}
+    if len(lengths) > 1:
+        yield "the columns of 'curve' are not of one length"
+    if "interval_95" in record and len(record["interval_95"]) != 2:
+        yield "'interval_95' has to be two numbers"
+    yield from _out_of_bounds(record)
+
+
+def _tables(record: Mapping[str, Any], classes: int) -> Iterator[tuple[list[Any], int]]:
+    metrics = record.get("metrics")
+    if metrics:
+        yield metrics["confusion"], classes
+        yield metrics["per_class"], classes
+
+
+def _out_of_bounds(record: Mapping[str, Any]) -> Iterator[str]:
+    backbone = record.get("backbone") or {}
+    for key in ("mean", "std"):
+        if key in backbone and len(backbone[key]) not in (1, 3):
+            yield f"'backbone.{key}' has to be one number or three"
+    for key in ("height_px", "width_px"):
+        if key in backbone and not 0 < backbone[key] <= 10_000:
+            yield f"'backbone.{key}' is {backbone[key]}, which is no size"
+    shares: Callable[[str], Any] = record.get
+    for key in ("accuracy", "recall_at_2"):
+        share = shares(key)
+        if share is not None and not 0 <= share <= 1:
+            yield f"{key!r} has to be from 0 to 1, found {share:g}"
+
+
+def _said(shape: Shape) -> str:
+    if isinstance(shape, tuple):
+        return " or ".join(dict.fromkeys(_said(one) for one in shape))
+    if isinstance(shape, dict):
+        return "an object"
+    return "a list" if isinstance(shape, list) else _WORDS.get(shape, "something")
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:40]}..."
