@@ -62,7 +62,11 @@ def retrain(plan: Plan, screen: Screen) -> Outcome:
     key = key_for(backbone, runtime, View())
     with clock.stage("audit"):
         auditor = (
-            Auditor(split, bottlenecks.features[0], key, Path(plan.bottleneck_dir)) if plan.report != "none" else None
+            Auditor(
+                split, bottlenecks.features[0], key, Path(plan.bottleneck_dir), weigh_alike=plan.weighs_classes_alike
+            )
+            if plan.report != "none"
+            else None
         )
     with closing(auditor) if auditor else nullcontext():  # it works while training does
         with clock.stage("training"):
