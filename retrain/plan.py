@@ -335,6 +335,12 @@ class Plan:
         return self.train != "head"
 
     @property
+    def weighs_classes_alike(self) -> bool:
+        """Whether each class weighs the same in training: by --class_weights, or because batches are drawn class first."""
+        drawn = not self.tunes and self.optimizer != "lbfgs" and self.train_batch_size > 0
+        return drawn or self.class_weights == "balanced"
+
+    @property
     def hidden_layers(self) -> tuple[int, ...]:
         """Units of each hidden layer."""
         return hidden_units_of(self.hidden_units)

@@ -97,7 +97,11 @@ def _retrain(plan: Plan, run: Path, screen: Screen) -> Outcome:
     key = key_for(backbone, runtime, View())
     with clock.stage("audit"):
         auditor = (
-            Auditor(split, bottlenecks.features[0], key, Path(plan.bottleneck_dir)) if plan.report != "none" else None
+            Auditor(
+                split, bottlenecks.features[0], key, Path(plan.bottleneck_dir), weigh_alike=plan.weighs_classes_alike
+            )
+            if plan.report != "none"
+            else None
         )
     with closing(auditor) if auditor else nullcontext():  # it works while training does
         with clock.stage("training"):

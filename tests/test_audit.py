@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 from retrain.audit import duplicates
-from retrain.audit.advice import curve_lines, label_lines, twin_lines
+from retrain.audit.advice import balance_lines, curve_lines, flat_classes, label_lines, twin_lines
 from retrain.audit.components import components
 from retrain.audit.duplicates import near_pairs, threshold_at, twins
 from retrain.audit.findings import Task, find, suspects
 from retrain.audit.folds import FOLDS, Folds, deal, out_of_fold
 from retrain.audit.learning_curve import SIZES, learning_curve
 from retrain.nouns import TESTING, TRAINING, VALIDATION, CurvePoint, Suspect, Twins
+from retrain.plan import Plan
 
 
 def clouds(photos=300, classes=3, width=40, apart=3.0, seed=0):
@@ -244,7 +247,9 @@ def twin(first_list="training", second_list="testing", second_label="a"):
 
 def test_leaks_are_told_with_the_accuracy_without_them():
     (line,) = twin_lines([twin()], 1, 0.875, 80)
-    assert line.startswith("1 test photo shows what a photo for training or validation shows")
+    assert line.startswith(
+        "1 test photo is a near-duplicate of a training or validation photo, so the accuracy is inflated: keep one of"
+    )
     assert "a/1.jpg and b/2.jpg" in line
     assert line.endswith("without them the accuracy is 87.5% (N=80)")
     assert twin_lines([twin("training", "training")], 0, 0.9, 80) == []
@@ -268,7 +273,7 @@ def test_the_curve_says_of_which_classes_more_photos_would_help():
     flat = [0.95] * 10
     lines = curve_lines(points(roses=rising, daisy=flat), {"roses": 500, "daisy": 500})
     assert lines[0].startswith("more photos of roses would help: from 400 to 800 photos to train on")
-    assert "roses 73% to 83%" in lines[0]
+    assert "recall rose (roses 73% to 83% of 500)" in lines[0]
     assert lines[1] == "more photos of daisy would hardly help"
 
 
@@ -281,3 +286,81 @@ def test_of_few_photos_the_curve_says_nothing():
     wobbling = [0.8, 0.9] * 5
     assert curve_lines(points(roses=wobbling, daisy=wobbling[::-1]), {"roses": 8, "daisy": 8}) == []
     assert curve_lines([], {}) == []
+
+
+@pytest.mark.parametrize(
+    "recalls",
+    [
+        [1 / 6] * 10,  # "17% to 17%"
+        [0.2, 0.0, 0.1, 0.2, 0.169, 0.0, 0.05, 0.1, 0.15, 0.171],  # a line that rises, and two figures that do not
+        [1.0] * 10,
+        [0.9, 0.9, 0.9, 0.9, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65],  # falls
+        [0.5, 0.5, 0.5, 0.5, 0.91, 0.7, 0.8, 0.9, 1.0, 0.9],
+    ],
+)
+@pytest.mark.parametrize("count", [2, 6, 12, 500])
+def test_no_line_says_that_photos_help_beside_figures_that_do_not_rise(recalls, count):
+    for line in curve_lines(points(a=recalls, b=[0.9] * 10), {"a": count, "b": 500}):
+        assert "would help" not in line or line.startswith("more photos would")
+
+
+@pytest.mark.parametrize("count", [2, 6, 9])
+def test_a_class_of_few_photos_says_nothing_about_more_of_them(count):
+    rising = [0.3 + 0.07 * size for size in range(10)]
+    assert curve_lines(points(a=rising, b=rising), {"a": count, "b": count}) == []
+
+
+def test_a_curve_that_falls_is_not_said_to_hardly_change():
+    falling = [0.95 - 0.02 * size for size in range(10)]
+    assert curve_lines(points(a=falling, b=falling), {"a": 500, "b": 500}) == []
+    mixed = curve_lines(points(a=falling, b=[0.9] * 10), {"a": 500, "b": 500})
+    assert mixed == ["more photos of b would hardly help"]
+
+
+def test_each_figure_of_a_line_that_promises_help_rises_by_three_points():
+    rng, said = np.random.default_rng(0), 0
+    for _ in range(300):
+        start, slope, noise = rng.uniform(0.1, 0.9), rng.uniform(-0.1, 0.15), rng.uniform(0, 0.1)
+        recalls = {
+            x: np.clip(start + slope * np.log2(range(1, 11)) + noise * rng.standard_normal(10), 0, 1).tolist()
+            for x in "abc"
+        }
+        for line in curve_lines(points(**recalls), dict.fromkeys("abc", int(rng.integers(2, 400)))):
+            for low, high in re.findall(r"(\d+)% to (\d+)% of", line):
+                said += 1
+                assert int(high) - int(low) >= 2  # of rounded figures
+    assert said > 20
+
+
+def test_uneven_classes_are_said_with_what_helps():
+    (line,) = balance_lines({"daisy": 60, "roses": 6}, [], weigh_alike=True)
+    assert line == (
+        "classes are uneven: 6 of roses against 60 photos of daisy; more photos of roses would help first, and figures of so few are rough"
+    )
+    (line,) = balance_lines({"daisy": 60, "roses": 6, "tulips": 12}, [], weigh_alike=False)
+    assert "6 of roses, 12 of tulips against 60" in line
+    assert line.endswith("; meanwhile --class_weights=balanced lets each class weigh the same")
+    (line,) = balance_lines({"daisy": 600, **{f"c{n}": 10 + n for n in range(9)}}, [], weigh_alike=True)
+    assert "and 6 more classes against 600 photos of daisy" in line
+
+
+def test_classes_that_are_even_or_gain_nothing_are_left_alone():
+    assert balance_lines({"daisy": 60, "roses": 20}, [], weigh_alike=False) == []
+    assert balance_lines({"daisy": 60}, [], weigh_alike=True) == []
+    curve = points(daisy=[0.9] * 10, roses=[0.98] * 10)
+    counts = {"daisy": 2000, "roses": 100}
+    assert balance_lines(counts, flat_classes(curve, counts), weigh_alike=True) == []
+
+
+def test_whether_batches_are_drawn_class_first_decides_about_weights():
+    assert Plan(image_dir="x").weighs_classes_alike
+    for flags in ({"train_batch_size": -1}, {"optimizer": "lbfgs"}, {"train": "all"}):
+        assert not Plan(image_dir="x", **flags).weighs_classes_alike
+        assert Plan(image_dir="x", class_weights="balanced", **flags).weighs_classes_alike
+
+
+def test_where_the_accuracy_is_the_same_without_leaks_it_is_not_called_inflated():
+    (line,) = twin_lines([twin()], 2, 1.0, 20, whole=1.0)
+    assert "inflated" not in line
+    assert "without them the accuracy is 100.0% (N=20)" in line
+    assert "inflated" in twin_lines([twin()], 2, 0.9, 20, whole=0.95)[0]

@@ -130,7 +130,7 @@ def test_a_copy_in_the_test_folder_is_a_leak(retrain_here, flags, tmp_path):
     audit, record = audit_of(tmp_path)
     assert record["tested"] == audit["leaks"] == 12
     assert (audit["accuracy_without_leaks"], audit["tested_without_leaks"]) == (None, 0)
-    assert any(line.startswith("12 test photos show what") for line in audit["advice"])
+    assert any(line.startswith("12 test photos are near-duplicates of") for line in audit["advice"])
 
 
 def test_without_cleanlab_the_rest_is_audited_and_that_is_said(without_packages, flags, mislabelled, tmp_path):  # noqa: F811

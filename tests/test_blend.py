@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from retrain.finetune.blend import SHARES, best_blend, best_temperature
+from retrain.finetune.stage import kept_line
 from retrain.metrics import cross_entropy, softmax
+from retrain.nouns import Curve
 
 
 def drawn_labels(logits, rng):
@@ -56,3 +58,23 @@ def test_a_network_that_is_right_about_everything_is_made_no_surer():
     weights, blend = best_blend(arrays, arrays, lambda both: features @ both[-2] + both[-1], np.arange(3))
     assert blend.temperature == 1
     assert (weights[-2] == layer).all()
+
+
+@pytest.mark.parametrize(
+    ("share", "line"),
+    [
+        (
+            0.0,
+            "fine-tuning did not improve the validation loss; the pretrained network was kept, logits divided by 1.25",
+        ),
+        (
+            0.5,
+            "kept 50% of the way from the pretrained weights to the last ones, which has the best validation loss; logits",
+        ),
+        (1.0, "kept the weights of the last step, which have the best validation loss; logits divided by 1.25"),
+        (None, "kept step 7, which has the best validation loss"),
+    ],
+)
+def test_what_is_kept_is_said_without_riddles(share, line):
+    curve = Curve((7,), (1.0,), (0.1,), (1.0,), (0.1,), 7, share=share, temperature=1.25)
+    assert kept_line(curve).startswith(line)

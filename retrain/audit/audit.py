@@ -33,11 +33,20 @@ class Auditor:
       features: float32 [photos, width].
       features_key: what the features depend on.
       folder: --bottleneck_dir; what is found is kept there.
+      weigh_alike: whether training lets each class weigh the same.
     """
 
-    def __init__(self, split: Split, features: npt.NDArray[np.float32], features_key: str, folder: Path) -> None:
+    def __init__(
+        self,
+        split: Split,
+        features: npt.NDArray[np.float32],
+        features_key: str,
+        folder: Path,
+        *,
+        weigh_alike: bool = True,
+    ) -> None:
         start = time.perf_counter()
-        self._split, self._shelf = split, Shelf(folder)
+        self._split, self._shelf, self._weigh_alike = split, Shelf(folder), weigh_alike
         self._ranked = has_cleanlab()
         self._key = key_of(features_key, split, self._ranked)
         self._kept = self._shelf.read(self._key)
@@ -58,7 +67,7 @@ class Auditor:
     def audit(self, outcome: Outcome) -> Audit:
         """What was found, with the test's accuracy without leaks; waits for it."""
         start = time.perf_counter()
-        made = _told(self._split, self._findings(), outcome)
+        made = _told(self._split, self._findings(), outcome, weigh_alike=self._weigh_alike)
         return dataclasses.replace(made, seconds=round(self._seconds + time.perf_counter() - start, 3))
 
     def _findings(self) -> Findings:
@@ -95,7 +104,7 @@ def without(leaks: Sequence[int], split: Split, outcome: Outcome) -> tuple[float
     return float((outcome.predictions == split.label_ids[outcome.rows])[sound].mean()), tested
 
 
-def _told(split: Split, findings: Findings, outcome: Outcome) -> Audit:
+def _told(split: Split, findings: Findings, outcome: Outcome, *, weigh_alike: bool) -> Audit:
     """The findings with names for numbers."""
     photos, lists = split.photos, [LISTS[which] for which in split.lists]
     doubted = tuple(
@@ -121,10 +130,12 @@ def _told(split: Split, findings: Findings, outcome: Outcome) -> Audit:
     )
     accuracy, tested = without(findings.leaks, split, outcome)
     missing = "; ".join(findings.missing)
+    counts = Counter(photo.label for photo in photos)
     lines = [
         *advice.label_lines(doubted),
-        *advice.twin_lines(duplicates, len(findings.leaks), accuracy, tested),
-        *advice.curve_lines(curve, Counter(photo.label for photo in photos)),
+        *advice.twin_lines(duplicates, len(findings.leaks), accuracy, tested, outcome.accuracy),
+        *advice.curve_lines(curve, counts),
+        *advice.balance_lines(counts, advice.flat_classes(curve, counts), weigh_alike=weigh_alike),
         *filter(None, [missing]),
     ]
     return Audit(

@@ -55,7 +55,7 @@ def find(task: Task, rank: Rank | None) -> Findings:
     missing = []
     if not found.looked:
         missing.append(
-            "near twins are not looked for: that takes 48 different photos and a network of 16 features or more"
+            "near-duplicates are not looked for: that takes 48 different photos and a network of 16 features or more"
         )
     if not found.complete:
         missing.append(

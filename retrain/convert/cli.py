@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from label_image.edge import exit_status
 from label_image.errors import RunError, UserError
-from label_image.flags import flag, parse
+from label_image.flags import check, flag, flag_fields, parse
 from label_image.screen import say, warn
 
 if TYPE_CHECKING:
@@ -32,13 +32,32 @@ class Command:
     mnist     a folder with IDX files (train-images-idx3-ubyte.gz and the like), or one of them
     cifar10   a folder with the batches, binary or for Python, or their .tar.gz
     tfrecord  a file or folder of tf.train.Example with image/encoded; a labels.txt beside them names the classes
-    csv       a file of path,label
+    csv       a table of path,label, perhaps with a column that says train, validation or test
 
     DST is made; it may not be there yet, or must be empty. Where SRC has a test set, DST has train/ and test/, which
     `python -m retrain` keeps.
     """
 
     root: str = flag("", "csv: the folder in which relative paths begin; left out, it is the CSV's own.")
+    path_column: str = flag(
+        "",
+        "csv: the column of paths (or of names without an ending), by its name in the header or its number from 1; left out, it is one of a known name (path, filename, image, id, ...).",
+    )
+    label_column: str = flag(
+        "", "csv: the column of labels; left out, it is one of a known name (label, class, category, breed, ...)."
+    )
+    split_column: str = flag(
+        "",
+        "csv: the column that says train, validation or test; left out, it is one of a known name (split, set, fold, is_test, ...); none: there is none.",
+    )
+    split_values: str = flag(
+        "", "csv: what the cells of that column mean, where they are no such words: 0=train,1=validation,2=test."
+    )
+    several_labels: str = flag(
+        "refuse",
+        "csv: what becomes of a cell with several labels: refuse, first (the first one counts), leave_out (the photo is not copied), whole (the cell is one label).",
+        choices=("refuse", "first", "leave_out", "whole"),
+    )
 
 
 def main(argv: Sequence[str]) -> int:
@@ -47,10 +66,12 @@ def main(argv: Sequence[str]) -> int:
     def work() -> None:
         command, words = parse(Command, argv, PROGRAM)
         kind, src, dst = _meant(words)
-        if command.root and kind != "csv":
-            raise UserError(f"--root is for csv; leave it out with {kind}")
+        check(command)
+        for field in flag_fields(Command):
+            if kind != "csv" and getattr(command, field.name) != field.default:
+                raise UserError(f"--{field.name} is for csv; leave it out with {kind}")
         try:
-            convert(kind, src, dst, command.root)
+            convert(kind, src, dst, command.root, command)
         except BrokenPipeError:
             raise
         except OSError as error:
@@ -59,7 +80,7 @@ def main(argv: Sequence[str]) -> int:
     return exit_status("convert", work, lambda _: "stopped; nothing was written")
 
 
-def convert(kind: str, src: Path, dst: Path, root: str = "") -> None:
+def convert(kind: str, src: Path, dst: Path, root: str = "", command: Command | None = None) -> None:
     """Converts; `dst` is there whole at the end, or as it was.
 
     Args:
@@ -67,6 +88,7 @@ def convert(kind: str, src: Path, dst: Path, root: str = "") -> None:
       src: what to read.
       dst: the folder to make.
       root: see `Command`.
+      command: what was asked of a CSV's columns.
 
     Raises:
       UserError: `src` is not there or is something else; `dst` holds something.
@@ -80,7 +102,7 @@ def convert(kind: str, src: Path, dst: Path, root: str = "") -> None:
     check_place(place)
     if not src.exists():
         raise UserError(f"cannot read {src}: no such file or folder (looked in {Path.cwd()})")
-    source = _opened(kind, src, root)
+    source = _opened(kind, src, root, command or Command())
     with replacing(place) as scratch:
         scratch.mkdir()
         folder = ImageFolder(scratch, source.lists)
@@ -94,6 +116,8 @@ def convert(kind: str, src: Path, dst: Path, root: str = "") -> None:
         if not folder.counts:
             raise RunError(f"no picture in {src}{': ' if source.notes else ''}{'; '.join(source.notes)}")
         check_place(place)  # something may have come there meanwhile
+    for line in source.said:
+        warn(line)
     for note in source.notes:
         warn(f"WARNING: {note}")
     say(f"{_counted(folder.counts)}, {len(folder.labels)} classes, in {dst}")
@@ -110,12 +134,13 @@ def _meant(words: Sequence[str]) -> tuple[str, Path, Path]:
     return words[0], Path(words[1]), Path(words[2])
 
 
-def _opened(kind: str, src: Path, root: str) -> Source:
+def _opened(kind: str, src: Path, root: str, command: Command) -> Source:
     """Opens the files; each format's libraries are imported only for it."""
     if kind == "csv":
         from retrain.convert import csv_rows
 
-        return csv_rows.read(src, root)
+        asked = csv_rows.Asked(command.path_column, command.label_column, command.split_column)
+        return csv_rows.read(src, root, asked, command.split_values, command.several_labels)
     if kind == "mnist":
         from retrain.convert import mnist
 

@@ -29,6 +29,7 @@ class Source:
     lists: tuple[str, ...]  # those that its pictures name
     pictures: Iterable[Picture]  # read as it is gone through
     notes: list[str] = field(default_factory=list)  # what the user should know; whole when `pictures` is at its end
+    said: list[str] = field(default_factory=list)  # how it was read
 
 
 def png(image: Image.Image) -> bytes:

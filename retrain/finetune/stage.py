@@ -32,7 +32,7 @@ from retrain.head.snapshots import Snapshot, asked_of, read_snapshot, snapshot_p
 from retrain.head.training import balanced_shares
 from retrain.metrics import accuracy
 from retrain.networks.build import GREY
-from retrain.nouns import TRAINING, VALIDATION, Backbone, Dense, Head, Split
+from retrain.nouns import TRAINING, VALIDATION, Backbone, Curve, Dense, Head, Split
 from retrain.plan import Plan
 from retrain.progress import Progress, Tenths, duration
 from retrain.screen import Screen
@@ -199,14 +199,25 @@ def _run(loop: Loop, plan: Plan, recipe: Recipe, screen: Screen, seen: Callable[
     if curve.stopped_early:
         screen.warn("training was stopped; what there is is tested and exported")
     took = duration(time.perf_counter() - start)
-    if curve.share is not None:
-        screen.info(
-            f"kept {curve.share:.0%} of the way from the pretrained weights to the last ones, which has the best validation loss; logits divided by {curve.temperature:.2f}, so that its scores can be believed; {took}"
-        )
-    elif len(loop.validation_ids):
-        kept = f"step {curve.kept_step}" if curve.kept_step >= 0 else "what it began with"
-        screen.info(f"kept {kept}, which has the best validation loss; {took}")
+    if len(loop.validation_ids):
+        screen.info(f"{kept_line(curve)}; {took}")
     return curve
+
+
+def kept_line(curve: Curve) -> str:
+    """What is kept of a training, in words."""
+    if curve.share is None:
+        kept = f"step {curve.kept_step}" if curve.kept_step >= 0 else "what it began with"
+        return f"kept {kept}, which has the best validation loss"
+    divided = f"logits divided by {curve.temperature:.2f}, so that its scores can be believed"
+    if not curve.share:
+        return f"fine-tuning did not improve the validation loss; the pretrained network was kept, {divided}"
+    if curve.share == 1:
+        return f"kept the weights of the last step, which have the best validation loss; {divided}"
+    return (
+        f"kept {curve.share:.0%} of the way from the pretrained weights to the last ones, which has the best validation loss; "
+        f"{divided}"
+    )
 
 
 def _strategy(tf: Any, plan: Plan) -> Any:
