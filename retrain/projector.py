@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import math
-import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from label_image.errors import PhotoError
+from label_image.screen import clean
 from label_image.workers import cores, map_ordered
 from retrain.metrics import confusion
 from retrain.nouns import Outcome, Photo, Split
@@ -68,7 +68,7 @@ def confusion_picture(split: Split, outcome: Outcome) -> bytes:
     named = len(labels) <= _MOST_NAMED
     cell = _CELL_PX if named else max(2, 1_000 // len(labels))
     font = ImageFont.load_default(13)
-    names = [f"{place + 1} {label[:_LETTERS]}" for place, label in enumerate(labels)]
+    names = [f"{place + 1} {clean(label)[:_LETTERS]}" for place, label in enumerate(labels)]
     left = 16 + max(int(font.getlength(name)) for name in names) if named else 0
     top = 44 if named else 0
     picture = Image.new("RGB", (left + cell * len(labels) + 1, top + cell * len(labels) + 1), "white")
@@ -116,7 +116,7 @@ def _corner(place: int, side: int) -> tuple[int, int]:
 
 def _cell(text: str) -> str:
     """A name without what would begin another cell or line."""
-    return re.sub(r"[\t\r\n]", " ", text)
+    return clean(text)
 
 
 def picture_event(png: bytes, step: int, tag: str = "confusion_matrix") -> Any:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import http.client
 import os
 import re
 import signal
@@ -14,11 +16,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 from label_image.classifier import Prediction
 from label_image.demo.answers import Answer, answer, card, escaped
 from label_image.demo.choices import Shelf, choices
+from label_image.demo.guard import Guard
 from label_image.errors import PhotoError, UserError
 from tests.browser import DESKTOP, PHONE, open_page, serious, wider_than_the_screen
 from tests.conftest import COLOURS, ROOT, run_module, write_photo
@@ -88,19 +91,19 @@ def demo(trained, tmp_path_factory):
     running.end()
 
 
-def drop(page, *files: Path) -> None:
-    """Drops files on the page, as a hand would."""
+def drop(page, *files: Path, kind: str = "image/jpeg") -> None:
+    """Drops files on the page, as a hand would; `kind` is what the browser calls their type."""
     contents = [[file.name, base64.b64encode(file.read_bytes()).decode()] for file in files]
     carried = page.evaluate_handle(
-        """files => {
+        """([files, type]) => {
             const carried = new DataTransfer();
             for (const [name, text] of files) {
                 const bytes = Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
-                carried.items.add(new File([bytes], name, { type: "image/jpeg" }));
+                carried.items.add(new File([bytes], name, { type }));
             }
             return carried;
         }""",
-        contents,
+        [contents, kind],
     )
     page.dispatch_event("#photos .upload-container", "drop", {"dataTransfer": carried})
 
@@ -243,6 +246,126 @@ def test_the_page_is_for_this_machine_only(demo):
             socket.create_connection((address, port), timeout=2).close()
     with socket.create_connection(("127.0.0.1", port), timeout=2):
         pass
+
+
+def asked(demo, path="/", method="GET", body=None, **headers):
+    """The status of one request, and the headers and text of the answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", int(demo.url.rsplit(":", 1)[1]), timeout=20)
+    connection.putrequest(method, path, skip_host="Host" in headers)
+    for name, value in headers.items():
+        connection.putheader(name.replace("_", "-"), value)
+    connection.endheaders(body)
+    with contextlib.closing(connection):
+        answer = connection.getresponse()
+        return answer.status, dict(answer.getheaders()), answer.read().decode("utf-8", "replace")
+
+
+def upload(demo, name, data, **headers):
+    body = b'--x\r\nContent-Disposition: form-data; name="files"; filename="%s"\r\n\r\n%s\r\n--x--\r\n' % (name, data)
+    headers = {"Content_Type": "multipart/form-data; boundary=x", "Content_Length": str(len(body)), **headers}
+    return asked(demo, "/gradio_api/upload", "POST", body, **headers)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.com"},
+        {"Host": "evil.com", "Origin": "http://evil.com"},
+        {"Host": "127.0.0.1.evil.com:7860"},
+        {"Host": "localhost@evil.com"},
+        {"Host": ""},
+        {"Host": "[::1"},
+        {"Origin": "http://evil.com"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Origin": "file://"},
+        {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "no-cors"},
+        {"Sec_Fetch_Site": "same-site", "Sec_Fetch_Mode": "cors"},
+    ],
+)
+def test_another_page_may_neither_read_nor_upload_nor_label(demo, headers):
+    before = sorted((demo.scratch / "tmp").rglob("*"))
+    answers = [asked(demo, path, **headers) for path in ("/", "/config", "/gradio_api/info")]
+    answers.append(upload(demo, b"evil.jpg", b"evil", **headers))
+    join = {"Content_Type": "application/json", "Content_Length": "2", **headers}
+    answers.append(asked(demo, "/gradio_api/queue/join", "POST", b"{}", **join))
+    answers.append(asked(demo, "/config", "OPTIONS", Access_Control_Request_Method="POST", **headers))
+    for status, given, text in answers:
+        assert status == 403, text
+        assert not [name for name in given if name.lower().startswith("access-control")]
+        assert text.startswith(("this page is for this machine only", "another page may not use this one"))
+    assert sorted((demo.scratch / "tmp").rglob("*")) == before
+
+
+def test_this_machine_may_under_each_of_its_names(demo):
+    port = demo.url.rsplit(":", 1)[1]
+    for host in (f"127.0.0.1:{port}", f"localhost:{port}", "localhost:9000"):  # the last is a tunnel's
+        for origin in ({}, {"Origin": f"http://{host}"}):
+            assert asked(demo, "/config", Host=host, **origin)[0] == 200
+    assert asked(demo, Sec_Fetch_Site="cross-site", Sec_Fetch_Mode="navigate")[0] == 200  # a link on a page leads here
+    status, _, text = upload(demo, b"good.jpg", b"good")
+    assert (status, text.count("good.jpg")) == (200, 1)
+
+
+def test_what_is_too_much_or_of_no_known_length_or_not_for_the_page_is_refused_unread(demo):
+    assert asked(demo, "/gradio_api/upload", "POST", Content_Length="3000000000")[0] == 413
+    assert asked(demo, "/gradio_api/upload", "POST", Transfer_Encoding="chunked")[0] == 411
+    for path in ("/gradio_api/process_recording", "/gradio_api/proxy=http://127.0.0.1:1/"):
+        assert asked(demo, path, "POST", Content_Length="0")[0] == 403
+
+
+def test_uploads_are_bounded_in_their_sum_and_make_room_for_others(tmp_path):
+    def status(size, path="/gradio_api/upload"):
+        sent = []
+
+        async def send(message):
+            sent.append(message)
+
+        async def app(scope, receive, send):
+            (tmp_path / f"new{len(list(tmp_path.iterdir()))}").write_bytes(bytes(size))
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+
+        headers = [(b"host", b"localhost"), (b"content-length", str(size).encode())]
+        scope = {"type": "http", "path": path, "headers": headers}
+        with pytest.raises(StopIteration):  # nothing in it waits, and the browser's loop runs in this thread
+            Guard(app, tmp_path, 1000)(scope, None, send).send(None)
+        return sent[0]["status"]
+
+    assert [status(size) for size in (1001, 600, 600, 400, 1)] == [413, 200, 413, 200, 413]
+    os.utime(tmp_path / "new0", (1, 1))  # old by now
+    assert status(500) == 200
+    assert not (tmp_path / "new0").exists() or (tmp_path / "new0").stat().st_size == 500
+
+
+@pytest.mark.parametrize(
+    ("suffix", "kind"), [("tiff", ""), ("bmp", "application/octet-stream"), ("webp", ""), ("avif", "")]
+)
+@pytest.mark.parametrize("way", ["dropped", "chosen"])
+def test_a_photo_is_taken_whatever_the_browser_calls_its_type(demo, page, tmp_path, suffix, kind, way):
+    if suffix == "avif" and not features.check("avif"):
+        pytest.skip("this Pillow has no AVIF")
+    path = tmp_path / f"a.{suffix}"
+    Image.new("RGB", (64, 48), COLOURS["magenta"]).save(path)
+    opened(page, demo)
+    if way == "dropped":
+        drop(page, path, kind=kind)
+    else:
+        page.wait_for_function("!document.querySelector('#photos input[type=file]').accept")
+        page.set_input_files(
+            "#photos input[type=file]", {"name": path.name, "mimeType": kind, "buffer": path.read_bytes()}
+        )
+    page.wait_for_selector(".answer h2")
+    assert page.inner_text(".answer h2").startswith("magenta ")
+    assert page.get_by_alt_text(path.name).evaluate("image => image.naturalWidth") == 64
+
+
+def test_what_is_no_photo_has_the_command_lines_reason_whatever_its_type(demo, page, tmp_path, label_image, tflite):
+    (tmp_path / "a.pdf").write_bytes(b"%PDF-1.7 and so on")
+    said = label_image(f"--graph={tflite}", "a.pdf", "a.pdf").stdout.splitlines()[1].removeprefix("error: ")
+    opened(page, demo)
+    drop(page, tmp_path / "a.pdf", kind="application/pdf")
+    page.wait_for_selector(".unread")
+    assert page.inner_text(".unread p") == f"This can not be read: {said}."
 
 
 def test_help_answers_at_once_and_imports_nothing_heavy(tmp_path):

@@ -190,17 +190,23 @@ def test_an_answer_comes_before_the_next_name_is_written(start, cyans):
     assert process.wait(20) == 0
 
 
-@pytest.mark.parametrize("form", ["json", "jsonl", "csv", "text"])
-def test_ctrl_c_leaves_whole_rows(start, cyans, form):
+@pytest.mark.parametrize(
+    ("form", "number", "status"),
+    [
+        ("json", signal.SIGINT, 130), ("jsonl", signal.SIGTERM, 143), ("csv", signal.SIGHUP, 129),
+        ("text", signal.SIGINT, 130), ("json", signal.SIGTERM, 143),
+    ],
+)  # fmt: skip
+def test_each_signal_leaves_whole_rows(start, cyans, form, number, status):
     process = start("-", f"--format={form}", "--top_k=1")
     process.stdin.write(b"in/a.jpg\nin/c.jpg\n")
     process.stdin.flush()
     head = b""
     while b"c.jpg" not in head:
         head += os.read(process.stdout.fileno(), 4096)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out = (head + process.stdout.read()).decode()
-    assert process.wait(20) == 130
+    assert process.wait(20) == status
     assert process.stderr.read() == b"label_image: stopped\n"
     assert out.endswith("\n")
     if form == "json":

@@ -246,14 +246,15 @@ def wait_for(process, text):
     raise AssertionError("".join(seen) + process.stderr.read())
 
 
-def test_ctrl_c_while_features_are_computed_keeps_them(model_dir, tmp_path):
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_while_features_are_computed_keeps_them(model_dir, tmp_path, number, status):
     photos = write_colour_photos(tmp_path / "photos", 700)
     command = (f"--image_dir={photos}", f"--architecture={STAND_IN}", f"--model_dir={model_dir}", *FAST)
     process = start(command, tmp_path)
     wait_for(process, "bottleneck files created")
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == status
     kept = int(re.search(r"the features of (\d+) of 2100 photos are kept", err)[1])
     again = start(command, tmp_path)
     out, err = again.communicate(timeout=120)
@@ -263,7 +264,8 @@ def test_ctrl_c_while_features_are_computed_keeps_them(model_dir, tmp_path):
     assert computed == 2100 - kept
 
 
-def test_ctrl_c_in_training_exports_what_there_is(model_dir, colour_photos, tmp_path):
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 0), (signal.SIGHUP, 129)])
+def test_a_signal_in_training_exports_what_there_is(model_dir, colour_photos, tmp_path, number, status):
     command = (
         f"--image_dir={colour_photos}",
         f"--architecture={STAND_IN}",
@@ -274,9 +276,9 @@ def test_ctrl_c_in_training_exports_what_there_is(model_dir, colour_photos, tmp_
     )
     process = start(command, tmp_path)
     wait_for(process, "Step 100: Train")
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 0, err
+    assert process.returncode == status, err
     assert "training was stopped" in err
     assert "Final test accuracy" in out
     assert (tmp_path / "tf_files/retrained.tflite").is_file()
@@ -307,3 +309,19 @@ def test_folders_named_train_and_test_are_kept_as_lists(retrain, model_dir, tmp_
     assert done.returncode == 0, done.stderr
     assert {Path(photo["path"]).parts[1] for photo in record_of(tmp_path)["test_photos"]} == {"test"}
     assert "say which list" in done.stderr
+
+
+def test_a_log_has_some_lines_of_a_training_and_no_more(retrain, colour_photos, model_dir):
+    done = retrain(
+        f"--image_dir={colour_photos}", f"--architecture={STAND_IN}", f"--model_dir={model_dir}", "--report=none",
+        "--output_graph=", "--how_many_training_steps=1000", "--summaries_dir=",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    steps = re.findall(
+        r"^step ([\d,]+) of 1,000: cross entropy \d\.\d{3}, train \d+\.\d%, validation \d+\.\d%$",
+        done.stdout,
+        re.MULTILINE,
+    )
+    assert steps == ["1", "101", "201", "301", "401", "501", "601", "701", "801", "901", "1,000"]
+    assert "Train accuracy" not in done.stdout
+    assert len(done.stdout.splitlines()) < 40

@@ -1,6 +1,6 @@
-"""An answer in, a card of HTML out: the photo, what spoke for its label, bars of the scores, the time it took.
+"""What the page says of one photo, as a card of HTML: the photo, what spoke for its label, bars of the scores, the time it took.
 
-Every name and label that did not come from here is escaped: a photo may be called `<script>`.
+Every name and label that did not come from here is escaped: a photo may be called `<script>`, and hold control characters.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from label_image.demo.choices import Taken
 from label_image.errors import NoScoresError, PhotoError
 from label_image.heatmap import NoExactMap
 from label_image.pixels import UInt8Image, whole
+from label_image.screen import clean
 
 _SHOWN_PX = 720  # the longer side of a picture on the page, sharp on screens of two pixels a point
 _BARS = 5
@@ -97,7 +98,7 @@ def _times(given: Answer) -> str:
 
 def escaped(text: str) -> str:
     """Text as HTML that says the same; also safe where `{}` and `$` have a meaning to the page's templates."""
-    safe = html.escape(text, quote=True)
+    safe = html.escape(clean(text), quote=True)
     for sign in "{}$`\\":
         safe = safe.replace(sign, f"&#{ord(sign)};")
     return safe

@@ -1,4 +1,4 @@
-"""Classifiers in, a page of Gradio out: where photos are dropped, pasted or taken, and where the answers stand.
+"""The page, made with Gradio: where photos are dropped, pasted or taken, and where the answers stand.
 
 The only file that imports gradio. It is told to stay on this machine: no analytics, no share link, system fonts, nothing kept.
 """
@@ -6,12 +6,15 @@ The only file that imports gradio. It is told to stay on this machine: no analyt
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from label_image.demo.answers import answer, card, escaped
 from label_image.demo.choices import Shelf
+from label_image.demo.guard import Guard
+from label_image.edge import line_of
 from label_image.errors import UserError
 
 _CSS, _SCRIPT = Path(__file__).with_name("page.css"), Path(__file__).with_name("page.js")
@@ -22,6 +25,7 @@ _SPOKEN = (
     '<section aria-live="polite" aria-label="Answers">${value}</section>'  # a screen reader says what is new there
 )
 _LARGEST_PHOTO = "200mb"  # a scan of 100 megapixels; more would only fill the disk
+_MOST_BYTES = 2_000_000_000  # of all photos that are kept at a time
 
 
 def open_page(shelf: Shelf, found: list[str], host: str, port: int) -> Any:
@@ -66,7 +70,7 @@ def open_page(shelf: Shelf, found: list[str], host: str, port: int) -> Any:
     try:
         blocks.queue().launch(
             server_name=host, server_port=port, share=False, inbrowser=False, quiet=True, prevent_thread_lock=True,
-            ssr_mode=False, footer_links=[], run_history=False, enable_monitoring=False, max_file_size=_LARGEST_PHOTO,
+            app_kwargs={"lifespan": _guarded}, ssr_mode=False, footer_links=[], run_history=False, enable_monitoring=False, max_file_size=_LARGEST_PHOTO,
             theme=theme, css=_CSS.read_text("utf-8"), js=_SCRIPT.read_text("utf-8"),
         )  # fmt: skip
     except OSError as error:
@@ -74,19 +78,26 @@ def open_page(shelf: Shelf, found: list[str], host: str, port: int) -> Any:
     return blocks
 
 
+@asynccontextmanager
+async def _guarded(app: Any) -> AsyncIterator[None]:
+    """Puts the guard before all else in Gradio's server; runs before the first request is taken."""
+    app.middleware_stack = Guard(app.middleware_stack, Path(os.environ["GRADIO_TEMP_DIR"]), _MOST_BYTES)
+    yield
+
+
 def _answers(shelf: Shelf, graph: str, paths: list[str]) -> Iterator[str]:
     """The cards of all photos, one more with each that is labelled."""
     if not paths:
         yield _EMPTY
         return
+    made = ""
     try:
         taken = shelf.take(graph)
-        made = ""
         for path in paths:
             made += card(answer(path, Path(path).name, taken))
             yield made
-    except UserError as error:
-        yield _trouble(error)
+    except Exception as error:  # the page has no other place to say it
+        yield made + _trouble(error)
 
 
 def _about(shelf: Shelf, graph: str) -> str:
@@ -105,5 +116,6 @@ def _about(shelf: Shelf, graph: str) -> str:
     return "".join(lines)
 
 
-def _trouble(error: UserError) -> str:
-    return f'<p class="trouble" role="alert">{escaped(str(error))}</p>'
+def _trouble(error: Exception) -> str:
+    line = str(error) if isinstance(error, UserError) else line_of(error)
+    return f'<p class="trouble" role="alert">{escaped(line)}</p>'
