@@ -93,7 +93,7 @@ def test_what_comes_out_of_tensorflow_s_converter_labels_right_with_label_image(
     (program,) = (program for _, program in PROGRAMS if "from_saved_model" in program)
     if not (folder / "converted.tflite").exists():
         run(program, folder, monkeypatch)
-    labels = Overrides(labels=str(folder / "tf_files/retrained_labels.txt"), input_mean=0, input_std=255)
+    labels = Overrides(labels=str(folder / "tf_files/retrained_labels.txt"))
     theirs = Classifier(folder / "converted.tflite", labels)
     ours = Classifier(folder / "tf_files/retrained.tflite").classify(folder / "photo.jpg")
     np.testing.assert_allclose(theirs.classify(folder / "photo.jpg").scores, ours.scores, atol=1e-4)
