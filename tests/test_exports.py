@@ -134,7 +134,7 @@ def test_a_saved_model_answers_bytes_as_it_answers_pixels(proof, tmp_path):
     signatures = tf.saved_model.load(str(tmp_path / "saved")).signatures
     data = [Path(photo.path).read_bytes() for photo in proof.photos]
     scores = signatures["serving_bytes"](image_bytes=tf.constant(data))["prediction"].numpy()
-    assert np.abs(scores - proof.expected).max() < 0.02  # TensorFlow's JPEG decoder and resize round otherwise
+    assert np.abs(scores - proof.expected).max() < 0.005  # TensorFlow's resize rounds otherwise where it is a tie
     pixels = np.stack([decode(photo.path, 128, 128) for photo in proof.photos]) / np.float32(255)
     scores = signatures["serving_default"](image=tf.constant(pixels))["prediction"].numpy()
     assert np.abs(scores - proof.expected).max() < 1e-5

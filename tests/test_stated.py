@@ -14,6 +14,7 @@ from label_image.detectors.tflite_entry import entry
 from label_image.errors import RunError
 from retrain.backbones.prepare import prepare
 from retrain.backbones.quantized import quantized
+from retrain.digest import file_digest
 from retrain.evaluate import Proof, export
 from retrain.exporters.stated import restate, stated
 from retrain.exporters.table import EXPORTERS, Order
@@ -57,10 +58,8 @@ def proof(tmp_path, model_dir):
     backbone = prepare(Plan(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)), lambda _: None)
     photos = []
     for label, colour in COLOURS.items():
-        photos += [
-            Photo(str(write_photo(tmp_path / label / f"{n}.jpg", colour, n)), label, f"{len(photos) + n:064x}")
-            for n in range(4)
-        ]
+        paths = [write_photo(tmp_path / label / f"{number}.jpg", colour, number) for number in range(4)]
+        photos += [Photo(str(path), label, file_digest(path)) for path in paths]
     colours = np.float32(list(COLOURS.values())) / 127.5
     head = Head(40 * (colours - colours.mean()).T, -40 * colours.mean(axis=1), tuple(COLOURS))
     features = np.repeat(colours, 4, axis=0)
