@@ -42,7 +42,7 @@ from retrain.nouns import (
 )
 from retrain.plan import Plan
 from retrain.prepared import prepared
-from retrain.recheck import StaleFeaturesError
+from retrain.recheck import StaleFeaturesError, ask_some
 from retrain.screen import Screen
 from retrain.store import Store
 from retrain.summaries import check_folder, write_test
@@ -63,7 +63,9 @@ def retrain(plan: Plan, screen: Screen) -> Outcome:
         return _once(plan, screen)
     except StaleFeaturesError as error:
         forget_features(Path(plan.bottleneck_dir), error.photos)
-        screen.warn(f"{error.what}: all {len(error.photos)} photos are computed anew, and the training begins again")
+        screen.warn(
+            f"{error.what}, no export is at fault: all {len(error.photos)} photos are computed anew, and the training begins again"
+        )
     return _once(plan, screen)
 
 
@@ -73,6 +75,11 @@ def _once(plan: Plan, screen: Screen) -> Outcome:
     check(plan)
     ready = prepared(plan, clock, screen)
     scan, split, (backbone, runtime), bottlenecks = ready.scan, ready.split, ready.network, ready.bottlenecks
+    if (
+        ready.pace.computed < len(split.photos) and runtime.batch == 1 and not plan.tunes
+    ):  # TensorFlow would take seconds
+        with clock.stage("features"):
+            ask_some(split, bottlenecks, backbone, runtime)
     key = key_for(backbone, runtime, View())
     with clock.stage("audit"):
         auditor = (
