@@ -15,9 +15,11 @@ from label_image.errors import UserError
 from retrain import layout_advice
 from retrain.list_names import list_of_name
 from retrain.listing import count_pictures, has_files, sub_folders
+from retrain.names import alike, composed, seen
 from retrain.own_outputs import is_sorted, is_unsure, shows_a_class, what_is_ours
 from retrain.plan import Plan
 
+_SHOWN = 6  # names in a line
 _NEST = 8  # levels of folders below a class that --nested=parts reads
 
 
@@ -98,7 +100,7 @@ def class_folder(path: str, plan: Plan, given: int | None = None) -> ClassFolder
     Raises:
       UserError: its name cannot be a label.
     """
-    name = os.path.basename(path)
+    name = composed(os.path.basename(path))
     label = legacy_label(name) if plan.legacy_labels else name
     try:
         label.encode()
@@ -120,6 +122,8 @@ def check_classes(root: str, names: Sequence[str], folders: Sequence[ClassFolder
             raise layout_advice.too_high(root, some="most of ")
         for folder in empty:
             raise layout_advice.no_photos(root, folder.name, folder.label, names)
+    else:  # folders of one label are one class; labels that look the same are not
+        check_labels(list({folder.label: folder for folder in folders}.values()))
     labels = dict.fromkeys(folder.label for folder in folders)
     if plan.nested != "none" and len(labels) < 2:
         raise UserError(
@@ -135,15 +139,33 @@ def check_classes(root: str, names: Sequence[str], folders: Sequence[ClassFolder
 
 
 def check_labels(folders: Sequence[ClassFolder]) -> None:
-    """Refuses two folders with one label.
+    """Refuses two folders whose labels are the same, or cannot be told apart by eye.
 
     Raises:
       UserError: both are named.
     """
     taken: dict[str, ClassFolder] = {}
     for folder in folders:
-        other = taken.setdefault(folder.label, folder)
-        if other is not folder:
+        other = taken.setdefault(seen(folder.label), folder)
+        if other is folder:
+            continue
+        if seen(folder.name) != seen(other.name):
             raise UserError(
                 f"two folders have the label {folder.label!r}: {other.path} and {folder.path}; rename one, or leave out --legacy_labels"
             )
+        raise UserError(
+            f"two folders have names that look the same: {other.path} and {folder.path} (written {other.name!a} and "
+            f"{folder.name!a}); if they are one class, move the photos into one of them, else rename one"
+        )
+
+
+def alike_notes(folders: Sequence[ClassFolder]) -> list[str]:
+    """A line on classes whose names are easily taken for each other; each stays a class of its own."""
+    groups = alike(dict.fromkeys(folder.label for folder in folders))
+    if not groups:
+        return []
+    named = "; ".join(" and ".join(map(ascii, group)) for group in groups[:_SHOWN])
+    more = f"; and {len(groups) - _SHOWN} more" if len(groups) > _SHOWN else ""
+    return [
+        f"names that look alike are classes of their own: {named}{more}; if they are meant as one class, move the photos into one folder"
+    ]

@@ -23,6 +23,7 @@ from label_image.card import Card
 from label_image.classifier import Classifier
 from label_image.errors import RunError
 from label_image.inspect import Overrides
+from retrain import made_with
 from retrain.atomic import replacing
 from retrain.copies import size_of
 from retrain.digest import bytes_of, file_digest
@@ -267,17 +268,20 @@ def _proof_file(backbone: Backbone) -> Path:
     return backbone.graph.with_name(f"{backbone.graph.name}.proof.json")
 
 
-def _proof_key(proof: Proof) -> str:
-    """What TensorFlow ran: the backbone, and the form of the head."""
+def _proof_key(proof: Proof, graph: str) -> str:
+    """What ran what: TensorFlow's version, the backbone's graph by its digest, and the form of the head."""
     hidden = "".join(f"/{layer.activation}" for layer in proof.head.hidden)
-    return f"{proof.backbone.digest}/{proof.card.output_layer}{hidden}"
+    return f"{made_with.tensorflow()['TensorFlow']}/{graph}/{proof.card.output_layer}{hidden}"
 
 
 def _graph_proof(proof: Proof) -> _Known | None:
     """What TensorFlow showed when it ran this backbone's graph with such a head; None if it has not."""
+    graph = file_digest(proof.backbone.graph)
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        return _Known(float(json.loads(_proof_file(proof.backbone).read_text("utf-8"))[_proof_key(proof)]), "before")
-    difference = None if proof.head.hidden else PROVEN.get(file_digest(proof.backbone.graph))
+        return _Known(
+            float(json.loads(_proof_file(proof.backbone).read_text("utf-8"))[_proof_key(proof, graph)]), "before"
+        )
+    difference = None if proof.head.hidden else PROVEN.get(graph)
     return None if difference is None else _Known(difference, "in this program's own tests")
 
 
@@ -286,4 +290,5 @@ def _remember_graph_proof(proof: Proof, difference: float) -> None:
         contextlib.suppress(OSError),
         replacing(_proof_file(proof.backbone)) as scratch,
     ):  # a read-only --model_dir: next time again
-        scratch.write_text(json.dumps({_proof_key(proof): difference}), "utf-8")
+        key = _proof_key(proof, file_digest(proof.backbone.graph))
+        scratch.write_text(json.dumps({key: difference}), "utf-8")

@@ -18,6 +18,7 @@ from label_image.errors import UserError
 from retrain import layout_advice
 from retrain.class_folder import (
     ClassFolder,
+    alike_notes,
     check_classes,
     check_labels,
     class_folder,
@@ -27,6 +28,7 @@ from retrain.class_folder import (
 )
 from retrain.list_names import list_of_name
 from retrain.listing import above, count_pictures, few, has_files, shown, sub_folders
+from retrain.names import composed, folded
 from retrain.nouns import LISTS, TESTING, TRAINING, VALIDATION
 from retrain.other_files import check_root
 from retrain.plan import Plan
@@ -59,15 +61,15 @@ def class_folders(plan: Plan) -> tuple[list[ClassFolder], list[str]]:
     lists = _lists(root, names)
     if lists:
         folders, more = _in_lists(root, names, lists, plan)
-        return folders, [*more, *notes]
+        return folders, [*alike_notes(folders), *more, *notes]
     if _lists_in_classes(root, names):
         folders, more = _classes_with_lists(root, names, plan)
-        return folders, [*more, *notes]
+        return folders, [*alike_notes(folders), *more, *notes]
     if plan.nested == "none" and not any(has_files(join(root, name)) for name in names):
         raise layout_advice.too_high(root)
     folders = classes_in(root, names, plan)
     check_classes(root, names, folders, plan)
-    return folders, [*notes, *_named_as_lists(root, names)]
+    return folders, [*alike_notes(folders), *notes, *_named_as_lists(root, names)]
 
 
 def _lists(root: str, names: Sequence[str]) -> dict[str, int]:
@@ -97,7 +99,7 @@ def _lists(root: str, names: Sequence[str]) -> dict[str, int]:
 def _holds_classes(place: str, classes: Sequence[str]) -> bool:
     """Whether a folder without files of its own has folders of some of these classes."""
     below = sub_folders(place)
-    return bool(below) and not has_files(place) and set(below) <= set(classes)
+    return bool(below) and not has_files(place) and set(map(composed, below)) <= set(map(composed, classes))
 
 
 def _named_as_lists(root: str, names: Sequence[str]) -> list[str]:
@@ -242,8 +244,10 @@ def _compared(train: str, training: Sequence[ClassFolder], others: Sequence[Clas
     labels = {folder.label for folder in training}
     for folder in others:
         if folder.label not in labels:
+            near = next((label for label in sorted(labels) if folded(label) == folded(folder.label)), None)
+            advice = f"is it {near!a}, which looks like {folder.label!a}? then rename it" if near else "add some"
             raise UserError(
-                f"cannot train the class {folder.label!r}: its photos are in {folder.path} and none in {train}; add some, or remove it"
+                f"cannot train the class {folder.label!r}: its photos are in {folder.path} and none in {train}; {advice}, or remove it"
             )
     missing = sorted(labels - {folder.label for folder in others})
     return [f"{place} has no photos of {', '.join(missing)}"] if missing else []

@@ -17,6 +17,7 @@ from PIL import features
 
 FIELD = "made_with"  # of a store key
 _LIBRARIES = (("jpg", "libjpeg"), ("webp", "libwebp"), ("avif", "libavif"), ("jpg_2000", "OpenJPEG"))  # Pillow's names
+_FIRST = ("Pillow", "libjpeg-turbo", "LiteRT", "TensorFlow", "kernels")  # what matters to most photos
 _TENSORFLOWS = ("tensorflow", "tensorflow-cpu", "tensorflow-macos", "tf-nightly")
 
 
@@ -61,7 +62,8 @@ def of_key(key: str) -> dict[str, str]:
 
 def told(found: Mapping[str, str]) -> str:
     """For people: "Pillow 12.3.0, LiteRT 2.3.0, XNNPACK"."""
-    return ", ".join(version if name == "kernels" else f"{name} {version}".strip() for name, version in found.items())
+    names = sorted(found, key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST))
+    return ", ".join(found[name] if name == "kernels" else f"{name} {found[name]}".strip() for name in names)
 
 
 def differing(one: Mapping[str, str], other: Mapping[str, str]) -> tuple[str, str]:

@@ -23,6 +23,7 @@ from label_image.workers import cores, map_ordered
 from retrain.digest import file_digest
 from retrain.folders import ClassFolder, class_folders
 from retrain.listing import count_files, entries, is_dir, is_junk, leads_back
+from retrain.names import composed
 from retrain.nouns import Photo, Scan, Skipped
 from retrain.plan import Plan
 from retrain.store import KnownFile, Store
@@ -90,7 +91,7 @@ def scan_photos(plan: Plan, store: Store, say: Callable[[str], None]) -> Scan:
         photos += found.photos
         skipped += found.skipped
     _check_parts(folders, photos, skipped)
-    photos.sort(key=lambda photo: (photo.label, photo.name, photo.path))
+    photos.sort(key=lambda photo: (photo.label, composed(photo.name), photo.path))
     return Scan(tuple(photos), tuple(skipped), tuple(notes))
 
 
@@ -200,7 +201,9 @@ def _examine(file: _File) -> KnownFile | PhotoError:
     try:
         file = _settled(file)
         open_photo(file.path).close()
-        return _known(file, file_digest(file.path))
+        known = _known(file, file_digest(file.path))
+        after = _known(file._replace(stat=Path(file.path).stat()), known.sha256)
+        return known if after == known else known._replace(seen_ns=0)  # changed meanwhile: not to be believed next time
     except PhotoError as error:
         return error
     except OSError as error:
@@ -214,9 +217,18 @@ def _trouble(error: OSError) -> tuple[str, str]:
 
 
 def _known(file: _File, sha256: str) -> KnownFile:
+    size, mtime_ns, ctime_ns, inode, device = _stamp(file)
+    return KnownFile(size, mtime_ns, sha256, ctime_ns, inode, device, file.seen_ns)
+
+
+def _stamp(file: _File) -> tuple[int, int, int, int, int]:
+    """All that the system says of a file: size, mtime, ctime, inode, device; the last three 0 where it has no such thing."""
     status = file.stat
-    identity = (status.st_ctime_ns, status.st_ino & _SIGNED, status.st_dev & _SIGNED) if _HAS_IDENTITY else (0, 0, 0)
-    return KnownFile(status.st_size, status.st_mtime_ns, sha256, *identity, file.seen_ns)
+    if not _HAS_IDENTITY:
+        return status.st_size, status.st_mtime_ns, 0, 0, 0
+    return (
+        status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino & _SIGNED, status.st_dev & _SIGNED,
+    )  # fmt: skip
 
 
 def _unchanged(known: KnownFile | None, file: _File) -> bool:
@@ -224,7 +236,7 @@ def _unchanged(known: KnownFile | None, file: _File) -> bool:
 
     They can where they were clearly over when the file was looked at; of a time in the future that is never so.
     """
-    if known is None or known != _known(file, known.sha256)._replace(seen_ns=known.seen_ns):
+    if known is None or known[:2] + known[3:6] != _stamp(file):  # all but the digest, and when it was seen
         return False
     return known.seen_ns - max(known.mtime_ns, known.ctime_ns) >= _tick_ns(known.ctime_ns or known.mtime_ns)
 

@@ -1,6 +1,6 @@
 """Photos in, three lists out: the split depends on labels, file names and the seed only.
 
-A photo keeps its list when others are added and when the folder moves. Photos whose names agree up to `_nohash_`, and
+A photo keeps its list when others are added and when the folder moves, also to another system. Photos whose names agree up to `_nohash_`, and
 photos with the same bytes, stay together. Reads no file and writes nothing.
 """
 
@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from label_image.errors import UserError
+from retrain.names import composed
 from retrain.nouns import LISTS, TESTING, TRAINING, VALIDATION, Photo, Scan, Split
 from retrain.plan import Plan
 
@@ -72,7 +73,8 @@ def grouped_percents(photos: Sequence[Photo], seed: int) -> list[float]:
 
 
 def _place(text: str) -> float:
-    digest = hashlib.sha1(text.encode("utf-8", "surrogateescape"), usedforsecurity=False)
+    """Of the NFC form, so that a name falls where it does on the other systems too."""
+    digest = hashlib.sha1(composed(text).encode("utf-8", "surrogateescape"), usedforsecurity=False)
     return (int(digest.hexdigest(), 16) % (_MAX_IMAGES + 1)) * (100.0 / _MAX_IMAGES)
 
 
@@ -92,7 +94,12 @@ def _first(photos: Sequence[Photo], members: Sequence[int]) -> int:
     """The one whose name the others were probably made from."""
     if len(members) == 1:
         return members[0]
-    return min(members, key=lambda i: (len(photos[i].name), photos[i].name, photos[i].label, photos[i].path))
+    return min(members, key=lambda i: _length_and_name(photos[i]))
+
+
+def _length_and_name(photo: Photo) -> tuple[int, str, str, str]:
+    name = composed(photo.name)
+    return len(name), name, photo.label, composed(photo.path)
 
 
 def groups_of(photos: Sequence[Photo]) -> list[list[int]]:
@@ -109,7 +116,7 @@ def groups_of(photos: Sequence[Photo]) -> list[list[int]]:
     for i, photo in enumerate(photos):
         keys = [photo.sha256]
         if _GROUP_MARK in photo.name:
-            keys.append(f"{photo.label}/{photo.name.split(_GROUP_MARK, maxsplit=1)[0]}")
+            keys.append(f"{photo.label}/{composed(photo.name).split(_GROUP_MARK, maxsplit=1)[0]}")
         for key in keys:
             parent[root(i)] = root(first.setdefault(key, i))
     groups: dict[int, list[int]] = defaultdict(list)
@@ -214,7 +221,7 @@ class _Mender:
 
     def _cost(self, members: Sequence[int], borders: tuple[float, float]) -> tuple[bool, float, float, str]:
         place, (low, high) = self._places[members[0]], borders
-        name = self._photos[_first(self._photos, members)].path
+        name = composed(self._photos[_first(self._photos, members)].path)
         return len(self._labels(members)) > 1, max(low - place, place - high), place, name
 
 

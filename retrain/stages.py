@@ -46,7 +46,7 @@ from retrain.places import check_outputs, clear_leftovers
 from retrain.plan import Plan
 from retrain.prepared import prepared
 from retrain.publish import finish_killed, publish, stands
-from retrain.recheck import StaleFeaturesError
+from retrain.recheck import StaleFeaturesError, ask_some
 from retrain.runs.folder import begin, end
 from retrain.runs.record import record_of, rounded, with_audit, write_record
 from retrain.screen import Screen
@@ -70,7 +70,9 @@ def retrain(plan: Plan, screen: Screen) -> Outcome:
         return _once(plan, screen)
     except StaleFeaturesError as error:
         forget_features(Path(plan.bottleneck_dir), error.photos)
-        screen.warn(f"{error.what}: all {len(error.photos)} photos are computed anew, and the training begins again")
+        screen.warn(
+            f"{error.what}, no export is at fault: all {len(error.photos)} photos are computed anew, and the training begins again"
+        )
     return _once(plan, screen)
 
 
@@ -94,6 +96,11 @@ def _retrain(plan: Plan, run: Path, screen: Screen) -> Outcome:
     asked, plan = plan, with_summaries_of(plan, run)
     ready = prepared(plan, clock, screen)
     scan, split, (backbone, runtime), bottlenecks = ready.scan, ready.split, ready.network, ready.bottlenecks
+    if (
+        ready.pace.computed < len(split.photos) and runtime.batch == 1 and not plan.tunes
+    ):  # TensorFlow would take seconds
+        with clock.stage("features"):
+            ask_some(split, bottlenecks, backbone, runtime)
     key = key_for(backbone, runtime, View())
     with clock.stage("audit"):
         auditor = (

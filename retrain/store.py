@@ -8,10 +8,10 @@ is set aside. Never pickle, never text.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import sqlite3
+import struct
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -50,6 +50,7 @@ _LATER = {
     PRIMARY KEY (folder, name)
 ) WITHOUT ROWID"""
 }
+_FILE_NUMBERS = struct.Struct("<6q")
 _FILE_COLUMNS = "name, size, mtime_ns, ctime_ns, inode, device, seen_ns, photo, checksum"
 
 _Row = tuple[bytes, int, bytes]  # digest, checksum, features; of a damaged file, anything
@@ -104,22 +105,26 @@ class Store:
         """What is known of the files in one folder: name -> KnownFile; a damaged row is not known."""
         query = f"SELECT {_FILE_COLUMNS} FROM known_file WHERE folder = ?"  # noqa: S608 - constants
         place, known = _real(folder), {}
+        seed = zlib.crc32(place)
         for name, *numbers, photo, checksum in self._database.surely(
             lambda: self._connection.execute(query, (place,)).fetchall()
         ):
-            with contextlib.suppress(TypeError, AttributeError, OverflowError):  # damaged: the file is read again
-                if _file_checksum(place, name, numbers, photo) == checksum:
-                    size, mtime_ns, ctime_ns, inode, device, seen_ns = numbers
-                    known[os.fsdecode(name)] = KnownFile(size, mtime_ns, photo.hex(), ctime_ns, inode, device, seen_ns)
+            try:
+                if _file_checksum(seed, name, numbers, photo) == checksum:
+                    size, mtime_ns, *others = numbers
+                    known[os.fsdecode(name)] = KnownFile(size, mtime_ns, photo.hex(), *others)
+            except (TypeError, AttributeError, struct.error):  # a damaged row: the file is read again
+                continue
         return known
 
     def remember_files(self, folder: Path, files: dict[str, KnownFile]) -> None:
         """Keeps the digests of files in one folder."""
         place, rows = _real(folder), []
+        seed = zlib.crc32(place)
         for text, file in files.items():
             name, photo = os.fsencode(text), bytes.fromhex(file.sha256)
             numbers = (file.size, file.mtime_ns, file.ctime_ns, file.inode, file.device, file.seen_ns)
-            rows.append((place, name, *numbers, photo, _file_checksum(place, name, numbers, photo)))
+            rows.append((place, name, *numbers, photo, _file_checksum(seed, name, numbers, photo)))
 
         def keep() -> None:
             with self._connection as connection:
@@ -317,10 +322,13 @@ def _seed(key: str) -> int:
     return zlib.crc32(key.encode())
 
 
-def _file_checksum(folder: bytes, name: bytes, numbers: Sequence[int], photo: bytes) -> int:
-    """Of a file's row; it covers its place too, so that a damaged index gives no file another's digest."""
-    fields = b"%d %d %d %d %d %d " % tuple(numbers)
-    return zlib.crc32(photo, zlib.crc32(name, zlib.crc32(folder, zlib.crc32(fields))))
+def _file_checksum(seed: int, name: bytes, numbers: Sequence[int], photo: bytes) -> int:
+    """Of a file's row; `seed` is of its folder, so that a damaged index gives no file another's digest.
+
+    Raises:
+      struct.error, TypeError: a damaged row: numbers that are none, or text in place of bytes.
+    """
+    return zlib.crc32(photo, zlib.crc32(_FILE_NUMBERS.pack(*numbers), zlib.crc32(name, seed)))
 
 
 def _real(folder: Path) -> bytes:

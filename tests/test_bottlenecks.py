@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import io
 import itertools
+import json
 import threading
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from PIL import Image
 
 from label_image import pixels
 from label_image.errors import PhotoError, RunError
-from retrain import bottlenecks, progress
+from retrain import bottlenecks, made_with, progress
 from retrain.augment import View
 from retrain.backbones.prepare import prepare
 from retrain.bottlenecks import Interrupted, extract, key_for
@@ -444,3 +446,71 @@ def test_the_next_batch_is_decoded_while_one_runs(backbone, store, tmp_path, mon
     assert got.readable.all()
     assert (got.pace.computed, got.pace.first) == (48, 16)
     assert 0 < got.pace.first_seconds <= got.pace.seconds
+
+
+# Bytes that change, and libraries that do
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_a_photo_replaced_since_the_scan_is_a_problem_and_nothing_is_kept_of_it(photos, backbone, store, batch):
+    write_photo(Path(photos[2].path), (1, 2, 3), 99)
+    got = extracted(photos, backbone, fake(Counting(), batch), store)
+    assert {place: error.reason for place, error in got.problems.items()} == {2: "changed"}
+    key = key_for(backbone, fake(Counting(), batch), View())
+    assert store.read(key, [photo.sha256 for photo in photos], 3)[1].tolist() == [place != 2 for place in range(6)]
+
+
+def with_libraries(monkeypatch, **versions):
+    monkeypatch.setattr(made_with, "decoders", lambda: versions)
+
+
+def test_another_version_of_a_decoder_is_a_miss_and_one_line_says_so(photos, backbone, store, monkeypatch):
+    said, runtime = [], fake(Counting())
+    with_libraries(monkeypatch, Pillow="12.3.0", libwebp="1.6.0")
+    assert extracted(photos[:4], backbone, runtime, store, say=said.append).pace.computed == 4
+    assert said == []
+    with_libraries(monkeypatch, Pillow="13.0.0", libwebp="1.6.0")
+    assert extracted(photos, backbone, runtime, store, say=said.append).pace.computed == 6
+    assert said == ["features of 4 photos were computed with Pillow 12.3.0; computing them anew with Pillow 13.0.0"]
+    assert extracted(photos, backbone, runtime, store, say=said.append).pace.computed == 0
+    with_libraries(
+        monkeypatch, Pillow="12.3.0", libwebp="1.6.0"
+    )  # two installations take turns: nothing is computed twice
+    assert extracted(photos[:4], backbone, runtime, store, say=said.append).pace.computed == 0
+    assert len(said) == 1
+    assert store.notes == []
+
+
+def test_another_version_of_the_runtime_is_a_miss_too(photos, backbone, store):
+    said = []
+    for version in ("2.2", "2.3"):
+        runtime = dataclasses.replace(fake(Counting()), made_with={"LiteRT": version})
+        assert extracted(photos, backbone, runtime, store, say=said.append).pace.computed == 6
+    assert said == ["features of 6 photos were computed with LiteRT 2.2; computing them anew with LiteRT 2.3"]
+
+
+def test_features_of_versions_before_the_last_are_dropped_and_that_is_said(photos, backbone, store, monkeypatch):
+    for version in ("1", "2", "3"):
+        with_libraries(monkeypatch, Pillow=version)
+        extracted(photos, backbone, fake(Counting()), store)
+    kept = {made_with.of_key(key)["Pillow"]: len(digests) for key, (digests, _) in store.holds().items()}
+    assert kept == {"2": 6, "3": 6}
+    assert store.notes == [f"6 kept features that were computed with Pillow 1 were dropped ({store.path})"]
+
+
+def test_features_of_a_version_that_noted_no_library_are_computed_anew_and_that_is_said(photos, backbone, store):
+    said, runtime = [], fake(Counting())
+    parts = json.loads(key_for(backbone, runtime, View()))
+    old = json.dumps({name: value for name, value in parts.items() if name != made_with.FIELD}, sort_keys=True)
+    store.write(old, [(photo.sha256, np.float32([9, 9, 9])) for photo in photos])
+    got = extracted(photos, backbone, runtime, store, say=said.append)
+    assert got.pace.computed == 6
+    assert not (got.features == 9).any()
+    (line,) = said
+    assert line.startswith("features of 6 photos were computed by an earlier version of this program")
+    assert f"computing them anew with Pillow {made_with.decoders()['Pillow']}" in line
+
+
+def test_distorted_views_also_depend_on_what_draws_them(backbone):
+    plain, view = (made_with.of_key(key_for(backbone, fake(Counting()), View(number))) for number in (0, 1))
+    assert set(view) - set(plain) == {"NumPy"}

@@ -23,6 +23,7 @@ import numpy.typing as npt
 from label_image.errors import RunError, UserError
 from label_image.runs import RECORD, RUNS_DIR
 from label_image.workers import cores
+from retrain import made_with
 from retrain.atomic import replacing
 from retrain.digest import file_digest
 from retrain.metrics import calibration_error, confusion, precision_recall, recall_at, reliability
@@ -109,6 +110,7 @@ def record_of(
         "finished": time.strftime(_TIME),
         "plan": dataclasses.asdict(plan),
         "versions": versions(),
+        "made_with": made_with.of_key(bottlenecks.key),
         "machine": machine(),
         "backbone": {
             "name": backbone.name,
@@ -211,7 +213,7 @@ def versions() -> dict[str, str]:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return {**found, **{name: version for name, version in made_with.decoders().items() if name != "Pillow"}}
 
 
 def machine() -> dict[str, Any]:

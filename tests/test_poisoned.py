@@ -1,0 +1,189 @@
+"""Whole runs whose photos, features or libraries are not what they were: a right result and a plain line, never a false blame."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from contextlib import closing
+
+import numpy as np
+import pytest
+
+from retrain import evaluate, exports, made_with, prepared, stages
+from retrain.digest import file_digest
+from retrain.store import Store
+from tests.conftest import STAND_IN, write_colour_photos, write_photo
+
+FAST = (
+    "--how_many_training_steps=50",
+    "--export=tflite",
+    "--report=none",
+    "--summaries_dir=",
+    f"--architecture={STAND_IN}",
+)
+
+
+@pytest.fixture
+def run(retrain_here, model_dir, tmp_path):
+    """Trains on 12 photos of each of three colours, in `photos`."""
+    write_colour_photos(tmp_path / "photos", 12)
+
+    def go(*more):
+        return retrain_here("--image_dir=photos", f"--model_dir={model_dir}", *FAST, *more)
+
+    return go
+
+
+def record(tmp_path):
+    newest = max(tmp_path.glob("tf_files/runs/*/run.json"), key=lambda path: path.stat().st_mtime_ns)
+    return json.loads(newest.read_text())
+
+
+def layer(tmp_path):
+    return np.load(tmp_path / "tf_files/retrain_checkpoint.npz")["weights"]
+
+
+def poison(tmp_path, wrong):
+    """Writes features that are wrong, with checksums that are right; returns the store's keys."""
+    with closing(Store(tmp_path / "tf_files/bottlenecks")) as store:
+        for key, (photos, width) in store.holds().items():
+            features, _ = store.read(key, photos, width)
+            store.write(key, zip(photos, wrong(features), strict=True))
+        return list(store.holds())
+
+
+def test_kept_features_that_are_wrong_are_found_out_computed_anew_and_trained_on(run, tmp_path):
+    assert run().returncode == 0
+    right = layer(tmp_path)
+    poison(tmp_path, lambda features: features[::-1])
+    done = run()
+    assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if "kept features" in line]
+    assert "are wrong (photos/" in line
+    assert "no export is at fault: all 36 photos are computed anew, and the training begins again" in line
+    assert "please report" not in done.stderr
+    assert (layer(tmp_path) == right).all()
+    done = run()
+    assert "kept features" not in done.stderr
+    assert "bottleneck files" not in done.stdout
+    assert (layer(tmp_path) == right).all()
+
+
+def test_with_the_few_that_are_asked_each_time_hidden_the_export_tells(run, tmp_path, monkeypatch):
+    assert run().returncode == 0
+    right = layer(tmp_path)
+    poison(tmp_path, lambda features: features[::-1])
+    monkeypatch.setattr(stages, "ask_some", lambda *_: None)
+    done = run()
+    assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if "kept features" in line]
+    assert "no export is at fault" in line
+    assert (layer(tmp_path) == right).all()
+
+
+def test_a_graph_that_is_known_by_its_bits_and_not_run_tells_too(run, tmp_path, monkeypatch):
+    from retrain.evaluate import _Known
+
+    assert run().returncode == 0
+    right = layer(tmp_path)
+    monkeypatch.setattr(stages, "ask_some", lambda *_: None)
+    monkeypatch.setattr(evaluate, "_prove", lambda *_: _Known(0.0, "in a test"))
+    poison(tmp_path, np.zeros_like)
+    done = run()
+    assert done.returncode == 0, done.stderr
+    assert "no export is at fault" in done.stderr
+    assert (layer(tmp_path) == right).all()
+
+
+@pytest.mark.parametrize("value", [0.0, np.nan, 1e30])
+def test_features_that_are_no_numbers_or_huge_are_found_out_too(run, tmp_path, value):
+    assert run().returncode == 0
+    right = layer(tmp_path)
+    poison(tmp_path, lambda features: np.full_like(features, value))
+    done = run()
+    assert done.returncode == 0, done.stderr
+    assert (layer(tmp_path) == right).all()
+
+
+def test_an_export_that_is_wrong_is_still_the_one_to_blame(run, tmp_path, monkeypatch):
+    real = exports.card_of
+    monkeypatch.setattr(exports, "card_of", lambda *given: dataclasses.replace(real(*given), mean=(0.0,)))
+    done = run()
+    assert done.returncode == 1
+    assert "is wrong and was not kept" in done.stderr
+    assert "please report this" in done.stderr
+    assert "kept features" not in done.stderr
+
+
+def test_features_that_come_out_otherwise_each_time_end_in_one_line(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(exports, "TOLERANCE", -1.0)  # whatever is computed counts as different
+    monkeypatch.setattr(evaluate, "TOLERANCE", -1.0)
+    done = run()
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith("and they came out differently once more; please report this")
+
+
+def test_a_photo_replaced_after_the_scan_is_left_out_and_the_later_run_is_right(run, tmp_path, monkeypatch):
+    assert run().returncode == 0
+    photo = tmp_path / record(tmp_path)["test_photos"][0]["path"]
+    shutil.rmtree(tmp_path / "tf_files")
+    shutil.copy2(photo, tmp_path / "kept.jpg")
+    real = prepared.pretrained
+
+    def replacing(*given):
+        write_photo(photo, (9, 9, 9), 5)
+        return real(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(prepared, "pretrained", replacing)
+        done = run()
+    assert done.returncode == 0, done.stderr
+    assert (
+        f"left out {photo.relative_to(tmp_path)}: changed (its bytes changed while the run was going on" in done.stderr
+    )
+    shutil.copy2(tmp_path / "kept.jpg", photo)
+    done = run()
+    assert done.returncode == 0, done.stderr
+    assert "left out" not in done.stderr
+    assert file_digest(photo) in {one["sha256"] for one in record(tmp_path)["test_photos"]}
+
+
+@pytest.mark.parametrize("how", ["replaced", "removed"])
+def test_exports_are_verified_without_a_photo_that_changed_since_its_features_came(run, tmp_path, monkeypatch, how):
+    real, gone = stages.write_exports, []
+
+    def first_changing(plan, split, variants, outcome, screen):
+        gone.append(tmp_path / split.photos[outcome.rows[0]].path)
+        gone[0].unlink() if how == "removed" else write_photo(gone[0], (9, 9, 9), 5)
+        return real(plan, split, variants, outcome, screen)
+
+    monkeypatch.setattr(stages, "write_exports", first_changing)
+    done = run()
+    assert done.returncode == 0, done.stderr
+    reason = "not there" if how == "removed" else "changed"
+    assert f"retrained.tflite is verified without {gone[0].relative_to(tmp_path)} ({reason}" in done.stderr
+    made = next(made for made in record(tmp_path)["exports"] if made["kind"] == "tflite")
+    assert made["images"] == record(tmp_path)["tested"] - 1
+
+
+def test_another_pillow_is_one_line_and_no_error(run, tmp_path, monkeypatch):
+    assert run().returncode == 0
+    monkeypatch.setattr(made_with, "decoders", lambda: {"Pillow": "99.0"})
+    done = run()
+    assert done.returncode == 0, done.stderr
+    (line,) = [
+        line for line in done.stdout.splitlines() if line.startswith("features of 36 photos were computed with ")
+    ]
+    assert "computing them anew with Pillow 99.0" in line
+    assert record(tmp_path)["made_with"]["Pillow"] == "99.0"
+
+
+def test_exports_say_what_decoded_and_computed(run, tmp_path):
+    from label_image import Classifier
+
+    assert run().returncode == 0
+    made = Classifier(tmp_path / "tf_files/retrained.tflite").card.training["made_with"]
+    assert f"Pillow {made_with.decoders()['Pillow']}" in made
+    assert "LiteRT " in made
+    assert "libjpeg-turbo" in record(tmp_path)["versions"]
