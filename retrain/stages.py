@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from label_image.errors import UserError
 from label_image.quiet import has_tensorflow
-from retrain import report, runs
+from retrain import made_with, report, runs
 from retrain.audit.audit import Auditor
 from retrain.audit.kept import FOLDER as AUDITS
 from retrain.augment import View
@@ -115,7 +115,7 @@ def _once(plan: Plan, screen: Screen) -> Outcome:
 def forget_features(folder: Path, photos: Sequence[Photo]) -> None:
     """Drops what is kept of photos in a --bottleneck_dir, and the audits that rested on it."""
     with closing(Store(folder)) as store:
-        store.forget(photo.sha256 for photo in photos)
+        store.forget((photo.sha256 for photo in photos), made_with.FIELD)  # what was imported, nobody can compute again
     shutil.rmtree(folder / AUDITS, ignore_errors=True)
 
 
