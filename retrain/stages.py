@@ -18,7 +18,7 @@ import numpy.typing as npt
 from label_image.errors import UserError
 from label_image.quiet import has_tensorflow
 from label_image.runs import RUNS_DIR
-from retrain import report
+from retrain import made_with, report
 from retrain.audit.audit import Auditor
 from retrain.audit.kept import FOLDER as AUDITS
 from retrain.augment import View
@@ -148,7 +148,7 @@ def _retrain(plan: Plan, run: Path, screen: Screen) -> Outcome:
 def forget_features(folder: Path, photos: Sequence[Photo]) -> None:
     """Drops what is kept of photos in a --bottleneck_dir, and the audits that rested on it."""
     with closing(Store(folder)) as store:
-        store.forget(photo.sha256 for photo in photos)
+        store.forget((photo.sha256 for photo in photos), made_with.FIELD)  # what was imported, nobody can compute again
     shutil.rmtree(folder / AUDITS, ignore_errors=True)
 
 

@@ -237,13 +237,15 @@ class Store:
 
         return self._database.surely(work)
 
-    def forget(self, photos: Iterable[str]) -> None:
-        """Drops the features of these photos under every key."""
+    def forget(self, photos: Iterable[str], part: str) -> None:
+        """Drops the features of these photos under every key that has this part."""
         digests = sorted(map(bytes.fromhex, set(photos)))
 
         def work() -> None:
             with self._connection as connection:
-                for (number,) in connection.execute("SELECT id FROM backbone").fetchall():
+                for number, key in connection.execute("SELECT id, key FROM backbone").fetchall():
+                    if not isinstance(key, bytes) or f'"{part}": '.encode() not in key:
+                        continue
                     connection.executemany(
                         "DELETE FROM bottleneck WHERE backbone = ? AND photo = ?",
                         [(number, photo) for photo in digests],

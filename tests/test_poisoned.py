@@ -10,9 +10,13 @@ from contextlib import closing
 import numpy as np
 import pytest
 
+from label_image.errors import PhotoError
 from retrain import evaluate, exports, made_with, prepared, stages
 from retrain.digest import file_digest
-from retrain.store import Store
+from retrain.finetune.unreadable import Unreadable
+from retrain.nouns import Photo, Split
+from retrain.plan import Plan
+from retrain.store import Store, key_of
 from tests.conftest import STAND_IN, write_colour_photos, write_photo
 
 FAST = (
@@ -187,3 +191,26 @@ def test_exports_say_what_decoded_and_computed(run, tmp_path):
     assert f"Pillow {made_with.decoders()['Pillow']}" in made
     assert "LiteRT " in made
     assert "libjpeg-turbo" in record(tmp_path)["versions"]
+
+
+def test_what_was_imported_is_not_dropped_with_what_can_be_computed(tmp_path):
+    from retrain.text_bottlenecks import imported_key
+
+    row = np.float32([1, 2])
+    with closing(Store(tmp_path)) as store:
+        store.write(imported_key("inception_v3"), [("ab" * 32, row)])
+        store.write(key_of(view="plain", made_with={"Pillow": "1"}), [("ab" * 32, row), ("cd" * 32, row)])
+    stages.forget_features(tmp_path, [Photo("a.jpg", "a", "ab" * 32)])
+    with closing(Store(tmp_path)) as store:
+        assert sorted(digests for digests, _ in store.holds().values()) == [["ab" * 32], ["cd" * 32]]
+
+
+def test_a_validation_photo_that_changed_does_not_judge_a_network_as_a_black_picture():
+    split = Split(
+        (Photo("a", "a", ""), Photo("b", "b", ""), Photo("c", "a", "")), ("a", "b"), np.array([0, 0, 1], np.int8)
+    )
+    unread = Unreadable(Plan(image_dir="x", train="all"), split, np.array([0, 1]), np.array([2]))
+    unread.validation(0, PhotoError("changed"))
+    unread.check()
+    assert unread.good.all()
+    assert unread.judging.tolist() == [False]

@@ -101,12 +101,15 @@ def finetune(plan: Plan, split: Split, head: Head | None, screen: Screen, seen: 
     folder, unread = Path(plan.fine_tuned_dir), Unreadable(plan, split, rows, judged)
     with (
         decoded([split.photos[row] for row in rows], large, folder, unread.training) as pixels,
-        decoded([split.photos[row] for row in judged], size_px, folder, unread.validation) as validation,
+        decoded([split.photos[row] for row in judged], size_px, folder, unread.validation) as seen_pixels,
     ):
         unread.check()
         if network.name in GREY:
             _refuse_colour(network.name, pixels)
         ids, good = split.label_ids[rows][unread.good], unread.good
+        judged, validation = judged[unread.judging], seen_pixels
+        if not unread.judging.all():
+            validation = seen_pixels[unread.judging]
         begin = head or _random_head(network, split.labels, plan)
         engine = Engine(network, begin, recipe, strategy, _options(plan, ids, len(split.labels)), half=half)
         if plan is not as_asked:

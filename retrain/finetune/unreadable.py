@@ -21,11 +21,13 @@ class Unreadable:
 
     Attributes:
       good: bool [rows], whether a training photo could be read; the photos before `training` is called count as readable.
+      judging: bool [judged], the same of validation photos.
     """
 
     def __init__(self, plan: Plan, split: Split, rows: npt.NDArray[np.int64], judged: npt.NDArray[np.int64]) -> None:
         self._plan, self._split, self._rows, self._judged = plan, split, rows, judged
         self.good = np.ones(len(rows), np.bool_)
+        self.judging = np.ones(len(judged), np.bool_)
         self._problem = ""
 
     def training(self, place: int, error: PhotoError) -> None:
@@ -35,6 +37,7 @@ class Unreadable:
 
     def validation(self, place: int, error: PhotoError) -> None:
         """Takes note of the validation photo at a place of `judged`."""
+        self.judging[place] = False
         self._say(self._judged[place], error)
 
     def check(self) -> None:

@@ -58,7 +58,7 @@ class Snapshot:
                 )
         if self.digest != digest:
             raise UserError(
-                f"cannot resume from {path}: it was trained on other photos, lists or features; give the same --image_dir, network and split, or leave out --resume"
+                f"cannot resume from {path}: it was trained on other photos, lists or features (those change with the versions of Pillow and LiteRT too); give the same --image_dir, network and split, or leave out --resume"
             )
         done = self.state.get("steps") if isinstance(self.state, dict) else None
         if not isinstance(done, int):
