@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.card import Card
+from label_image.detectors.checksum import is_ours
 from label_image.errors import NoScoresError, PhotoError, RunError, UserError
 from label_image.inspect import Overrides, card_of, fit_labels, source_of
 from label_image.pixels import decode, encoded, in_order, laid_out, normalise
@@ -100,8 +101,41 @@ class Classifier:
         """Reads all that is at the path; returns whether it came out of one reading of one file."""
         self.source = source_of(self.path)
         self.card = card_of(self.source, overrides)
+        answer = self._tried()
         self._shared = self.open_runner()
+        if self.card.inspected and not overrides.output_layer:
+            self._check_purpose(answer)
         return not self.card.inspected and self.source.kind != "saved_model"
+
+    def _tried(self) -> npt.NDArray[np.float32] | None:
+        """What a stranger's `.tflite` gives for a drawn picture, in a child process; None where that is not needed.
+
+        Raises:
+          RunError: it is damaged, so much that it ends the process or since it was written.
+        """
+        if self.source.kind != "tflite" or is_ours(self.source):
+            return None
+        from label_image.runners.trial import tried
+
+        ends = (self.card.input_layer, self.card.output_layer)
+        return tried(self.path, self.source.data, ends, self._drawn())
+
+    def _check_purpose(self, answer: npt.NDArray[np.float32] | None) -> None:
+        """Raises RunError where the network seems to be no classifier, by what it gives for a drawn picture."""
+        if self.card.dtype == "string" or self.card.output == "unset":
+            return
+        from label_image.detectors.purpose import Output, refusal, seems_by_answer
+
+        values = getattr(self._shared, "values", None)
+        answer = values(self._drawn()) if answer is None and values is not None else answer
+        what = "" if answer is None else seems_by_answer(self.card, answer)
+        if what:
+            raise RunError(refusal(self.path, what, [Output(self.card.output_layer, answer.shape, self.card.output)]))  # type: ignore[union-attr]
+
+    def _drawn(self) -> npt.NDArray[np.float32]:
+        """A picture as the network takes it: noise, the same each time."""
+        size = (self.card.height_px, self.card.width_px, 3)
+        return self._prepared(np.random.default_rng(0).integers(0, 256, size, np.uint8))
 
     def classify(self, image: str | Path | bytes) -> Prediction:
         """Labels one photo.

@@ -43,7 +43,7 @@ def one_line(card: Card) -> str:
     parts += [f"input {card.input_layer}, output {card.output_layer}", f"labels: {facts['labels']}"]
     parts += [text for name, text in facts.items() if name.startswith("note")]
     begin = f"GUESSED: {'; '.join(guesses)}. " if guesses else ""
-    return f"{begin}{card.what} without our metadata; taken: {'; '.join(part for part in parts if part)}"
+    return f"{begin}{'This is ' if begin else ''}{card.what} without our metadata; taken: {'; '.join(part for part in parts if part)}"
 
 
 def range_text(card: Card) -> str:

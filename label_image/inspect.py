@@ -115,8 +115,10 @@ def card_of(path: Path | Source, overrides: Overrides) -> Card:
 
 
 def _tflite_card(source: Source) -> Card | None:
+    from label_image.detectors.checksum import is_ours
     from label_image.detectors.tflite_entry import entry_in
 
+    is_ours(source)  # a file that was damaged since is told so, whatever the damage makes of its metadata
     text = entry_in(source.data, CARD_KEY)
     return cards.from_json(text.decode("utf-8", "replace"), str(source.path)) if text else None
 
@@ -159,7 +161,7 @@ def _examined(source: Source, typed: Overrides) -> Card:
         from label_image.detectors.opened import opened
 
         found = opened(source).evidence(path, *ends)
-    return card_from(found, path, labels_typed=bool(typed.labels))
+    return card_from(found, path, labels_typed=bool(typed.labels), insists=bool(typed.output_layer))
 
 
 def _fitted(card: Card, path: Path, outputs: int) -> Card:

@@ -7,6 +7,7 @@ from pathlib import Path
 from label_image.card import GUESS, Card
 from label_image.detectors.evidence import Evidence, Range
 from label_image.detectors.makers import Beside, beside
+from label_image.detectors.purpose import NO_HEAD, refusal
 from label_image.detectors.ranges import NAMED, range_of
 from label_image.detectors.sizes import flat_size
 from label_image.errors import RunError
@@ -19,32 +20,36 @@ _GIVES = {
 }  # fmt: skip
 
 
-def card_from(found: Evidence, path: Path, *, labels_typed: bool = False) -> Card:
+def card_from(found: Evidence, path: Path, *, labels_typed: bool = False, insists: bool = False) -> Card:
     """What the evidence means.
 
     Args:
       found: what a reader found in the file.
       path: the file, to look beside it.
       labels_typed: whether the user named the labels himself; then nothing is looked for.
+      insists: whether the user named the output; then it is used whatever the network seems to be for.
 
     Raises:
-      RunError: an input that no photo fits.
+      RunError: an input that no photo fits, or no classifier.
     """
+    if found.seems and not insists:
+        raise RunError(refusal(path, found.seems, list(found.others)))
     maker = beside(path)
     height, width, channels, layout, size_why = _frame(found, path)
     taken = range_of(found, maker.range, channels)
     order = "grey" if channels == 1 else (taken.order if taken.order != "grey" else "RGB")
     mean, std = (_one(taken.mean), _one(taken.std)) if channels == 1 else (taken.mean, taken.std)
     labels, labels_why = _labels(found, maker, labels_typed)
+    output = _scores(found, path, labelled=labels_typed or len(labels) == found.outputs, insists=insists)
     facts = {
         "size": size_why, "range": _sure(taken, order), "order": _order_why(order, taken),
-        "input": found.input_why, "output": f"{found.output_why}: {_gives(found)}", "labels": labels_why,
+        "input": found.input_why, "output": f"{found.output_why}: {_gives(found, output)}", "labels": labels_why,
     }  # fmt: skip
     facts |= {f"note {number}": note for number, note in enumerate(found.notes, 1)}
     return Card(
         labels=labels, height_px=height, width_px=width, mean=mean, std=std, input_layer=found.input_layer,
         output_layer=found.output_layer, training={}, facts=facts, order=order, layout=layout, dtype=found.dtype,
-        crop_px=taken.crop_px, output=found.output, outputs=found.outputs, what=found.what, inspected=True,
+        crop_px=taken.crop_px, output=output, outputs=found.outputs, what=found.what, inspected=True,
         stated=_stated(found, maker, size_why),
     )  # fmt: skip
 
@@ -119,10 +124,25 @@ def _order_why(order: str, taken: Range) -> str:
     return (taken.why if taken.sure else f"{GUESS}{taken.why}") if order == "BGR" else "the usual one"
 
 
-def _gives(found: Evidence) -> str:
+def _gives(found: Evidence, output: str) -> str:
     if found.outputs == 1:
-        return "one number for two classes" + ("; a sigmoid is applied" if found.output == "logits" else "")
-    return _GIVES[found.output]
+        return "one number for two classes" + ("; a sigmoid is applied" if output == "logits" else "")
+    return _GIVES[output]
+
+
+def _scores(found: Evidence, path: Path, *, labelled: bool, insists: bool) -> str:
+    """What its numbers are; features are scores only where as many labels belong to them, as behind SqueezeNet's last pool.
+
+    Raises:
+      RunError: they are features, and nobody says otherwise.
+    """
+    if found.output != "features":
+        return found.output
+    if labelled:
+        return "logits"
+    if insists:
+        return "as is"
+    raise RunError(refusal(path, NO_HEAD, list(found.others)))
 
 
 def _labels(found: Evidence, maker: Beside, labels_typed: bool) -> tuple[tuple[str, ...], str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from label_image.detectors.affine import Affine
+from label_image.detectors.purpose import Output
 
 RAW_DTYPES = ("uint8", "int8", "int16", "int32", "int64")
 
@@ -47,5 +48,7 @@ class Evidence:
     range: Range | None = None  # where metadata says it
     labels: tuple[str, ...] = ()
     labels_why: str = ""
+    seems: str = ""  # what it is, where it is no classifier of whole photos
+    others: tuple[Output, ...] = ()  # all its outputs, where they are known
     notes: tuple[str, ...] = ()  # what was mended: dropout, extra placeholders
     facts: Mapping[str, str] = field(default_factory=dict)

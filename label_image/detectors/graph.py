@@ -12,6 +12,7 @@ import numpy.typing as npt
 from label_image.detectors.affine import ADD, DIV, MUL, SUB, Affine, after, turned_round
 from label_image.detectors.evidence import Evidence
 from label_image.detectors.net import PASS_ON, RESHAPES, Net, bare
+from label_image.detectors.purpose import Output, seems
 from label_image.errors import RunError, UserError
 
 _DTYPES = {
@@ -53,6 +54,9 @@ _KINDS = {"Softmax": "probabilities", "Sigmoid": "sigmoid", "LogSoftmax": "logit
 _KINDS |= dict.fromkeys(("MatMul", "BiasAdd", "Add", "AddV2", "Conv2D", "Mean", "AvgPool", "_FusedMatMul"), "logits")
 _ARITHMETIC = {"Add": ADD, "AddV2": ADD, "BiasAdd": ADD, "Sub": SUB, "Mul": MUL, "RealDiv": DIV, "Div": DIV}
 _ARITHMETIC |= dict.fromkeys(("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"), "")
+_POOLS = ("Mean", "AvgPool")  # of an activation's result they give features, of a layer's without one logits
+_ACTIVATIONS = ("Relu", "Relu6", "Elu", "Selu", "LeakyRelu", "Sigmoid", "Softplus", "Mul", "ConcatV2", "Concat")
+_FINDS_BOXES = ("NonMaxSuppression", "CombinedNonMaxSuppression")
 _RESIZES = ("ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic")
 _MOVES = (*PASS_ON, *RESHAPES, "Pad", "PadV2", "MirrorPad", *_RESIZES, "ReverseV2")  # leave the numbers as they are
 _LOOKS = ("Shape", "Rank", "Size", "Assert", "ImageSummary", "HistogramSummary", "ScalarSummary")
@@ -80,6 +84,7 @@ def evidence(net: Net, path: Path, what: str, ends: tuple[str, str] = ("", ""), 
 
 
 def _evidence(net: Net, path: Path, what: str, ends: tuple[str, str], why: str) -> Evidence:
+    typed = bool(ends[1]) and why.startswith("--")
     for flag, layer in zip(("input_layer", "output_layer"), ends, strict=True):
         if layer and bare(layer) not in net.nodes:
             raise UserError(f"--{flag}={layer} is not in {path}; it has {_some(net, flag)}")
@@ -90,8 +95,14 @@ def _evidence(net: Net, path: Path, what: str, ends: tuple[str, str], why: str) 
         raise RunError(
             f"cannot use {path}: no operation found where {lacks}; name it with --input_layer, --output_layer"
         )
+    all_outputs = _outputs(net, source, output)
+    if not typed and not _is_scores(net, output):
+        better = [one for one in all_outputs if one.is_scores]
+        output = better[0].name if len(better) == 1 and output not in _OUTPUTS else output
     dtype = _dtype(net, bare(source))
     kind, outputs = _kind(net, bare(output))
+    chosen = next((one for one in all_outputs if bare(one.name) == bare(output)), Output(output, (), kind))
+    finds_boxes = any(net.op(name).startswith(_FINDS_BOXES) for name in net.nodes)
     shape, shape_why = _shape(net, bare(source), bare(output), dtype)
     first = net.first_network(bare(source))
     kernel = net.kernel(first) if first else None
@@ -99,10 +110,31 @@ def _evidence(net: Net, path: Path, what: str, ends: tuple[str, str], why: str) 
         what=what, shape=shape, shape_why=shape_why, dtype=dtype, names="\n".join(net.nodes), input_layer=source,
         input_why=(why if ends[0] else _input_why(net, source, output)), output_layer=output,
         output_why=(why if ends[1] else _output_why(net, output)), output=kind, outputs=outputs,
+        seems=seems(chosen, all_outputs, finds_boxes=finds_boxes), others=tuple(all_outputs),
         layout=_data_format(net, first), affine=affine(net, bare(source)),
         kernel_rms=0.0 if kernel is None or kernel.dtype.kind != "f" else float(np.sqrt(np.mean(kernel**2))),
         resizes=any(net.op(name) in _RESIZES for name in net.readers.get(bare(source), [])),
     )  # fmt: skip
+
+
+def _outputs(net: Net, source: str, output: str) -> list[Output]:
+    """Its outputs: the one that is taken and, where that is not known by its name or its softmax, all that nobody reads on."""
+    own = Output(output, (), _kind(net, bare(output))[0])
+    if bare(output) in _OUTPUTS:
+        return [own]
+    fed = net.below(bare(source))
+    ends = [
+        name for name in net.nodes if name in fed and not any(reader in fed for reader in net.readers.get(name, []))
+    ]
+    ends = [
+        name for name in ends if net.op(name) not in _NO_SCORES and _dtype(net, name) in ("float32", "int32", "int64")
+    ]
+    others = [Output(name, (), _kind(net, name)[0]) for name in ends if name != bare(output)]
+    return [own, *others]
+
+
+def _is_scores(net: Net, name: str) -> bool:
+    return _kind(net, bare(name))[0] in ("probabilities", "sigmoid")
 
 
 def _some(net: Net, flag: str) -> str:
@@ -201,6 +233,8 @@ def _kind(net: Net, output: str) -> tuple[str, int]:
         op = net.op(at)
         if op in ("RealDiv", "Div", "Mul") and any(net.op(name) == "Exp" for name in net.sources(at)):
             kind = kind or "probabilities"
+        elif op in _POOLS and _is_activated(net, at):
+            kind = kind or "features"
         elif op not in (*PASS_ON, *RESHAPES):
             kind = kind or _KINDS.get(op, "as is")
         if op in ("MatMul", "Conv2D", "_FusedMatMul"):
@@ -211,6 +245,16 @@ def _kind(net: Net, output: str) -> tuple[str, int]:
             break
         at = next((name for name in before if net.constant(name) is None), before[0])
     return kind or "as is", 0
+
+
+def _is_activated(net: Net, name: str) -> bool:
+    """Whether what an operation reads comes out of an activation, as features do."""
+    at = net.sources(name)[0] if net.sources(name) else ""
+    for _ in range(8):
+        if net.op(at) not in (*PASS_ON, *RESHAPES) or not net.sources(at):
+            break
+        at = net.sources(at)[0]
+    return net.op(at) in _ACTIVATIONS
 
 
 def _data_format(net: Net, first: str) -> str:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from label_image.detectors import metadata
 from label_image.detectors.affine import ADD, DIV, MUL, SUB, Affine, after, calibrated, turned_round
 from label_image.detectors.evidence import Evidence, Range
+from label_image.detectors.purpose import Output, seems
 from label_image.errors import RunError, UserError
 from label_image.source import Source
 
@@ -32,6 +33,22 @@ _PASS_ON = (
 _KINDS = {"SOFTMAX": "probabilities", "LOGISTIC": "sigmoid", "FULLY_CONNECTED": "logits", "CONV_2D": "logits"}
 _KINDS |= {"LOG_SOFTMAX": "logits", "ADD": "logits", "MEAN": "logits", "AVERAGE_POOL_2D": "logits"}
 _KINDS |= {"BATCH_MATMUL": "logits"}
+_KINDS |= {"L2_NORMALIZATION": "features"}
+_POOLS = ("MEAN", "AVERAGE_POOL_2D")  # of a layer with an activation they give features, of one without logits
+_ACTIVATIONS = (
+    "RELU",
+    "RELU6",
+    "RELU_N1_TO_1",
+    "LEAKY_RELU",
+    "PRELU",
+    "ELU",
+    "HARD_SWISH",
+    "GELU",
+    "LOGISTIC",
+    "MUL",
+    "CONCATENATION",
+)
+_FINDS_BOXES = ("NON_MAX_SUPPRESSION_V4", "NON_MAX_SUPPRESSION_V5")
 _RESIZES = ("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR")
 _SUMS = (ADD, SUB, MUL, DIV)
 _LOOKS = ("SHAPE", "RANK")
@@ -93,6 +110,11 @@ class TfliteFile:
         """The names of all operators of all subgraphs."""
         graphs = [self._model.Subgraphs(index) for index in range(self._model.SubgraphsLength())]
         return {self.op(graph.Operators(index)) for graph in graphs for index in range(graph.OperatorsLength())}
+
+    def has_custom(self, word: str) -> bool:
+        """Whether an operator that is not of the schema has this word in its name."""
+        codes = [self._model.OperatorCodes(index) for index in range(self._model.OperatorCodesLength())]
+        return any(word.encode() in (code.CustomCode() or b"") for code in codes)
 
     def sources(self, operator: Any) -> list[int]:
         """The tensors that an operator reads; -1 is an optional one left out."""
@@ -198,6 +220,8 @@ def _evidence(file: TfliteFile, input_layer: str, output_layer: str) -> Evidence
     affine, range_name, first = _from_the_input(file, source)
     kernel = file.constant(file.sources(first)[1]) if first is not None and len(file.sources(first)) > 1 else None
     shape = file.shape(result)
+    outputs = [Output(file.names[index], file.shape(index), _kind(file, index)) for index in file.outputs]
+    finds_boxes = bool(file.all_ops() & set(_FINDS_BOXES)) or file.has_custom("Detection_PostProcess")
     return Evidence(
         what="a TensorFlow Lite file", shape=file.shape(source), shape_why="the input's shape",
         dtype=file.dtype(source), names="\n".join(file.names), input_layer=file.names[source],
@@ -207,7 +231,8 @@ def _evidence(file: TfliteFile, input_layer: str, output_layer: str) -> Evidence
         affine=affine if affine.changes else None, calibrated=range_name,
         kernel_rms=0.0 if kernel is None else float(np.sqrt(np.mean(kernel**2))),
         resizes=any(file.op(op) in _RESIZES and source in file.sources(op) for op in file.operators[:3]),
-        range=stated, labels=labels, labels_why=f"{inside} inside the file" if labels else "",
+        range=stated, seems=seems(outputs[file.outputs.index(result)], outputs, finds_boxes=finds_boxes),
+        others=tuple(outputs), labels=labels, labels_why=f"{inside} inside the file" if labels else "",
     )  # fmt: skip
 
 
@@ -224,9 +249,10 @@ def _why(tensors: list[int], what: str) -> str:
 def _chosen(file: TfliteFile, tensors: list[int], typed: str, flag: str) -> int:
     """The tensor typed, or else the likeliest: an image has most dimensions, scores have few and end in a softmax."""
     if typed:
-        for index in tensors:
-            if typed.split(":", maxsplit=1)[0] in (file.names[index], file.names[index].split(":")[0]):
-                return index
+        exact = [index for index in tensors if file.names[index] == typed]
+        near = [i for i in tensors if typed.split(":", maxsplit=1)[0] in (file.names[i], file.names[i].split(":")[0])]
+        if found := exact or near:
+            return found[0]
         has = ", ".join(file.names[index] for index in tensors)
         raise UserError(f"--{flag}={typed} is not in {file.path}; it has {has}")
     if not tensors:
@@ -243,12 +269,26 @@ def _kind(file: TfliteFile, tensor: int) -> str:
         if operator is None:
             return "as is"
         op, sources = file.op(operator), file.sources(operator)
+        if op in _POOLS and _is_activated(file, sources[0]):
+            return "features"
+        if op in ("FULLY_CONNECTED", "CONV_2D") and file.activated(operator):
+            return "features"
         if op in ("DIV", "MUL"):
             return "probabilities" if _is(file, sources[0], "EXP") else "as is"
         if op not in _PASS_ON:
             return _KINDS.get(op, "as is")
         tensor = sources[0]
     return "as is"
+
+
+def _is_activated(file: TfliteFile, tensor: int) -> bool:
+    """Whether a tensor comes out of an activation, as features do."""
+    operator = file.writers.get(tensor)
+    if operator is None:
+        return False
+    if file.op(operator) in _PASS_ON:
+        return _is_activated(file, file.sources(operator)[0])
+    return file.op(operator) in _ACTIVATIONS or file.activated(operator)
 
 
 def _is(file: TfliteFile, tensor: int, op: str) -> bool:

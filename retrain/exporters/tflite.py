@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.card import CARD_KEY, Card
+from label_image.detectors import checksum
 from retrain.exporters.metadata import METADATA_KEY, metadata, with_labels
 from retrain.exporters.stated import stated
 from retrain.nouns import Backbone, Head
@@ -43,7 +44,8 @@ def write(path: Path, head: Head, backbone: Backbone, card: Card) -> None:
     model.signature(SIGNATURE, card.input_layer, card.output_layer)
     model.metadata(CARD_KEY, stated(card))
     model.metadata(METADATA_KEY, metadata(card))
-    path.write_bytes(with_labels(model.to_bytes(), card))
+    model.metadata(checksum.KEY, checksum.EMPTY)
+    path.write_bytes(checksum.sealed(with_labels(model.to_bytes(), card)))
 
 
 def _dense(

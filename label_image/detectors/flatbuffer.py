@@ -1,0 +1,82 @@
+"""The tables of a FlatBuffer, read by field number with every offset held against the file's end; no schema classes, nothing copied.
+
+What leads out of the file raises IndexError or struct.error, and nothing else: whoever reads a stranger's file catches the two.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+_SIZES = {"b": 1, "B": 1, "h": 2, "H": 2, "i": 4, "I": 4, "f": 4, "q": 8, "Q": 8}
+_MOST = 1 << 24  # elements of a vector of tables
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of a FlatBuffer.
+
+    Attributes:
+      data: the whole file.
+      at: where the table begins.
+    """
+
+    data: Any  # bytes, bytearray or a mapping
+    at: int
+
+    def place(self, number: int) -> int:
+        """Where a field's value is; 0 where the table leaves it out."""
+        fields = self.at - int(struct.unpack_from("<i", self.data, self.at)[0])
+        if not 0 <= fields < len(self.data):
+            raise IndexError(fields)
+        slot = 4 + 2 * number
+        if slot + 2 > struct.unpack_from("<H", self.data, fields)[0]:
+            return 0
+        offset = int(struct.unpack_from("<H", self.data, fields + slot)[0])
+        return self.at + offset if offset else 0
+
+    def number(self, number: int, form: str, default: float = 0) -> Any:
+        """A scalar field: form is one of `struct`'s letters."""
+        place = self.place(number)
+        return struct.unpack_from(f"<{form}", self.data, place)[0] if place else default
+
+    def table(self, number: int) -> Table | None:
+        """A field that is a table."""
+        place = self.place(number)
+        return Table(self.data, self._followed(place)) if place else None
+
+    def tables(self, number: int) -> list[Table]:
+        """A field that is a vector of tables."""
+        start, count = self.span(number, 4)
+        if count > _MOST:
+            raise IndexError(count)
+        places = range(start, start + 4 * count, 4)
+        return [Table(self.data, self._followed(place)) for place in places]
+
+    def numbers(self, number: int, form: str) -> tuple[Any, ...]:
+        """A field that is a vector of scalars."""
+        start, count = self.span(number, _SIZES[form])
+        return struct.unpack_from(f"<{count}{form}", self.data, start)
+
+    def span(self, number: int, size: int) -> tuple[int, int]:
+        """Where a vector's elements begin, and how many there are; (0, 0) where it is left out."""
+        place = self.place(number)
+        if not place:
+            return 0, 0
+        start = self._followed(place) + 4
+        count = int(struct.unpack_from("<I", self.data, start - 4)[0])
+        if start + count * size > len(self.data):
+            raise IndexError(count)
+        return start, count
+
+    def _followed(self, place: int) -> int:
+        to = place + int(struct.unpack_from("<I", self.data, place)[0])
+        if to + 4 > len(self.data):
+            raise IndexError(to)
+        return to
+
+
+def root(data: Any) -> Table:
+    """The file's first table."""
+    return Table(data, int(struct.unpack_from("<I", data)[0]))

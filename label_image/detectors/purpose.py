@@ -1,0 +1,107 @@
+"""What a network seems to be for, where it is no classifier of whole photos: a segmenter, a detector, a network without a head.
+
+Such networks give numbers too, and the largest of them has an index; called a label it would be an answer that means nothing.
+So they are refused, in a line that says what they seem to be. Whoever knows better names the output with --output_layer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from label_image.card import Card
+
+NO_HEAD = "a network without a head (an embedding): it ends with features, and no layer makes scores of them"
+_NAMED = 6  # outputs that a line names
+_EACH_ROUNDED = 1 / 512  # a score of eight bits is off by up to half of 1/256
+_SUM_WITHIN = 0.02
+
+
+@dataclass(frozen=True)
+class Output:
+    """One output of a network.
+
+    Attributes:
+      name: its layer or tensor.
+      shape: with its batch; -1 is open, () is unknown.
+      kind: "probabilities", "sigmoid", "logits", "features" or "as is".
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    kind: str
+
+    @property
+    def is_scores(self) -> bool:
+        """Whether it ends in a softmax or sigmoid, one number a class."""
+        return self.kind in ("probabilities", "sigmoid") and not seems_by_shape(self.shape)
+
+
+def seems(chosen: Output, outputs: list[Output], *, finds_boxes: bool) -> str:
+    """What a network seems to be, by its outputs.
+
+    Args:
+      chosen: the one that would be taken for the scores.
+      outputs: all.
+      finds_boxes: whether it has an operation that only detectors have.
+
+    Returns:
+      "" for a classifier.
+    """
+    boxes = [one for one in outputs if len(one.shape) == 3 and one.shape[2] == 4]
+    if finds_boxes or (boxes and len(outputs) > 1):
+        return f"an object detector{_listed(outputs)}"
+    if by_shape := seems_by_shape(chosen.shape):
+        return by_shape
+    if len(outputs) > 1 and not (chosen.is_scores and sum(one.is_scores for one in outputs) == 1):
+        return f"a network with {len(outputs)} answers{_listed(outputs)}"
+    return ""
+
+
+def seems_by_shape(shape: tuple[int, ...]) -> str:
+    """What gives numbers of this shape; "" for one row of numbers a photo.
+
+    >>> seems_by_shape((1, 1000)), seems_by_shape((1, 1, 1, 1000)), seems_by_shape((5,))
+    ('', '', '')
+    >>> seems_by_shape((1, 32, 32, 4)), seems_by_shape((-1, 10, 4))
+    ('a segmenter: it answers for each place of the picture, [1, 32, 32, 4]', 'a detector or a reader of rows: it gives many rows of numbers a photo, [-1, 10, 4]')
+    """
+    several = [size for size in shape[1:] if size != 1]
+    if len(several) < 2:
+        return ""
+    if len(shape) >= 4:
+        return f"a segmenter: it answers for each place of the picture, {list(shape)}"
+    return f"a detector or a reader of rows: it gives many rows of numbers a photo, {list(shape)}"
+
+
+def seems_by_answer(card: Card, answer: npt.NDArray[np.float32]) -> str:
+    """What a network seems to be, by what it gave for a drawn picture: float32 [1, ...], in the output's own shape."""
+    if by_shape := seems_by_shape(answer.shape):
+        return by_shape
+    count, total = answer.size, float(answer.sum())
+    if count < 2 or not np.isfinite(total):
+        return ""
+    if card.output == "probabilities" and abs(total - 1) > _SUM_WITHIN + count * _EACH_ROUNDED:
+        return f"no classifier: its softmax gives scores whose sum is {total:.4g}, not 1"
+    low, high = float(answer.min()), float(answer.max())
+    if card.output == "as is" and not (low >= -_SUM_WITHIN and high <= 1 + _SUM_WITHIN) and len(card.labels) != count:
+        return f"no classifier: it ends without a softmax, and gives {count:,} numbers between {low:.3g} and {high:.3g}"
+    return ""
+
+
+def refusal(path: object, what: str, outputs: list[Output]) -> str:
+    """The line for a network that seems to be something else."""
+    names = ", ".join(one.name for one in outputs[:_NAMED])
+    return (
+        f"cannot use {path}: it seems to be {what}; label_image takes networks that give a score a class for the whole photo. "
+        f"--output_layer takes one of its outputs all the same: {names}"
+    )
+
+
+def _listed(outputs: list[Output]) -> str:
+    if len(outputs) < 2:
+        return ""
+    named = ", ".join(f"{one.name} {list(one.shape)}" if one.shape else one.name for one in outputs[:_NAMED])
+    return f": {named}{', ...' if len(outputs) > _NAMED else ''}"

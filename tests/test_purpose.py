@@ -1,0 +1,206 @@
+"""Networks that are no classifiers of whole photos are refused, in a line that says what they seem to be; --output_layer insists."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from label_image import Classifier, Overrides
+from label_image.card import Card
+from label_image.detectors.purpose import Output, seems, seems_by_answer, seems_by_shape
+from label_image.errors import RunError
+from label_image.inspect import card_of
+from retrain.graph_def import constant, operation
+from retrain.tflite_model import TfliteModel
+from tests.colour_graphs import NAMES, SIDE, graph_of
+from tests.conftest import SHARED, write_photo
+from tests.test_detectors_tflite import colour_tflite
+from tests.test_no_scores import saved_model_of
+
+CASES = SHARED / "cases/graphs"
+
+
+@pytest.fixture
+def photo(tmp_path):
+    return write_photo(tmp_path / "photos/p.jpg", (90, 160, 200), 5, (SIDE, SIDE))
+
+
+def scores(name="s", width=5, kind="probabilities"):
+    return Output(name, (1, width), kind)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "finds_boxes", "word"),
+    [
+        ([scores()], False, ""),
+        ([scores(kind="sigmoid")], False, ""),
+        ([scores(kind="logits")], False, ""),
+        ([scores(), Output("features", (1, 1280), "features")], False, ""),  # its embedding beside it
+        ([scores("age"), scores("mood")], False, "a network with 2 answers: age"),
+        ([scores(kind="logits"), Output("b", (1, 9), "as is")], False, "a network with 2 answers"),
+        ([scores(), Output("boxes", (1, 10, 4), "as is")], False, "an object detector"),
+        ([scores()], True, "an object detector"),
+        ([Output("masks", (1, 32, 32, 4), "probabilities")], False, "a segmenter"),
+        ([Output("rows", (1, 100, 85), "sigmoid")], False, "a detector or a reader of rows"),
+        ([Output("pooled", (1, 1, 1, 9), "probabilities")], False, ""),
+        ([Output("open", (-1, 9), "probabilities")], False, ""),
+        ([Output("open", (-1, -1, -1, 9), "probabilities")], False, "a segmenter"),
+        ([Output("unknown", (), "as is")], False, ""),
+    ],
+)
+def test_outputs_tell_what_a_network_is_for(outputs, finds_boxes, word):
+    found = seems(outputs[0], outputs, finds_boxes=finds_boxes)
+    assert found.startswith(word) if word else found == ""
+
+
+def answered(output, *numbers, labels=()):
+    card = Card(labels, 8, 8, (0,), (1,), output=output)
+    return seems_by_answer(card, np.float32(numbers).reshape(1, -1))
+
+
+def test_numbers_tell_it_where_the_structure_does_not():
+    assert answered("probabilities", 0.2, 0.8) == ""
+    assert "sum is 3, not 1" in answered("probabilities", *[0.5] * 6)
+    assert answered("probabilities", *[0.0] * 1000, 0.4) == ""  # eight bits: a flat answer rounds to nothing
+    assert answered("sigmoid", 0.9, 0.9, 0.9) == ""
+    assert "between -3 and 2" in answered("as is", -3, 2)
+    assert answered("as is", -3, 2, labels=("a", "b")) == ""  # somebody named them
+    assert answered("logits", -3, 2) == ""
+    assert seems_by_shape((8, 3)) == ""
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(("name", "word"), [("segmentation", "a segmenter"), ("detection", "an object detector")])
+def test_the_cases_are_refused_and_the_output_insists(label_image, photo, name, word):
+    path = CASES / f"{name}.tflite"
+    done = label_image(f"--graph={path}", f"--image={photo}")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"it seems to be {word}" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    layer = {"segmentation": "Identity", "detection": "PartitionedCall:2"}[name]
+    classifier = Classifier(path, Overrides(output_layer=layer))
+    assert classifier.card.output_layer == layer
+    assert classifier.classify(photo).scores.size == {"segmentation": 4096, "detection": 10}[name]
+
+
+@pytest.mark.shared
+def test_an_embedding_is_told_and_not_called_a_wrong_count_of_labels(shared_data):
+    with pytest.raises(RunError, match=r"a network without a head \(an embedding\)"):
+        Classifier(shared_data / "models/coral_mobilenet_v1_1.0_224_quant_embedding_extractor.tflite")
+
+
+def headless(path, activation):
+    """A convolution and the mean over rows and columns."""
+    model = TfliteModel()
+    source = model.tensor("image", [1, SIDE, SIDE, 3])
+    model.graph.inputs = np.array([source], np.int32)
+    kernel = model.tensor("k", [4, 1, 1, 3], np.ones((4, 1, 1, 3), np.float32))
+    conv, pooled = model.tensor("conv", [1, SIDE, SIDE, 4]), model.tensor("pooled", [1, 4])
+    options = model.options(
+        "Conv2DOptions", padding=0, strideH=1, strideW=1, dilationHFactor=1, dilationWFactor=1,
+        fusedActivationFunction=model.constant("ActivationFunctionType", activation),
+    )  # fmt: skip
+    model.operator("CONV_2D", [source, kernel, model.tensor("b", [4], np.zeros(4, np.float32))], conv, options)
+    axes = model.tensor("axes", [2], np.array([1, 2], np.int32))
+    model.operator("MEAN", [conv, axes], pooled, model.options("ReducerOptions", keepDims=False))
+    model.outputs([pooled])
+    path.write_bytes(model.to_bytes())
+    return path
+
+
+def test_a_mean_of_features_is_an_embedding_and_a_mean_of_scores_is_not(tmp_path, photo):
+    path = headless(tmp_path / "h.tflite", "RELU6")
+    with pytest.raises(RunError, match="without a head"):
+        card_of(path, Overrides())
+    insists = Classifier(path, Overrides(output_layer="pooled"))
+    assert (insists.card.output, len(insists.classify(photo).scores)) == ("as is", 4)
+    assert Classifier(headless(tmp_path / "n.tflite", "NONE")).card.output == "logits"
+    (tmp_path / "labels.txt").write_text("a\nb\nc\nd\n")  # somebody says that they are scores
+    assert Classifier(path).card.output == "logits"
+
+
+def test_our_own_backbone_without_a_head_is_no_classifier(trained, model_dir):
+    for path in sorted(model_dir.rglob("*.tflite")):
+        with pytest.raises(RunError, match="without a head"):
+            Classifier(path)
+
+
+def test_two_answers_of_a_tflite_are_named(tmp_path, photo):
+    path = colour_tflite(tmp_path / "m.tflite")
+    model = TfliteModel(path)
+    first = int(model.graph.outputs[0])
+    second = model.tensor("mood", [1, 3])
+    logits = next(number for number, _ in enumerate(model.graph.tensors) if number == first - 1)
+    model.operator("SOFTMAX", [logits], second, model.options("SoftmaxOptions", beta=1.0))
+    model.graph.outputs = np.array([first, second], np.int32)
+    path.write_bytes(model.to_bytes())
+    with pytest.raises(RunError, match=r"a network with 2 answers: scores \[1, 3\], mood \[1, 3\]"):
+        Classifier(path)
+    assert Classifier(path, Overrides(output_layer="mood")).classify(photo).labels == NAMES
+
+
+def test_a_graph_of_places_is_a_segmenter(tmp_path, photo):
+    def end(graph, _):
+        kernel = constant(graph, "places/k", np.ones((1, 1, 3, 4), np.float32))
+        conv = operation(graph, "Conv2D", "places", ["input", kernel], strides=[1, 1, 1, 1], padding="SAME")
+        return operation(graph, "Softmax", "final_result", [conv])
+
+    path = graph_of(tmp_path / "g.pb", end=end)
+    (tmp_path / "labels.txt").unlink()
+    with pytest.raises(RunError, match=r"a segmenter: it answers for each place of the picture, \[1, 16, 16, 4\]"):
+        Classifier(path)
+    insists = Classifier(path, Overrides(output_layer="final_result"))
+    assert insists.classify(photo).scores.size == SIDE * SIDE * 4
+
+
+def test_a_softmax_that_is_none_of_one_photo_is_told_by_its_sum(tmp_path):
+    def end(graph, logits):
+        once = operation(graph, "Softmax", "soft", [logits])
+        return operation(graph, "Mul", "final_result", [once, constant(graph, "three", np.float32([3]))])
+
+    path = graph_of(tmp_path / "g.pb", end=end)
+    (tmp_path / "labels.txt").unlink()
+    with pytest.raises(RunError, match="no classifier: "):
+        Classifier(path)
+
+
+@pytest.mark.parametrize("kind", ["pb", "saved_model"])
+def test_a_graph_with_two_answers_is_refused_and_one_with_its_features_is_not(tmp_path, photo, kind):
+    from tests.test_no_scores import batch_graph
+
+    graph = batch_graph(1)
+    graph.node[-1].name = "one"
+    operation(graph, "Softmax", "two", ["logits"])
+    path = tmp_path / "g.pb"
+    if kind == "pb":
+        path.write_bytes(graph.SerializeToString())
+    else:
+        path = two_answers(graph, tmp_path / "saved")
+    with pytest.raises(RunError, match="a network with 2 answers"):
+        Classifier(path)
+    name = "two" if kind == "pb" else next(iter(card_layers(path)))
+    assert len(Classifier(path, Overrides(output_layer=name)).classify(photo).scores) == 3
+
+
+def card_layers(path):
+    """Names that the refusal offers."""
+    with pytest.raises(RunError) as caught:
+        Classifier(path)
+    return str(caught.value).rsplit(": ", maxsplit=1)[1].split(", ")
+
+
+def two_answers(graph, folder):
+    tf = pytest.importorskip("tensorflow")
+    graph = tf.compat.v1.GraphDef.FromString(graph.SerializeToString())
+    with tf.Graph().as_default() as built, tf.compat.v1.Session() as session:
+        tf.import_graph_def(graph, name="")
+        ends = {name: built.get_tensor_by_name(f"{name}:0") for name in ("one", "two")}
+        image = {"image": built.get_tensor_by_name("MobilenetV1/image:0")}
+        tf.compat.v1.saved_model.simple_save(session, str(folder), image, ends)
+    return folder
+
+
+def test_a_saved_model_with_one_answer_is_taken(tmp_path, photo):
+    from tests.test_no_scores import batch_graph
+
+    assert Classifier(saved_model_of(batch_graph(1), tmp_path / "s")).classify(photo).labels == NAMES
