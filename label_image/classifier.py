@@ -133,10 +133,12 @@ class Classifier:
             from label_image.runners.frozen import FrozenRunner
 
             return FrozenRunner(self.path, self.kind, self.card.input_layer, self.card.output_layer)
-        from label_image.runners.tensorflow import GraphRunner, SavedModelRunner
-
         if self.kind == "saved_model":
+            from label_image.runners.saved_model import SavedModelRunner
+
             return SavedModelRunner(self.path)
+        from label_image.runners.tensorflow import GraphRunner
+
         return GraphRunner(self.path, self.card.input_layer, self.card.output_layer)
 
     def _answer(self, image: str | Path | bytes, runner: Runner) -> Prediction:
