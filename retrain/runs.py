@@ -71,7 +71,7 @@ def read_record(run: Path) -> tuple[Path, dict[str, Any]]:
         raise UserError(
             f"no run at {run}: {error.strerror or error}; give a folder of {RUNS_DIR}, which holds a {RECORD}"
         ) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RunError(f"cannot read {path}: it is no JSON ({error}); run the training again") from None
     if not isinstance(record, dict) or not isinstance(record.get("format"), int):
         raise RunError(f"cannot read {path}: it is JSON, but no record of a run; give the {RECORD} of a run")

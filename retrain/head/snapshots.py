@@ -121,7 +121,17 @@ def read_snapshot(path: Path) -> Snapshot:
         return Snapshot(meta["asked"], meta["digest"], meta["state"], arrays)
     except FileNotFoundError:
         raise UserError(f"cannot resume from {path}: there is no such file; --snapshot_steps writes them") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile):
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        EOFError,
+        MemoryError,
+        RecursionError,
+        zipfile.BadZipFile,
+    ):
         raise UserError(
             f"cannot resume from {path}: it is no whole snapshot; give one that --snapshot_steps wrote"
         ) from None
