@@ -23,6 +23,7 @@ ALL = (TFLITE, GRAPH, LABELS, CHECKPOINT, DEVICE)
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "fsync", lambda _: None)  # kills are tested here, not power cuts; and it takes long
 
 
 def run_of(base: Path, letter: str, names: tuple[str, ...] = ALL) -> Path:
