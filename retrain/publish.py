@@ -12,6 +12,7 @@ import filecmp
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ from retrain.copies import second_name
 from retrain.leftovers import remove
 from retrain.runs.folder import Running, killed_runs
 from retrain.sets import NAMES, Earlier, NoLinksError, change, is_usual, keep_strangers
+
+_LONGEST_WAIT_S = 60  # for another run that gives its files their names, which takes a few hundredths
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ def publish(run: Path, members: Sequence[Member], runs_dir: Path) -> Earlier:
     try:
         Running(mark(), targets).write(run)
         with _turns([runs_dir, *(Path(target).parent for _, target in targets)]):
-            finish_killed(runs_dir)
+            _finish(runs_dir)
             earlier = _give_names(run, targets, runs_dir)
             Running(mark()).write(run)
     except OSError as error:
@@ -68,6 +71,13 @@ def finish_killed(runs_dir: Path) -> list[str]:
     Returns:
       a line for each classifier that has its names only now, or that cannot get them.
     """
+    if not runs_dir.is_dir():
+        return []
+    with _turns([runs_dir]):  # another run may be at the same, and then go on to its own
+        return _finish(runs_dir)
+
+
+def _finish(runs_dir: Path) -> list[str]:
     said = []
     for run, state in killed_runs(runs_dir):
         try:
@@ -178,5 +188,19 @@ def _turns(folders: Sequence[Path]) -> Iterator[None]:
 
                 descriptor = os.open(folder, os.O_RDONLY)
                 stack.callback(os.close, descriptor)
-                fcntl.flock(descriptor, fcntl.LOCK_EX)  # gone with the descriptor
+                _wait_for(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # gone with the descriptor
         yield
+
+
+def _wait_for(descriptor: int, lock: int) -> None:
+    """Waits until nobody else has a lock; not for ever, as who has it may have been brought to a halt."""
+    import fcntl
+
+    until = time.monotonic() + _LONGEST_WAIT_S
+    while True:
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(descriptor, lock)
+            return
+        if time.monotonic() > until:
+            return
+        time.sleep(0.01)

@@ -29,6 +29,7 @@ def everywhere(
     prepare: Callable[[Path], object],
     work: Callable[[Path], object],
     check: Callable[[Path, int], object],
+    every: int = 1,
 ) -> int:
     """Does `work` in a folder again and again, ended each time before one call later, until it comes through.
 
@@ -37,11 +38,12 @@ def everywhere(
       prepare: makes what stands in a folder before.
       work: what is killed; in a forked child.
       check: called with each folder and the number of the call, after the kill and after the work that came through.
+      every: calls from one kill to the next.
 
     Returns:
-      how many times it was killed.
+      how many such calls there are, or a few less with `every`.
     """
-    for number in range(1, _MOST):
+    for number in range(1, _MOST, every):
         folder = scratch / f"kill-{number}"
         folder.mkdir()
         prepare(folder)

@@ -23,7 +23,7 @@ from retrain.audit.findings import Findings, find
 from retrain.audit.kept import Shelf
 from retrain.audit.worker import AuditError, Worker, findings_of
 from retrain.nouns import TESTING, TRAINING, Outcome, Photo, Split
-from tests.conftest import COLOURS, STAND_IN, write_colour_photos, write_photo
+from tests.conftest import COLOURS, ROOT, STAND_IN, write_colour_photos, write_photo
 from tests.test_audit import clouds, near, pictures, self_confidence
 from tests.test_light import without as without_packages  # noqa: F401 - a fixture
 
@@ -311,3 +311,42 @@ def test_ctrl_c_while_the_audit_is_waited_for_leaves_it_out_of_the_run(tmp_path,
     auditor.close()
     assert audit.missing == "the photos are not audited: stopped"
     assert not (tmp_path / "audits").exists()
+
+
+@pytest.mark.parametrize("asked", ["by the system", "by its input"])
+def test_the_process_ends_when_the_one_that_started_it_is_killed(tmp_path, asked):
+    """While it is at work: it sleeps where it would look for twins."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys, time\n"
+        "if 'retrain.audit.worker' in sys.orig_argv:\n"
+        "    from retrain.audit import findings\n"
+        "    findings.find = lambda *_: time.sleep(60)\n"
+        "    def refused(*_): raise OSError\n"
+        "    import ctypes\n" + ("    ctypes.CDLL = refused\n" if asked == "by its input" else "")
+    )
+    code = (
+        "import time\nfrom retrain.audit.audit import task_of\nfrom retrain.audit.worker import Worker\n"
+        "from tests.test_audit_run import clouds, split_of\n"
+        "features, ids = clouds()\nworker = Worker(task_of(split_of(ids), features), False)\n"
+        "print(worker._process.pid, flush=True)\ntime.sleep(60)\n"
+    )
+    path = os.pathsep.join((str(tmp_path), str(ROOT)))
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": path}
+    )
+    child = int(parent.stdout.readline())
+    time.sleep(0.5)
+    os.kill(child, 0)
+    parent.kill()
+    parent.communicate()
+    until = time.monotonic() + 20
+    while _lives(child) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not _lives(child)
+
+
+def _lives(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

@@ -23,6 +23,7 @@ ALL = (TFLITE, GRAPH, LABELS, CHECKPOINT, DEVICE)
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "fsync", lambda _: None)  # kills are tested here, not power cuts; and it takes long
 
 
 def run_of(base: Path, letter: str, names: tuple[str, ...] = ALL) -> Path:
@@ -87,7 +88,7 @@ BEFORE = {
 @pytest.mark.parametrize(("before", "names"), [*((one, ALL) for one in BEFORE), ("an earlier set", (GRAPH, LABELS))])
 def test_killed_anywhere_one_whole_set_is_seen(tmp_path, before, names):
     """`mixed_set`, before each call that changes a name."""
-    stood = {}
+    stood, every = {}, 1 if before in ("an earlier set", "files of an earlier version") and names == ALL else 3
 
     def prepare(base):
         BEFORE[before](base)
@@ -106,7 +107,7 @@ def test_killed_anywhere_one_whole_set_is_seen(tmp_path, before, names):
             kept = [path.read_text() for path in base.glob(f"tf_files/runs/*/{LABELS}")]
             assert "a" in kept
 
-    assert kills.everywhere(tmp_path, prepare, lambda base: publish_run(base, "b", names), check) > 20
+    assert kills.everywhere(tmp_path, prepare, lambda base: publish_run(base, "b", names), check, every) > 20
 
 
 def test_a_reader_in_a_loop_always_finds_a_whole_set(tmp_path):

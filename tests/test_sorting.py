@@ -10,6 +10,7 @@ import pytest
 
 from label_image import sorting
 from label_image.errors import PhotoError, RunError
+from label_image.mark import mark
 from label_image.sorting import Sorter, folder_names, safe_name
 
 LABELS = ("daisy", "rose")
@@ -155,3 +156,51 @@ def test_a_copy_that_is_cut_short_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(RunError, match="No space left on device"):
         Sorter(tmp_path / "out", LABELS).put(source, "a.jpg", "rose")
     assert files(tmp_path) == ["a.jpg"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="its folders have no sync")
+def test_a_photo_leaves_its_disk_only_when_the_other_has_it(tmp_path, monkeypatch):
+    """`--move` across disks: the bytes, then the name, are on the disk before the old name goes."""
+    source = photo(tmp_path / "a.jpg")
+    done, link, sync, unlink = [], os.link, os.fsync, Path.unlink
+
+    def other_disk(one, two, **more):
+        if Path(one) == source:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        link(one, two, **more)
+
+    def synced(descriptor):
+        done.append("folder" if Path(f"/proc/self/fd/{descriptor}").is_dir() else "file")
+        sync(descriptor)
+
+    def unlinked(path, **more):
+        done.append(path.name if path == source else "scratch")
+        unlink(path, **more)
+
+    monkeypatch.setattr(os, "link", other_disk)
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "unlink", unlinked)
+    assert Sorter(tmp_path / "out", LABELS, move=True).put(source, "a.jpg", "rose").how == "moved"
+    assert [what for what in done if what != "scratch"] == ["file", "folder", "a.jpg"]
+    assert files(tmp_path) == ["out/rose/a.jpg"]
+
+
+def test_a_disk_that_does_not_take_it_keeps_the_photo_where_it_is(tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    source = photo(tmp_path / "a.jpg")
+    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(sorting, "_linked", lambda *_: False)
+    with pytest.raises(RunError, match="Input/output error; it is left where it is"):
+        Sorter(tmp_path / "out", LABELS, move=True).put(source, "a.jpg", "rose")
+    assert files(tmp_path) == ["a.jpg"]
+
+
+def test_what_a_killed_run_left_half_copied_is_cleared(tmp_path):
+    pid, start, place = mark().split("-")
+    photo(tmp_path / "out/rose" / f".x.{pid}-{int(start) + 1}-{place}.part")
+    photo(tmp_path / "out/rose" / f".x.{mark()}.part")
+    (tmp_path / "out/rose" / f".heat-x.{pid}-{int(start) + 1}-{place}.part").mkdir()
+    Sorter(tmp_path / "out", LABELS).put(photo(tmp_path / "a.jpg"), "a.jpg", "rose")
+    assert sorted(path.name for path in (tmp_path / "out/rose").iterdir()) == [f".x.{mark()}.part", "a.jpg"]
