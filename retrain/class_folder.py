@@ -122,6 +122,8 @@ def check_classes(root: str, names: Sequence[str], folders: Sequence[ClassFolder
             raise layout_advice.too_high(root, some="most of ")
         for folder in empty:
             raise layout_advice.no_photos(root, folder.name, folder.label, names)
+        if not any(shows_a_class(folder.path) for folder in folders) and (error := layout_advice.deeper(root)):
+            raise error
     else:  # folders of one label are one class; labels that look the same are not
         check_labels(list({folder.label: folder for folder in folders}.values()))
     labels = dict.fromkeys(folder.label for folder in folders)

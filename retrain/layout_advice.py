@@ -122,6 +122,12 @@ def too_high(root: str, place: str = "", some: str = "") -> UserError:
     )
 
 
+def deeper(root: str) -> UserError | None:
+    """What to say where class folders hold files, none of them named as a picture, and photos lie below; None where none do."""
+    tops = look(root, shown(root)).root.folders
+    return too_high(root) if any(node.deep for node in tops) and not any(node.photos for node in tops) else None
+
+
 def found_classes(labels: Iterable[str] | Mapping[str, int]) -> str:
     """What classes there are, in words, with their photos where these are known.
 
@@ -195,7 +201,7 @@ def _works(node: Node) -> dict[str, int]:
     if all(list_of_name(kid.name) is not None for kid in kids):
         return {}
     classes = {kid.name: kid.photos for kid in kids if kid.photos}
-    return classes if len(classes) > 1 else {}
+    return classes if len(classes) > 1 and 2 * len(classes) >= len(kids) else {}
 
 
 def _only_lists(node: Node) -> bool:

@@ -145,6 +145,11 @@ class Curve:
         None  # of fine-tuning: how far from the pretrained weights to the last ones the result lies, 0..1
     )
     temperature: float | None = None  # of fine-tuning: what its logits were divided by
+    judged_loss: tuple[float, ...] = ()  # nats, on all photos that judge the steps: what the kept step was chosen by
+    judged_photos: int = 0  # how many these are: the validation list, or 2,000 of it
+    share_losses: tuple[
+        tuple[float, float], ...
+    ] = ()  # of fine-tuning: (share, loss) of each point that `share` was chosen of
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ def scan_photos(plan: Plan, store: Store, say: Callable[[str], None]) -> Scan:
             detail = f": {bad.detail}" if bad.detail else ""
             raise UserError(f"cannot use {bad.path} ({bad.reason}{detail}); mend or remove it, or leave out --strict")
         if not found.photos and not folder.part:
-            raise _no_photos(folder, found.skipped)
+            raise _no_photos(folder, found.skipped, found.nested)
         if found.nested:
             notes.append(
                 f"{found.nested} files in sub-folders of {folder.path} are not read; only {folder.name}/ itself is"
@@ -114,11 +114,12 @@ def _check_parts(folders: list[ClassFolder], photos: list[Photo], left_out: list
             raise _no_photos(folder, below)
 
 
-def _no_photos(folder: ClassFolder, left_out: list[Skipped]) -> UserError:
+def _no_photos(folder: ClassFolder, left_out: list[Skipped], nested: int = 0) -> UserError:
     reasons = ", ".join(f"{count} x {reason}" for reason, count in Counter(s.reason for s in left_out).most_common())
     others = f", {len(left_out)} other files ({reasons})" if left_out else ""
     return UserError(
-        f"cannot train the class {folder.label!r}: no photo in {folder.path}{others}; add photos or remove the folder"
+        f"cannot train the class {folder.label!r}: no photo in {folder.path}{others}"
+        f"{f'; {nested} files lie in folders below it, which --nested=parts reads' if nested else ''}; add photos or remove the folder"
     )
 
 

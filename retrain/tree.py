@@ -5,8 +5,10 @@ Level by level, so that what is near the top is known even of a home folder or a
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from label_image.errors import UserError
@@ -14,6 +16,9 @@ from retrain.listing import entries, is_dir, is_picture, leads_back
 from retrain.own_outputs import what_is_ours
 
 MOST_FOLDERS, MOST_FILES, MOST_LEVELS, MOST_SECONDS = 2_000, 100_000, 7, 4.0
+
+
+_BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"BM", b"II*\0", b"MM\0*")  # of pictures' files
 
 
 @dataclass
@@ -75,7 +80,7 @@ def look(path: str, name: str) -> Tree:
         names = [entry.name for entry in found if not is_dir(entry)]
         tree.files += len(names)
         node.files = len(names)
-        node.photos = sum(map(is_picture, names)) or (len(names) if not any("." in one for one in names) else 0)
+        node.photos = sum(map(is_picture, names)) or _without_endings(found)
         if level == MOST_LEVELS:
             tree.cut = tree.cut or bool(below)
             continue
@@ -84,6 +89,24 @@ def look(path: str, name: str) -> Tree:
             if not what_is_ours(entry.path) or _holds_folders(entry.path):
                 waiting.append((node.folders[-1], level + 1))
     return tree
+
+
+def _without_endings(found: Sequence[os.DirEntry[str]]) -> int:
+    """How many files a folder holds, if none has an ending and the first begins as pictures do; else 0."""
+    try:
+        files = [entry for entry in found if entry.is_file()]
+        if not files or any("." in entry.name for entry in files):
+            return 0
+        file = os.open(
+            files[0].path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
+        )  # what only looks like a file never holds us up
+        try:
+            begin = os.read(file, 12)
+        finally:
+            os.close(file)
+    except OSError:
+        return 0
+    return len(files) if begin.startswith(_BEGINNINGS) or begin[4:8] == b"ftyp" else 0
 
 
 def _holds_folders(path: str) -> bool:

@@ -72,7 +72,11 @@ def test_a_network_trained_from_nothing_is_exported_proven_and_labels(retrain_he
     assert record["backbone"]["name"] == "lenet"
     assert {export["kind"] for export in record["exports"]} >= {"tflite", "graph", "saved_model", "device_folder"}
     assert all(export["agreement"] in (None, 1.0) for export in record["exports"] if export["quantize"] == "none")
-    assert record["curve"]["steps"][-1] == 59
+    curve = record["curve"]
+    assert curve["steps"][-1] == 59
+    assert curve["judged_photos"] > 0
+    assert curve["judged_loss"] == curve["validation_loss"]  # all validation photos are looked at each time
+    assert curve["kept_step"] == curve["steps"][int(np.argmin(curve["judged_loss"]))]
     photo = next(digits.glob("ring/*.png"))
     answers = [
         Classifier(tmp_path / "tf_files" / name).classify(photo).top(1)[0][0]
@@ -523,6 +527,8 @@ def test_real_weights_are_trained_further_on_real_photos(retrain_here, shared_da
     record = record_of(tmp_path)
     assert record["accuracy"] >= 0.85
     assert record["curve"]["train_accuracy"][-1] > 0.7  # of distorted photos, after ten steps or so
-    assert 0 <= record["curve"]["share"] <= 1
+    shares = dict(map(tuple, record["curve"]["share_losses"]))
+    assert record["curve"]["share"] == min(shares, key=lambda share: shares[share])
+    assert len(record["curve"]["judged_loss"]) == len(record["curve"]["steps"])
     proven = {export["kind"]: export["agreement"] for export in record["exports"]}
     assert proven["tflite"] == proven["graph"] == 1.0

@@ -456,6 +456,18 @@ def test_the_look_at_a_large_tree_is_bounded_and_the_bound_is_said(tmp_path, mon
     assert "looked into the first 0 folders" in refusal(tmp_path)
 
 
+def test_a_text_beside_the_class_folders_hides_no_level(tmp_path):
+    tree(tmp_path, "data/README.txt", "data/daisy/1.jpg", "data/rose/1.jpg", "docs/a.md")
+    assert f"give --image_dir={tmp_path}/data\n" in refusal(tmp_path)
+
+
+def test_photos_without_an_ending_are_seen_by_their_first_bytes_and_other_files_are_not(tmp_path):
+    for name in ("top/daisy/1", "top/rose/1"):
+        tree(tmp_path, name).joinpath(name).write_bytes(b"\xff\xd8\xff\xe0 and so on")
+    assert f"give --image_dir={tmp_path}/top\n" in refusal(tmp_path)
+    assert "no photos in" in refusal(tree(tmp_path / "bin", "usr/a/tool", "usr/b/tool"))
+
+
 # --- what is no folder of photos
 
 

@@ -259,6 +259,33 @@ def test_the_step_with_the_best_loss_on_the_whole_validation_list_is_kept():
     assert logged.curve.kept_step == best.step
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {}, {"optimizer": "adam"}, {"optimizer": "momentum", "hidden_units": "8"}, {"early_stopping_steps": 20}, {"optimizer": "lbfgs"},
+        {"eval_step_interval": 7}, {"train_batch_size": -1},
+    ],
+)  # fmt: skip
+def test_the_curve_holds_the_losses_that_the_kept_step_was_chosen_by(settings):
+    data = bottlenecks(apart=0.3, a_list=(6, 20, 0), seed=3)
+    steps = {} if settings.get("optimizer") == "lbfgs" else {"how_many_training_steps": 200, "learning_rate": 0.1}
+    plan = Plan(image_dir="x", **{"validation_batch_size": 9, "eval_step_interval": 1, **steps, **settings})
+    curve = trained(data, plan).curve
+    assert len(curve.judged_loss) == len(curve.steps)
+    assert curve.judged_photos == 60
+    assert curve.kept_step == curve.steps[int(np.argmin(curve.judged_loss))]
+    if len(curve.steps) > 3:
+        assert list(curve.judged_loss) != list(curve.validation_loss)  # which is of the nine that were drawn
+
+
+def test_a_snapshot_of_an_earlier_version_lacks_those_losses_and_is_gone_on_from():
+    old = np.arange(10.0).reshape(2, 5)
+    assert training.with_judged(old)[:, :5].tolist() == old.tolist()
+    assert np.isnan(training.with_judged(old)[:, 5]).all()
+    new = np.arange(12.0).reshape(2, 6)
+    assert training.with_judged(new).tolist() == new.tolist()
+
+
 @pytest.mark.parametrize(("size", "judges"), [(100, MOST_JUDGES), (-1, 3 * 900)])
 def test_many_validation_photos_are_judged_by_some_unless_all_are_asked_for(size, judges, monkeypatch):
     seen = []

@@ -200,12 +200,18 @@ def test_the_lines_of_the_training_charts_are_the_curve(opened, record):
     for index, what in enumerate(("accuracy", "loss")):
         figure = opened.locator(".two figure").nth(index)
         across, up = [], []
-        for serie, name in enumerate(("train", "validation")):
+        series = {
+            0: curve[f"train_{what}"],
+            1: curve[f"validation_{what}"],
+            **({3: curve["judged_loss"]} if what == "loss" else {}),
+        }
+        assert figure.locator(".plot:not(.overlay) .serie-3 path").count() == int(what == "loss")
+        for serie, figures in series.items():
             path = figure.locator(f".plot:not(.overlay) .serie-{serie} path").first.get_attribute("d")
             points = np.array(re.findall(r"(-?[\d.]+) (-?[\d.]+)", path), float)
             assert len(points) == len(curve["steps"])
             across.append(np.stack([points[:, 0], curve["steps"]]))
-            up.append(np.stack([points[:, 1], curve[f"{name}_{what}"]]))
+            up.append(np.stack([points[:, 1], figures]))
         for pairs in (np.concatenate(across, axis=1), np.concatenate(up, axis=1)):  # one straight scale fits all points
             slope, start = np.polyfit(pairs[1], pairs[0], 1)
             assert np.abs(slope * pairs[1] + start - pairs[0]).max() < 0.01
@@ -213,6 +219,59 @@ def test_the_lines_of_the_training_charts_are_the_curve(opened, record):
         kept = figure.locator(".plot:not(.overlay) .serie-2 path").first.get_attribute("d")
         slope, start = np.polyfit(curve["steps"], across[0][0], 1)
         assert float(re.findall(r"[\d.]+", kept)[0]) == pytest.approx(slope * record["kept_step"] + start, abs=0.01)
+
+
+def test_the_curve_shows_what_the_kept_step_was_chosen_by(opened, record):
+    curve = record["curve"]
+    assert record["kept_step"] == curve["steps"][int(np.argmin(curve["judged_loss"]))]
+    section = opened.locator("section", has=opened.locator("#training"))
+    words = section.locator("p").first.inner_text()
+    assert (
+        f"the one with the best loss on {curve['judged_photos']} validation photos (the line “all validation photos”"
+        in words
+    )
+    assert "all validation photos" in section.locator(".key").nth(1).text_content()
+    section.locator("summary").click()
+    shown = [float(text) for text in section.locator("tbody td:last-child").all_inner_texts()]
+    kept = float(section.locator("tr.true td:last-child").inner_text())
+    assert kept == min(shown)
+
+
+def test_a_class_figure_that_rests_on_few_photos_says_so_with_its_interval(opened, record):
+    rows = opened.locator("section", has=opened.locator("#classes")).locator("tbody tr").all()
+    few = 0
+    for row, one in zip(rows, record["metrics"]["per_class"], strict=True):
+        cells = row.locator("td").all_inner_texts()
+        low, high = one["recall_interval"]
+        assert cells[3] == f"{low * 100:.1f} % to {high * 100:.1f} %"
+        for cell, count in ((cells[0], one["given"]), (cells[2], one["support"])):
+            assert (f"rests on {count} photo" in cell) is (0 < count < 10)
+            few += 0 < count < 10
+        assert int(cells[4]) == one["support"]
+    assert few
+
+
+@pytest.mark.parametrize("character", ["\x01", "\x0b", "\x1b", "\x7f", "\x85", "\u2028", "\ufffe"])
+def test_control_characters_in_names_of_classes_and_folders_are_shown_and_break_nothing(record, character):
+    odd = f"do{character}g"
+    photos = [
+        {"path": f"photos/{label}/{number}{character}.jpg", "label": label, "predicted": odd, "score": 0.9}
+        for label in ("cat", odd)
+        for number in range(3)
+    ]
+    counts = {label: dict.fromkeys(("training", "validation", "testing"), 3) for label in ("cat", odd)}
+    made = {
+        **{key: record[key] for key in ("accuracy", "interval_95", "curve", "kept_step", "audit")}, "format": 2, "labels": ["cat", odd],
+        "tested": 6, "test_photos": photos, "counts": counts, "plan": {"image_dir": f"pho{character}tos"}, "notes": [f"note {character}"],
+        "skipped": [{"path": f"x{character}", "reason": f"r{character}", "detail": character}],
+    }  # fmt: skip
+    text = page_module.page(made, None, Path("run"))
+    assert character not in text
+    shown = ascii(character)[1:-1]
+    assert f"do{shown}g" in text
+    assert f"pho{shown}tos: how good" in text
+    (chart,) = re.findall(r"<svg[^>]*>(?:(?!</svg>).)*photos(?:(?!</svg>).)*</svg>", text, re.DOTALL)[-1:]
+    assert f"do{shown}g" in chart
 
 
 def test_the_dots_of_the_reliability_diagram_are_the_bins(opened, record):

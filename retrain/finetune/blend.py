@@ -8,6 +8,7 @@ makes the network too sure of itself, so each point is judged, and what is kept 
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ class Blend:
     share: float  # of the way; 0 is where training began
     temperature: float  # logits are divided by it; 1 or more
     loss: float  # nats, of the validation photos, at the temperature that suits them best
+    losses: tuple[tuple[float, float], ...] = ()  # (share, loss) of all points that were measured
 
 
 def best_blend(
@@ -52,6 +54,7 @@ def best_blend(
         # Twenty validation photos that are all right are no reason to be surer.
         points.append(Blend(share, max(1.0, temperature), loss))
     best = min(points, key=lambda point: point.loss)
+    best = dataclasses.replace(best, losses=tuple((point.share, point.loss) for point in points))
     weights = _between(begin, end, best.share)
     return [*weights[:-2], *(array / np.float32(best.temperature) for array in weights[-2:])], best
 

@@ -19,6 +19,7 @@ from retrain.finetune.blend import best_blend, best_temperature
 from retrain.finetune.engine import Engine
 from retrain.finetune.pixels import Pixels
 from retrain.head.snapshots import Snapshot
+from retrain.head.training import with_judged
 from retrain.metrics import accuracy, cross_entropy
 from retrain.nouns import Curve
 from retrain.plan import Plan
@@ -119,7 +120,11 @@ class Loop:
         last = int(self._points[-1][0])
         kept_step = last if blend.share else -1
         return dataclasses.replace(
-            self._curve(stopped), kept_step=kept_step, share=blend.share, temperature=blend.temperature
+            self._curve(stopped),
+            kept_step=kept_step,
+            share=blend.share,
+            temperature=blend.temperature,
+            share_losses=blend.losses,
         )
 
     def _train(self, step: int, pixels: npt.NDArray[Any], label_ids: npt.NDArray[np.int64]) -> None:
@@ -148,9 +153,8 @@ class Loop:
         if self._kept is None or mark < self._kept[1] or not count:
             self._kept = (step, mark, self.engine.weights)
         if photos:
-            self._points.append(
-                (step, point.train_accuracy, point.train_loss, point.validation_accuracy, point.validation_loss)
-            )
+            figures = (point.train_accuracy, point.train_loss, point.validation_accuracy, point.validation_loss)
+            self._points.append((step, *figures, mark))
         self._since = [0.0, 0.0, 0.0]
         return point
 
@@ -159,15 +163,25 @@ class Loop:
         return bool(patience) and self._kept is not None and step - self._kept[0] >= patience
 
     def _curve(self, stopped: bool) -> Curve:
-        table = np.array(self._points, np.float64).reshape(-1, 5)
-        one, two, three, four = (tuple(column.tolist()) for column in table.T[1:])
+        table = np.array(self._points, np.float64).reshape(-1, 6)
+        one, two, three, four, marks = (tuple(column.tolist()) for column in table.T[1:])
         kept_step = self._kept[0] if self._kept else -1
-        return Curve(tuple(int(step) for step in table[:, 0]), one, two, three, four, kept_step, stopped)
+        return Curve(
+            tuple(int(step) for step in table[:, 0]),
+            one,
+            two,
+            three,
+            four,
+            kept_step,
+            stopped,
+            judged_loss=marks,
+            judged_photos=len(self.validation_ids),
+        )
 
     def _snapshot(self, steps: int) -> Snapshot:
         kept = self._kept
         arrays = {
-            "points": np.array(self._points, np.float64).reshape(-1, 5),
+            "points": np.array(self._points, np.float64).reshape(-1, 6),
             **_numbered("weight", self.engine.weights),
             **_numbered("slot", self.engine.slots),
             **_numbered("kept", kept[2] if kept else []),
@@ -180,7 +194,7 @@ class Loop:
         arrays, state = found.arrays, found.state
         self.engine.set_weights(_listed("weight", arrays))
         self.engine.set_slots(_listed("slot", arrays))
-        self._points = [tuple(row) for row in arrays["points"].tolist()]
+        self._points = [tuple(row) for row in with_judged(arrays["points"]).tolist()]
         if state["kept"]:
             self._kept = (state["kept"][0], state["kept"][1], _listed("kept", arrays))
         self._since = list(state["since"])

@@ -34,6 +34,9 @@ from retrain.plan import Plan
 Batch = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]  # standardised features [n, width], label ids [n]
 
 
+_COLUMNS = 6  # of an evaluation's figures in a snapshot
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """What is shown of one step; features are on the standardised scale."""
@@ -96,7 +99,7 @@ class Training:
         )
         self._optimizer = optimizer_of(plan, self._network.parameters)
         self._kept: _Kept | None = None
-        self._points: list[tuple[float, ...]] = []  # step, then the Curve's four
+        self._points: list[tuple[float, ...]] = []  # step, then the Curve's four, then what the choice is made on
 
     def step(self, step: int = 0) -> Batch:
         """One step of the optimizer; returns what it was made on."""
@@ -147,9 +150,8 @@ class Training:
             logits,
             all_logits[drawn],
         )
-        self._points.append(
-            (step, point.train_accuracy, point.train_loss, point.validation_accuracy, point.validation_loss)
-        )
+        figures = (point.train_accuracy, point.train_loss, point.validation_accuracy, point.validation_loss)
+        self._points.append((step, *figures, loss))
         return point
 
     def patience_ended(self, step: int) -> bool:
@@ -178,20 +180,20 @@ class Training:
 
     def curve(self, stopped: bool) -> Curve:
         """What training showed."""
-        steps, train_accuracy, train_loss, validation_accuracy, validation_loss = (
-            zip(*self._points, strict=True) if self._points else ((),) * 5
+        steps, train_accuracy, train_loss, validation_accuracy, validation_loss, judged_loss = (
+            zip(*self._points, strict=True) if self._points else ((),) * _COLUMNS
         )
         kept_step = self._kept.step if self._kept else -1
         return Curve(
             tuple(int(step) for step in steps), train_accuracy, train_loss, validation_accuracy, validation_loss,
-            kept_step, stopped,
+            kept_step, stopped, judged_loss=judged_loss, judged_photos=len(self._validation_ids),
         )  # fmt: skip
 
     def snapshot(self, steps: int) -> Snapshot:
         """All that the next step depends on."""
         kept = self._kept
         arrays: dict[str, npt.NDArray[Any]] = {
-            "points": np.array(self._points, np.float64).reshape(-1, 5),
+            "points": np.array(self._points, np.float64).reshape(-1, _COLUMNS),
             **{f"sampler_{place}": drawn for place, drawn in enumerate(self._samplers_drawn())},
             **_numbered("parameter", self._network.parameters),
             **_numbered("slot", self._optimizer.slots),
@@ -226,7 +228,7 @@ class Training:
         for name, targets in (("parameter", self._network.parameters), ("slot", self._optimizer.slots)):
             for place, target in enumerate(targets):
                 target[...] = arrays[f"{name}_{place}"]
-        self._points = [tuple(row) for row in arrays["points"].tolist()]
+        self._points = [tuple(row) for row in with_judged(arrays["points"]).tolist()]
         if state["kept"]:
             layers = tuple(arrays[f"kept_{place}"] for place in range(len(self._network.parameters)))
             self._kept = _Kept(state["kept"][0], state["kept"][1], layers)
@@ -245,6 +247,12 @@ class Training:
 
 def _numbered(name: str, arrays: Sequence[npt.NDArray[np.float32]]) -> dict[str, npt.NDArray[np.float32]]:
     return {f"{name}_{place}": array for place, array in enumerate(arrays)}
+
+
+def with_judged(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The evaluations of a snapshot; one of an earlier version lacks the losses that the choice was made on, which are nan then."""
+    missing = _COLUMNS - points.shape[1]
+    return np.pad(points, ((0, 0), (0, missing)), constant_values=np.nan) if missing > 0 else points
 
 
 def balanced_shares(label_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:

@@ -6,12 +6,15 @@ follow the page into the dark. A description stands beside each chart, and its n
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree as ET
 
 from markupsafe import Markup
+
+from retrain.report.figures import printable
 
 MOST_BARS = 40  # classes in a bar chart; with more of them the table alone is shown
 _LONGEST_LABEL = 24  # letters beside a bar
@@ -30,12 +33,16 @@ def percent(share: float) -> str:
 
 
 def training_chart(curve: Mapping[str, Any], what: str, kept_step: int | None) -> Markup:
-    """Training and validation over the steps, with the kept step as a line upright; what: "accuracy" or "loss"."""
+    """Training and validation over the steps, with the kept step as a line upright; what: "accuracy" or "loss".
+
+    The loss has one more line where it is known: that of all photos which judge the steps, on which the choice was made.
+    """
     lines = {
         name: _points(curve["steps"], curve[f"{key}_{what}"])
         for name, key in (("training", "train"), ("validation", "validation"))
     }
-    heights = [height for points in lines.values() for _, height in points] or [0.0, 1.0]
+    judged = _points(curve["steps"], curve["judged_loss"]) if what == "loss" and judges(curve) else []
+    heights = [height for points in lines.values() for _, height in points] + [up for _, up in judged] or [0.0, 1.0]
     chart = _chart("XY", x_title="step", y_title=what, show_dots=False)
     if what == "accuracy":
         chart.y_value_formatter = chart.value_formatter = percent
@@ -43,7 +50,20 @@ def training_chart(curve: Mapping[str, Any], what: str, kept_step: int | None) -
         chart.add(name, points)
     if kept_step is not None and kept_step >= 0:
         chart.add("kept step", [(kept_step, min(heights)), (kept_step, max(heights))])
+    elif judged:
+        chart.add("kept step", [])
+    if judged:
+        chart.add("all validation photos", judged)
     return _svg(chart)
+
+
+def judges(curve: Mapping[str, Any]) -> bool:
+    """Whether the losses on which the kept step was chosen are known, and others than the validation line's."""
+    losses = curve.get("judged_loss") or ()
+    return len(losses) == len(curve["steps"]) and any(
+        judged is not None and (drawn is None or not math.isclose(judged, drawn, rel_tol=1e-5))
+        for judged, drawn in zip(losses, curve["validation_loss"], strict=True)
+    )
 
 
 def reliability_chart(bins: Sequence[Mapping[str, Any]]) -> Markup:
@@ -60,7 +80,8 @@ def balance_chart(counts: Mapping[str, Mapping[str, int]], lists: Iterable[str])
     """Photos of each class, a bar a class, in pieces for the lists."""
     chart = _chart("HorizontalStackedBar", x_title="photos", height=90 + 26 * len(counts))
     classes = list(counts)[::-1]  # from below
-    chart.x_labels = [label if len(label) <= _LONGEST_LABEL else f"{label[:_LONGEST_LABEL]}…" for label in classes]
+    shown = [printable(label) for label in classes]
+    chart.x_labels = [label if len(label) <= _LONGEST_LABEL else f"{label[:_LONGEST_LABEL]}…" for label in shown]
     chart.value_formatter = _whole
     for name in lists:
         chart.add(name, [counts[label].get(name, 0) for label in classes])

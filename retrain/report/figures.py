@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup
 
 Place = Sequence[str | int]
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
 
 
 class Figures:
@@ -66,17 +68,23 @@ FORMS: dict[str, Callable[[Any], str]] = {
 
 
 def printable(value: Any) -> Any:
-    """Text that UTF-8 can write: a byte of a file's name that is none is shown as `\\xff`; anything else as it is.
+    """Text that a page and a chart can hold: what they cannot is shown as in a program's text; anything else as it is.
 
-    >>> printable(os.fsdecode(bytes([97, 255])))
-    'a\\\\xff'
+    That are control characters other than tabs and line ends, which XML forbids and no reader sees, the two numbers that are no
+    characters, and bytes of a file's name that are no UTF-8.
+
+    >>> printable("do\\x0bg"), printable(os.fsdecode(bytes([97, 255])))
+    ('do\\\\x0bg', 'a\\\\xff')
     """
-    if not isinstance(value, str) or isinstance(value, Markup) or value.isascii():
+    if not isinstance(value, str) or isinstance(value, Markup):
         return value
+    text = _UNSEEN.sub(lambda found: ascii(found[0])[1:-1], value)
+    if text.isascii():
+        return text
     try:
-        return os.fsencode(value).decode("utf-8", "backslashreplace")
+        return os.fsencode(text).decode("utf-8", "backslashreplace")
     except UnicodeEncodeError:  # a surrogate that stands for no byte
-        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+        return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def short(path: str) -> str:

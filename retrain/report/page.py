@@ -28,6 +28,7 @@ MOST_CLASSES = 40  # in a matrix; with more of them the confused pairs are liste
 MOST_PAIRS = 200
 MOST_LINES = 200  # of a list of files
 MOST_SUSPECTS = 60
+FEW_PHOTOS = 10  # on which a class's figure rests, below which that is said beside it
 _POINTS_IN_A_TABLE = 20
 _BEST_SCORES = 3  # shown of a mistake, and that of the right label
 
@@ -73,6 +74,9 @@ def page(record: Mapping[str, Any], head: Head | None, folder: Path) -> str:
             pairs=_pairs(record),
             most_classes=MOST_CLASSES,
             most_in_a_cell=MOST_IN_A_CELL,
+            judged=bool(record.get("curve")) and charts.judges(record["curve"]),
+            few_photos=FEW_PHOTOS,
+            few=_rests_on_few(record),
             curve_rows=_curve_rows(record.get("curve"), record.get("kept_step")),
             skipped=_skipped(record.get("skipped", [])),
             lists=LISTS,
@@ -90,10 +94,11 @@ def page(record: Mapping[str, Any], head: Head | None, folder: Path) -> str:
 
 
 def with_metrics(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The record; one of an older format gets the metrics that its test photos give."""
+    """The record; one of an older version gets the metrics that its test photos give."""
     full = dict(record)
     labels, tests = tuple(record.get("labels", ())), record.get("test_photos", [])
-    if "metrics" not in full and tests:
+    classes = (full.get("metrics") or {}).get("per_class") or [{}]
+    if tests and "given" not in classes[0]:
         number = {label: place for place, label in enumerate(labels)}
         full["metrics"] = metrics_of(
             np.array([number[photo["label"]] for photo in tests], np.int64),
@@ -184,6 +189,12 @@ def _pairs(record: Mapping[str, Any]) -> list[tuple[int, int]]:
     return [(int(row), int(column)) for row, column in zip(rows, columns, strict=True) if wrong[row, column]]
 
 
+def _rests_on_few(record: Mapping[str, Any]) -> bool:
+    """Whether some class's precision or recall rests on few photos."""
+    classes = record.get("metrics", {}).get("per_class", [])
+    return any(0 < one.get(key, FEW_PHOTOS) < FEW_PHOTOS for one in classes for key in ("given", "support"))
+
+
 def _curve_rows(curve: Mapping[str, Any] | None, kept_step: int | None) -> list[int]:
     """Which evaluations stand in the table: some, evenly spread, and the kept one."""
     steps = list(curve["steps"]) if curve else []
@@ -203,7 +214,7 @@ def _charts(record: Mapping[str, Any]) -> dict[str, Any]:
         drawn["reliability"] = charts.reliability_chart(bins)
     counts = record.get("counts", {})
     if 0 < len(counts) <= charts.MOST_BARS:
-        drawn["balance"] = charts.balance_chart({printable(label): row for label, row in counts.items()}, LISTS)
+        drawn["balance"] = charts.balance_chart(counts, LISTS)
     points = (record.get("audit") or {}).get("learning_curve") or []
     if len(points) > 1:
         drawn["learning"] = charts.learning_chart(points)

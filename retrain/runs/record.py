@@ -26,7 +26,7 @@ from label_image.workers import cores
 from retrain import made_with
 from retrain.atomic import replacing
 from retrain.digest import file_digest
-from retrain.metrics import calibration_error, confusion, precision_recall, recall_at, reliability
+from retrain.metrics import calibration_error, confusion, precision_recall, recall_at, reliability, wilson_interval
 from retrain.neighbours import nearest
 from retrain.nouns import LISTS, Audit, Backbone, Bottlenecks, Head, Outcome, Pace, Scan, Split
 from retrain.plan import Plan
@@ -190,13 +190,22 @@ def metrics_of(
     table = confusion(label_ids, guesses, len(labels))
     bins = reliability(confidences, guesses == label_ids)
     right = int(np.trace(table))
+    own, given = np.diag(table), table.sum(axis=0)
     return {
         "right": right,
         "mistakes": len(label_ids) - right,
         "per_class": [
-            {"label": label, "precision": precision, "recall": recall, "support": support}
-            for label, precision, recall, support in zip(
-                labels, *(part.tolist() for part in precision_recall(table)), strict=True
+            {
+                "label": label,
+                "precision": precision,
+                "recall": recall,
+                "support": support,
+                "given": int(given[place]),  # photos that it gave this label: what the precision rests on
+                "precision_interval": list(wilson_interval(int(own[place]), int(given[place]))),
+                "recall_interval": list(wilson_interval(int(own[place]), support)),
+            }
+            for place, (label, precision, recall, support) in enumerate(
+                zip(labels, *(part.tolist() for part in precision_recall(table)), strict=True)
             )
         ],
         "confusion": table.tolist(),  # row: the true class, column: the guess
