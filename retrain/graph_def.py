@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from label_image.errors import RunError
+from label_image.errors import RunError, meaning
 
 FLOAT, INT32, STRING = 1, 3, 7  # numbers of tensorflow.DataType
 _DTYPES = {FLOAT: np.dtype("<f4"), INT32: np.dtype("<i4")}
@@ -42,7 +42,7 @@ def parse_graph(data: bytes, where: str) -> Any:
     try:
         graph.ParseFromString(data)
     except Exception as error:  # protobuf's DecodeError has moved between versions
-        raise RunError(f"cannot read {where}: it is no TensorFlow graph ({' '.join(str(error).split())})") from None
+        raise RunError(f"cannot read {where}: it is no TensorFlow graph ({meaning(error)})") from None
     if not graph.node:
         raise RunError(f"cannot read {where}: it is no TensorFlow graph (no operation in it)")
     return graph

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from label_image.errors import RunError, UserError
+from label_image.errors import RunError, UserError, meaning
 from label_image.quiet import native_noise_hidden, tensorflow
 from retrain.backbones.frozen import FrozenGraph, freeze, graph_function
 from retrain.backbones.shelf import Shelf, Weights
@@ -128,7 +128,7 @@ def _call(tf: Any, folder: str) -> tuple[Call, int, int]:
     try:
         saved = SavedModel.FromString((Path(folder) / _MODEL).read_bytes())
     except Exception as error:  # protobuf's DecodeError has moved between versions
-        raise ValueError(f"its {_MODEL} does not read ({error})") from None
+        raise ValueError(f"its {_MODEL} does not read ({meaning(error)})") from None
     if not saved.meta_graphs:
         raise ValueError(f"its {_MODEL} holds no graph")
     if any(graph.HasField("object_graph_def") for graph in saved.meta_graphs):
