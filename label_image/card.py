@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from label_image.errors import RunError
+from label_image.errors import RunError, meaning
 
 CARD_KEY = "retrain_card"
 FORMAT = 1
@@ -54,6 +55,15 @@ _OPTIONAL: dict[str, Any] = {
 }  # fmt: skip
 
 
+_MOST_PX = 100_000
+_KNOWN = {
+    "order": ("RGB", "BGR", "grey"),
+    "layout": ("NHWC", "NCHW", "NHW", "flat"),
+    "dtype": ("float32", "float16", "float64", "uint8", "int8", "int16", "int32", "int64", "string"),
+    "output": ("probabilities", "sigmoid", "logits", "as is"),
+}
+
+
 def to_json(card: Card) -> str:
     """The card as one line of JSON, keys sorted, so that equal cards are equal bytes."""
     fields = {name: value for name, value in dataclasses.asdict(card).items() if name not in _NOT_STORED}
@@ -75,11 +85,13 @@ def from_json(text: str | bytes, where: str) -> Card:
     """
     try:
         fields = json.loads(text)
+        if not isinstance(fields, dict):
+            raise TypeError("it is JSON, but no metadata")
         if fields["format"] > FORMAT:
             raise RunError(
                 f"cannot read {where}: its card has format {fields['format']}, this program knows {FORMAT}; upgrade it"
             )
-        return Card(
+        card = Card(
             labels=tuple(str(label) for label in fields["labels"]),
             height_px=int(fields["height_px"]),
             width_px=int(fields["width_px"]),
@@ -92,5 +104,24 @@ def from_json(text: str | bytes, where: str) -> Card:
             stated=FACTS,
             **{name: type(default)(fields[name]) for name, default in _OPTIONAL.items() if name in fields},
         )
+        _check(card)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
-        raise RunError(f"cannot read the card in {where}: {type(error).__name__} {error}; export it again") from None
+        why = f"{error} is missing" if isinstance(error, KeyError) else meaning(error)
+        raise RunError(f"cannot read the metadata in {where}: {why}; export it again") from None
+    return card
+
+
+def _check(card: Card) -> None:
+    """Raises ValueError for what no export of ours says, such as a size of -1."""
+    if not all(0 <= px <= _MOST_PX for px in (card.height_px, card.width_px, card.crop_px)):
+        raise ValueError(f"a size of {card.height_px} x {card.width_px} pixels")
+    numbers = (*card.mean, *card.std)
+    if not all(math.isfinite(number) for number in numbers) or not all(card.std) or not card.mean:
+        raise ValueError(f"a scaling of mean {card.mean} and std {card.std}")
+    if {len(card.mean), len(card.std)} - {1, 2, 3, 4}:
+        raise ValueError(f"a scaling of {len(card.mean)} and {len(card.std)} channels")
+    for name, known in _KNOWN.items():
+        if getattr(card, name) not in known:
+            raise ValueError(f"{name} is {getattr(card, name)!r}")
+    if card.outputs < 0:
+        raise ValueError(f"{card.outputs} outputs")

@@ -1,4 +1,4 @@
-"""What users can mend: an error in, one line out.
+"""Errors that users can mend, each one line; and what a library's error means, in words.
 
     UserError        the command can not mean what was typed; the program ends with status 2
     +-- RunError     the command was right and the work failed; status 1
@@ -6,7 +6,7 @@
         +-- PhotoError   one photo can not be read; the run goes on without it
             +-- NoScoresError  the network has no answer for it
 
-Everything else is a bug and keeps its traceback. The text says what could not be done, what was found, what to do.
+Everything else is a fault of ours, which `edge` reports in a line of its own. The text says what could not be done, what was found, what to do.
 """
 
 from __future__ import annotations
@@ -52,3 +52,35 @@ class NoScoresError(PhotoError):
     """A network answers a photo with something that is no number; whatever stands first then is no label."""
 
     undone = "label"
+
+
+_MEANINGS = {  # by the class's name: the libraries are not imported here
+    "DecodeError": "its bytes are damaged, or something else",
+    "EOFError": "it ends too early",
+    "BadGzipFile": "its compressed data is damaged",
+    "BadZipFile": "its list of files is damaged",
+    "LZMAError": "its compressed data is damaged",
+    "RecursionError": "it is nested too deeply",
+    "MemoryError": "it needs more memory than there is",
+    "OverflowError": "a number in it is too large",
+}
+_MOST_LETTERS = 160
+
+
+def meaning(error: BaseException) -> str:
+    """What an error of a library means, in words and in one line, for the brackets of a message.
+
+    >>> meaning(EOFError("Compressed file ended before the end-of-stream marker was reached"))
+    'it ends too early'
+    """
+    if isinstance(error, UnicodeError):
+        return f"byte {getattr(error, 'start', 0)} is not UTF-8"
+    name = type(error).__name__
+    if name == "JSONDecodeError":
+        return f"line {getattr(error, 'lineno', 0)}, column {getattr(error, 'colno', 0)}"
+    if name == "error" and type(error).__module__ == "zlib":
+        return _MEANINGS["BadGzipFile"]
+    if name in _MEANINGS:
+        return _MEANINGS[name]
+    text = " ".join(str(getattr(error, "strerror", None) or error).split())
+    return text[:_MOST_LETTERS] or name

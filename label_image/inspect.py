@@ -11,7 +11,7 @@ from pathlib import Path
 
 from label_image import card as cards
 from label_image.card import CARD_KEY, Card
-from label_image.errors import RunError, UserError
+from label_image.errors import RunError, UserError, meaning
 from label_image.labels import fitted
 from label_image.source import Source, read
 from label_image.typed import Overrides, as_typed
@@ -80,7 +80,7 @@ def _zipped(path: Path) -> str:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
     except (zipfile.BadZipFile, OSError) as error:
-        raise RunError(f"cannot read {path}: a damaged zip archive ({error})") from None
+        raise RunError(f"cannot read {path}: a damaged zip archive ({meaning(error)})") from None
     if "config.json" in names and any(name.endswith(".weights.h5") for name in names):
         return "keras"
     raise UserError(f"cannot use {path}: a zip archive ({', '.join(names[:4])}); unpack it and give what is inside")

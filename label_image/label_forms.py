@@ -16,6 +16,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from label_image.errors import meaning
+
 _NESTED = (
     "id2label", "idx_to_class", "index_to_class", "label2id", "class_to_idx", "class_indices", "labels", "class_names",
     "classes", "names", "categories", "label_map", "label",
@@ -79,7 +81,7 @@ def _notation(text: str) -> Named | None:
             found, form = ast.literal_eval(text.strip()), "a Python list or dict"
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             if text.lstrip().startswith("{") or len(text.strip().splitlines()) == 1:
-                raise FormError(f"looks like JSON and is none ({' '.join(str(error).split())[:80]})") from None
+                raise FormError(f"looks like JSON and is none ({meaning(error)})") from None
             return None  # lines that begin with brackets
     names, first, way = _of_data(found, 0)
     return Named(names, f"{form}, {way}", first)

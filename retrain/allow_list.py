@@ -46,7 +46,7 @@ def _check_memory(file: IO[bytes]) -> None:
     start = file.tell()
     try:
         for operation, argument, _ in pickletools.genops(file):
-            if operation.name in ("PUT", "LONG_BINPUT") and argument > _MOST_REMEMBERED:
+            if operation.name in ("PUT", "LONG_BINPUT") and int(argument or 0) > _MOST_REMEMBERED:
                 raise pickle.UnpicklingError(f"it remembers something as number {argument:,}")
     except ValueError as error:
         raise pickle.UnpicklingError(str(error)) from None

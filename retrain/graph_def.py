@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from label_image.errors import RunError
+from label_image.errors import RunError, meaning
 from label_image.operations import check_operations
 
 FLOAT, INT32, STRING = 1, 3, 7  # numbers of tensorflow.DataType
@@ -43,7 +43,7 @@ def parse_graph(data: bytes, where: str) -> Any:
     try:
         graph.ParseFromString(data)
     except Exception as error:  # protobuf's DecodeError has moved between versions
-        raise RunError(f"cannot read {where}: it is no TensorFlow graph ({' '.join(str(error).split())})") from None
+        raise RunError(f"cannot read {where}: it is no TensorFlow graph ({meaning(error)})") from None
     if not graph.node:
         raise RunError(f"cannot read {where}: it is no TensorFlow graph (no operation in it)")
     check_operations(graph, where)

@@ -28,8 +28,29 @@ def test_every_fact_of_a_stored_card_says_where_it_came_from():
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1}', "null", '{"format": 1, "labels": 3}', "\x00"])
 def test_what_is_no_card_is_one_line(text):
-    with pytest.raises(RunError, match="card in x.tflite"):
+    with pytest.raises(RunError, match="metadata in x.tflite"):
         from_json(text, "x.tflite")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("height_px", -1), ("height_px", 1e300), ("width_px", "wide"), ("width_px", None), ("mean", []), ("mean", 3),
+        ("mean", [float("nan")]), ("std", [0]), ("std", [float("inf")]), ("std", [1] * 9), ("labels", None), ("layout", "X"),
+        ("dtype", "complex"), ("order", 7), ("output", ""), ("outputs", -3), ("crop_px", float("inf")), ("training", 5),
+        ("format", "new"), ("format", None), ("training", [1]), ("height_px", float("inf")),
+    ],
+)  # fmt: skip
+def test_a_field_that_nothing_can_mean_is_one_line(field, value):
+    text = json.dumps({**json.loads(to_json(CARD)), field: value})
+    with pytest.raises(RunError, match="cannot read the metadata in x: ") as caught:
+        from_json(text, "x")
+    assert "\n" not in str(caught.value)
+
+
+def test_metadata_nested_too_deeply_is_one_line():
+    with pytest.raises(RunError, match="nested too deeply"):
+        from_json("[" * 100_000, "x")
 
 
 def test_a_card_of_the_future_says_so():

@@ -20,7 +20,7 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
-from label_image.errors import RunError
+from label_image.errors import RunError, meaning
 from retrain.atomic import replacing
 
 MOST_BYTES = 4 << 30  # unpacked, of one archive; the largest we know (Inception v3) has 0.1 GiB
@@ -112,8 +112,7 @@ def _told(what: str, advice: str) -> Iterator[None]:
     try:
         yield
     except DAMAGE as error:
-        why = str(error) or type(error).__name__
-        raise RunError(f"{what}: it is damaged ({why}); {advice}") from error
+        raise RunError(f"{what}: it is damaged ({meaning(error)}); {advice}") from error
     except OSError as error:
         raise RunError(f"{what}: {error.strerror or error}") from error
 

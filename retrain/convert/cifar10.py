@@ -17,7 +17,7 @@ from typing import Any
 
 from PIL import Image
 
-from label_image.errors import RunError, UserError
+from label_image.errors import RunError, UserError, meaning
 from retrain.allow_list import AllowList
 from retrain.backbones.archive import read_members
 from retrain.convert.source import Picture, Source, png
@@ -176,8 +176,9 @@ def _unpickled(name: str, data: bytes) -> dict[bytes, Any]:
         if not isinstance(found, dict):
             raise TypeError(f"a {type(found).__name__}, expected a dict")
     except Exception as error:  # broken bytes make an unpickler raise anything
-        why = " ".join(str(error).split()) or type(error).__name__
-        raise RunError(f"cannot read {name}: it is no pickle of CIFAR-10 ({why}); nothing of it was run") from None
+        raise RunError(
+            f"cannot read {name}: it is no pickle of CIFAR-10 ({meaning(error)}); nothing of it was run"
+        ) from None
     return found
 
 

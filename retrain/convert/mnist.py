@@ -18,7 +18,7 @@ from typing import IO
 
 from PIL import Image
 
-from label_image.errors import RunError, UserError
+from label_image.errors import RunError, UserError, meaning
 from retrain.backbones.archive import GZIP
 from retrain.convert.source import Picture, Source, png
 
@@ -141,4 +141,4 @@ def _read(file: IO[bytes], size: int, path: Path) -> bytes:
     try:
         return file.read(size)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise RunError(f"cannot read {path}: it is damaged ({error}); get it again") from None
+        raise RunError(f"cannot read {path}: it is damaged ({meaning(error)}); get it again") from None

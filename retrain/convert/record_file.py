@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from label_image.errors import RunError
+from label_image.errors import RunError, meaning
 from retrain.backbones.archive import GZIP
 from retrain.event_file import guard
 
@@ -68,7 +68,7 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
         try:
             yield gzip.GzipFile(fileobj=plain) if packed else plain  # type: ignore[misc]  # is an IO[bytes] in all but name
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise RunError(f"cannot read {path}: it is damaged ({error}); get it again") from None
+            raise RunError(f"cannot read {path}: it is damaged ({meaning(error)}); get it again") from None
 
 
 def _length(file: IO[bytes], path: Path, count: int) -> tuple[int] | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from label_image.errors import RunError
+from label_image.errors import RunError, meaning
 
 _BYTES, _INT64, _MESSAGE = 12, 3, 11  # numbers of google.protobuf.FieldDescriptorProto.Type
 _ONE, _MANY = 1, 3  # of its Label
@@ -40,7 +40,7 @@ def features(data: bytes) -> dict[str, list[bytes] | list[int]]:
     try:
         example.ParseFromString(data)
     except Exception as error:  # protobuf's DecodeError has moved between versions
-        raise ValueError(" ".join(str(error).split())) from None
+        raise ValueError(meaning(error)) from None
     found: dict[str, list[bytes] | list[int]] = {}
     for entry in example.features.feature:
         values = list(entry.value.bytes_list.value) or list(entry.value.int64_list.value)

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from label_image.errors import RunError, UserError
+from label_image.errors import RunError, UserError, meaning
 from label_image.runs import RECORD, RUNS_DIR
 from label_image.workers import cores
 from retrain import made_with
@@ -64,7 +64,7 @@ def read_record(run: Path) -> tuple[Path, dict[str, Any]]:
             f"no run at {run}: {error.strerror or error}; give a folder of {RUNS_DIR}, which holds a {RECORD}"
         ) from None
     except (ValueError, RecursionError) as error:
-        raise RunError(f"cannot read {path}: it is no JSON ({error}); run the training again") from None
+        raise RunError(f"cannot read {path}: it is no JSON ({meaning(error)}); run the training again") from None
     if not isinstance(record, dict) or not isinstance(record.get("format"), int):
         raise RunError(f"cannot read {path}: it is JSON, but no record of a run; give the {RECORD} of a run")
     if record["format"] > FORMAT:
