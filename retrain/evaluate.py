@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import json
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,8 +22,9 @@ import numpy.typing as npt
 
 from label_image.card import Card
 from label_image.classifier import Classifier
-from label_image.errors import RunError
+from label_image.errors import PhotoError, RunError
 from label_image.inspect import Overrides
+from label_image.pixels import decode, normalise
 from retrain import made_with
 from retrain.atomic import replacing
 from retrain.copies import size_of
@@ -30,9 +32,10 @@ from retrain.digest import bytes_of, file_digest
 from retrain.exporters import device_folder
 from retrain.exporters import graph as graph_exporter
 from retrain.exporters.proven import PROVEN
+from retrain.exporters.readers import PHOTOS, Readers
 from retrain.exporters.table import Order
 from retrain.metrics import softmax, wilson_interval
-from retrain.nouns import Backbone, Export, Head, Photo
+from retrain.nouns import Backbone, Export, Head, Photo, Reading
 from retrain.tflite_structure import check
 
 # The same float32 sums in another order: 1e-5 on one runtime, up to some 1e-4 between LiteRT, TensorFlow and a GPU.
@@ -49,6 +52,7 @@ class Measured:
     scores: Scores  # of the photos that could be read
     ms_image: float  # median, of the network alone
     lost: tuple[int, ...] = ()  # places of photos that could not be read any more, or have changed
+    readings: tuple[Reading, ...] = ()  # by other programs
 
 
 class _Known(NamedTuple):
@@ -146,6 +150,7 @@ def export(order: Order, proof: Proof) -> Export:
         len(guesses),
         proven.ms_image,
         order.kept,
+        readings=proven.readings,
     )
 
 
@@ -159,7 +164,7 @@ def _prove(order: Order, scratch: Path, proof: Proof) -> Measured | _Known:
     file = scratch / device_folder.MODEL if kind == "device_folder" else scratch
     if order.exporter.needs_litert:
         check(file, str(path), proof.card.input_layer, proof.card.output_layer)
-    measured = measure(file, path, proof)
+    measured = _measure_and_read(order, file, proof)
     proof = proof.without(measured.lost)
     if order.quantize in ("none", "int8"):  # the others do not calculate as the backbone did whose features are kept
         check_scores(path, measured.scores, proof)
@@ -174,6 +179,33 @@ def _prove(order: Order, scratch: Path, proof: Proof) -> Measured | _Known:
     if kind == "device_folder":
         device_folder.add_selftest(scratch, bytes_of(proof.example.path, proof.example.sha256))
     return measured
+
+
+def _measure_and_read(order: Order, file: Path, proof: Proof) -> Measured:
+    """Has the export label the photos, and meanwhile other programs, which have never seen one of its form, some of them."""
+    hidden = "".join(f"/{layer.activation}" for layer in proof.head.hidden)
+    form = f"{order.quantize}/{proof.card.output_layer}{hidden}"
+    with closing(Readers(order.exporter.kind, proof.backbone, form)) as readers:
+        places = np.unique(np.linspace(0, len(proof.photos) - 1, PHOTOS).astype(int))
+        if readers.wanted:
+            with contextlib.suppress(OSError, PhotoError):  # a photo that cannot be read is told below
+                readers.ask(file, _pictures(proof, places))
+        measured = measure(file, order.path, proof)
+        left = np.delete(np.arange(len(proof.photos)), measured.lost)
+        if len(measured.lost) and not np.isin(places, left).all():
+            return measured
+        readings = readers.answers(measured.scores[np.searchsorted(left, places)], order.quantize)
+    return dataclasses.replace(measured, readings=readings)
+
+
+def _pictures(proof: Proof, places: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    """float32 [n, height, width, 3]: some of the photos as the network takes them."""
+    backbone, rows = proof.backbone, []
+    for place in places:
+        photo = proof.photos[place]
+        pixels = decode(bytes_of(photo.path, photo.sha256), backbone.height_px, backbone.width_px)
+        rows.append(normalise(pixels, backbone.mean, backbone.std))
+    return np.stack(rows)
 
 
 def measure(scratch: Path, path: Path, proof: Proof) -> Measured:

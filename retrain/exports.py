@@ -28,6 +28,14 @@ from retrain.runtimes import choose
 from retrain.screen import Screen
 
 MOST_PHOTOS = 10_000  # a proof is no second test: so many photos show any fault, and a million must not take a day
+# What a program that is not ours made of an export (docs/elsewhere.md).
+_OUTCOMES = {
+    "agrees": "agrees",
+    "differs": "gives other scores",
+    "refuses": "cannot read it",
+    "crashes": "crashes on it",
+    "hangs": "does not answer",
+}
 
 
 def card_of(plan: Plan, backbone: Backbone, split: Split, test: Mapping[str, object]) -> Card:
@@ -154,6 +162,7 @@ def table_lines(exports: Sequence[Export]) -> list[str]:
         lines.append(
             f"{made.path!s:{width}}  {size_of(made.bytes):>8}  {made.ms_image or 0:8.1f}  {made.agreement or 0:10.1%}  "
             f"{made.largest_difference or 0:12.0e}  {made.accuracy or 0:.1%} ({low:.1%} to {high:.1%})"
+            f"{''.join(f'  {one.reader} {_OUTCOMES[one.outcome]}' for one in made.readings)}"
         )
     rest = [made for made in exports if made not in run]
     return lines + [f"wrote {made.path} ({size_of(made.bytes)}{f', {made.how}' if made.how else ''})" for made in rest]

@@ -189,6 +189,15 @@ class Trained:
 
 
 @dataclass(frozen=True)
+class Reading:
+    """What a program that is not ours made of an export (docs/elsewhere.md)."""
+
+    reader: str  # its name and version
+    outcome: str  # "agrees", "differs", "refuses", "crashes" or "hangs"
+    difference: float | None = None  # the largest of a score, from LiteRT's or ONNX Runtime's
+
+
+@dataclass(frozen=True)
 class Export:
     """A file that was written, read back and found right. What was not measured is None."""
 
@@ -204,6 +213,7 @@ class Export:
     images: int = 0  # photos that it was run on
     ms_image: float | None = None  # median, of the network alone, all cores busy
     kept: Path | None = None  # where the run keeps it, in its own folder
+    readings: tuple[Reading, ...] = ()  # by other programs that are installed here
     asked: Path | None = None  # where it was to go, if it did not: a stopped training leaves what was there before
 
 
