@@ -197,8 +197,10 @@ class TfliteModel:
             packed = self._schema.Model.GetRootAs(self._packed, 0)
             if packed.SubgraphsLength() != 1:
                 raise RunError(f"cannot use {name}: it has {packed.SubgraphsLength()} subgraphs, one is wanted")
-            behind = any(buffer.Offset() > 1 for buffer in entries(packed, "Buffers"))
-            return self._unpacked(packed) if behind or whole else self._opened(packed)
+            as_they_lie = not whole and all(
+                buffer.Offset() <= 1 and is_aligned(buffer) for buffer in entries(packed, "Buffers")
+            )
+            return self._opened(packed) if as_they_lie else self._unpacked(packed)
         except _DAMAGED as error:
             raise RunError(f"cannot read {name}: damaged ({type(error).__name__})") from None
 
@@ -217,7 +219,7 @@ class TfliteModel:
         return model
 
     def _unpacked(self, packed: Any) -> Any:
-        """The model of a file with constants behind its FlatBuffer, as the quantizer writes them; all of it unpacked."""
+        """The model of a file, all of it unpacked: for constants behind its FlatBuffer (the quantizer's) or at odd places."""
         model = self._schema.ModelT.InitFromObj(packed)
         for buffer in model.buffers:
             if buffer.offset > 1:
@@ -269,6 +271,11 @@ class _Buffer:
         if vector is not None:
             room.BufferAddData(builder, vector)
         return int(room.BufferEnd(builder))
+
+
+def is_aligned(buffer: Any) -> bool:
+    """Whether a packed buffer's data begins where the schema asks it to."""
+    return not buffer.DataLength() or buffer._tab.Vector(buffer._tab.Offset(4)) % ALIGNED == 0  # noqa: SLF001 - the one way to it
 
 
 def entries(table: Any, name: str) -> list[Any]:

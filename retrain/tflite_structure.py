@@ -13,7 +13,7 @@ from typing import Any
 
 from label_image.errors import RunError
 from retrain.tflite_codes import needed, operator_name
-from retrain.tflite_model import ALIGNED, LAST_DEPRECATED, SIGNATURE, entries, schema
+from retrain.tflite_model import ALIGNED, LAST_DEPRECATED, SIGNATURE, entries, is_aligned, schema
 
 
 def check(path: Path, name: str, input_name: str, output_name: str) -> None:
@@ -70,7 +70,7 @@ def _of_buffers(model: Any) -> Iterator[str]:
     for place, buffer in enumerate(entries(model, "Buffers")):
         if buffer.Offset() > 1:
             yield f"buffer {place} lies behind the model, where old readers do not look"
-        if buffer.DataLength() and buffer._tab.Vector(buffer._tab.Offset(4)) % ALIGNED:  # noqa: SLF001 - the one way to it
+        if not is_aligned(buffer):
             yield f"buffer {place} does not begin at a multiple of {ALIGNED} bytes"
 
 

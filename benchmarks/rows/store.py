@@ -32,6 +32,7 @@ from retrain.store import KnownFile, Store
 WIDTH = 256  # of mobilenet_0.25
 ARCHITECTURE = "mobilenet_0.25_128"
 KEY = "synthetic"
+_SETTLED_NS = 60 * 10**9
 _AT_ONCE = 10_000
 
 
@@ -126,7 +127,10 @@ def _tiny_photos(folder: Path, count: int) -> list[list[Path]]:
 
 def _known(path: Path, sha256: str) -> KnownFile:
     status = path.stat()
-    return KnownFile(status.st_size, status.st_mtime_ns, sha256)
+    later = status.st_ctime_ns + _SETTLED_NS  # as if it had been looked at long after it was written
+    return KnownFile(
+        status.st_size, status.st_mtime_ns, sha256, status.st_ctime_ns, status.st_ino, status.st_dev, later
+    )
 
 
 def _load(folder: Path, count: int) -> dict[str, object]:
