@@ -22,11 +22,12 @@ from label_image.pixels import open_photo
 from label_image.workers import cores, map_ordered
 from retrain.digest import file_digest
 from retrain.folders import ClassFolder, class_folders
+from retrain.known_files import KnownFile
 from retrain.listing import count_files, entries, is_dir, is_junk, leads_back
 from retrain.names import composed
 from retrain.nouns import Photo, Scan, Skipped
 from retrain.plan import Plan
-from retrain.store import KnownFile, Store
+from retrain.store import Store
 
 FEW_PHOTOS = 20  # the original's warning
 _AGAIN = "the same file again"
