@@ -17,9 +17,10 @@ import pytest
 from PIL import Image
 
 from retrain import scan
+from retrain.known_files import KnownFile
 from retrain.plan import Plan
 from retrain.scan import scan_photos
-from retrain.store import FORMAT, KnownFile, Store, key_of
+from retrain.store import FORMAT, Store, key_of
 
 THEN = 1_700_000_000  # seconds, when the photos say that they were taken
 

@@ -24,10 +24,11 @@ from benchmarks.row import Row, in_turn
 from retrain.augment import View
 from retrain.backbones.prepare import prepare
 from retrain.bottlenecks import extract, key_for
+from retrain.known_files import KnownFile
 from retrain.plan import Plan
 from retrain.runtimes import choose
 from retrain.scan import scan_photos
-from retrain.store import KnownFile, Store
+from retrain.store import Store
 
 WIDTH = 256  # of mobilenet_0.25
 ARCHITECTURE = "mobilenet_0.25_128"
