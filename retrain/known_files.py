@@ -26,6 +26,8 @@ TABLES = {
 _SELECT = """SELECT name, size, mtime_ns, ctime_ns, inode, device, seen_ns, photo, checksum FROM known_file
     WHERE folder = ?"""
 _NUMBERS = struct.Struct("<6q")
+HAS_IDENTITY = os.name != "nt"  # Windows gives scandir no inode, and its ctime is when the file was made
+_SIGNED = 2**63 - 1  # SQLite's integers
 
 
 class KnownFile(NamedTuple):
@@ -38,6 +40,15 @@ class KnownFile(NamedTuple):
     inode: int = 0
     device: int = 0
     seen_ns: int = 0  # the time of day when the system was asked, before the bytes were read
+
+
+def stamp_of(status: os.stat_result) -> tuple[int, int, int, int, int]:
+    """All that the system says of a file: size, mtime, ctime, inode, device; the last three 0 where it has no such thing."""
+    if not HAS_IDENTITY:
+        return status.st_size, status.st_mtime_ns, 0, 0, 0
+    return (
+        status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino & _SIGNED, status.st_dev & _SIGNED,
+    )  # fmt: skip
 
 
 def read(database: Database, folder: Path) -> dict[str, KnownFile]:
