@@ -20,13 +20,15 @@ from typing import NamedTuple
 from label_image.errors import PhotoError, UserError
 from label_image.pixels import open_photo
 from label_image.workers import cores, map_ordered
+from retrain import known_files
 from retrain.digest import file_digest
 from retrain.folders import ClassFolder, class_folders
+from retrain.known_files import KnownFile, stamp_of
 from retrain.listing import count_files, entries, is_dir, is_junk, leads_back
 from retrain.names import composed
 from retrain.nouns import Photo, Scan, Skipped
 from retrain.plan import Plan
-from retrain.store import KnownFile, Store
+from retrain.store import Store
 
 FEW_PHOTOS = 20  # the original's warning
 _AGAIN = "the same file again"
@@ -36,8 +38,6 @@ _REMEMBER = 1000  # files whose digests a kill loses at most
 _TICK_NS = 20_000_000
 _COARSE_TICK_NS = 2_000_000_000
 _SECOND_NS = 1_000_000_000
-_HAS_IDENTITY = os.name != "nt"  # Windows gives scandir no inode, and its ctime is when the file was made
-_SIGNED = 2**63 - 1  # SQLite's integers
 
 
 @dataclass
@@ -218,18 +218,8 @@ def _trouble(error: OSError) -> tuple[str, str]:
 
 
 def _known(file: _File, sha256: str) -> KnownFile:
-    size, mtime_ns, ctime_ns, inode, device = _stamp(file)
+    size, mtime_ns, ctime_ns, inode, device = stamp_of(file.stat)
     return KnownFile(size, mtime_ns, sha256, ctime_ns, inode, device, file.seen_ns)
-
-
-def _stamp(file: _File) -> tuple[int, int, int, int, int]:
-    """All that the system says of a file: size, mtime, ctime, inode, device; the last three 0 where it has no such thing."""
-    status = file.stat
-    if not _HAS_IDENTITY:
-        return status.st_size, status.st_mtime_ns, 0, 0, 0
-    return (
-        status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino & _SIGNED, status.st_dev & _SIGNED,
-    )  # fmt: skip
 
 
 def _unchanged(known: KnownFile | None, file: _File) -> bool:
@@ -237,7 +227,7 @@ def _unchanged(known: KnownFile | None, file: _File) -> bool:
 
     They can where they were clearly over when the file was looked at; of a time in the future that is never so.
     """
-    if known is None or known[:2] + known[3:6] != _stamp(file):  # all but the digest, and when it was seen
+    if known is None or known[:2] + known[3:6] != stamp_of(file.stat):  # all but the digest, and when it was seen
         return False
     return known.seen_ns - max(known.mtime_ns, known.ctime_ns) >= _tick_ns(known.ctime_ns or known.mtime_ns)
 
@@ -252,7 +242,7 @@ def _settled(file: _File) -> _File:
 
     So what is learnt of it can be believed next time, where that takes no more than a blink.
     """
-    changed_ns = max(file.stat.st_mtime_ns, file.stat.st_ctime_ns if _HAS_IDENTITY else 0)
+    changed_ns = max(file.stat.st_mtime_ns, file.stat.st_ctime_ns if known_files.HAS_IDENTITY else 0)
     wait_ns = changed_ns + _TICK_NS - time.time_ns()
     if file.seen_ns - changed_ns >= _TICK_NS or wait_ns > _TICK_NS:
         return file

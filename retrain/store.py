@@ -1,9 +1,9 @@
-"""Photo digests in, features out: the bottlenecks that were computed once, in one SQLite file.
+"""Features by their photos' digests: the bottlenecks that were computed once, in one SQLite file.
 
-A row for each (backbone key, photo digest) with float32 bytes and a checksum, and a row for each file with all that the
-system says of it, its digest and a checksum, so that an unchanged photo is neither read nor hashed again. Many processes may use it (write-ahead log). What
-is written is committed a batch at a time; a kill loses a batch at most. A broken row is a miss, and said; a broken file
-is set aside. Never pickle, never text.
+A row for each (backbone key, photo digest) with float32 bytes and a checksum; beside them, what is known of files
+(`known_files`), so that an unchanged photo is neither read nor hashed again. Many processes may use it (write-ahead log). What is
+written is committed a batch at a time; a kill loses a batch at most. A broken row is a miss, and said; a broken file is set
+aside. Never pickle, never text.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-import struct
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from retrain import known_files
 from retrain.database import DAMAGE, Database
+from retrain.known_files import KnownFile
 
 FORMAT = 2  # raise it when rows are written in another way; older ones are then computed again
 FILE_NAME = "bottlenecks.sqlite"
@@ -42,32 +42,8 @@ _SCHEMA = (
     PRIMARY KEY (folder, name)
 ) WITHOUT ROWID""",
 )
-# Made where it is missing, also in a store that an older version began. Names are bytes: Linux allows names that are no text.
-_LATER = {
-    "known_file": """CREATE TABLE IF NOT EXISTS known_file (
-    folder BLOB NOT NULL, name BLOB NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, ctime_ns INTEGER NOT NULL,
-    inode INTEGER NOT NULL, device INTEGER NOT NULL, seen_ns INTEGER NOT NULL, photo BLOB NOT NULL, checksum INTEGER NOT NULL,
-    PRIMARY KEY (folder, name)
-) WITHOUT ROWID"""
-}
-_FILE_NUMBERS = struct.Struct("<6q")
-_FILE_COLUMNS = "name, size, mtime_ns, ctime_ns, inode, device, seen_ns, photo, checksum"
 
 _Row = tuple[bytes, int, bytes]  # digest, checksum, features; of a damaged file, anything
-
-
-class KnownFile(NamedTuple):
-    """What the store knows of one file; a tuple, since a hundred thousand are made at once."""
-
-    size: int  # bytes
-    mtime_ns: int
-    sha256: str
-    ctime_ns: int = (
-        0  # when its bytes or its place last changed; the last three are 0 where the system has no such thing
-    )
-    inode: int = 0
-    device: int = 0
-    seen_ns: int = 0  # the time of day when these were asked for, before the bytes were read
 
 
 def key_of(**parts: object) -> str:
@@ -94,7 +70,7 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE_NAME
-        self._database = Database(self.path, FORMAT, _SCHEMA, _LATER)
+        self._database = Database(self.path, FORMAT, _SCHEMA, known_files.TABLES)
         self.notes = self._database.notes
 
     def close(self) -> None:
@@ -102,46 +78,16 @@ class Store:
         self._database.close()
 
     def files(self, folder: Path) -> dict[str, KnownFile]:
-        """What is known of the files in one folder: name -> KnownFile; a damaged row is not known."""
-        query = f"SELECT {_FILE_COLUMNS} FROM known_file WHERE folder = ?"  # noqa: S608 - constants
-        place, known = _real(folder), {}
-        seed = zlib.crc32(place)
-        for name, *numbers, photo, checksum in self._database.surely(
-            lambda: self._connection.execute(query, (place,)).fetchall()
-        ):
-            try:
-                if _file_checksum(seed, name, numbers, photo) == checksum:
-                    size, mtime_ns, *others = numbers
-                    known[os.fsdecode(name)] = KnownFile(size, mtime_ns, photo.hex(), *others)
-            except (TypeError, AttributeError, struct.error):  # a damaged row: the file is read again
-                continue
-        return known
+        """What is known of the files in one folder: name -> KnownFile."""
+        return known_files.read(self._database, folder)
 
     def remember_files(self, folder: Path, files: dict[str, KnownFile]) -> None:
         """Keeps the digests of files in one folder."""
-        place, rows = _real(folder), []
-        seed = zlib.crc32(place)
-        for text, file in files.items():
-            name, photo = os.fsencode(text), bytes.fromhex(file.sha256)
-            numbers = (file.size, file.mtime_ns, file.ctime_ns, file.inode, file.device, file.seen_ns)
-            rows.append((place, name, *numbers, photo, _file_checksum(seed, name, numbers, photo)))
-
-        def keep() -> None:
-            with self._connection as connection:
-                connection.executemany("INSERT OR REPLACE INTO known_file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-
-        self._database.surely(keep)
+        known_files.write(self._database, folder, files)
 
     def forget_files(self, folder: Path, names: Iterable[str]) -> None:
         """Drops what is known of files that are no longer there."""
-        place = _real(folder)
-        rows = [(place, os.fsencode(name)) for name in names]
-
-        def drop() -> None:
-            with self._connection as connection:
-                connection.executemany("DELETE FROM known_file WHERE folder = ? AND name = ?", rows)
-
-        self._database.surely(drop)
+        known_files.drop(self._database, folder, names)
 
     def holds(self) -> dict[str, tuple[list[str], int]]:
         """What features are kept: key -> (digests, features a photo)."""
@@ -322,16 +268,3 @@ def _seed(key: str) -> int:
     It covers key, digest and features together: a damaged index can not pass off one photo's features as another's.
     """
     return zlib.crc32(key.encode())
-
-
-def _file_checksum(seed: int, name: bytes, numbers: Sequence[int], photo: bytes) -> int:
-    """Of a file's row; `seed` is of its folder, so that a damaged index gives no file another's digest.
-
-    Raises:
-      struct.error, TypeError: a damaged row: numbers that are none, or text in place of bytes.
-    """
-    return zlib.crc32(photo, zlib.crc32(_FILE_NUMBERS.pack(*numbers), zlib.crc32(name, seed)))
-
-
-def _real(folder: Path) -> bytes:
-    return os.fsencode(os.path.realpath(folder))

@@ -16,10 +16,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from retrain import scan
+from retrain import known_files, scan
+from retrain.known_files import KnownFile
 from retrain.plan import Plan
 from retrain.scan import scan_photos
-from retrain.store import FORMAT, KnownFile, Store, key_of
+from retrain.store import FORMAT, Store, key_of
 
 THEN = 1_700_000_000  # seconds, when the photos say that they were taken
 
@@ -161,7 +162,7 @@ SECOND = 10**9
 def test_a_time_is_believed_only_where_it_was_over_when_the_file_was_looked_at(
     monkeypatch, mtime, ctime, seen, believed
 ):
-    monkeypatch.setattr(scan, "_HAS_IDENTITY", ctime > 0)
+    monkeypatch.setattr(known_files, "HAS_IDENTITY", ctime > 0)
     known = KnownFile(10, mtime, "aa" * 32, ctime, 3 if ctime else 0, 4 if ctime else 0, seen)
 
     class Status:
@@ -178,7 +179,7 @@ def test_a_file_on_a_coarse_clock_is_read_again_until_its_time_is_over(frames, s
     read = []
     real = scan.file_digest
     monkeypatch.setattr(scan, "file_digest", lambda path: (read.append(path), real(path))[1])
-    monkeypatch.setattr(scan, "_HAS_IDENTITY", False)
+    monkeypatch.setattr(known_files, "HAS_IDENTITY", False)
     scanned(frames, store)
     assert sorted(Path(path).name for path in read if "daisy" in path) == ["a.bmp", "b.bmp", "c.bmp"]
 

@@ -24,7 +24,8 @@ from hypothesis import strategies as st
 from label_image.errors import RunError
 from retrain import database
 from retrain import store as store_file
-from retrain.store import FORMAT, KnownFile, Store, key_of
+from retrain.known_files import KnownFile
+from retrain.store import FORMAT, Store, key_of
 from tests.conftest import ROOT
 
 KEY = key_of(backbone="b", view="plain")

@@ -24,15 +24,15 @@ from benchmarks.row import Row, in_turn
 from retrain.augment import View
 from retrain.backbones.prepare import prepare
 from retrain.bottlenecks import extract, key_for
+from retrain.known_files import KnownFile, stamp_of
 from retrain.plan import Plan
 from retrain.runtimes import choose
 from retrain.scan import scan_photos
-from retrain.store import KnownFile, Store
+from retrain.store import Store
 
 WIDTH = 256  # of mobilenet_0.25
 ARCHITECTURE = "mobilenet_0.25_128"
 KEY = "synthetic"
-_SETTLED_NS = 60 * 10**9
 _AT_ONCE = 10_000
 
 
@@ -126,11 +126,9 @@ def _tiny_photos(folder: Path, count: int) -> list[list[Path]]:
 
 
 def _known(path: Path, sha256: str) -> KnownFile:
-    status = path.stat()
-    later = status.st_ctime_ns + _SETTLED_NS  # as if it had been looked at long after it was written
-    return KnownFile(
-        status.st_size, status.st_mtime_ns, sha256, status.st_ctime_ns, status.st_ino, status.st_dev, later
-    )
+    size, mtime_ns, ctime_ns, inode, device = stamp_of(path.stat())
+    seen_ns = ctime_ns + 1_000_000_000  # long after it was written, so that it is believed
+    return KnownFile(size, mtime_ns, sha256, ctime_ns, inode, device, seen_ns)
 
 
 def _load(folder: Path, count: int) -> dict[str, object]:
