@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import glob
 import os
+import stat
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -52,13 +53,13 @@ def check_words(words: Sequence[str], **written: str) -> None:
         if is_pattern(word) and next(glob.iglob(word, recursive=True), None) is None:  # noqa: PTH207 - Path.glob refuses absolute patterns
             raise UserError(f"--image={word} matches no file")
         for flag, folder in written.items():
-            if folder and Path(word).is_dir() and os.path.realpath(word) == os.path.realpath(folder):
+            if folder and _is_dir(word) and os.path.realpath(word) == os.path.realpath(folder):
                 raise UserError(f"--{flag}={folder} is the folder that is read; give another one, or one inside it")
 
 
 def is_one_photo(words: Sequence[str]) -> bool:
     """Whether exactly one photo was asked for by its name."""
-    return len(words) == 1 and not (words[0] == LIST or is_pattern(words[0]) or Path(words[0]).is_dir())
+    return len(words) == 1 and not (words[0] == LIST or is_pattern(words[0]) or _is_dir(words[0]))
 
 
 def needs_scratch(words: Sequence[str], *, fetch_listed: bool = False) -> bool:
@@ -106,23 +107,39 @@ def _meant(word: str, leave_out: tuple[str, ...], fetch_listed: bool) -> Iterato
     elif is_pattern(word):
         found = sorted(glob.glob(word, recursive=True))  # noqa: PTH207 - as above
         for name in found:
-            if "**" not in word:
+            if not _is_dir(name):
+                yield _found(name)
+            elif "**" not in word:  # else its files are matched as well
                 yield from _named(name, leave_out)
-            elif not Path(name).is_dir():  # its files are matched as well
-                yield Item(name, name)
     else:
         yield from _named(word, leave_out)
 
 
 def _named(name: str, leave_out: tuple[str, ...]) -> Iterator[Item]:
     """The photo of that name, or those in the folder of that name."""
-    if not is_address(name) and Path(name).is_dir():
+    if not is_address(name) and _is_dir(name):
         for path in _below(name, leave_out, ()):
-            yield Item(path, path)
-    elif "://" in name[:12] and not is_address(name) and not Path(name).exists():
+            yield _found(path)
+    elif "://" in name[:12] and not is_address(name) and not os.path.lexists(name):
         yield Item(name, "", PhotoError("not to be read", "of web addresses, http and https are"))
     else:
         yield Item(name, name)
+
+
+def _found(path: str) -> Item:
+    """A file that was found, not named: a pipe among the photos would be waited for, and a device has no end."""
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116 - as below
+    except (OSError, ValueError):
+        return Item(path, path)  # and reading it will say why
+    if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+        return Item(path, path)
+    return Item(path, "", PhotoError("not a file", "a pipe, socket or device"))
+
+
+def _is_dir(name: str) -> bool:
+    """Whether a name is a folder's; one that is too long, or lies in a locked folder, is not."""
+    return os.path.isdir(name)  # noqa: PTH112 - Path.is_dir raises for such names
 
 
 def _below(folder: str, leave_out: tuple[str, ...], above: tuple[str, ...]) -> Iterator[str]:

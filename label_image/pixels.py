@@ -7,30 +7,31 @@ applied, grey, palette, CMYK, 16-bit and transparent pictures become RGB, and th
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import io
-import logging
-import warnings
+import os
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from label_image.errors import PhotoError
+from label_image.no_picture import one_line, reason_of
+from label_image.photo_file import MAX_MEMORY, MAX_PIXELS, needed, open_photo
+
+__all__ = [
+    "MAX_PIXELS", "RECIPE", "Float32Image", "UInt8Image", "decode", "encoded", "in_order", "laid_out", "normalise",
+    "open_photo", "to_rgb", "whole",
+]  # fmt: skip
 
 RECIPE = "pixels/1"  # part of every key of the store: raise it when decode() gives other numbers
-MAX_PIXELS = 178_956_970  # Pillow's own limit against decompression bombs; a phone's 108 megapixels pass
 
 UInt8Image = npt.NDArray[np.uint8]  # [height, width, 3], 0..255, RGB
 Float32Image = npt.NDArray[np.float32]  # [height, width, channels]
-
-# Pillow warns from half its limit on; between the two a photo is large, not an attack. And it warns or logs what is odd
-# about a file, without naming it: what matters of that ends in a PhotoError here.
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
-warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
-logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 _ORIENTATION = 0x0112
 _BITS_PER_SAMPLE = 258  # TIFF
@@ -44,28 +45,9 @@ _TURNS = {  # EXIF orientation -> what makes the picture upright
     8: Image.Transpose.ROTATE_90,
 }
 _SIDEWAYS = (5, 6, 7, 8)
-_FILE_TROUBLE = {  # what the system says -> (reason, detail)
-    errno.EACCES: ("no permission", "the file may not be read"),
-    errno.EPERM: ("no permission", "the file may not be read"),
-    errno.ENOENT: ("not there", "no such file"),
-    errno.EISDIR: ("a folder", "not a file"),
-}
-_NOT_PICTURES = (  # first bytes -> (reason, detail)
-    (b"%PDF", "a PDF document", "export its pages as JPEG"),
-    (b"PK\x03\x04", "a zip archive", "unpack it into the folder"),
-    (b"\x1aE\xdf\xa3", "a video", "save frames of it as JPEG"),
-    (b"\xff\x0a", "JPEG XL photo", "save it as JPEG"),
-    (b"\0\0\0\x0cJXL ", "JPEG XL photo", "save it as JPEG"),
-    (b"#!", "a program", ""),
-)
-_PICTURES = (
-    (b"\xff\xd8", "JPEG"),
-    (b"\x89PNG", "PNG"),
-    (b"GIF8", "GIF"),
-    (b"BM", "BMP"),
-    (b"II*\0", "TIFF"),
-    (b"MM\0*", "TIFF"),
-)
+_IN_TURN = 512 << 20  # bytes; photos that take more are read one after the other, however many workers there are
+_BAND = 4 << 20  # pixels that are made RGB at a time
+_large = threading.Lock()
 
 
 def decode(source: str | Path | bytes, height_px: int, width_px: int, crop_px: int = 0) -> UInt8Image:
@@ -89,14 +71,18 @@ def decode(source: str | Path | bytes, height_px: int, width_px: int, crop_px: i
             # one asked, upright or not: the antialiased resize then hides the difference.
             side = 2 * max(height_px, width_px, crop_px)
             image.draft("RGB", (side, side))
-            image.load()  # before EXIF is asked: a TIFF turns itself, and a PNG would load unseen and lose its error
-            turn = _orientation(image)
-            upright = (height_px, width_px) if turn in _SIDEWAYS else (width_px, height_px)
-            small = _middle(to_rgb(image), crop_px, upright) if crop_px else _squashed(to_rgb(image), upright)
+            with _in_turn(image):
+                # Before EXIF is asked: a TIFF turns itself, and a PNG would load unseen and lose its error.
+                image.load()
+                turn = _orientation(image)
+                upright = (height_px, width_px) if turn in _SIDEWAYS else (width_px, height_px)
+                small = _middle(to_rgb(image), crop_px, upright) if crop_px else _squashed(to_rgb(image), upright)
+        except PhotoError:
+            raise
         except MemoryError:
             raise PhotoError("too large", f"{image.width} x {image.height} pixels do not fit in memory") from None
         except Exception as error:  # decoders raise anything at all on broken bytes
-            raise PhotoError(_reason(error), _one_line(error)) from None
+            raise PhotoError(reason_of(error), one_line(error)) from None
     if turn in _TURNS:
         small = small.transpose(_TURNS[turn])
     return np.asarray(small)
@@ -133,12 +119,15 @@ def whole(source: str | Path | bytes, longest_px: int) -> UInt8Image:
     with open_photo(source) as image:
         try:
             image.draft("RGB", (longest_px, longest_px))
-            image.load()
-            turn = _orientation(image)
-            seen = to_rgb(image)
-            seen.thumbnail((longest_px, longest_px), Image.Resampling.BILINEAR)
+            with _in_turn(image):
+                image.load()
+                turn = _orientation(image)
+                seen = to_rgb(image)
+                seen.thumbnail((longest_px, longest_px), Image.Resampling.BILINEAR)
+        except PhotoError:
+            raise
         except Exception as error:  # decoders raise anything at all on broken bytes
-            raise PhotoError(_reason(error), _one_line(error)) from None
+            raise PhotoError(reason_of(error), one_line(error)) from None
     return np.asarray(seen.transpose(_TURNS[turn]) if turn in _TURNS else seen)
 
 
@@ -150,16 +139,38 @@ def encoded(source: str | Path | bytes) -> bytes:
     """
     with open_photo(source) as image:
         try:
-            image.load()
-            turn = _orientation(image)
-            if image.format == "JPEG" and image.mode == "RGB" and turn not in _TURNS:
-                return source if isinstance(source, bytes) else Path(source).read_bytes()
-            upright = to_rgb(image)
-            whole = io.BytesIO()
-            (upright.transpose(_TURNS[turn]) if turn in _TURNS else upright).save(whole, "PNG", compress_level=1)
+            with _in_turn(image):
+                image.load()
+                turn = _orientation(image)
+                if image.format == "JPEG" and image.mode == "RGB" and turn not in _TURNS:
+                    return source if isinstance(source, bytes) else _bytes(source)
+                upright = to_rgb(image)
+                whole = io.BytesIO()
+                (upright.transpose(_TURNS[turn]) if turn in _TURNS else upright).save(whole, "PNG", compress_level=1)
+        except PhotoError:
+            raise
         except Exception as error:  # decoders raise anything at all on broken bytes
-            raise PhotoError(_reason(error), _one_line(error)) from None
+            raise PhotoError(reason_of(error), one_line(error)) from None
     return whole.getvalue()
+
+
+@contextlib.contextmanager
+def _in_turn(image: Image.Image) -> Iterator[None]:
+    """Lets one large photo at a time be decoded, so that a worker a core takes no more memory than one."""
+    with _large if needed(image) > _IN_TURN else contextlib.nullcontext():
+        yield
+
+
+def _bytes(path: str | Path) -> bytes:
+    """A file that is read whole.
+
+    Raises:
+      PhotoError: it has gigabytes, whatever stands behind the photo in it.
+    """
+    with Path(path).open("rb") as file:
+        if os.fstat(file.fileno()).st_size > MAX_MEMORY:
+            raise PhotoError("too large", f"a file of {os.fstat(file.fileno()).st_size >> 20:,} MB")
+        return file.read()
 
 
 def in_order(pixels: UInt8Image, order: str) -> UInt8Image:
@@ -186,28 +197,6 @@ def laid_out(values: npt.NDArray[np.float32], layout: str) -> npt.NDArray[np.flo
     return values.reshape(-1) if layout == "flat" else values
 
 
-def open_photo(source: str | Path | bytes) -> Image.Image:
-    """Opens a photo and reads its header only.
-
-    Raises:
-      PhotoError: no picture that Pillow knows, too large, or not to be read.
-    """
-    try:
-        image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
-    except Image.DecompressionBombError:
-        raise PhotoError("too large", f"more than {MAX_PIXELS:,} pixels") from None
-    except OSError as error:
-        if error.errno is None:  # Pillow's own
-            raise _not_a_picture(_head(source), error) from None
-        raise PhotoError(*_FILE_TROUBLE.get(error.errno, ("not to be read", error.strerror or ""))) from None
-    except Exception as error:  # as above
-        raise _not_a_picture(_head(source), error) from None
-    if image.width * image.height > MAX_PIXELS:
-        image.close()
-        raise PhotoError("too large", f"{image.width} x {image.height} pixels")
-    return image
-
-
 def normalise(pixels: npt.NDArray[Any], mean: tuple[float, ...], std: tuple[float, ...]) -> npt.NDArray[np.float32]:
     """Scales pixels as a network was trained: (pixels - mean) / std.
 
@@ -226,11 +215,32 @@ def normalise(pixels: npt.NDArray[Any], mean: tuple[float, ...], std: tuple[floa
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """A picture of any mode -> RGB: 16-bit is scaled to 8, what is transparent becomes white."""
+    """A picture of any mode -> RGB: 16-bit is scaled to 8, what is transparent becomes white.
+
+    A large one is converted in bands, so that only the result is held beside it; the numbers are the same.
+    """
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
+    bands = list(_bands(image))
+    white = _white(image, bands) if image.mode.startswith(("I", "F")) else np.float32(0)
+    if len(bands) == 1:
+        return _as_rgb(image, white)
+    made = Image.new("RGB", image.size)
+    for box in bands:
+        made.paste(_as_rgb(image.crop(box), white), box)
+    return made
+
+
+def _bands(image: Image.Image) -> Iterator[tuple[int, int, int, int]]:
+    rows = max(1, _BAND // max(image.width, 1))
+    for top in range(0, max(image.height, 1), rows):
+        yield 0, top, image.width, min(top + rows, image.height)
+
+
+def _as_rgb(image: Image.Image, white: np.float32) -> Image.Image:
+    """A picture, or a band of one -> RGB."""
     if image.mode.startswith(("I", "F")):
-        return Image.fromarray(_eight_bit(image)).convert("RGB")
+        return Image.fromarray(_eight_bit(image, white)).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         seen = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
         paper = Image.new("RGBA", seen.size, "white")
@@ -239,18 +249,24 @@ def to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _eight_bit(image: Image.Image) -> npt.NDArray[np.uint8]:
+def _eight_bit(image: Image.Image, white: np.float32) -> npt.NDArray[np.uint8]:
     """Pixels of 16 or 32 bits, or floats in 0..1 or 0..255 -> uint8 [height, width]; the transparent grey becomes white."""
     values = np.asarray(image)
     wide = np.nan_to_num(values.astype(np.float32))
-    white = np.float32(_white(image, values.dtype.kind == "f", float(wide.max(initial=0))))
     grey: npt.NDArray[np.uint8] = np.rint(np.clip(wide, 0, white) * (255 / white)).astype(np.uint8)
     if "transparency" in image.info:
         grey[values == image.info["transparency"]] = 255
     return grey
 
 
-def _white(image: Image.Image, is_float: bool, top: float) -> float:
+def _white(image: Image.Image, bands: list[tuple[int, int, int, int]]) -> np.float32:
+    """The value that is white in a picture of numbers."""
+    parts = (np.asarray(image if len(bands) == 1 else image.crop(box)) for box in bands)
+    tops = [(part.dtype.kind == "f", float(np.nan_to_num(part.astype(np.float32)).max(initial=0))) for part in parts]
+    return np.float32(_white_of(image, tops[0][0], max(top for _, top in tops)))
+
+
+def _white_of(image: Image.Image, is_float: bool, top: float) -> float:
     """The value that is white. Nobody means 8-bit values when he writes 16-bit files, so 255 of 65535 is dark.
 
     A TIFF may say 10, 12 or 14 bits, as scanners and microscopes write them.
@@ -268,96 +284,3 @@ def _orientation(image: Image.Image) -> int:
         return int(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # broken EXIF does not make a photo unreadable
         return 1
-
-
-def _head(source: str | Path | bytes) -> bytes | None:
-    """The first bytes; None of a pipe or device, which is not to be read twice, and of what does not open."""
-    if isinstance(source, bytes):
-        return source[:512]
-    try:
-        if not Path(source).is_file():
-            return None
-        with Path(source).open("rb") as file:
-            return file.read(512)
-    except (OSError, ValueError):
-        return None
-
-
-def _not_a_picture(head: bytes | None, error: Exception) -> PhotoError:
-    """What a file is that Pillow does not open, judged by its first bytes."""
-    if head is None:
-        return PhotoError("not to be read", _one_line(error))
-    if not head:
-        return PhotoError("empty file", "0 bytes")
-    if head[4:8] == b"ftyp" or head.startswith(b"RIFF"):
-        return _container(head, error)
-    for start, reason, detail in _NOT_PICTURES:
-        if head.startswith(start):
-            return PhotoError(reason, detail)
-    magic = next((name for start, name in _PICTURES if head.startswith(start)), "")
-    if magic:
-        return _damaged(magic, error)
-    return _not_binary(head) or PhotoError("no picture", f"begins with {head[:4].hex(' ')}")
-
-
-def _container(head: bytes, error: Exception) -> PhotoError:
-    """The same of the forms that hold pictures, films or sound: ISO media and RIFF."""
-    brand = head[8:12]
-    if brand[:3] in (b"hei", b"hev", b"mif", b"msf"):
-        if "HEIF" in Image.OPEN:
-            return _damaged("HEIC", error)
-        return PhotoError("HEIC photo", "pip install pillow-heif, and it will be read; or save it as JPEG")
-    if brand[:3] == b"avi":
-        if "AVIF" in Image.OPEN:
-            return _damaged("AVIF", error)
-        return PhotoError("AVIF photo", "pip install 'pillow>=11.3', and it will be read; or save it as JPEG")
-    if brand == b"WEBP":
-        return _damaged("WebP", error)
-    if brand == b"WAVE":
-        return PhotoError("a sound", "")
-    if brand == b"crx ":
-        return PhotoError("a camera's raw photo", "save it as JPEG")
-    return PhotoError("a video", "save frames of it as JPEG")
-
-
-def _damaged(magic: str, error: Exception) -> PhotoError:
-    unknown = isinstance(error, UnidentifiedImageError)  # its text names the file, or where its bytes lie in memory
-    what = "its header can not be read" if unknown else _one_line(error)
-    return PhotoError(_reason(error), f"{what} ({magic} by its first bytes)")
-
-
-def _not_binary(head: bytes) -> PhotoError | None:
-    """What a file is that holds text or nothing; None if it is neither."""
-    if not head.strip(b"\0"):
-        return PhotoError("no picture", "the file holds only zeros")
-    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if text.startswith((b"<!doctype html", b"<html")):
-        return PhotoError("a web page", "a download that failed?")
-    if b"<svg" in text:
-        return PhotoError("an SVG drawing", "save it as PNG")
-    if all(byte in b"\t\r\n" or 32 <= byte < 127 for byte in head):
-        return PhotoError("a text file", repr(head[:24].decode("ascii")))
-    return None
-
-
-def _reason(error: Exception) -> str:
-    text = str(error).lower()
-    if "truncated" in text or "end of data" in text or "not enough image data" in text:
-        return "cut short"
-    return "too large" if isinstance(error, Image.DecompressionBombError) else "damaged"
-
-
-def _one_line(error: Exception) -> str:
-    return (" ".join(str(error).split()) or type(error).__name__)[:120]
-
-
-def _register_heif() -> None:
-    """HEIC photos are read where the user has installed pillow-heif."""
-    try:
-        import pillow_heif
-    except ImportError:
-        return
-    pillow_heif.register_heif_opener()
-
-
-_register_heif()

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 from label_image.edge import exit_status
 from label_image.errors import UserError
-from label_image.flags import parse
+from label_image.flags import flag_fields, parse
+from label_image.spelling import refuse_odd_flag
 from retrain.plan import PROGRAM, Plan
 
 
@@ -39,6 +40,9 @@ def main(argv: Sequence[str]) -> int:
 
 def _check_words(argv: Sequence[str]) -> None:
     """Refuses a folder that was given without --image_dir, which would else be missed under another reason."""
+    names = [field.name for field in flag_fields(Plan)]
+    for word in argv:  # a dash from the web makes the folder behind it look like that
+        refuse_odd_flag(word, names)
     if any(word.lstrip("-").replace("-", "_").startswith("image_dir") for word in argv if word.startswith("-")):
         return
     for before, word in zip(("", *argv), argv, strict=False):

@@ -113,6 +113,19 @@ def test_what_text_from_the_web_has_in_place_of_the_keyboards_signs_is_named(wor
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "words", [[f"{EM}image_dir", "{folder}"], [f"{EN}{EN}image_dir={{folder}}"], [f"{EM}image_dir={{folder}}"]]
+)
+def test_retrain_names_the_dash_before_the_folder_behind_it(tmp_path, capsys, words):
+    from retrain.cli import main
+
+    assert main([word.format(folder=tmp_path) for word in words]) == 2
+    said = capsys.readouterr().err
+    assert " dash (U+201" in said
+    assert "type --image_dir" in said
+    assert said.count("\n") == 1
+
+
 def test_a_file_may_be_called_as_it_likes(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "\u201cx\u201d").touch()

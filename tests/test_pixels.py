@@ -414,7 +414,7 @@ def test_a_file_that_is_not_there_a_folder_and_odd_names_are_photo_errors(tmp_pa
     [(errno.EACCES, "no permission"), (errno.EPERM, "no permission"), (errno.EIO, "not to be read")],
 )
 def test_what_the_system_refuses_is_said_in_its_words(monkeypatch, number, reason):
-    def refuse(source):
+    def refuse(source, **_):
         raise OSError(number, os.strerror(number), source)
 
     monkeypatch.setattr(Image, "open", refuse)

@@ -269,12 +269,13 @@ def test_the_models_own_names_pass_in_every_form(tflite, tmp_path):
 
 
 def named(tflite, folder, *names):
-    """An export of ours with other class names."""
-    model = TfliteModel(tflite)
+    """A classifier with our metadata in it, and these class names."""
+    (folder / "numbered").mkdir()
+    model = TfliteModel(colour_tflite(folder / "numbered/m.tflite"))
     card = card_of(tflite, Overrides())
     model.metadata(CARD_KEY, to_json(dataclasses.replace(card, labels=names)).encode())
-    (folder / "numbered.tflite").write_bytes(model.to_bytes())
-    return folder / "numbered.tflite"
+    (folder / "numbered/m.tflite").write_bytes(model.to_bytes())
+    return folder / "numbered/m.tflite"
 
 
 def test_classes_of_ours_that_begin_with_numbers_are_not_renamed(tflite, tmp_path):
