@@ -7,7 +7,7 @@ from pathlib import Path
 from label_image.card import GUESS, Card
 from label_image.detectors.evidence import Evidence, Range
 from label_image.detectors.makers import Beside, beside
-from label_image.detectors.purpose import NO_HEAD, refusal
+from label_image.detectors.purpose import NO_HEAD, refusal, shape_text
 from label_image.detectors.ranges import NAMED, range_of
 from label_image.detectors.sizes import flat_size
 from label_image.errors import RunError
@@ -71,7 +71,7 @@ def _frame(found: Evidence, path: Path) -> tuple[int, int, int, str, str]:
         side, channels = flat_size(shape[-1])
         if side:
             return side, side, channels, "flat", f"{why}: {shape[-1]} = {side} x {side} x {channels}"
-    raise RunError(f"cannot use {path}: its input has shape {list(shape)}, a photo needs [1, height, width, 3]")
+    raise RunError(f"cannot use {path}: its input has shape {shape_text(shape)}, a photo needs [1, height, width, 3]")
 
 
 def _open_size(found: Evidence, path: Path, size: tuple[int, int, int], layout: str) -> tuple[int, int, int, str, str]:
@@ -81,7 +81,7 @@ def _open_size(found: Evidence, path: Path, size: tuple[int, int, int], layout: 
         channels = 3
     if channels not in (1, 3):
         raise RunError(
-            f"cannot use {path}: its input has shape {list(found.shape)}, {channels} channels; photos have 3 or 1"
+            f"cannot use {path}: its input has shape {shape_text(found.shape)}, {channels} channels; photos have 3 or 1"
         )
     if height > 1 and width > 1:
         return height, width, channels, layout, found.shape_why

@@ -72,8 +72,19 @@ def seems_by_shape(shape: tuple[int, ...]) -> str:
     if len(several) < 2:
         return ""
     if len(shape) >= 4:
-        return f"a segmenter: it answers for each place of the picture, {list(shape)}"
-    return f"a detector or a reader of rows: it gives many rows of numbers a photo, {list(shape)}"
+        return f"a segmenter: it answers for each place of the picture, {shape_text(shape)}"
+    return f"a detector or a reader of rows: it gives many rows of numbers a photo, {shape_text(shape)}"
+
+
+def shape_text(shape: tuple[int, ...]) -> str:
+    """A shape for people; of one that no tensor has, which damage makes, only its beginning.
+
+    >>> shape_text((1, 224, 224, 3)), shape_text((1,) * 99)
+    ('[1, 224, 224, 3]', '[1, 1, 1, 1, 1, 1, ...] of 99 sizes')
+    """
+    if len(shape) <= _NAMED:
+        return str(list(shape))
+    return f"[{', '.join(map(str, shape[:_NAMED]))}, ...] of {len(shape)} sizes"
 
 
 def seems_by_answer(card: Card, answer: npt.NDArray[np.float32]) -> str:
@@ -103,5 +114,5 @@ def refusal(path: object, what: str, outputs: list[Output]) -> str:
 def _listed(outputs: list[Output]) -> str:
     if len(outputs) < 2:
         return ""
-    named = ", ".join(f"{one.name} {list(one.shape)}" if one.shape else one.name for one in outputs[:_NAMED])
+    named = ", ".join(f"{one.name} {shape_text(one.shape)}" if one.shape else one.name for one in outputs[:_NAMED])
     return f": {named}{', ...' if len(outputs) > _NAMED else ''}"

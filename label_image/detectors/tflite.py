@@ -59,6 +59,13 @@ _ACTIVATED |= {op: f"{op.title()}Options" for op in _SUMS}
 _DAMAGED = (struct.error, IndexError, TypeError, ValueError, OverflowError, AttributeError, KeyError, MemoryError)
 
 
+def _damage(error: Exception) -> str:
+    """What is wrong, in words: what struct, NumPy and Python call it says nothing to who reads the line."""
+    if isinstance(error, (struct.error, IndexError, OverflowError)):
+        return "an offset or index in it leads out of the file"
+    return f"a field in it has an impossible value: {type(error).__name__}"
+
+
 class TfliteFile:
     """The first subgraph of a `.tflite`, open to questions.
 
@@ -88,7 +95,7 @@ class TfliteFile:
             self.outputs = [int(index) for index in self.graph.OutputsAsNumpy()]
             self.writers = {int(tensor): op for op in self.operators for tensor in self.indices(op.OutputsAsNumpy())}
         except _DAMAGED as error:
-            raise RunError(f"cannot read {path}: the .tflite is damaged ({type(error).__name__})") from None
+            raise RunError(f"cannot read {path}: the .tflite is damaged ({_damage(error)})") from None
 
     def entry(self, name: str) -> npt.NDArray[np.uint8] | None:
         """A metadata entry's bytes."""
@@ -98,7 +105,7 @@ class TfliteFile:
                 if entry.Name() == name.encode():
                     return np.asarray(self._model.Buffers(entry.Buffer()).DataAsNumpy(), np.uint8)
         except _DAMAGED as error:
-            raise RunError(f"cannot read {self.path}: the .tflite is damaged ({type(error).__name__})") from None
+            raise RunError(f"cannot read {self.path}: the .tflite is damaged ({_damage(error)})") from None
         return None
 
     def op(self, operator: Any) -> str:
@@ -206,7 +213,7 @@ def evidence(source: Path | Source, input_layer: str = "", output_layer: str = "
     try:
         return _evidence(file, input_layer, output_layer)
     except _DAMAGED as error:
-        raise RunError(f"cannot read {file.path}: the .tflite is damaged ({type(error).__name__})") from None
+        raise RunError(f"cannot read {file.path}: the .tflite is damaged ({_damage(error)})") from None
 
 
 def _evidence(file: TfliteFile, input_layer: str, output_layer: str) -> Evidence:
