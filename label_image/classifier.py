@@ -195,11 +195,12 @@ class Classifier:
             from label_image.runners.frozen import FrozenRunner
 
             return FrozenRunner(source, *ends)
-        from label_image.runners.tensorflow import GraphRunner, SavedModelRunner
-
         if source.kind == "saved_model":
+            from label_image.runners.saved_model import SavedModelRunner
+
             return SavedModelRunner(source.path)
         from label_image.detectors.opened import opened
+        from label_image.runners.tensorflow import GraphRunner
 
         return GraphRunner(source.path, *ends, graph_def=opened(source).net.graph_def)
 

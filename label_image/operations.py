@@ -21,7 +21,9 @@ _ARITHMETIC = """
     Min Minimum Mod Mul MulNoNan Neg NotEqual NthElement Pow Prod Range RealDiv Reciprocal RightShift Rint Round Rsqrt SegmentMax
     SegmentMean SegmentMin SegmentProd SegmentSum Select SelectV2 Sigmoid Sign Sin Sinh Sqrt Square SquaredDifference Sub Sum Tan Tanh
     TopK TopKV2 TruncateDiv TruncateMod UnsortedSegmentMax UnsortedSegmentMin UnsortedSegmentProd UnsortedSegmentSum Xdivy Xlog1py Xlogy
-    All Any Asin Acos Acosh Asinh Atanh
+    All Angle Any Asin Acos Acosh Asinh Atanh BesselI0 BesselI0e BesselI1 BesselI1e Betainc Cholesky Complex ComplexAbs Conj Cross Digamma
+    Erfinv FFT FFT2D FFT3D IFFT IFFT2D IFFT3D IRFFT IRFFT2D Igamma Igammac Imag LogMatrixDeterminant MatrixDeterminant MatrixInverse
+    MatrixSolve MatrixTriangularSolve Ndtri NextAfter Polygamma Qr RFFT RFFT2D Real SelfAdjointEigV2 Spence Svd Zeta
 """
 _NETWORKS = """
     AvgPool AvgPool3D BatchNormWithGlobalNormalization Conv Conv2D Conv2DBackpropInput Conv3D DepthwiseConv2dNative
@@ -108,7 +110,7 @@ _TRAINING = """
 LEFT_OVER = VARIABLES.union(_TRAINING.split())
 
 _BUILT_IN = re.compile(
-    r"_?[A-Z][A-Za-z0-9]*|.*>.*"
+    r"_*[A-Z][A-Za-z0-9]*(>\w+)?"
 )  # how TensorFlow's own operations are called; its functions are not
 _MOST_REPEATED = 1 << 24  # numbers of a constant that is written as one number with a shape
 _WIDEST = 16  # bytes of a number, at most

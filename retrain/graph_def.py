@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.errors import RunError
+from label_image.operations import check_operations
 
 FLOAT, INT32, STRING = 1, 3, 7  # numbers of tensorflow.DataType
 _DTYPES = {FLOAT: np.dtype("<f4"), INT32: np.dtype("<i4")}
@@ -31,7 +32,7 @@ def read_graph(path: Path) -> Any:
     """The GraphDef in a file.
 
     Raises:
-      RunError: if it is none.
+      RunError: if it is none, or does more than compute.
     """
     return parse_graph(path.read_bytes(), str(path))
 
@@ -45,6 +46,7 @@ def parse_graph(data: bytes, where: str) -> Any:
         raise RunError(f"cannot read {where}: it is no TensorFlow graph ({' '.join(str(error).split())})") from None
     if not graph.node:
         raise RunError(f"cannot read {where}: it is no TensorFlow graph (no operation in it)")
+    check_operations(graph, where)
     return graph
 
 

@@ -17,7 +17,6 @@ TENSORFLOW_FILES = {
     "label_image/runners/tensorflow.py",
     "retrain/backbones/frozen.py",
     "retrain/backbones/network_keras.py",
-    "retrain/backbones/tfhub.py",
 }
 HEAVY = {"tensorflow", "tensorflow_hub", "keras", "tf_keras"}
 

@@ -198,8 +198,17 @@ def test_another_graph_in_its_place_is_refused_in_one_line(tmp_path, kept):
 def test_a_graph_that_tensorflow_refuses_is_refused_in_one_line(original, tmp_path):
     graph = inception.new_graph()
     graph.ParseFromString(original)
-    next(node for node in graph.node if node.name == "pool").op = "MaxPoolOfTheFuture"
+    next(node for node in graph.node if node.name == "pool").op = "MatMul"  # of four axes
     (tmp_path / MEMBER).write_bytes(graph.SerializeToString())
     with pytest.raises(RunError, match="cannot use inception_v3: TensorFlow refuses the graph") as caught:
         prepare(plan_of(tmp_path), print)
     assert "\n" not in str(caught.value)
+
+
+def test_an_operation_that_nobody_knows_is_refused_by_name(original, tmp_path):
+    graph = inception.new_graph()
+    graph.ParseFromString(original)
+    next(node for node in graph.node if node.name == "pool").op = "MaxPoolOfTheFuture"
+    (tmp_path / MEMBER).write_bytes(graph.SerializeToString())
+    with pytest.raises(RunError, match="its node 'pool' is a MaxPoolOfTheFuture, which is not among"):
+        prepare(plan_of(tmp_path), print)

@@ -1,4 +1,4 @@
-"""A GraphDef or SavedModel and pixels in, the network's output out, on TensorFlow (CPU or GPU)."""
+"""A GraphDef and pixels in, the network's output out, on TensorFlow (CPU or GPU)."""
 
 from __future__ import annotations
 
@@ -49,28 +49,6 @@ class GraphRunner:
             raise OutOfMemoryError(
                 f"{len(batch)} photos at once do not fit into its memory ({_first_line(error)})"
             ) from None
-        return np.asarray(values, np.float32).reshape(len(batch), -1)
-
-
-class SavedModelRunner:
-    """Runs the `serving_default` signature of a SavedModel with one image input."""
-
-    name = "tensorflow"
-
-    def __init__(self, folder: Path) -> None:
-        from label_image.detectors.saved_model import frozen_saved_model
-
-        self._tf = tensorflow()
-        graph_def, _, source, output, _ = frozen_saved_model(folder)
-        try:
-            with native_noise_hidden():
-                self._function: Any = function_of(graph_def, source, output, folder)
-        except (ValueError, self._tf.errors.OpError) as error:
-            raise RunError(f"cannot run {folder}: TensorFlow refuses it ({_first_line(error)})") from None
-
-    def scores(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Runs the network: float32 [n, height, width, channels] -> float32 [n, outputs]."""
-        values = self._function(self._tf.constant(batch)).numpy()
         return np.asarray(values, np.float32).reshape(len(batch), -1)
 
 

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from label_image.operations import check_operations
 from label_image.quiet import native_noise_hidden, tensorflow
+from label_image.runners.tensorflow import function_of
 from retrain.graph_def import parse_graph
 
 # Of a feature, relative to the largest: the same float32 sums in another order, through a hundred layers or two.
@@ -89,17 +91,17 @@ def to_tflite(frozen: FrozenGraph) -> tuple[bytes | None, str]:
 
 
 def graph_function(graph: Any, input_layer: str, output_layer: str) -> Any:
-    """A GraphDef as a TensorFlow function from one operation's output to another's.
+    """A GraphDef as a TensorFlow function from one operation's output to another's, once its operations are known to be harmless.
 
     Raises:
       ValueError: TensorFlow refuses the graph.
     """
     tf = tensorflow()
     graph_def = tf.compat.v1.GraphDef.FromString(graph.SerializeToString())
+    check_operations(graph_def, "the graph", more=())
     try:
         with native_noise_hidden():
-            function = tf.compat.v1.wrap_function(lambda: tf.compat.v1.import_graph_def(graph_def, name=""), [])
-            return function.prune(f"{input_layer}:0", f"{output_layer}:0")
+            return function_of(graph_def, input_layer, output_layer, "the graph")
     except (ValueError, TypeError, tf.errors.OpError) as error:
         raise ValueError(f"TensorFlow refuses the graph: {_one_line(error)}") from None
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from label_image.detectors.saved_graph import End, by_call, by_signature, check_to_run, read_meta_graph, signatures
+from label_image.detectors.saved_model import frozen
 from label_image.errors import RunError, UserError
 from label_image.quiet import native_noise_hidden, tensorflow
 from retrain.backbones.frozen import FrozenGraph, freeze, graph_function
@@ -79,9 +81,11 @@ def load(row: Architecture, found: Weights) -> FrozenGraph:
     tf = tensorflow()
     try:
         with native_noise_hidden():
-            call, height_px, width_px = _call(tf, str(found.path))
+            call, height_px, width_px = _call(Path(str(found.path)))
             # Name and range as the original's TF-Hub script had them, so that the tutorial's label_image command fits.
             return freeze(call, height_px, width_px, "Placeholder", 255.0)
+    except RunError as error:
+        raise RunError(f"cannot use the module {row.name}: {str(error).partition(': ')[2]}") from None
     except (OSError, ValueError, TypeError, KeyError, tf.errors.OpError) as error:
         raise RunError(f"cannot use the module {row.name}: {' '.join(str(error).split())[:200]}") from None
 
@@ -104,13 +108,18 @@ def load_module(found: Weights) -> Module:
       ValueError: it is one of TF1, or has nothing to train.
     """
     tf = tensorflow()
+    folder = Path(str(found.path))
+    meta = read_meta_graph(folder, tags=())
+    if meta.object_graph_def.nodes:
+        check_to_run(meta, folder)
+    else:
+        raise ValueError("it has no variables that can be trained")
     with native_noise_hidden():
-        module: Any = tf.saved_model.load(str(found.path))
+        module: Any = tf.saved_model.load(str(folder))
     trained = list(getattr(module, "trainable_variables", ()))
     if not callable(module) or not trained:
         raise ValueError("it has no variables that can be trained")
-    functions = [*getattr(module.__call__, "concrete_functions", []), *module.signatures.values()]
-    specs = [spec for function in functions for spec in tf.nest.flatten(function.structured_input_signature)]
+    taken = [found for found in (by_call(meta, folder), by_signature(meta, folder, _SIGNATURES)) if found]
 
     def call(image: Any, training: bool) -> Any:
         try:
@@ -118,52 +127,20 @@ def load_module(found: Weights) -> Module:
         except (TypeError, ValueError):  # one that does not ask: TF-Hub's own do
             return _features(module(image))
 
-    return Module(call, list(module.variables), trained, *_size(specs))
+    return Module(call, list(module.variables), trained, *_size(end for found in taken for end in found.inputs))
 
 
-def _call(tf: Any, folder: str) -> tuple[Call, int, int]:
-    """(function, height, width) of a module of either kind."""
-    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
-
-    try:
-        saved = SavedModel.FromString((Path(folder) / _MODEL).read_bytes())
-    except Exception as error:  # protobuf's DecodeError has moved between versions
-        raise ValueError(f"its {_MODEL} does not read ({error})") from None
-    if not saved.meta_graphs:
-        raise ValueError(f"its {_MODEL} holds no graph")
-    if any(graph.HasField("object_graph_def") for graph in saved.meta_graphs):
-        return _tf2_call(tf, folder)
-    tags = min((list(graph.meta_info_def.tags) for graph in saved.meta_graphs), key=len)
-    return _tf1_call(tf, folder, tags)  # graphs with more tags are for training
-
-
-def _tf2_call(tf: Any, folder: str) -> tuple[Call, int, int]:
-    module: Any = tf.saved_model.load(folder)
-    signatures = module.signatures
-    if callable(module):
-        functions = [*getattr(module.__call__, "concrete_functions", []), *signatures.values()]
-        specs = [spec for function in functions for spec in tf.nest.flatten(function.structured_input_signature)]
-        return lambda image: _features(module(image)), *_size(specs)
-    name = _chosen(signatures, _SIGNATURES)
-    ((argument, spec),) = signatures[name].structured_input_signature[1].items()
-    # Through `module`, which owns the variables: a signature alone does not keep them.
-    return lambda image: _features(module.signatures[name](**{argument: image})), *_size([spec])
-
-
-def _tf1_call(tf: Any, folder: str, tags: list[str]) -> tuple[Call, int, int]:
-    """Variables of TF1 are frozen in a session: as functions, TensorFlow 2 leaves those of the oldest kind out."""
-    graph = tf.Graph()
-    with graph.as_default(), tf.compat.v1.Session() as session:
-        signatures = tf.compat.v1.saved_model.loader.load(session, tags, folder).signature_def
-        signature = signatures[_chosen(signatures, _SIGNATURES)]
-        source = next(iter(signature.inputs.values())).name
-        output = signature.outputs[_chosen(signature.outputs, _OUTPUTS)].name
-        size = _size([graph.get_tensor_by_name(source)])
-        frozen = tf.compat.v1.graph_util.convert_variables_to_constants(
-            session, graph.as_graph_def(), [output.split(":")[0]]
-        )
-    function = graph_function(frozen, source.split(":")[0], output.split(":")[0])
-    return function, *size
+def _call(folder: Path) -> tuple[Call, int, int]:
+    """(function, height, width) of a module of either kind, cut out of its file: TensorFlow's loader would run what it brings."""
+    meta = read_meta_graph(folder, tags=())  # graphs with more tags are for training
+    found = by_call(meta, folder) or by_signature(meta, folder, [_chosen(signatures(meta), _SIGNATURES)])
+    if found is None:
+        raise ValueError("it has nothing to call")
+    there = {end.key: end for end in found.outputs}
+    # What is called gives one tensor without a name, or several by name.
+    output = found.outputs[0] if len(there) == 1 else there[_chosen(there, _OUTPUTS)]
+    graph_def, source, result = frozen(meta, found, found.inputs[0], output, folder)
+    return graph_function(graph_def, source, result), *_size(found.inputs)
 
 
 def _features(outputs: Any) -> Any:
@@ -182,9 +159,8 @@ def _chosen(names: Iterable[str], wanted: tuple[str, ...]) -> str:
     return found
 
 
-def _size(specs: Iterable[Any]) -> tuple[int, int]:
+def _size(inputs: Iterable[End]) -> tuple[int, int]:
     """Rows and columns of the first picture whose size is fixed."""
-    shapes = (spec.shape for spec in specs if hasattr(spec, "shape"))
-    fixed = (shape for shape in shapes if shape.rank == 4 and shape[1] and shape[2])
-    height_px, width_px = next(((shape[1], shape[2]) for shape in fixed), (_SIZE_PX, _SIZE_PX))
-    return int(height_px), int(width_px)
+    shapes = [end.shape for end in inputs if end.shape is not None and len(end.shape) == 4]
+    fixed = ((shape[1], shape[2]) for shape in shapes if shape[1] > 0 and shape[2] > 0)
+    return next(fixed, (_SIZE_PX, _SIZE_PX))

@@ -1,0 +1,34 @@
+"""Runs a SavedModel that was made here, many photos at once, on TensorFlow (CPU or GPU)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from label_image.detectors.saved_model import first_line, frozen_saved_model
+from label_image.errors import RunError
+from label_image.quiet import native_noise_hidden, tensorflow
+from label_image.runners.tensorflow import function_of
+
+
+class SavedModelRunner:
+    """Runs the `serving_default` signature of a SavedModel with one image input."""
+
+    name = "tensorflow"
+
+    def __init__(self, folder: Path) -> None:
+        self._tf = tensorflow()
+        graph_def, _, source, output, _ = frozen_saved_model(folder)
+        try:
+            with native_noise_hidden():
+                self._function: Any = function_of(graph_def, source, output, folder)
+        except (ValueError, self._tf.errors.OpError) as error:
+            raise RunError(f"cannot run {folder}: TensorFlow refuses it ({first_line(error)})") from None
+
+    def scores(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Runs the network: float32 [n, height, width, channels] -> float32 [n, outputs]."""
+        values = self._function(self._tf.constant(batch)).numpy()
+        return np.asarray(values, np.float32).reshape(len(batch), -1)
