@@ -92,5 +92,5 @@ def from_json(text: str | bytes, where: str) -> Card:
             stated=FACTS,
             **{name: type(default)(fields[name]) for name, default in _OPTIONAL.items() if name in fields},
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise RunError(f"cannot read the card in {where}: {type(error).__name__} {error}; export it again") from None

@@ -79,7 +79,7 @@ def _numbers(value: Any, default: float) -> tuple[float, ...]:
     try:
         listed = json.loads(value) if isinstance(value, str) else value
         numbers = tuple(float(number) for number in listed)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         return (default,)
     return (numbers[0],) if numbers and len(set(numbers)) == 1 else numbers or (default,)
 
@@ -122,5 +122,5 @@ def _json(path: Path) -> Any:
         if not path.is_file() or path.stat().st_size > _SMALL_FILE:
             return None
         return json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"cannot read {path}: it is no JSON ({type(error).__name__})") from None

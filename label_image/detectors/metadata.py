@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,6 +18,7 @@ import numpy as np
 from label_image.labels import parse_labels, without_index
 
 NAME = "TFLITE_METADATA"
+_MOST_LABELS = 4 << 20  # bytes; the 21,000 classes of ImageNet have 0.5 MB
 _SUBGRAPHS, _MODEL_FILES = 3, 6  # of ModelMetadata
 _INPUTS, _OUTPUTS, _GRAPH_FILES = 2, 3, 4  # of SubGraphMetadata
 _CONTENT, _UNITS, _FILES = 3, 4, 6  # of TensorMetadata
@@ -137,6 +139,10 @@ def packed_labels(file: Path | BinaryIO, name: str) -> tuple[tuple[str, ...], st
             wanted = [name] if name in names else [inside for inside in names if "label" in inside.lower()]
             if not wanted:
                 return (), ""
-            return without_index(parse_labels(archive.read(wanted[0]))), wanted[0]
-    except (zipfile.BadZipFile, UnicodeDecodeError, OSError, RuntimeError, NotImplementedError):
+            with archive.open(wanted[0]) as file:
+                data = file.read(_MOST_LABELS + 1)
+            if len(data) > _MOST_LABELS:  # a bomb: it unpacks to more than any list of labels has
+                return (), ""
+            return without_index(parse_labels(data)), wanted[0]
+    except (zipfile.BadZipFile, zlib.error, EOFError, UnicodeDecodeError, OSError, RuntimeError, NotImplementedError):
         return (), ""

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.errors import RunError, UserError
+from label_image.runners.onnx_file import check
 from label_image.source import Source
 
 
@@ -28,6 +29,7 @@ class OnnxRunner:
             import onnxruntime
         except ImportError:
             raise UserError(f"cannot run {path}: onnxruntime is not installed; pip install onnxruntime") from None
+        check(path)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.log_severity_level = threads, 4
         try:

@@ -93,7 +93,7 @@ class Shelf:
                 continue
             try:
                 return _read(stem)
-            except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
                 self._say(f"the files {stem}.* are not as they were written; making them again")
         return None
 

@@ -43,7 +43,7 @@ def _remove_older(graph: Path) -> None:
     for card in graph.parent.glob("*.json"):
         if card.stem == graph.stem:
             continue
-        with contextlib.suppress(OSError, ValueError, AttributeError):
+        with contextlib.suppress(OSError, ValueError, AttributeError, RecursionError):
             source = str(json.loads(card.read_text("utf-8")).get("source", ""))
             if source.startswith((_FROM_NOTHING, _FURTHER)):
                 for path in graph.parent.glob(f"{glob.escape(card.stem)}.*"):
