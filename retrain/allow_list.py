@@ -45,8 +45,8 @@ def _check_memory(file: IO[bytes]) -> None:
     """Refuses a pickle that numbers what it remembers so high that the table of it would fill the memory: 8 bytes can ask for 16 GiB."""
     start = file.tell()
     try:
-        for operation, argument, _ in pickletools.genops(file):
-            if operation.name in ("PUT", "LONG_BINPUT") and argument > _MOST_REMEMBERED:
+        for operation, argument, _ in pickletools.genops(file):  # of a PUT, the argument is its number
+            if operation.name in ("PUT", "LONG_BINPUT") and (argument or 0) > _MOST_REMEMBERED:
                 raise pickle.UnpicklingError(f"it remembers something as number {argument:,}")
     except ValueError as error:
         raise pickle.UnpicklingError(str(error)) from None
