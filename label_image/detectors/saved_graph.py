@@ -86,13 +86,11 @@ def signatures(meta: Any) -> list[str]:
 
 def by_signature(meta: Any, folder: Path, wanted: Iterable[str]) -> SavedGraph | None:
     """The first signature of those wanted, or else the first; None if there is none."""
-    there = {name: found for name, found in sorted(meta.signature_def.items()) if name not in _HIDDEN}
-    name = next(
-        (name for name in (*wanted, *there) if name in there and there[name].inputs and there[name].outputs), None
-    )
+    there = signatures(meta)
+    name = next((name for name in (*wanted, *there) if name in there), None)
     if name is None:
         return None
-    signature = there[name]
+    signature = meta.signature_def[name]
     ends = tuple(
         tuple(End(key, info.name, info.dtype, _shape(info.tensor_shape)) for key, info in sorted(side.items()))
         for side in (signature.inputs, signature.outputs)
