@@ -139,8 +139,8 @@ def packed_labels(file: Path | BinaryIO, name: str) -> tuple[tuple[str, ...], st
             wanted = [name] if name in names else [other for other in names if "label" in other.lower()]
             if not wanted:
                 return (), ""
-            with archive.open(wanted[0]) as inside:
-                data = inside.read(_MOST_LABELS + 1)
+            with archive.open(wanted[0]) as packed:
+                data = packed.read(_MOST_LABELS + 1)
             if len(data) > _MOST_LABELS:  # a bomb: it unpacks to more than any list of labels has
                 return (), ""
             return without_index(parse_labels(data)), wanted[0]

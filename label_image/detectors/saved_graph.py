@@ -78,19 +78,19 @@ def read_meta_graph(folder: Path, tags: tuple[str, ...] = ("serve",)) -> Any:
 def signatures(meta: Any) -> list[str]:
     """The names of what can be asked for."""
     return [
-        name for name, found in meta.signature_def.items() if name not in _HIDDEN and found.inputs and found.outputs
+        name
+        for name, found in sorted(meta.signature_def.items())
+        if name not in _HIDDEN and found.inputs and found.outputs
     ]
 
 
 def by_signature(meta: Any, folder: Path, wanted: Iterable[str]) -> SavedGraph | None:
     """The first signature of those wanted, or else the first; None if there is none."""
-    there = {name: found for name, found in meta.signature_def.items() if name not in _HIDDEN}
-    name = next(
-        (name for name in (*wanted, *there) if name in there and there[name].inputs and there[name].outputs), None
-    )
+    there = signatures(meta)
+    name = next((name for name in (*wanted, *there) if name in there), None)
     if name is None:
         return None
-    signature = there[name]
+    signature = meta.signature_def[name]
     ends = tuple(
         tuple(End(key, info.name, info.dtype, _shape(info.tensor_shape)) for key, info in sorted(side.items()))
         for side in (signature.inputs, signature.outputs)

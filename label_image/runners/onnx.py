@@ -29,11 +29,15 @@ class OnnxRunner:
             import onnxruntime
         except ImportError:
             raise UserError(f"cannot run {path}: onnxruntime is not installed; pip install onnxruntime") from None
-        check(path)
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise RunError(f"cannot read {path}: {error.strerror or error}") from None
+        check(data, path)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.log_severity_level = threads, 4
         try:
-            self._session: Any = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            self._session: Any = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's classes differ between versions
             raise RunError(f"cannot run {path}: ONNX Runtime refuses it ({_one_line(error)})") from None
         self._path = path

@@ -27,19 +27,23 @@ _DOMAINS = (b"", b"ai.onnx", b"ai.onnx.ml")
 _DEEPEST = 100
 
 
-def check(path: Path) -> None:
+def check(data: bytes, path: Path) -> None:
     """Refuses a file that points outside itself, or that needs operators of somebody's own.
+
+    Args:
+      data: all of the file.
+      path: where it lay, for the message.
 
     Raises:
       RunError: it does; or it is damaged. One line.
     """
-    waiting = [("model", memoryview(path.read_bytes()), 0)]
+    waiting = [("model", memoryview(data), 0)]
     try:
         while waiting:
-            kind, data, depth = waiting.pop()
+            kind, message, depth = waiting.pop()
             if depth > _DEEPEST:
                 raise RunError(f"cannot use {path}: its graphs lie in each other without end")
-            for number, value in _fields(data):
+            for number, value in _fields(message):
                 inside = _MESSAGES[kind].get(number)
                 if inside and isinstance(value, memoryview):
                     waiting.append((inside, value, depth + 1))
