@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import IO
 
 from label_image.errors import RunError, UserError
+from label_image.mark import is_over, mark
 
 _LEFT_S = 60  # seconds; a run takes hold of its file at once
 _PREFIX, _ENDING = ".label_image-", ".part"
@@ -55,7 +56,7 @@ class OutputFile:
         if found and not os.access(self._target, os.W_OK):
             raise UserError(f"cannot write --output={self._typed}: the file is write-protected; give another file")
         _clear(self._target.parent)
-        descriptor, self._scratch = tempfile.mkstemp(_ENDING, _PREFIX, self._target.parent)
+        descriptor, self._scratch = tempfile.mkstemp(f".{mark()}{_ENDING}", _PREFIX, self._target.parent)
         _is_mine(descriptor)
         with contextlib.suppress(OSError):
             os.chmod(self._scratch, stat.S_IMODE(found.st_mode) if found else 0o666 & ~_umask())  # noqa: PTH101
@@ -111,6 +112,9 @@ class OutputFile:
 def _clear(folder: Path) -> None:
     """Takes away what a run that was killed left; a run that goes on holds its file."""
     for path in folder.glob(f"{_PREFIX}*{_ENDING}"):
+        if is_over(path.name.removesuffix(_ENDING).rpartition(".")[2], path):
+            path.unlink(missing_ok=True)
+            continue
         with contextlib.suppress(OSError), path.open("r+b") as file:
             if time.time() - path.stat().st_mtime > _LEFT_S and _is_mine(file.fileno()):
                 path.unlink()

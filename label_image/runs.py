@@ -12,8 +12,8 @@ GRAPHS = ("retrained.tflite", "retrained_graph.pb", "retrained_saved_model", "re
 _NAMED = 5  # runs that an error names
 
 
-def run_folder(name: str, runs_dir: Path = RUNS_DIR) -> Path:
-    """The folder of a run: its path, its name in `runs_dir`, or the beginning of one such name.
+def run_folder(name: str, runs_dir: Path = RUNS_DIR, *, in_full: bool = False) -> Path:
+    """The folder of a run: its path, its name in `runs_dir`, or, unless it has to be in full, the beginning of one such name.
 
     Raises:
       UserError: there is none, or there are several.
@@ -24,7 +24,9 @@ def run_folder(name: str, runs_dir: Path = RUNS_DIR) -> Path:
     if given.name == RECORD and given.is_file():
         return given.parent
     names = [path.name for path in all_runs(runs_dir)]
-    fits = [one for one in names if one == name] or [one for one in names if name and one.startswith(name)]
+    fits = [one for one in names if one == name]
+    if not fits and name and not in_full:
+        fits = [one for one in names if one.startswith(name)]
     if len(fits) == 1:
         return runs_dir / fits[0]
     if fits:

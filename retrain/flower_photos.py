@@ -12,7 +12,6 @@ if __name__ == "__main__":  # before anything else is imported: from here on Ctr
         raise SystemExit(130) from None
     run_program("retrain.flower_photos")
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,17 +40,21 @@ def fetch_flowers(out: Path, url: str = URL) -> Path:
         raise UserError(f"{out} is there already; delete it to fetch the photos again")
     from retrain.backbones.archive import unpack
     from retrain.backbones.download import fetch
+    from retrain.leftovers import remove, temporary
 
     archive = out.with_name("flower_photos.tgz")
     fetch(url, archive, say=say)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as scratch:
-        root = unpack(archive, Path(scratch) / "unpacked") / "flower_photos"
+    unpacked = temporary(out.with_name(f"{out.name}-unpacked"))
+    try:
+        root = unpack(archive, unpacked) / "flower_photos"
         found = {label: len(list((root / label).glob("*.jpg"))) for label in COUNTS}
         if found != COUNTS:
             raise RunError(
                 f"{archive} does not hold the flower photos: found {found}, expected {COUNTS}; delete it and try again"
             )
         root.replace(out)
+    finally:
+        remove(unpacked)
     archive.unlink()
     return out
 

@@ -26,7 +26,7 @@ from retrain.exporters.table import orders
 from retrain.leftovers import clear, temporary
 from retrain.plan import Plan
 from retrain.runs.folder import RUNNING
-from retrain.sets import HOME
+from retrain.sets import HOME, is_usual
 
 _HOLDS = {"device_folder": device_folder.HOLDS, "saved_model": saved_model.HOLDS}
 _PHOTOS = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".avif", ".heic")
@@ -232,7 +232,8 @@ def _has_photos(folder: Path) -> bool:
 def _check_writable(found: Iterable[Place]) -> None:
     """Writes a file of no bytes beside each place, which tells more than permissions do, and removes it."""
     tried: set[Path] = set()
-    for place in found:
+    sets = [Place(place.flag, HOME / "sets", "tree") for place in found if is_usual(place.path)]
+    for place in [*found, *sets[:1]]:
         if is_special(place.path) or place.flag == "bottleneck_dir":  # the store says it at once, and better
             continue
         path = Path(os.path.realpath(place.path))

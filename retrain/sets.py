@@ -85,6 +85,7 @@ def change(home: Path, run: Path, names: Sequence[str], about: str, runs_dir: Pa
     before = _about(home)
     had = {name for name in NAMES if (home / name).exists()}
     _try_links(sets)
+    _straighten(sets)
     made = _built(sets, run, names, about)
     strangers = [name for name in NAMES if os.path.lexists(home / name) and not (home / name).is_symlink()]
     if strangers:
@@ -163,6 +164,17 @@ def _try_links(sets: Path) -> None:
         raise NoLinksError(str(error)) from None
     finally:
         remove(scratch)
+
+
+def _straighten(sets: Path) -> None:
+    """Makes `newest` a link again where tf_files was copied by a program that follows links."""
+    newest = sets / _NEWEST
+    if newest.is_dir() and not newest.is_symlink():
+        number = 1
+        while os.path.lexists(place := sets / f"copied-{number}"):
+            number += 1
+        newest.rename(place)
+        _point(newest, place.name)
 
 
 def _make_link(name: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from label_image.cli import main
 from label_image.errors import RunError, UserError
+from label_image.mark import mark
 from label_image.output_file import OutputFile
 from tests.conftest import COLOURS, write_photo
 
@@ -105,6 +106,8 @@ def test_a_run_that_fails_or_is_stopped_leaves_what_was_there(tmp_path):
 
 
 def test_what_a_kill_left_is_taken_away_by_the_next_run_and_what_is_in_use_stays(tmp_path):
+    pid, start, place = mark().split("-")
+    (tmp_path / f".label_image-x.{pid}-{int(start) + 1}-{place}.part").touch()  # of a process that is no more
     (tmp_path / ".label_image-killed.part").touch()
     os.utime(tmp_path / ".label_image-killed.part", (0, 0))
     with OutputFile(str(tmp_path / "one")):

@@ -163,6 +163,13 @@ def test_a_place_that_cannot_be_written_is_found_before_the_work(tmp_path, monke
         check_outputs(plan_of(**words))
 
 
+def test_a_file_in_the_place_of_the_sets_is_found_before_the_work(tmp_path):
+    (tmp_path / "tf_files").mkdir()
+    (tmp_path / "tf_files/sets").write_text("mine")
+    with pytest.raises(RunError, match="cannot write --output_tflite=tf_files/sets: File exists"):
+        check_outputs(plan_of())
+
+
 def test_all_can_go_elsewhere(retrain_here, colour_photos, model_dir, tmp_path):
     (tmp_path / "tf_files").write_text("a file")
     done = retrain_here(

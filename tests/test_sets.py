@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import threading
 from pathlib import Path
 
@@ -176,6 +177,17 @@ def test_on_a_disk_without_links_everything_is_copied(tmp_path, monkeypatch):
     assert kept.read_text() == "of an earlier version"
     assert len(list(tmp_path.glob("tf_files/runs/*"))) == 3
     assert rests(tmp_path) == []
+
+
+def test_a_tf_files_that_was_copied_without_its_links_goes_on(tmp_path):
+    publish_run(tmp_path, "a")
+    shutil.copytree(tmp_path / "tf_files", tmp_path / "copy/tf_files")  # follows links
+    assert set(letters(tmp_path / "copy").values()) == {"a"}
+    publish_run(tmp_path / "copy", "b", (TFLITE, LABELS))
+    assert letters(tmp_path / "copy") == {TFLITE: "b", LABELS: "b"}
+    shutil.copytree(tmp_path / "tf_files", tmp_path / "other/tf_files", symlinks=True)
+    publish_run(tmp_path / "other", "b")
+    assert (set(letters(tmp_path / "other").values()), set(letters(tmp_path).values())) == ({"b"}, {"a"})
 
 
 def test_what_is_replaced_is_said_and_kept(tmp_path):

@@ -24,7 +24,7 @@ class Command:
     remove NAME   removes the folder of a run; the classifier that is in use stays usable
     prune         removes the oldest runs, so that --keep of them are left; never the one in use
 
-    NAME is the name of a run's folder, the beginning of one, or a path.
+    NAME is the name of a run's folder, or a path; for use also the beginning of a name.
     """
 
     keep: int | None = flag(None, "How many runs prune leaves.", minimum=1)
@@ -91,7 +91,7 @@ def _remove(command: Command, names: list[str]) -> Iterator[str]:
 
     _expect(names, 1, "remove NAME")
     runs_dir = Path(command.runs_dir)
-    folder = run_folder(names[0], runs_dir)
+    folder = run_folder(names[0], runs_dir, in_full=True)
     runs = [run for run in listed(folder.parent) if run.folder.name == folder.name]
     for run in runs:
         discard(run)
