@@ -100,7 +100,8 @@ def exit_status(
     except UserError as error:
         if _Shown.of_all:
             _show_traceback()
-        screen.warn(f"{program}: {error}")
+        for place, line in enumerate(error.lines):
+            screen.warn(line if place else f"{program}: {line}")
         return error.exit_status
     except BaseException as error:
         if _Shown.of_unforeseen:

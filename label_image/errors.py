@@ -1,6 +1,7 @@
 """Errors that users can mend, each one line; and what a library's error means, in words.
 
     UserError        the command can not mean what was typed; the program ends with status 2
+    +-- LinesError   the same, told in several lines
     +-- RunError     the command was right and the work failed; status 1
         +-- OutOfMemoryError  a batch does not fit into the device's memory; a smaller one may
         +-- PhotoError   one photo can not be read; the run goes on without it
@@ -20,6 +21,31 @@ class UserError(Exception):
     """
 
     exit_status = 2
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What is printed: one line."""
+        return (str(self),)
+
+
+class LinesError(UserError):
+    """A mistake that takes more than a line to tell, as where a folder can be read in several ways.
+
+    Args:
+      lines: each without line ends; one that a name brings with it is shown as such.
+
+    >>> LinesError("cannot tell", "seen: a\\nb").lines
+    ('cannot tell', 'seen: a\\\\nb')
+    """
+
+    def __init__(self, *lines: str) -> None:
+        self._lines = tuple(line.replace("\n", "\\n").replace("\r", "\\r") for line in lines)
+        super().__init__("\n".join(self._lines))
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What is printed."""
+        return self._lines
 
 
 class RunError(UserError):

@@ -49,7 +49,7 @@ def legacy_label(name: str) -> str:
 
 def without_ours(root: str) -> tuple[list[str], list[str]]:
     """(names of the folders in a folder but those that this tool wrote, a line on those)."""
-    names, notes, deep = [], [], []
+    names, ours, notes, deep = [], [], [], []
     for name in sub_folders(root):
         if shows_a_class(join(root, name)) and not is_unsure(name):
             names.append(name)
@@ -58,10 +58,13 @@ def without_ours(root: str) -> tuple[list[str], list[str]]:
         if is_unsure(name):
             what = "photos that label_image was not sure of"
         if what:
-            notes.append(f"{join(root, name)}/ holds {what}: it is taken for no class and is not read")
+            ours.append(f"{join(root, name)}/ holds {what}")
         else:
             names.append(name)
             deep.append(name)
+    if ours:
+        they = "it is taken for no class and is" if len(ours) == 1 else "they are taken for no classes and are"
+        notes.append(f"{', '.join(ours)}: {they} not read")
     for name in deep:
         if list_of_name(name) is not None or has_files(join(root, name)):
             continue

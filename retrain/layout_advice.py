@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from os.path import join
 
-from label_image.errors import UserError
+from label_image.errors import LinesError, UserError
 from retrain.list_names import list_of_name
 from retrain.listing import above, entries, few, is_dir, is_picture, shown, sub_folders
 from retrain.nouns import TESTING, TRAINING, VALIDATION
@@ -39,9 +39,10 @@ def no_folders(root: str, notes: Sequence[str]) -> UserError:
         return _too_low(root, pictures)
     what = "it holds nothing but what this tool wrote" if notes else "it has no sub-folders"
     way = hint(root, root)
-    return UserError(
-        f"no photos in --image_dir={root}: {what}{f'; {way}' if way else ''}\n"
-        f"seen:      {_listed(root)}\nexpected:  {shown(root)}/CLASS/photo.jpg"
+    return LinesError(
+        f"no photos in --image_dir={root}: {what}{f'; {way}' if way else ''}",
+        f"seen:      {_listed(root)}",
+        f"expected:  {shown(root)}/CLASS/photo.jpg",
     )
 
 
@@ -50,9 +51,10 @@ def no_classes(root: str, train: str) -> UserError:
     way = hint(train, train) or hint(root, train)
     photos = sum(map(is_picture, files(train)))
     what = f"{photos} photos lie in {train} itself, and nothing says their classes" if photos else f"{train} is empty"
-    return UserError(
-        f"cannot train on --image_dir={root}: {train} has no folder a class; {what}{f'; {way}' if way else ''}\n"
-        f"seen:      {_listed(train)}\nexpected:  {shown(train)}/CLASS/photo.jpg"
+    return LinesError(
+        f"cannot train on --image_dir={root}: {train} has no folder a class; {what}{f'; {way}' if way else ''}",
+        f"seen:      {_listed(train)}",
+        f"expected:  {shown(train)}/CLASS/photo.jpg",
     )
 
 
@@ -64,26 +66,31 @@ def no_photos(root: str, name: str, label: str, names: Sequence[str]) -> UserErr
     below = tree.root.with_photos
     if not below:
         if tree.root.folders:
-            return UserError(f"{where} or below it; add photos or remove the folder (each folder in {root} is a class)")
-        return UserError(f"{where}; add photos or remove the folder (each folder in {root} is a class)")
+            return LinesError(
+                f"{where} or below it; add photos or remove the folder (each folder in {root} is a class)"
+            )
+        return LinesError(f"{where}; add photos or remove the folder (each folder in {root} is a class)")
     if list_of_name(name) in (VALIDATION, TESTING):
-        return UserError(
+        return LinesError(
             f"{where} itself, only folders ({few(node.name for node in below)}): its name says that it is a test or validation set, and "
             f"there is nothing of the same classes to train on beside it; put the photos for training into {join(root, 'train')}/CLASS/"
         )
     same = [node.name for node in below if node.name in names]
     places = _places(tree.root)
-    seen = f"seen:      {name}/{below[0].name}/\nexpected:  {name}/photo.jpg"
+    seen = f"seen:      {name}/{below[0].name}/", f"expected:  {name}/photo.jpg"
     if same or places:
         held = ", ".join(f"{node.name} ({node.deep} photos)" for node in below[:_SHOWN])
         does = "move their photos into the classes of the same name, or " if same else ""
-        return UserError(
+        return LinesError(
             f"{where} itself, only folders of its own: {held}; {does}move {name}/ out of {root}; or, if all of them are the "
-            f"class {label!r}, add --nested=parts\n" + "\n".join([seen, *([] if same else places)])
+            f"class {label!r}, add --nested=parts",
+            *seen,
+            *([] if same else places),
         )
-    return UserError(
+    return LinesError(
         f"{where} itself, only folders ({few(node.name for node in below)}) with {tree.root.deep} photos; move their photos up one "
-        f"level, or add --nested=parts, which reads the photos below a class folder too\n{seen}"
+        f"level, or add --nested=parts, which reads the photos below a class folder too",
+        *seen,
     )
 
 
@@ -98,27 +105,33 @@ def too_high(root: str, place: str = "", some: str = "") -> UserError:
     tree = look(place or root, shown(place or root))
     top = tree.root
     if not top.deep:
-        return UserError(
-            f"no photos in --image_dir={root}: {_count(tree.folders, 'folder')} and {_count(tree.files, 'file')} were looked at{_tail(tree)}\n"
-            f"seen:      {_drawn(top)}\nexpected:  {shown(root)}/CLASS/photo.jpg"
+        return LinesError(
+            f"no photos in --image_dir={root}: {_count(tree.folders, 'folder')} and {_count(tree.files, 'file')} were looked at{_tail(tree)}",
+            f"seen:      {_drawn(top)}",
+            f"expected:  {shown(root)}/CLASS/photo.jpg",
         )
     while len(top.with_photos) == 1 and not top.photos and not _works(top):
         top = top.with_photos[0]
     if not place and top is not tree.root and _works(top):
-        return UserError(
-            f"--image_dir={root} is one level too high: its folders hold folders, not photos; give --image_dir={top.path}\n"
-            f"seen:      {shown(root)}/{os.path.relpath(top.path, root)}/{{{few(node.name for node in top.with_photos)}}}\n"
-            f"expected:  {shown(root)}/CLASS/photo.jpg{_tail(tree, chr(10))}"
+        return LinesError(
+            f"--image_dir={root} is one level too high: its folders hold folders, not photos; give --image_dir={top.path}",
+            f"seen:      {shown(root)}/{os.path.relpath(top.path, root)}/{{{few(node.name for node in top.with_photos)}}}",
+            f"expected:  {shown(root)}/CLASS/photo.jpg",
+            *_bound(tree),
         )
     readings = _readings(tree, top, root)
     if not readings:
-        return UserError(
-            f"cannot find two classes in --image_dir={root}: {top.deep} photos, all below {top.path}; a class is a folder with photos in it\n"
-            f"seen:      {_drawn(top)}\nexpected:  {shown(root)}/CLASS/photo.jpg{_tail(tree, chr(10))}"
+        return LinesError(
+            f"cannot find two classes in --image_dir={root}: {top.deep} photos, all below {top.path}; a class is a folder with photos in it",
+            f"seen:      {_drawn(top)}",
+            f"expected:  {shown(root)}/CLASS/photo.jpg",
+            *_bound(tree),
         )
-    return UserError(
-        f"cannot tell which folders of --image_dir={root} are the classes: {some}its folders hold folders, not photos\n"
-        f"seen:      {_drawn(top)}, {top.deep} photos\n" + "\n".join(readings) + _tail(tree, "\n")
+    return LinesError(
+        f"cannot tell which folders of --image_dir={root} are the classes: {some}its folders hold folders, not photos",
+        f"seen:      {_drawn(top)}, {top.deep} photos",
+        *readings,
+        *_bound(tree),
     )
 
 
@@ -218,16 +231,19 @@ def _too_low(root: str, loose: Sequence[str]) -> UserError:
     """What to say of a folder of photos without class folders."""
     higher = above(root)
     beside = _classes_in(higher)
-    seen = f"seen:      {_listed(root)}\n"
+    seen = f"seen:      {_listed(root)}"
     if len(beside) > 1 and not all(list_of_name(name) is not None for name in beside):
-        return UserError(
-            f"--image_dir={root} is one level too low: it holds photos itself, and no folder a class; give the folder above: --image_dir={higher}\n"
-            f"{seen}expected:  {shown(higher)}/{shown(root)}/{loose[0]}"
+        return LinesError(
+            f"--image_dir={root} is one level too low: it holds photos itself, and no folder a class; give the folder above: --image_dir={higher}",
+            seen,
+            f"expected:  {shown(higher)}/{shown(root)}/{loose[0]}",
         )
     way = hint(root, root) or hint(higher, root)
-    return UserError(
+    return LinesError(
         f"--image_dir={root} holds {len(loose)} photos itself, and no folder a class; make a folder for each class in it and move its "
-        f"photos there{f'; or, {way}' if way else ''}\n{seen}expected:  {shown(root)}/CLASS/{loose[0]}"
+        f"photos there{f'; or, {way}' if way else ''}",
+        seen,
+        f"expected:  {shown(root)}/CLASS/{loose[0]}",
     )
 
 
@@ -268,5 +284,9 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'s' * (number != 1)}"
 
 
-def _tail(tree: Tree, before: str = " ") -> str:
-    return f"{before}{tree.bound}" if tree.cut else ""
+def _tail(tree: Tree) -> str:
+    return f" {tree.bound}" if tree.cut else ""
+
+
+def _bound(tree: Tree) -> list[str]:
+    return [tree.bound] if tree.cut else []

@@ -97,7 +97,7 @@ def counted(lines: list[str]) -> list[str]:
     """Warnings, those of one kind together: all of a few; of many some, and how many more there are.
 
     Two are of one kind if they have the same words, but for numbers, what is quoted, and words that few lines have: the
-    names of classes and photos.
+    names of classes and photos. A line of which most words are its own is like no other.
 
     >>> counted([f"left out p/{n}.jpg: cut short" for n in range(1000)])[-1]
     '... and 997 more like these (--logging_verbosity=DEBUG prints them all)'
@@ -108,7 +108,8 @@ def counted(lines: list[str]) -> list[str]:
     lines_of = Counter(word for line in words for word in set(line))
     kinds: dict[tuple[str, ...], list[str]] = {}
     for line, those in zip(lines, words, strict=True):
-        kinds.setdefault(tuple(word for word in those if lines_of[word] > _MOST_ALIKE), []).append(line)
+        shared = [word for word in those if lines_of[word] > _MOST_ALIKE]
+        kinds.setdefault(tuple(shared if 2 * len(shared) >= len(those) else those), []).append(line)
     result = []
     for alike in kinds.values():
         result += alike if len(alike) <= _MOST_ALIKE else [*alike[:_EXAMPLES], _more(len(alike) - _EXAMPLES)]

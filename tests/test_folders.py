@@ -532,6 +532,18 @@ def test_what_this_tool_wrote_is_no_class_and_that_is_said(tmp_path, name):
     assert "not read" in note
 
 
+def test_several_of_our_folders_are_said_in_one_line(tmp_path):
+    tree(
+        tmp_path,
+        "daisy/1.jpg",
+        "rose/1.jpg",
+        *(f"{name}/{file}" for name in ("runs", "saved") for file in OUTPUTS[name]),
+    )
+    assert notes(tmp_path) == [
+        f"{tmp_path}/runs/ holds the record of a run, {tmp_path}/saved/ holds a SavedModel: they are taken for no classes and are not read"
+    ]
+
+
 @pytest.mark.parametrize("name", ["models", "runs", "tf_files", "device", "bottlenecks", "sorted"])
 def test_a_class_of_such_a_name_with_photos_remains_one(tmp_path, name):
     tree(tmp_path, f"{name}/1.jpg", f"{name}/retrained.tflite", f"{name}/run.json", "rose/1.jpg")
@@ -596,3 +608,13 @@ def test_a_folder_without_its_flag_is_asked_about(tmp_path, monkeypatch, capsys,
     assert main([*before, "my"]) == 2
     assert "did you mean" not in capsys.readouterr().err
     assert not (tmp_path / "tf_files").exists()
+
+
+def test_each_reading_is_a_line_of_its_own_and_a_name_cannot_forge_one(tmp_path, monkeypatch, capsys):
+    tree(tmp_path, *nested(("cat", "dog\nretrain: all is well"), ("part_1", "part_2")))
+    monkeypatch.chdir(tmp_path)
+    assert main(["--image_dir=."]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("retrain: cannot tell which folders of --image_dir=. are the classes")
+    assert [line[:10] for line in lines[1:]] == ["seen:     ", "- 2 classe", "- 2 classe"]
+    assert "dog\\nretrain: all is well" in lines[1]

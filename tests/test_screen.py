@@ -41,6 +41,21 @@ def test_warnings_of_a_thousand_classes_are_counted_by_kind(names):
     assert said[8] == lines[-1]
 
 
+def test_warnings_that_have_little_in_common_are_all_said():
+    lines = [
+        "the folders test/, train/ say which list a photo belongs to; that is kept",
+        "9 photos in p/test in no folder of a class: not used for testing; label them afterwards",
+        "no folder has photos for validation: 10 % of p/train are dealt to it",
+        "12 photos in p itself belong to no class and are not read",
+        "p/runs/ holds the record of a run: it is taken for no class and is not read",
+        "the folders annotations/ beside them are not read",
+        "p/test has no photos of cat",
+        "alpha beta",
+    ]
+    assert counted(lines) == lines
+    assert counted([few(name, 3) for name in "abcdefgh"] + lines)[4:] == lines
+
+
 def test_debug_prints_every_warning(capsys):
     for verbosity, count in (("INFO", 4), ("DEBUG", 50), ("ERROR", 0)):
         Screen(verbosity).notes(f"left out p/{n}.jpg: cut short" for n in range(50))
