@@ -52,13 +52,13 @@ def check_words(words: Sequence[str], **written: str) -> None:
         if is_pattern(word) and next(glob.iglob(word, recursive=True), None) is None:  # noqa: PTH207 - Path.glob refuses absolute patterns
             raise UserError(f"--image={word} matches no file")
         for flag, folder in written.items():
-            if folder and Path(word).is_dir() and os.path.realpath(word) == os.path.realpath(folder):
+            if folder and _is_folder(word) and os.path.realpath(word) == os.path.realpath(folder):
                 raise UserError(f"--{flag}={folder} is the folder that is read; give another one, or one inside it")
 
 
 def is_one_photo(words: Sequence[str]) -> bool:
     """Whether exactly one photo was asked for by its name."""
-    return len(words) == 1 and not (words[0] == LIST or is_pattern(words[0]) or Path(words[0]).is_dir())
+    return len(words) == 1 and not (words[0] == LIST or is_pattern(words[0]) or _is_folder(words[0]))
 
 
 def needs_scratch(words: Sequence[str], *, fetch_listed: bool = False) -> bool:
@@ -86,6 +86,10 @@ def photos(words: Iterable[str], scratch: Path, *leave_out: str, fetch_listed: b
     return found
 
 
+def _is_folder(name: str) -> bool:
+    return os.path.isdir(name)  # noqa: PTH112 - Path.is_dir raises for a name that is too long
+
+
 def is_address(word: str) -> bool:
     """Whether a word is a web address rather than a file."""
     return word[:8].lower().startswith(("http://", "https://"))
@@ -108,7 +112,7 @@ def _meant(word: str, leave_out: tuple[str, ...], fetch_listed: bool) -> Iterato
         for name in found:
             if "**" not in word:
                 yield from _named(name, leave_out)
-            elif not Path(name).is_dir():  # its files are matched as well
+            elif not _is_folder(name):  # its files are matched as well
                 yield Item(name, name)
     else:
         yield from _named(word, leave_out)
@@ -116,10 +120,10 @@ def _meant(word: str, leave_out: tuple[str, ...], fetch_listed: bool) -> Iterato
 
 def _named(name: str, leave_out: tuple[str, ...]) -> Iterator[Item]:
     """The photo of that name, or those in the folder of that name."""
-    if not is_address(name) and Path(name).is_dir():
+    if not is_address(name) and _is_folder(name):
         for path in _below(name, leave_out, ()):
             yield Item(path, path)
-    elif "://" in name[:12] and not is_address(name) and not Path(name).exists():
+    elif "://" in name[:12] and not is_address(name) and not os.path.lexists(name):
         yield Item(name, "", PhotoError("not to be read", "of web addresses, http and https are"))
     else:
         yield Item(name, name)
