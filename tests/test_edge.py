@@ -18,7 +18,7 @@ from tests.conftest import ROOT
 
 PROGRAMS = (
     "retrain", "label_image", "label_image.demo", "retrain.convert", "retrain.cache", "retrain.compare",
-    "retrain.report", "retrain.samples", "retrain.flower_photos",
+    "retrain.report", "retrain.samples", "retrain.flower_photos", "retrain.runs",
 )  # fmt: skip
 WRONG = "--写真=\x1b[2J"  # a flag that no program has
 ENV = {**os.environ, "PYTHONPATH": str(ROOT)}

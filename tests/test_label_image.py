@@ -275,6 +275,17 @@ def test_addresses_in_a_list_are_fetched_only_when_that_is_asked_for(label_image
         assert done.returncode == 0, done.stderr
 
 
+def test_names_that_no_system_has_are_rows_like_others(label_image, tflite, cyans):
+    names = ["x" * 300, "in/a.jpg", "a/" * 3000 + "b.jpg", "http://" + "x" * 70_00, "in/c.jpg"]
+    done = label_image(f"--graph={tflite}", "-", "--format=json", input="".join(f"{name}\n" for name in names))
+    rows = json.loads(done.stdout)
+    assert [row["image"] for row in rows] == names
+    assert [bool(row["labels"]) for row in rows] == [False, True, False, False, True]
+    assert "File name too long" in rows[0]["error"]
+    one = label_image(f"--graph={tflite}", names[0])
+    assert one.stderr == f"label_image: cannot read {names[0]}: not to be read: File name too long\n"
+
+
 def test_a_list_that_can_not_be_read_is_one_line(label_image, tflite, tmp_path):
     with (tmp_path / "out").open("w") as for_writing:
         done = label_image(f"--graph={tflite}", "-", stdin=for_writing)
