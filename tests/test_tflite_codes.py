@@ -15,6 +15,7 @@ from retrain.backbones.network import Add, Conv, Network, Norm
 from retrain.backbones.network_graph import to_graph
 from retrain.backbones.network_tflite import to_tflite
 from retrain.backbones.quantized import quantized
+from retrain.digest import file_digest
 from retrain.exporters import tflite as tflite_exporter
 from retrain.nouns import Backbone, Head, Photo
 from retrain.plan import Plan
@@ -52,9 +53,8 @@ def backbone(tmp_path_factory):
 def exports(backbone, tmp_path_factory):
     """The `.tflite` of each precision."""
     folder = tmp_path_factory.mktemp("codes")
-    photos = [
-        Photo(str(write_photo(folder / f"{label}.jpg", colour, 0)), label, "") for label, colour in COLOURS.items()
-    ]
+    paths = [write_photo(folder / f"{label}.jpg", colour, 0) for label, colour in COLOURS.items()]
+    photos = [Photo(str(path), path.stem, file_digest(path)) for path in paths]
     rng = np.random.default_rng(0)
     head = Head(rng.normal(0, 1, (8, 3)).astype(np.float32), rng.normal(0, 1, 3).astype(np.float32), LABELS)
     card = Card(LABELS, 16, 16, (127.0,), (128.0,), "input", "final_result")
