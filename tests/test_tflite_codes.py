@@ -53,8 +53,8 @@ def backbone(tmp_path_factory):
 def exports(backbone, tmp_path_factory):
     """The `.tflite` of each precision."""
     folder = tmp_path_factory.mktemp("codes")
-    paths = {label: write_photo(folder / f"{label}.jpg", colour, 0) for label, colour in COLOURS.items()}
-    photos = [Photo(str(path), label, file_digest(path)) for label, path in paths.items()]
+    paths = [write_photo(folder / f"{label}.jpg", colour, 0) for label, colour in COLOURS.items()]
+    photos = [Photo(str(path), path.stem, file_digest(path)) for path in paths]
     rng = np.random.default_rng(0)
     head = Head(rng.normal(0, 1, (8, 3)).astype(np.float32), rng.normal(0, 1, 3).astype(np.float32), LABELS)
     card = Card(LABELS, 16, 16, (127.0,), (128.0,), "input", "final_result")
