@@ -101,9 +101,8 @@ def write_exports(
             partial(_recheck, plan, {id(one): one for one in (trained, variants.get(order.quantize, trained))}, split),
         )
         exports.append(export(dataclasses.replace(order, kept=run / order.name), proof))
-    if not any(
-        made.images for made in exports
-    ):  # a graph that is known by its bits was not run: its layer rests on these
+    if not any(made.images for made in exports):
+        # A graph that is known by its bits was not run, so nothing has shown that its layer rests on right features.
         _recheck(plan, {0: trained}, split, [split.photos[row] for row in rows])
     exports.append(
         _write_plain(

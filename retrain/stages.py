@@ -96,9 +96,7 @@ def _retrain(plan: Plan, run: Path, screen: Screen) -> Outcome:
     asked, plan = plan, with_summaries_of(plan, run)
     ready = prepared(plan, clock, screen)
     scan, split, (backbone, runtime), bottlenecks = ready.scan, ready.split, ready.network, ready.bottlenecks
-    if (
-        ready.pace.computed < len(split.photos) and runtime.batch == 1 and not plan.tunes
-    ):  # TensorFlow would take seconds
+    if runtime.name == "litert" and not plan.tunes and ready.pace.computed < len(split.photos):
         with clock.stage("features"):
             ask_some(split, bottlenecks, backbone, runtime)
     key = key_for(backbone, runtime, View())

@@ -157,10 +157,10 @@ def test_a_photo_replaced_after_the_scan_is_left_out_and_the_later_run_is_right(
 def test_exports_are_verified_without_a_photo_that_changed_since_its_features_came(run, tmp_path, monkeypatch, how):
     real, gone = stages.write_exports, []
 
-    def first_changing(plan, split, variants, outcome, screen):
+    def first_changing(plan, split, variants, outcome, *others):
         gone.append(tmp_path / split.photos[outcome.rows[0]].path)
         gone[0].unlink() if how == "removed" else write_photo(gone[0], (9, 9, 9), 5)
-        return real(plan, split, variants, outcome, screen)
+        return real(plan, split, variants, outcome, *others)
 
     monkeypatch.setattr(stages, "write_exports", first_changing)
     done = run()
