@@ -35,8 +35,9 @@ _NAME_WORDS = (
     "title",
     "word",
 )
-_ITEM = re.compile(r"\bitem\s*:?\s*\{")
-_FIELD = re.compile(r"""(\w+)\s*:\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s{},;]+)""")
+_ITEM = re.compile(r"\bitem\s{0,20}:?\s{0,20}\{")
+_FIELD = re.compile(r"""\b(\w{1,100})\s{0,20}:\s{0,20}("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s{},;]+)""")
+_LONGEST = 1_000  # characters of a line that is taken apart; patterns take the square of it
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,8 @@ def _in_order(pairs: Iterable[tuple[int | None, str | None]]) -> tuple[tuple[str
     first = numbers[0] if numbers else 0
     if first not in (0, 1) or numbers != list(range(first, first + len(numbers))):
         twice = next((n for n, after in itertools.pairwise(numbers) if n == after), None)
-        gap = next((n for n in range(min(first, 1), first + len(numbers)) if n not in numbers), None)
+        seen = set(numbers)
+        gap = next((n for n in range(min(first, 1), first + len(numbers)) if n not in seen), None)
         what = f"{twice} stands twice" if twice is not None else f"{gap} is missing"
         raise FormError(f"has numbers that do not run from 0 or 1 on without a gap: {what}")
     return tuple(name for _, name in listed), first
@@ -178,7 +180,7 @@ def _in_order(pairs: Iterable[tuple[int | None, str | None]]) -> tuple[tuple[str
 def _label_map(text: str) -> Named:
     """The items of a label map, as TensorFlow's object detection writes it; display_name comes before name."""
     pairs = []
-    for item in _ITEM.split(re.sub(r"^\s*#.*$", "", text, flags=re.MULTILINE))[1:]:
+    for item in _ITEM.split(re.sub(r"^[ \t]*#.*$", "", text, flags=re.MULTILINE))[1:]:
         fields = {key: _unquoted(value) for key, value in reversed(_FIELD.findall(item))}
         name = fields.get("display_name") or fields.get("name")
         if name is None or _whole(fields.get("id")) is None:
@@ -214,11 +216,9 @@ def _yaml(text: str) -> Named:
 
 def _yaml_flow(text: str, form: str) -> Named:
     """[cat, 'dog'] or {0: cat, 1: dog}."""
-    found = re.match(r"""[\[{]((?:"(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|[^\]}"'])*)[\]}]""", text)
-    if not found:
+    parts = _split(text)
+    if parts is None:
         raise FormError("looks like YAML, and the bracket of its names: is not closed")
-    parts = re.findall(r"""\s*((?:"(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|[^,"'])+)\s*(?:,|$)""", found[1])
-    parts = [part.strip() for part in parts if part.strip()]
     if text.startswith("["):
         return Named(tuple(_unquoted(part) for part in parts), form)
     pairs = [part.partition(":") for part in parts]
@@ -226,6 +226,24 @@ def _yaml_flow(text: str, form: str) -> Named:
         raise FormError("looks like YAML, and its names: are no map of numbers and names")
     names, first = _in_order((_whole(_unquoted(key.strip())), _unquoted(name.strip())) for key, _, name in pairs)
     return Named(names, form, first)
+
+
+def _split(text: str) -> list[str] | None:
+    """What stands between the commas of a bracket; None where it is not closed."""
+    parts, start, quote = [], 1, ""
+    before = ","  # the last character that is no space
+    for at, char in enumerate(text[1:], 1):
+        if quote:
+            quote = "" if char == quote and text[at - 1] != "\\" else quote
+        elif char in "\"'" and before in ",:":
+            quote = char
+        elif char in ",]}":
+            parts.append(text[start:at].strip())
+            start = at + 1
+            if char != ",":
+                return [part for part in parts if part]
+        before = before if char.isspace() else char
+    return None
 
 
 def _uncommented(line: str) -> str:
@@ -312,6 +330,8 @@ def _headless(rows: list[list[str]]) -> Named | None:
 def _name_and_number(text: str) -> Named | None:
     """`cat: 0`, `cat,0` or a tab between them: each number once, from 0 on, and no name twice."""
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    if any(len(line) > _LONGEST for line in lines):
+        return None
     pairs = [re.fullmatch(r"""\s*(\S.*?)\s*[:,\t;]\s*(\d{1,9})\s*""", line) for line in lines]
     if not pairs or not all(pairs):
         return None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 from label_image.errors import RunError
 
 _LARGEST = 4 << 20  # bytes; a labels file of 21,000 ImageNet classes has 0.5 MB
+_LONGEST = 1_000  # characters of a name that may begin with a number; the pattern takes the square of it
 _TABLES = (".csv", ".tsv")
 _FORMS = "a name a line, JSON, a label map (.pbtxt), YAML with names:, or CSV with a header"
 _LOOKS = (  # first bytes -> what it looks like
@@ -68,6 +70,8 @@ def without_index(labels: Sequence[str]) -> tuple[str, ...]:
     >>> without_index(["61326 scratch mark", "61326 wrinkle"])
     ('61326 scratch mark', '61326 wrinkle')
     """
+    if any(len(label) > _LONGEST for label in labels):
+        return tuple(labels)
     parts = [_NUMBERED.fullmatch(label) for label in labels]
     found = [(int(part[1]), part[2]) for part in parts if part]
     names = tuple(name for _, name in found)
@@ -176,7 +180,7 @@ def _lines(text: str, notes: tuple[str, ...]) -> Labels:
 
 def _twice(names: tuple[str, ...]) -> tuple[str, ...]:
     """Says which names stand more than once; their scores can not be told apart by name."""
-    found = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    found = sorted(name for name, count in Counter(names).items() if count > 1)
     if not found:
         return ()
     more = f" and {len(found) - 3} more" if len(found) > 3 else ""

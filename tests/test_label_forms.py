@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import time
 
 import pytest
 
@@ -184,3 +186,30 @@ def test_what_can_not_be_opened_is_one_line(tmp_path):
         labels_file(tmp_path / ("x" * 300))
     with pytest.raises(RunError, match="is not there"):
         labels_file(tmp_path / "no.txt")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "item" + " " * 200_000,
+        "item {" + "a" * 200_000,
+        "item {" + "a " * 100_000,
+        "names: [" + " " * 200_000,
+        "names: [" + "a'" * 100_000,
+        "names:\n" + "  " * 100_000,
+        "\n" * 200_000 + "item {",
+        "a" + " " * 200_000 + "b",
+        "0 a" + " " * 200_000 + "b",
+        "#" * 200_000 + '"' * 100_000,
+        "[" + ",".join(["1"] * 80_000) + "]",
+        "{" + ",".join(f'"a{n}":{n + 2}' for n in range(20_000)) + "}",
+        "a\n" * 60_000,
+        "a," * 100_000 + "\n" + "b," * 100_000,
+    ],
+)
+@pytest.mark.parametrize("name", ["labels.txt", "labels.csv"])
+def test_a_file_made_to_take_long_does_not(tmp_path, text, name):
+    begun = time.process_time()
+    with contextlib.suppress(RunError):
+        read(tmp_path, text, name)
+    assert time.process_time() - begun < 1
