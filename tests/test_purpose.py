@@ -204,3 +204,28 @@ def test_a_saved_model_with_one_answer_is_taken(tmp_path, photo):
     from tests.test_no_scores import batch_graph
 
     assert Classifier(saved_model_of(batch_graph(1), tmp_path / "s")).classify(photo).labels == NAMES
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Keras', of NumPy
+@pytest.mark.parametrize("form", ["keras", "saved_model"])
+def test_answers_are_counted_in_what_keras_writes_too(tmp_path, photo, form):
+    keras = pytest.importorskip("keras")
+    source = keras.layers.Input((SIDE, SIDE, 3))
+    features = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(8, 3, activation="relu")(source))
+    first, second = (keras.layers.Dense(count, activation="softmax")(features) for count in (3, 4))
+
+    def written(outputs, name):
+        path = tmp_path / (f"{name}.keras" if form == "keras" else name)
+        model = keras.Model(source, outputs)
+        model.save(path) if form == "keras" else model.export(path, verbose=False)
+        return path
+
+    two = written([first, second], "two")
+    with pytest.raises(RunError, match="a network with 2 answers") as caught:
+        Classifier(two)
+    layers = str(caught.value).rsplit(": ", maxsplit=1)[1].split(", ")
+    counts = [len(Classifier(two, Overrides(output_layer=layer)).classify(photo).scores) for layer in layers]
+    assert sorted(counts) == [3, 4]
+    assert len(Classifier(written([features, first], "with_features")).classify(photo).scores) == 3
+    with pytest.raises(RunError, match="without a head"):
+        Classifier(written([features], "headless"))

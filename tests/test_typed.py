@@ -14,7 +14,7 @@ from label_image import Classifier, Overrides, UserError
 from label_image.card import CARD_KEY, to_json
 from label_image.cli import main
 from label_image.describe import one_line
-from label_image.detectors import metadata
+from label_image.detectors import checksum, metadata
 from label_image.errors import RunError
 from label_image.inspect import card_of
 from retrain.tflite_model import TfliteModel
@@ -274,7 +274,8 @@ def named(tflite, folder, *names):
     model = TfliteModel(colour_tflite(folder / "numbered/m.tflite"))
     card = card_of(tflite, Overrides())
     model.metadata(CARD_KEY, to_json(dataclasses.replace(card, labels=names)).encode())
-    (folder / "numbered/m.tflite").write_bytes(model.to_bytes())
+    model.metadata(checksum.KEY, checksum.EMPTY)
+    (folder / "numbered/m.tflite").write_bytes(checksum.sealed(model.to_bytes()))
     return folder / "numbered/m.tflite"
 
 

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.torture import fields
 from benchmarks.torture.ground import Ground, environment, in_pairs
 from benchmarks.torture.mutate import mutated
 from benchmarks.torture.tally import Tally
@@ -24,6 +25,7 @@ _PATIENCE_S = 60.0  # for one file; the first also imports TensorFlow
 _TFLITE_SHARE = 0.6  # of the trials; the other kinds share the rest
 _OTHERS = ("*.pb", "*.h5", "*.keras")
 _LARGEST = 3_000_000  # bytes
+_WITH_FIELDS = (".tflite", ".lite", ".pb")
 
 
 def tried(ground: Ground) -> Tally:
@@ -70,6 +72,8 @@ def damaged(file: Path, ground: Ground, number: int) -> Path:
         parts = sorted(part for part in copy.rglob("*") if part.is_file())
         part = parts[int(rng.integers(len(parts)))]
         part.write_bytes(mutated(part.read_bytes(), rng))
+    elif file.suffix in _WITH_FIELDS and rng.integers(2):  # half of them in what a runtime believes, half anywhere
+        copy.write_bytes(fields.mutated(file.read_bytes(), number))
     else:
         copy.write_bytes(mutated(file.read_bytes(), rng))
     return copy

@@ -95,7 +95,7 @@ def _evidence(net: Net, path: Path, what: str, ends: tuple[str, str], why: str) 
         raise RunError(
             f"cannot use {path}: no operation found where {lacks}; name it with --input_layer, --output_layer"
         )
-    all_outputs = _outputs(net, source, output)
+    all_outputs = _outputs(net, source, output, told=bool(ends[1]) and not typed)
     if not typed and not _is_scores(net, output):
         better = [one for one in all_outputs if one.is_scores]
         output = better[0].name if len(better) == 1 and output not in _OUTPUTS else output
@@ -117,10 +117,13 @@ def _evidence(net: Net, path: Path, what: str, ends: tuple[str, str], why: str) 
     )  # fmt: skip
 
 
-def _outputs(net: Net, source: str, output: str) -> list[Output]:
-    """Its outputs: the one that is taken and, where that is not known by its name or its softmax, all that nobody reads on."""
+def _outputs(net: Net, source: str, output: str, *, told: bool) -> list[Output]:
+    """Its outputs, the one that is taken first: all that nobody reads on; of a frozen graph only that one, if it has a usual name.
+
+    A frozen graph has loose ends of its training, the graph of a format that names its outputs has not.
+    """
     own = Output(output, (), _kind(net, bare(output))[0])
-    if bare(output) in _OUTPUTS:
+    if bare(output) in _OUTPUTS and not told:
         return [own]
     fed = net.below(bare(source))
     ends = [

@@ -45,12 +45,18 @@ def frozen_saved_model(folder: Path) -> tuple[Any, str, str, str, str]:
     if found is None:
         raise RunError(f"cannot use {folder}: it has no signature and can not be called; it is no classifier")
     ends = _pick(found.inputs, _IMAGES), _pick(found.outputs, _SCORES)
-    graph_def, source, output = frozen(meta, found, *ends, folder)
+    # All its outputs stay in the graph: how many there are tells whether it is a classifier.
+    others = tuple(end for end in found.outputs if end != ends[1])
+    graph_def, source, output = frozen(meta, found, *ends, folder, others)
     return graph_def, "a SavedModel", source, output, found.why
 
 
-def frozen(meta: Any, found: SavedGraph, source: End, output: End, folder: Path) -> tuple[Any, str, str]:
+def frozen(
+    meta: Any, found: SavedGraph, source: End, output: End, folder: Path, others: tuple[End, ...] = ()
+) -> tuple[Any, str, str]:
     """The graph from one end to another with its variables as constants and its calls inlined; and both tensors' names.
+
+    The way to `others`, further outputs, stays in it.
 
     Raises:
       RunError: TensorFlow refuses it, a variable has no value, or it would fill the memory.
@@ -58,18 +64,18 @@ def frozen(meta: Any, found: SavedGraph, source: End, output: End, folder: Path)
     tf = tensorflow()
     try:
         with native_noise_hidden():
-            graph_def = _with_values(tf, meta, found, output, folder)
+            graph_def = _with_values(tf, meta, found, (output, *others), folder)
             if not graph_def.library.function:
                 return graph_def, source.tensor, output.tensor
-            function = _inlined(graph_def, source, output, folder)
-            return function.graph.as_graph_def(), str(function.inputs[0].name), str(function.outputs[0].name)
+            function = _inlined(graph_def, source, (output, *others), folder)
+            return _untied(function.graph.as_graph_def(), str(function.inputs[0].name), str(function.outputs[0].name))
     except RunError:
         raise
     except Exception as error:  # a foreign graph fails in the parser, in the import or in one of its operations
         raise RunError(f"cannot run {folder}: TensorFlow refuses it ({first_line(error)})") from None
 
 
-def _with_values(tf: Any, meta: Any, found: SavedGraph, output: End, folder: Path) -> Any:
+def _with_values(tf: Any, meta: Any, found: SavedGraph, outputs: tuple[End, ...], folder: Path) -> Any:
     """The graph with each variable as a constant. The one thing that is run is our own giving of values."""
     graph = tf.Graph()
     with graph.as_default(), tf.compat.v1.Session(graph=graph) as session:
@@ -90,8 +96,8 @@ def _with_values(tf: Any, meta: Any, found: SavedGraph, output: End, folder: Pat
             else:
                 give = tf.raw_ops.Assign(ref=handle, value=given)
             session.run(give, {given: values})
-        name = output.tensor.split(":")[0]
-        return tf.compat.v1.graph_util.convert_variables_to_constants(session, found.graph_def, [name])
+        names = [output.tensor.split(":")[0] for output in outputs]
+        return tf.compat.v1.graph_util.convert_variables_to_constants(session, found.graph_def, names)
 
 
 def _values(tf: Any, meta: Any, found: SavedGraph, folder: Path) -> Callable[[Any], Any]:
@@ -120,12 +126,37 @@ def _values(tf: Any, meta: Any, found: SavedGraph, folder: Path) -> Callable[[An
     return value_of
 
 
-def _inlined(graph_def: Any, source: End, output: End, folder: Path) -> Any:
+def _inlined(graph_def: Any, source: End, outputs: tuple[End, ...], folder: Path) -> Any:
     from label_image.runners.tensorflow import constants_from, function_of
 
-    function = constants_from(function_of(graph_def, source.tensor, output.tensor, folder))
+    function = constants_from(function_of(graph_def, source.tensor, [output.tensor for output in outputs], folder))
     check_sizes(function.graph, folder)
     return function
+
+
+def _untied(graph_def: Any, source: str, output: str) -> tuple[Any, str, str]:
+    """The graph without operations that only pass several tensors on together: each output then has a node of its own."""
+    tied = {
+        f"{node.name}:{at}": name
+        for node in graph_def.node if node.op == "IdentityN"
+        for at, name in enumerate(name for name in node.input if not name.startswith("^"))
+    }  # fmt: skip
+    tied |= {name.removesuffix(":0"): to for name, to in tied.items() if name.endswith(":0")}
+
+    def untied(name: str) -> str:
+        for _ in range(len(tied)):
+            if name not in tied:
+                break
+            name = tied[name]
+        return name
+
+    for node in graph_def.node:
+        node.input[:] = [untied(name) for name in node.input]
+    awaited = {name[1:] for node in graph_def.node for name in node.input if name.startswith("^")}
+    for node in [node for node in graph_def.node if node.op == "IdentityN" and node.name not in awaited]:
+        graph_def.node.remove(node)
+    output = untied(output)
+    return graph_def, source, output if ":" in output else f"{output}:0"
 
 
 def first_line(error: Exception) -> str:

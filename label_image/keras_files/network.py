@@ -48,6 +48,8 @@ def graph_of(file: KerasFile, network: Network) -> Graph:
         given = [tf.cast(source, tf.float32) for source in sources.values()]
         outputs = _run(tools, network, weights, given)
         scores = tf.identity(outputs[0], name="scores")
+        for number, other in enumerate(outputs[1:], 2):  # how many answers it has tells whether it is a classifier
+            tf.identity(other, name=f"answer_{number}")
     return Graph(graph.as_graph_def(), next(iter(sources.values())).name, scores.name)
 
 

@@ -35,13 +35,14 @@ class GraphRunner:
                 self._function: Any = function_of(graph_def, input_layer, output_layer, path)
         except (ValueError, tf.errors.OpError) as error:
             raise RunError(f"cannot run {path}: TensorFlow refuses it ({_first_line(error)})") from None
-        self._tf = tf
+        self._tf, self._path = tf, path
 
     def scores(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Runs the network: float32 [n, height, width, channels] -> float32 [n, outputs].
 
         Raises:
           OutOfMemoryError: so many photos at once do not fit.
+          RunError: TensorFlow cannot run one of its operations.
         """
         try:
             values = self._function(self._tf.constant(batch)).numpy()
@@ -49,11 +50,13 @@ class GraphRunner:
             raise OutOfMemoryError(
                 f"{len(batch)} photos at once do not fit into its memory ({_first_line(error)})"
             ) from None
+        except self._tf.errors.OpError as error:  # a damaged one fails where it runs
+            raise RunError(f"cannot run {self._path}: TensorFlow refuses it ({_run_line(error)})") from None
         return np.asarray(values, np.float32).reshape(len(batch), -1)
 
 
-def function_of(graph_def: Any, input_layer: str, output_layer: str, where: object) -> Any:
-    """A checked GraphDef as a TensorFlow function from one tensor to another.
+def function_of(graph_def: Any, input_layer: str, output_layer: str | list[str], where: object) -> Any:
+    """A checked GraphDef as a TensorFlow function from one tensor to another, or to several.
 
     Raises:
       ValueError, tf.errors.OpError: TensorFlow refuses the graph.
@@ -62,8 +65,10 @@ def function_of(graph_def: Any, input_layer: str, output_layer: str, where: obje
     tf = tensorflow()
     wrapped = tf.compat.v1.wrap_function(lambda: tf.compat.v1.import_graph_def(graph_def, name=""), [])
     check_sizes(wrapped.graph, where)
-    ends = (wrapped.graph.as_graph_element(_tensor(layer)) for layer in (input_layer, output_layer))
-    return wrapped.prune(*ends)
+    element = wrapped.graph.as_graph_element
+    if isinstance(output_layer, list):
+        return wrapped.prune(element(_tensor(input_layer)), [element(_tensor(layer)) for layer in output_layer])
+    return wrapped.prune(element(_tensor(input_layer)), element(_tensor(output_layer)))
 
 
 def read_graph_def(path: Path) -> Any:
@@ -131,3 +136,10 @@ def _some(graph_def: Any, flag: str) -> str:
 def _first_line(error: Exception) -> str:
     text = str(error).strip()
     return text.splitlines()[0][:160] if text else type(error).__name__
+
+
+def _run_line(error: Exception) -> str:
+    """The line of a failure in running that says what it was: TensorFlow puts the place in our sources before it."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    told = [line for line in lines if not line.startswith(("Graph execution error", "Detected at", "File ", "<stack"))]
+    return (told or [type(error).__name__])[-1][:160]
