@@ -77,25 +77,27 @@ def frozen(
 
 def _with_values(tf: Any, meta: Any, found: SavedGraph, outputs: tuple[End, ...], folder: Path) -> Any:
     """The graph with each variable as a constant. The one thing that is run is our own giving of values."""
+    variables = [node for node in found.graph_def.node if node.op in _VARIABLES]
+    if not variables:
+        return found.graph_def
     graph = tf.Graph()
     with graph.as_default(), tf.compat.v1.Session(graph=graph) as session:
         tf.compat.v1.import_graph_def(found.graph_def, name="")
         check_sizes(graph, folder)
-        variables = [node for node in found.graph_def.node if node.op in _VARIABLES]
-        if not variables:
-            return found.graph_def
         value_of = _values(tf, meta, found, folder)
+        gives, values = [], {}
         for node in variables:
-            values = value_of(node)
+            array = value_of(node)
             handle = graph.get_tensor_by_name(f"{node.name}:0")
-            given = tf.compat.v1.placeholder(values.dtype, values.shape)
+            given = tf.compat.v1.placeholder(array.dtype, array.shape)
+            values[given] = array
             if node.op == "VarHandleOp":
-                give = tf.raw_ops.AssignVariableOp(resource=handle, value=given)
+                gives.append(tf.raw_ops.AssignVariableOp(resource=handle, value=given))
                 # By this name TensorFlow's conversion to constants asks for the value.
-                tf.raw_ops.ReadVariableOp(resource=handle, dtype=values.dtype, name=f"{node.name}/Read/ReadVariableOp")
+                tf.raw_ops.ReadVariableOp(resource=handle, dtype=array.dtype, name=f"{node.name}/Read/ReadVariableOp")
             else:
-                give = tf.raw_ops.Assign(ref=handle, value=given)
-            session.run(give, {given: values})
+                gives.append(tf.raw_ops.Assign(ref=handle, value=given).op)
+        session.run(gives, values)  # at once: each new operation makes a session look at the whole graph again
         names = [output.tensor.split(":")[0] for output in outputs]
         return tf.compat.v1.graph_util.convert_variables_to_constants(session, found.graph_def, names)
 
