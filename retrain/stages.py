@@ -128,7 +128,7 @@ def _retrain(plan: Plan, run: Path, screen: Screen) -> Outcome:
                 publish_stage(asked, run, exports, screen)
         with clock.stage("audit"):
             outcome = dataclasses.replace(outcome, audit=auditor.audit(outcome) if auditor else None)
-    record = with_audit(record, outcome.audit)
+    record = {**with_audit(record, outcome.audit), "seconds": rounded(clock.seconds)}
     if plan.report == "html":
         with clock.stage("report"):
             if plan.summaries_dir:

@@ -6,6 +6,7 @@ shows them side by side, and no run touches another's curves, or what a user kee
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.errors import RunError
+from retrain.atomic import sync
 from retrain.event_file import EventFile
 from retrain.head.train import Evaluation
 from retrain.metrics import softmax
@@ -49,7 +51,7 @@ class Summaries:
             self._writers = {run: EventFile(folder / run / name) for run in RUNS}
         except OSError as error:
             raise RunError(f"cannot write --summaries_dir={folder}: {error.strerror or error}") from None
-        self._count = 0
+        self._count, self._folder = 0, folder
 
     def write(self, point: Evaluation) -> None:
         """Adds one evaluation to both runs."""
@@ -91,9 +93,11 @@ class Summaries:
             self._event("validation", point.step, (point.validation_accuracy, point.validation_loss), Summary())
 
     def close(self) -> None:
-        """Writes what is still waiting."""
+        """Writes what is still waiting, and brings it to the disk."""
         for writer in self._writers.values():
             writer.close()
+        with contextlib.suppress(OSError):  # curves are no reason to lose a training
+            sync(self._folder)
 
     def _add(
         self, run: str, step: int, figures: tuple[float, float], logits: npt.NDArray[np.float32], layer: Any
@@ -140,6 +144,7 @@ def write_test(folder: Path, features: npt.NDArray[np.float32], split: Split, ou
         events.add(picture_event(confusion_picture(split, outcome), step))
         events.close()
         write_projector(folder / TEST, features, split, outcome)
+        sync(folder / TEST)
     except OSError as error:
         raise RunError(f"cannot write --summaries_dir={folder}: {error.strerror or error}") from None
 

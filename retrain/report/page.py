@@ -146,9 +146,7 @@ def _add_heat_maps(
     if not mistakes:
         return
     if head is None:
-        notes.append(
-            "There are no heat maps: the trained layer is not there any more (another run has written over it?)."
-        )
+        notes.append("There are no heat maps: the trained layer is not there any more, or is not what the run wrote.")
     elif "graph" not in record.get("backbone", {}):
         notes.append("There are no heat maps: the record was written by an earlier version.")
     else:

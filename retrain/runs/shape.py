@@ -25,16 +25,21 @@ _TWINS = {
     "first": str, "second": str, "first_list": str, "second_list": str, "first_label": str, "second_label": str,
     "exact": bool, "similarity": _NUMBER, "*": object,
 }  # fmt: skip
+_COLUMNS = ("train_accuracy", "train_loss", "validation_accuracy", "validation_loss")
 _CURVE = {
     "steps": [int],
+    **{name: [_SHARE] for name in _COLUMNS},
+    "judged_loss?": [_SHARE],
+    "judged_photos?": int,
+    "share_losses?": [[_SHARE]],
     "kept_step?": (int, None),
     "stopped_early?": bool,
     "share?": _SHARE,
     "temperature?": _SHARE,
     "weight_decay?": _SHARE,
-    "*": ([_SHARE], *_NUMBER, None),
+    "*": object,
 }
-_POINT = {"photos": int, "accuracy": _NUMBER, "per_class?": {"*": _NUMBER}, "*": object}
+_POINT = {"photos": int, "accuracy": _NUMBER, "per_class?": {"*": _SHARE}, "*": object}
 _AUDIT = {
     "suspects?": [_SUSPECT], "duplicates?": [_TWINS], "leaks?": int, "accuracy_without_leaks?": _SHARE,
     "tested_without_leaks?": int, "learning_curve?": [_POINT], "advice?": [str], "seconds?": _NUMBER, "missing?": str,
@@ -149,6 +154,13 @@ def _kind_fits(value: Any, shape: Shape) -> bool:
 
 def _contradictions(record: Mapping[str, Any]) -> Iterator[str]:
     """What has the right types and cannot be meant."""
+    yield from _unlabelled(record)
+    yield from _uneven(record)
+    yield from _out_of_bounds(record)
+
+
+def _unlabelled(record: Mapping[str, Any]) -> Iterator[str]:
+    """What does not go with the labels."""
     labels = record.get("labels") or []
     tests = record.get("test_photos") or []
     for photo in tests:
@@ -162,13 +174,17 @@ def _contradictions(record: Mapping[str, Any]) -> Iterator[str]:
             yield "'metrics' is not of as many classes as there are labels"
     if "metrics" in record and any(one["label"] not in labels for one in record["metrics"]["per_class"]):
         yield "'metrics' has a class that is none of the labels"
+
+
+def _uneven(record: Mapping[str, Any]) -> Iterator[str]:
+    """Columns and pairs of a wrong length."""
     curve = record.get("curve") or {}
-    lengths = {len(item) for item in curve.values() if isinstance(item, list)}
-    if len(lengths) > 1:
+    if curve and {len(curve[name]) for name in _COLUMNS} != {len(curve["steps"])}:
         yield "the columns of 'curve' are not of one length"
+    if any(len(point) != 2 for point in curve.get("share_losses") or ()):
+        yield "'curve.share_losses' has to be pairs of numbers"
     if "interval_95" in record and len(record["interval_95"]) != 2:
         yield "'interval_95' has to be two numbers"
-    yield from _out_of_bounds(record)
 
 
 def _tables(record: Mapping[str, Any], classes: int) -> Iterator[tuple[list[Any], int]]:
