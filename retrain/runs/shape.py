@@ -32,6 +32,9 @@ _CURVE = {
     "share?": _SHARE,
     "temperature?": _SHARE,
     "weight_decay?": _SHARE,
+    "judged_loss?": [_SHARE],
+    "judged_photos?": int,
+    "share_losses?": [[_NUMBER]],
     "*": ([_SHARE], *_NUMBER, None),
 }
 _POINT = {"photos": int, "accuracy": _NUMBER, "per_class?": {"*": _NUMBER}, "*": object}
@@ -40,10 +43,14 @@ _AUDIT = {
     "tested_without_leaks?": int, "learning_curve?": [_POINT], "advice?": [str], "seconds?": _NUMBER, "missing?": str,
     "*": object,
 }  # fmt: skip
+_CLASS = {
+    "label": str, "precision": _SHARE, "recall": _SHARE, "support": int, "given?": int, "precision_interval?": [_NUMBER],
+    "recall_interval?": [_NUMBER], "*": object,
+}  # fmt: skip
 _METRICS = {
     "right": int,
     "mistakes": int,
-    "per_class": [{"label": str, "precision": _SHARE, "recall": _SHARE, "support": int, "*": object}],
+    "per_class": [_CLASS],
     "confusion": [[int]],
     "calibration_error": _SHARE,
     "reliability": [{"photos": int, "*": _SHARE}],
@@ -147,6 +154,14 @@ def _kind_fits(value: Any, shape: Shape) -> bool:
     return isinstance(value, shape)
 
 
+def _curve_contradictions(curve: Mapping[str, Any]) -> Iterator[str]:
+    lengths = {len(item) for key, item in curve.items() if isinstance(item, list) and key != "share_losses"}
+    if len(lengths) > 1:
+        yield "the columns of 'curve' are not of one length"
+    if any(len(row) != 2 for row in curve.get("share_losses") or ()):
+        yield "'share_losses' of 'curve' has to be pairs of numbers"
+
+
 def _contradictions(record: Mapping[str, Any]) -> Iterator[str]:
     """What has the right types and cannot be meant."""
     labels = record.get("labels") or []
@@ -162,10 +177,7 @@ def _contradictions(record: Mapping[str, Any]) -> Iterator[str]:
             yield "'metrics' is not of as many classes as there are labels"
     if "metrics" in record and any(one["label"] not in labels for one in record["metrics"]["per_class"]):
         yield "'metrics' has a class that is none of the labels"
-    curve = record.get("curve") or {}
-    lengths = {len(item) for item in curve.values() if isinstance(item, list)}
-    if len(lengths) > 1:
-        yield "the columns of 'curve' are not of one length"
+    yield from _curve_contradictions(record.get("curve") or {})
     if "interval_95" in record and len(record["interval_95"]) != 2:
         yield "'interval_95' has to be two numbers"
     yield from _out_of_bounds(record)
