@@ -82,7 +82,7 @@ def classes_in(place: str, names: Iterable[str], plan: Plan, given: int | None =
     """The class folders in a folder, as --nested says what lies below them."""
     if plan.nested == "groups":
         below = [join(place, group, name) for group in names for name in without_ours(join(place, group))[0]]
-        return [class_folder(path, plan, given) for path in below if has_files(path)]
+        return [replace(class_folder(path, plan, given), part=True) for path in below if has_files(path)]
     if plan.nested == "parts":
         return [folder for name in names for folder in _with_parts(class_folder(join(place, name), plan, given))]
     return [class_folder(join(place, name), plan, given) for name in names]

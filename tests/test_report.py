@@ -15,6 +15,7 @@ from retrain.report import page as page_module
 from retrain.report.cli import main
 from retrain.report.figures import FORMS, printable
 from retrain.runs.record import read_record, write_record
+from retrain.runs.shape import fault
 from tests.browser import DESKTOP, PHONE, open_page, serious, wider_than_the_screen
 from tests.conftest import COLOURS, STAND_IN, run_module, write_photo
 
@@ -235,6 +236,27 @@ def test_the_curve_shows_what_the_kept_step_was_chosen_by(opened, record):
     shown = [float(text) for text in section.locator("tbody td:last-child").all_inner_texts()]
     kept = float(section.locator("tr.true td:last-child").inner_text())
     assert kept == min(shown)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("judged_loss", [1.0]),
+        ("judged_loss", "x"),
+        ("judged_photos", "9"),
+        ("share_losses", [[0.0]]),
+        ("share_losses", [1.0]),
+    ],
+)
+def test_a_record_whose_choice_is_damaged_is_known_as_such(record, key, value):
+    assert fault(record) == ""
+    assert "curve" in fault({**record, "curve": {**record["curve"], key: value}})
+    old = {
+        name: item
+        for name, item in record["curve"].items()
+        if name not in ("judged_loss", "judged_photos", "share_losses")
+    }
+    assert fault({**record, "curve": old}) == ""  # of an earlier version
 
 
 def test_a_class_figure_that_rests_on_few_photos_says_so_with_its_interval(opened, record):

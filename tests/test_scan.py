@@ -407,3 +407,31 @@ def test_the_flower_photos_have_the_digests_of_their_list(store, shared_data):
     result = scanned(SHARED / "data" / "flower_photos", store, strict=True)
     assert {f"{photo.label}/{photo.name}": photo.sha256 for photo in result.photos} == expected
     assert result.notes == ()
+
+
+@pytest.mark.parametrize("nested", ["parts", "groups"])
+def test_photos_of_nested_folders_are_of_their_class_and_a_folder_without_any_is_no_error(tmp_path, store, nested):
+    for label in ("cat", "dog"):
+        for part in ("a", "b"):
+            for number in range(2):
+                write_photo(
+                    tmp_path / "photos" / label / part / f"{number}.jpg", CYAN, len(label + part) + number + ord(part)
+                )
+    (tmp_path / "photos/cat/a/bad.jpg").write_bytes(b"text")
+    (tmp_path / "photos/dog/empty").mkdir()
+    write_photo(tmp_path / "photos/dog/b/deep/9.jpg", CYAN, 99)
+    result = scan_photos(Plan(image_dir=str(tmp_path / "photos"), nested=nested), store, lambda _: None)
+    labels = [photo.label for photo in result.photos]
+    assert (labels.count("cat"), labels.count("dog")) == ((4, 5) if nested == "parts" else (0, 0))
+    assert (labels.count("a"), labels.count("b")) == ((0, 0) if nested == "parts" else (4, 4))
+    assert [Path(skipped.path).name for skipped in result.skipped] == ["bad.jpg"]
+    said = [note for note in result.notes if "sub-folders" in note]
+    assert len(said) == (nested == "groups")  # what parts leave nothing of
+
+
+def test_a_class_of_parts_without_a_photo_is_refused(tmp_path, store):
+    write_photo(tmp_path / "photos/cat/a/1.jpg", CYAN, 1)
+    (tmp_path / "photos/dog/a").mkdir(parents=True)
+    (tmp_path / "photos/dog/a/1.jpg").write_bytes(b"text")
+    with pytest.raises(UserError, match="cannot train the class 'dog': no photo in .*/dog/a, 1 other files"):
+        scan_photos(Plan(image_dir=str(tmp_path / "photos"), nested="parts"), store, lambda _: None)

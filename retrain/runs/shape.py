@@ -45,10 +45,14 @@ _AUDIT = {
     "tested_without_leaks?": int, "learning_curve?": [_POINT], "advice?": [str], "seconds?": _NUMBER, "missing?": str,
     "*": object,
 }  # fmt: skip
+_CLASS = {
+    "label": str, "precision": _SHARE, "recall": _SHARE, "support": int, "given?": int, "precision_interval?": [_NUMBER],
+    "recall_interval?": [_NUMBER], "*": object,
+}  # fmt: skip
 _METRICS = {
     "right": int,
     "mistakes": int,
-    "per_class": [{"label": str, "precision": _SHARE, "recall": _SHARE, "support": int, "*": object}],
+    "per_class": [_CLASS],
     "confusion": [[int]],
     "calibration_error": _SHARE,
     "reliability": [{"photos": int, "*": _SHARE}],
