@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from label_image.errors import PhotoError, RunError
+from label_image.screen import clean
 
 if TYPE_CHECKING:
     from label_image.classifier import Classifier
@@ -101,7 +102,7 @@ def written(pace: Pace, form: str) -> str:
         csv.writer(text, lineterminator="\n").writerows([list(fields), list(fields.values())])
         return text.getvalue()
     return (
-        f"graph        {pace.graph}\n"
+        f"graph        {clean(str(pace.graph))}\n"
         f"photos       {pace.photos}\n"
         f"load         {pace.load_ms:10.1f} ms\n"
         f"first image  {pace.first_image_ms:10.1f} ms\n"

@@ -1,10 +1,11 @@
-"""A card in, words out: one line of what was taken and why, or all of it, aligned, for `--describe`."""
+"""What a classifier says of itself, in words: one line of what was taken and why, or all of it, aligned, for `--describe`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from label_image.card import GUESS, Card
+from label_image.screen import clean
 
 _RANGES: dict[tuple[tuple[float, ...], ...], str] = {
     ((0.0,), (1.0,)): "0..255",
@@ -29,7 +30,7 @@ def describe(card: Card, path: Path) -> str:
     rows += [(name.split()[0], text, "") for name, text in facts.items() if name.startswith("note")]
     rows += [("training", f"{key} {value}", "") for key, value in card.training.items()]
     width = min(max(len(value) for _, value, _ in rows), 44)
-    return "\n".join(f"{name:<9} {value:<{width}}  {why}".rstrip() for name, value, why in rows)
+    return "\n".join(clean(f"{name:<9} {value:<{width}}  {why}".rstrip()) for name, value, why in rows)
 
 
 def one_line(card: Card) -> str:

@@ -309,7 +309,7 @@ def _proof_key(proof: Proof, graph: str) -> str:
 def _graph_proof(proof: Proof) -> _Known | None:
     """What TensorFlow showed when it ran this backbone's graph with such a head; None if it has not."""
     graph = file_digest(proof.backbone.graph)
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+    with contextlib.suppress(OSError, ValueError, LookupError, TypeError, RecursionError):
         return _Known(
             float(json.loads(_proof_file(proof.backbone).read_text("utf-8"))[_proof_key(proof, graph)]), "before"
         )

@@ -174,7 +174,7 @@ def _equal(one: Path, other: Path) -> bool:
 def _said_of(run: Path) -> str:
     try:
         return about(json.loads((run / RECORD).read_text("utf-8", "surrogateescape")))
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return ""
 
 

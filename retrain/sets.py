@@ -221,7 +221,7 @@ def _about(home: Path) -> Mapping[str, str]:
     try:
         known = json.loads((home / _SETS / _NEWEST / _ABOUT).read_text("utf-8", "surrogateescape"))
         return {key: str(known[key]) for key in ("run", "about")}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return {}
 
 

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from label_image.card import Card, from_json, to_json
+from label_image.describe import describe
 from label_image.errors import RunError
 
 CARD = Card(("猫", "a b"), 224, 192, (127.0,), (128.0, 1.0, 2.0), "input", "final_result", {"photos": 3})
@@ -46,6 +48,15 @@ def test_a_field_that_nothing_can_mean_is_one_line(field, value):
     with pytest.raises(RunError, match="cannot read the metadata in x: ") as caught:
         from_json(text, "x")
     assert "\n" not in str(caught.value)
+
+
+def test_what_metadata_says_is_lines_of_its_own_whatever_it_holds():
+    evil = "a\x1b[2J\nrange     all is well\u2028"
+    card = Card((evil, "b"), 8, 8, (0.0,), (1.0,), evil, evil, {evil: evil}, what=evil)
+    lines = describe(card, Path(evil)).splitlines()
+    plain = describe(Card(("a", "b"), 8, 8, (0.0,), (1.0,), "a", "a", {"a": "a"}, what="a"), Path("a")).splitlines()
+    assert [line.split()[0] for line in lines] == [line.split()[0] for line in plain]
+    assert all(line.isprintable() for line in lines)
 
 
 def test_metadata_nested_too_deeply_is_one_line():

@@ -152,7 +152,7 @@ class Shelf:
         for folder in (beside, *self._folders):
             path = folder / name
             with contextlib.suppress(OSError):
-                digest = path.with_name(f"{name}.sha256").read_text("utf-8").strip()
+                digest = path.with_name(f"{name}.sha256").read_text("utf-8", "replace").strip()
                 if file_digest(path) == digest:
                     return path, digest
                 self._say(f"{path} is not as it was written; making it again")

@@ -153,7 +153,7 @@ def _answer(one: _Asked, scores: npt.NDArray[np.float32], within: float) -> Read
 def _known(path: Path) -> dict[str, Reading]:
     try:
         return {key: Reading(**fields) for key, fields in json.loads(path.read_text("utf-8")).items()}
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return {}
 
 

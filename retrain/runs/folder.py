@@ -92,7 +92,7 @@ def running(folder: Path) -> Running | None:
     try:
         known = json.loads((folder / RUNNING).read_text("utf-8", "surrogateescape"))
         return Running(str(known["mark"]), tuple((str(name), str(path)) for name, path in known["targets"]))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None
 
 
