@@ -19,6 +19,7 @@ from label_image.labels import format_labels
 from label_image.quiet import has_tensorflow, tensorflow
 from retrain.backbones.prepare import prepare
 from retrain.backbones.quantized import quantized
+from retrain.digest import file_digest
 from retrain.exporters import graph, onnx, saved_model, tflite
 from retrain.nouns import Head, Photo
 from retrain.plan import Plan
@@ -42,12 +43,12 @@ def folder(tmp_path_factory, model_dir):
     rng = np.random.default_rng(5)
     coarse = Image.fromarray(rng.integers(0, 256, (6, 8, 3)).astype(np.uint8))
     coarse.resize((400, 300), Image.Resampling.BICUBIC).save(folder / "photo.jpg", quality=95)
-    plan = Plan(image_dir="x", model_dir=str(model_dir))
+    photo, plan = folder / "photo.jpg", Plan(image_dir="x", model_dir=str(model_dir))
     backbone = prepare(plan, lambda _: None)
     head = Head(rng.normal(0, 0.1, (backbone.width, 3)).astype(np.float32), np.zeros(3, np.float32), LABELS)
     size = (backbone.height_px, backbone.width_px)
     card = Card(LABELS, *size, backbone.mean, backbone.std, backbone.input_layer, "final_result")
-    int8 = quantized(backbone, "int8", [Photo(str(folder / "photo.jpg"), "x", "")], plan, lambda _: None)
+    int8 = quantized(backbone, "int8", [Photo(str(photo), "x", file_digest(photo))], plan, lambda _: None)
     tflite.write(files / "retrained.tflite", head, backbone, card)
     tflite.write(files / "retrained_int8.tflite", head, int8, card)
     graph.write(files / "retrained_graph.pb", head, backbone, card)

@@ -26,7 +26,6 @@ from label_image.errors import RunError
 from label_image.labels import format_labels
 from label_image.pixels import open_photo, to_rgb
 from retrain.exporters import tflite
-from retrain.exporters.stated import restate
 from retrain.nouns import Backbone, Head
 
 MODEL = "model.tflite"
@@ -62,7 +61,7 @@ def write(path: Path, head: Head, backbone: Backbone, card: Card) -> None:
 
 def restate_in(path: Path, was: Card, now: Card) -> None:
     """Exchanges the figures in the model and in what is said to people."""
-    restate(path / MODEL, was, now)
+    tflite.restate_in(path / MODEL, was, now)
     (path / "README.txt").write_text(_readme(now), "utf-8")
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from label_image.card import CARD_KEY, Card
 from label_image.detectors import checksum
 from retrain.exporters.metadata import METADATA_KEY, metadata, with_labels
-from retrain.exporters.stated import stated
+from retrain.exporters.stated import restate, stated
 from retrain.nouns import Backbone, Head
 from retrain.tflite_model import SIGNATURE, TfliteModel
 
@@ -46,6 +46,12 @@ def write(path: Path, head: Head, backbone: Backbone, card: Card) -> None:
     model.metadata(METADATA_KEY, metadata(card))
     model.metadata(checksum.KEY, checksum.EMPTY)
     path.write_bytes(checksum.sealed(with_labels(model.to_bytes(), card)))
+
+
+def restate_in(path: Path, was: Card, now: Card) -> None:
+    """Exchanges the figures in a file's metadata, and its checksum with them."""
+    restate(path, was, now)
+    path.write_bytes(checksum.sealed(path.read_bytes()))
 
 
 def _dense(
