@@ -120,6 +120,15 @@ def test_integers_take_pixels_whatever_the_scale_says(tmp_path, photo, dtype):
     assert "do not apply" in Classifier(path, typed).card.facts["range"]
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int8"])
+def test_integers_with_channels_first_too(tmp_path, photo, dtype):
+    zero = 3 if dtype == "uint8" else 3 - 128
+    path = colour_tflite(
+        tmp_path / "m.tflite", dtype=dtype, scale=0.5, zero=zero, mean=3.0, std=2.0, shape=(1, 3, SIDE, SIDE)
+    )
+    np.testing.assert_allclose(scores(path, photo), wanted(photo, mean=3.0, std=2.0), atol=1e-5)
+
+
 @pytest.mark.parametrize("out", ["uint8", "int8"])
 def test_quantized_scores_come_back_as_shares(tmp_path, photo, out):
     path = colour_tflite(tmp_path / "m.tflite", first="MobilenetV1/x", out=out)

@@ -16,11 +16,12 @@ from label_image.card import Card
 from label_image.classifier import Classifier
 from label_image.inspect import Overrides
 from label_image.labels import format_labels
+from label_image.pixels import decode, normalise
 from label_image.quiet import has_tensorflow, tensorflow
 from retrain.backbones.prepare import prepare
 from retrain.backbones.quantized import quantized
 from retrain.digest import file_digest
-from retrain.exporters import graph, onnx, saved_model, tflite
+from retrain.exporters import graph, onnx, reading, saved_model, tflite
 from retrain.nouns import Head, Photo
 from retrain.plan import Plan
 from tests.conftest import COLOURS, ROOT
@@ -118,3 +119,27 @@ def test_the_page_names_each_client_and_says_which_are_not_run():
 
 def test_every_program_of_the_page_is_marked_for_a_client():
     assert PAGE.count("```python") == len(PROGRAMS)
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    ("module", "file"),
+    [
+        ("cv2", "retrained.tflite"), ("openvino", "retrained.tflite"), ("openvino", "retrained_int8.tflite"),
+        ("openvino", "retrained_dynamic.tflite"), ("tflite_runtime", "retrained_int8.tflite"),
+    ],
+)  # fmt: skip
+def test_real_photos_get_our_labels_from_the_other_runtimes(module, file, flowers, shared_data):
+    pytest.importorskip(module, reason=f"{module} is not installed")
+    classifier = Classifier(flowers / "tf_files" / file)
+    card = classifier.card
+    paths = [
+        path
+        for kind in sorted((shared_data / "flower_photos").glob("*/"))
+        for path in sorted(kind.glob("*.jpg"))[40:42]
+    ]
+    ours = np.stack([answer.scores for answer in classifier.classify_all([str(path) for path in paths])])
+    pixels = np.stack([normalise(decode(path, card.height_px, card.width_px), card.mean, card.std) for path in paths])
+    theirs = reading.RUNS[module](str(flowers / "tf_files" / file), pixels)
+    assert (len(paths), theirs.argmax(axis=1).tolist()) == (10, ours.argmax(axis=1).tolist())
+    assert np.abs(theirs - ours).max() < (1e-4 if file == "retrained.tflite" else 0.1)
