@@ -119,6 +119,18 @@ def test_a_mean_of_features_is_an_embedding_and_a_mean_of_scores_is_not(tmp_path
     assert Classifier(path).card.output == "logits"
 
 
+def test_a_network_that_takes_text_is_one_line(tmp_path):
+    model = TfliteModel()
+    source, scores_of = model.tensor("words", [1]), model.tensor("scores", [1, 3])
+    model.graph.tensors[source].type = 5  # strings
+    model.graph.inputs = np.array([source], np.int32)
+    model.operator("SOFTMAX", [source], scores_of, model.options("SoftmaxOptions", beta=1.0))
+    model.outputs([scores_of])
+    (tmp_path / "m.tflite").write_bytes(model.to_bytes())
+    with pytest.raises(RunError, match="its input takes text or files"):
+        Classifier(tmp_path / "m.tflite")
+
+
 def test_our_own_backbone_without_a_head_is_no_classifier(trained, model_dir):
     for path in sorted(model_dir.rglob("*.tflite")):
         with pytest.raises(RunError, match="without a head"):

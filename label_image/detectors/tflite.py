@@ -219,6 +219,8 @@ def evidence(source: Path | Source, input_layer: str = "", output_layer: str = "
 def _evidence(file: TfliteFile, input_layer: str, output_layer: str) -> Evidence:
     source = _chosen(file, file.inputs, input_layer, "input_layer")
     result = _chosen(file, file.outputs, output_layer, "output_layer")
+    if file.dtype(source) == "string":
+        raise RunError(f"cannot use {file.path}: its input takes text or files, a photo needs numbers")
     said = metadata.read(file.entry(metadata.NAME))
     labels, inside = metadata.packed_labels(file.file, said.labels_file)
     stated = None
