@@ -553,7 +553,7 @@ def test_a_card_without_end_is_one_line(place, capfd):
     folder = saved(place / "m")
     (folder / "assets.extra").mkdir()
     (folder / "assets.extra/retrain_card.json").write_text("[" * 200_000)
-    assert "cannot read the card" in said_of(folder, capfd)
+    assert "cannot read the metadata" in said_of(folder, capfd)
 
 
 def test_every_operation_that_is_let_in_is_known_and_touches_no_file():

@@ -199,6 +199,19 @@ def test_what_a_file_names_is_refused_by_name_and_never_called(name, tmp_path, m
     assert not (tmp_path / "marker").exists()
 
 
+@pytest.mark.parametrize("ending", ["h5", "keras"])
+def test_the_code_of_a_lambda_that_keras_wrote_is_not_run(maker, ending, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    touch = maker.layers.Lambda(lambda x: (__import__("os").system("touch marker"), x)[1], output_shape=(4, 4, 3))
+    source = maker.Input((4, 4, 3))
+    out = maker.layers.Dense(2)(maker.layers.Flatten()(touch(source)))
+    maker.Model(source, out).save(tmp_path / f"m.{ending}")
+    (tmp_path / "marker").unlink(missing_ok=True)  # Keras runs it once to build the network
+    with pytest.raises(RunError, match="is a Lambda: Python code that the file brings along, which is not run here"):
+        Classifier(tmp_path / f"m.{ending}")
+    assert not (tmp_path / "marker").exists()
+
+
 def test_keras_is_not_imported_to_read_its_files(tmp_path):
     sources = Path(__file__).parent.parent.glob("label_image/**/*.py")
     assert not [
