@@ -8,9 +8,7 @@ and one that another program is writing to just now is left alone.
 from __future__ import annotations
 
 import functools
-import hashlib
 import os
-import platform
 import re
 import time
 from pathlib import Path
@@ -51,11 +49,14 @@ def is_over(text: str, path: Path) -> bool:
 @functools.cache
 def _place() -> str:
     """Where the numbers of processes are counted: the machine, and on Linux the container."""
+    import hashlib
+
+    machine = os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")
     try:
         namespace = str(Path("/proc/self/ns/pid").readlink())
     except OSError:
         namespace = ""
-    return hashlib.sha256(f"{platform.node()} {namespace}".encode("utf-8", "surrogateescape")).hexdigest()[:6]
+    return hashlib.sha256(f"{machine} {namespace}".encode("utf-8", "surrogateescape")).hexdigest()[:6]
 
 
 def _start_of(pid: int) -> int | None:

@@ -59,6 +59,9 @@ def publish(run: Path, members: Sequence[Member], runs_dir: Path) -> Earlier:
             _finish(runs_dir)
             earlier = _give_names(run, targets, runs_dir)
             Running(mark()).write(run)
+        for name, text in targets:
+            if is_special(Path(text)):  # a pipe may have to wait for its reader, and nobody should wait for both
+                _pour(run / name, Path(text))
     except OSError as error:
         what = f"{error.filename2 or error.filename or run}: {error.strerror or error}"
         raise RunError(f"cannot write {what}; what was made is in {run}") from None
@@ -139,11 +142,12 @@ def _give_names(run: Path, targets: Sequence[tuple[str, str]], runs_dir: Path) -
         for name in NAMES:
             if name not in names and (home / name).exists() and any(target == home / names[0] for _, target in own):
                 remove(home / name)  # of an earlier set, on a disk without links
-    for name, target in own:
-        if is_special(target):
-            with (run / name).open("rb") as source, target.open("wb", buffering=0) as sink:
-                shutil.copyfileobj(source, sink)
     return earlier
+
+
+def _pour(source: Path, target: Path) -> None:
+    with source.open("rb") as file, target.open("wb", buffering=0) as sink:
+        shutil.copyfileobj(file, sink)
 
 
 def _rename_all(run: Path, own: Sequence[tuple[str, Path]]) -> None:

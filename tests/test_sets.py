@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from label_image.errors import RunError
 from label_image.runs import graph_of, run_folder
 from retrain import sets
 from retrain.plan import Plan
@@ -89,7 +90,7 @@ BEFORE = {
 @pytest.mark.parametrize(("before", "names"), [*((one, ALL) for one in BEFORE), ("an earlier set", (GRAPH, LABELS))])
 def test_killed_anywhere_one_whole_set_is_seen(tmp_path, before, names):
     """`mixed_set`, before each call that changes a name."""
-    stood, every = {}, 1 if before in ("an earlier set", "files of an earlier version") and names == ALL else 3
+    stood, every = {}, 1 if before == "an earlier set" and names == ALL else 3
 
     def prepare(base):
         BEFORE[before](base)
@@ -219,3 +220,38 @@ def test_a_run_is_named_by_its_beginning_and_its_lightest_classifier_is_taken(tm
     first, second = run_of(tmp_path, "a"), run_of(tmp_path, "b", (GRAPH, LABELS))
     assert graph_of(run_folder(first.name)) == Path("tf_files/runs") / first.name / TFLITE
     assert graph_of(run_folder(str(second))).name == GRAPH
+
+
+def test_what_fails_between_two_names_of_ones_own_is_finished_by_the_next_run(tmp_path, monkeypatch):
+    own = {"retrained": "out/x.tflite", "retrained_labels": "else/x.txt"}
+    publish_run(tmp_path, "a", (TFLITE, LABELS), **own)
+    real = Path.replace
+
+    def full(path, target):
+        if Path(target).name == "x.tflite":
+            raise OSError(28, "No space left on device")
+        return real(path, target)
+
+    run = run_of(tmp_path, "b", (TFLITE, LABELS))
+    members = [Member(TFLITE, Path("out/x.tflite")), Member(LABELS, Path("else/x.txt"))]
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", full)
+        with pytest.raises(RunError, match="No space left on device; what was made is in"):
+            publish(run, members, Path("tf_files/runs"))
+    runs_folder.end(run)
+    assert set(letters(tmp_path, tuple(own.values())).values()) == {"a", "b"}
+    state = runs_folder.running(run)
+    pid, start, place = state.mark.split("-")
+    runs_folder.Running(f"{pid}-{int(start) + 1}-{place}", state.targets).write(run)  # as if that process had ended
+    assert "they are now" in finish_killed(Path("tf_files/runs"))[0]
+    assert set(letters(tmp_path, tuple(own.values())).values()) == {"b"}
+
+
+def test_a_pipe_is_never_waited_for_on_behalf_of_a_killed_run(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    run = run_of(tmp_path, "a", (TFLITE, LABELS))
+    pid, start, place = runs_folder.running(run).mark.split("-")
+    targets = ((TFLITE, str(tmp_path / "x.tflite")), (LABELS, str(tmp_path / "pipe")))
+    runs_folder.Running(f"{pid}-{int(start) + 1}-{place}", targets).write(run)
+    assert len(finish_killed(Path("tf_files/runs"))) == 1
+    assert (tmp_path / "x.tflite").read_text() == "a"

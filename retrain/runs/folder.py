@@ -78,10 +78,15 @@ def begin(runs_dir: Path, network: str) -> Path:
 
 
 def end(folder: Path) -> None:
-    """The run is over: its folder stays if there is a record in it."""
+    """The run is over: its folder stays if there is a record in it.
+
+    So does `.running` where names were to be given to its files and something came between: the next run does it.
+    """
     with contextlib.suppress(OSError):
         if (folder / RECORD).exists():
-            (folder / RUNNING).unlink(missing_ok=True)
+            state = running(folder)
+            if state is None or not state.targets:
+                (folder / RUNNING).unlink(missing_ok=True)
         else:
             _discard(folder)
             folder.parent.rmdir()  # if it was the first
