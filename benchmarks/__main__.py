@@ -14,7 +14,7 @@ import shutil
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks import results
@@ -29,7 +29,7 @@ ROOMS = (
 )  # fmt: skip
 
 
-def main() -> int:
+def main(_: Sequence[str] = ()) -> int:
     """The program; returns the exit status."""
     options = _options()
     rooms = options.only.split(",") if options.only else ROOMS
@@ -88,4 +88,6 @@ def _options() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from label_image.edge import run_program
+
+    run_program("benchmarks.__main__")

@@ -107,4 +107,6 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    from label_image.edge import run_program
+
+    run_program("benchmarks.torture.__main__")
