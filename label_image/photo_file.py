@@ -7,6 +7,7 @@ made of them, time by the scans of a JPEG and by what Pillow decodes in Python; 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib
 import io
@@ -30,7 +31,7 @@ MAX_SIDE = 100_000  # pixels; a resize holds 16 bytes and more for each, and a J
 MAX_MEMORY = 1536 << 20  # bytes that one photo may take
 MAX_SLOW_PIXELS = 10_000_000  # of what Pillow decodes in Python: run-length BMP, PPM as text
 
-_AT_ONCE = ("BMP", "GIF", "JPEG", "PNG", "PPM")  # that Pillow has loaded before it opens anything; MPO is a JPEG to it
+_COMMON = ("PNG", "GIF", "BMP", "PPM")  # that `preinit` loads; the first tried is JPEG, which opens MPO too
 _PLUGINS = {  # the others, and where Pillow has them; HEIF is pillow-heif's
     "WEBP": "WebPImagePlugin", "TIFF": "TiffImagePlugin", "AVIF": "AvifImagePlugin", "JPEG2000": "Jpeg2KImagePlugin",
     "ICO": "IcoImagePlugin", "TGA": "TgaImagePlugin",
@@ -86,13 +87,15 @@ def open_photo(source: str | Path | bytes) -> Image.Image:
 
 
 def _opened(source: str | Path | bytes) -> Image.Image:
-    """The picture, of the formats in the list."""
+    """The picture, of the formats in the list: tried in groups, since loading Pillow's plugins takes milliseconds."""
+    importlib.import_module("PIL.JpegImagePlugin")
+    with contextlib.suppress(UnidentifiedImageError):
+        return Image.open(_file(source), formats=("JPEG",))
     Image.preinit()
-    try:
-        return Image.open(_file(source), formats=_AT_ONCE)
-    except UnidentifiedImageError:
-        _check_webp(_head(source) or b"", source)
-        return Image.open(_file(source), formats=_others())
+    with contextlib.suppress(UnidentifiedImageError):
+        return Image.open(_file(source), formats=_COMMON)
+    _check_webp(_head(source) or b"", source)
+    return Image.open(_file(source), formats=_others())
 
 
 def _file(source: str | Path | bytes) -> Any:
