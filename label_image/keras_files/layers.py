@@ -56,6 +56,8 @@ def _with_bias(use: Use, value: Any, at: int) -> Any:
 def _conv(use: Use) -> Any:
     tf, kernel, groups = use.tf, use.arrays[0], int(use.config.get("groups") or 1)
     channels_last(use.config)
+    if not 1 <= groups <= use.inputs[0].shape[-1]:
+        raise ValueError(f"{groups:,} groups of {use.inputs[0].shape[-1]} channels")
     strides, padding = four(use.config["strides"]), use.config["padding"].upper()
     dilations = pair(use.config.get("dilation_rate", 1))
     if groups == 1:
@@ -143,10 +145,9 @@ def _normalization(use: Use) -> Any:
     kept = [] if axis is None else _axes(axis, x.shape.rank)
     shape = [x.shape[index] if index in kept else 1 for index in range(x.shape.rank)]
     if use.config.get("mean") is not None:
-        mean, variance = (
-            np.broadcast_to(np.float32(numbers(use.config[name])), [n for n in shape if n != 1] or [1]) if kept
-            else np.float32(numbers(use.config[name])) for name in ("mean", "variance")
-        )  # fmt: skip
+        mean, variance = (np.float32(numbers(use.config[name])) for name in ("mean", "variance"))
+        if mean.size == variance.size == 1:  # one for all channels
+            shape = [1] * len(shape)
     else:
         mean, variance = use.arrays[0], use.arrays[1]
     mean, deviation = tf.reshape(mean, shape), tf.maximum(tf.sqrt(tf.reshape(variance, shape)), 1e-7)

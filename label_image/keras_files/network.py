@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from label_image.keras_files.structure import ForeignError, Layer, Network, Ref,
 from label_image.keras_files.weights import Weights, weights_of
 from label_image.quiet import tensorflow
 
-_MOST_VALUES = 1 << 28  # numbers that one layer gives for one photo: 1 GiB
+_MOST_VALUES = 1 << 27  # numbers that one layer gives for one photo: half a GiB
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ def graph_of(file: KerasFile, network: Network) -> Graph:
 def _placeholder(tf: Any, network: Network, ref: Ref) -> Any:
     layer = next(layer for layer in network.layers if layer.name == ref.layer)
     shape = [None, *(None if size is None else int(size) for size in list(input_shape(layer.config))[1:])]
+    if any(size is not None and size < 1 for size in shape) or math.prod(size or 1 for size in shape) > _MOST_VALUES:
+        raise ForeignError(f"it takes pictures of the size {shape[1:]}")
     dtype = layer.config.get("dtype")
     if dtype not in ("uint8", "int32", "int64"):
         dtype = "float32"
