@@ -10,6 +10,7 @@ file is imported before anything else is, so that Ctrl-C in a program's first mo
 
 from __future__ import annotations
 
+import atexit
 import errno
 import os
 import sys
@@ -53,13 +54,16 @@ def run_program(module: str) -> NoReturn:
     """Runs a module's `main(argv)` as the whole process, and ends it.
 
     For the first line of what `python -m` starts: the module is imported here, inside the net. The process ends without
-    Python's own clearing up, which would wait for threads that stand in a download or a network.
+    Python's own clearing up, which would wait for threads that stand in a download or a network; functions that were
+    registered with `atexit` are called, unless a signal ended the work.
     """
     signals.catch()
     status = exit_status(module.removesuffix(".cli"), lambda: _main(module), whole_process=True)
     signals.end_at_once()
     if status == 0 and signals.asked_to_end():
         status = signals.status_of_stop()
+    if status < signals.FIRST_OF_SIGNALS:
+        atexit._run_exitfuncs()  # noqa: SLF001 - what others asked for; os._exit would leave it out
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

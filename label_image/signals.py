@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # SIGBREAK is Windows' Ctrl-Break
 _STOPS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
 _USUAL = (signal.SIG_DFL, signal.default_int_handler)
+FIRST_OF_SIGNALS = 128  # exit statuses from here on are of signals, as shells have it
 _AT_ONCE = b"stopped at once\n"
 
 
@@ -76,7 +77,7 @@ def end_at_once() -> None:
 
 def status_of_stop() -> int:
     """The exit status after KeyboardInterrupt: 128 and the signal's number; Ctrl-C where it is not known."""
-    return 128 + (_State.last or signal.SIGINT)
+    return FIRST_OF_SIGNALS + (_State.last or signal.SIGINT)
 
 
 def asked_to_end() -> bool:
@@ -89,7 +90,7 @@ def _came(number: int, _frame: FrameType | None) -> None:
     if _State.ending or _cleaning_up():
         with suppress(OSError):
             os.write(2, b"" if _State.ending else _AT_ONCE)
-        os._exit(128 + number)
+        os._exit(FIRST_OF_SIGNALS + number)
     if _State.held and not _State.waiting:
         _State.waiting = True
         return

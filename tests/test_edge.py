@@ -227,6 +227,16 @@ def test_work_that_goes_on_after_sigterm_still_ends_with_its_status(tmp_path):
         assert (done.returncode, done.stdout, done.stderr) == (status, "kept\n", "")
 
 
+def test_what_was_registered_for_the_end_is_done(tmp_path):
+    (tmp_path / "ends.py").write_text(
+        "import atexit\nfrom pathlib import Path\ndef main(argv):\n    atexit.register(Path('done').touch)\n    return 3\n"
+    )
+    command = [sys.executable, "-c", "from label_image.edge import run_program; run_program('ends')"]
+    env = {**ENV, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
+    assert subprocess.run(command, cwd=tmp_path, env=env, check=False).returncode == 3
+    assert (tmp_path / "done").exists()
+
+
 def test_nothing_that_is_printed_holds_a_control_character(capsys):
     evil = "a\x1b[31m\nb\r\t\x9b\u202e\u2028\x00" + os.fsdecode(b"\x9b\xe9")
     screen.say(evil)
