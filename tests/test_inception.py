@@ -9,14 +9,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from label_image.card import Card
 from label_image.errors import RunError
 from label_image.quiet import tensorflow
 from label_image.runners.litert import LitertRunner
 from label_image.runners.tensorflow import GraphRunner
 from retrain.backbones import inception
 from retrain.backbones.prepare import prepare
+from retrain.exporters import tflite
 from retrain.graph_def import INT32, constant, new_graph, operation
+from retrain.nouns import Head
 from retrain.plan import Plan
+from retrain.tflite_structure import check
 
 ARCHIVE = "inception-2015-12-05.tgz"
 MEMBER = "classify_image_graph_def.pb"
@@ -157,6 +161,14 @@ def test_pixels_go_in_at_mul_scaled_as_the_original_scaled_them(original, backbo
     scaled = (pixels - np.float32(backbone.mean)) / np.float32(backbone.std)
     np.testing.assert_allclose(LitertRunner(backbone.tflite).scores(scaled), wanted, atol=2e-5, rtol=0)
     assert (backbone.input_layer, backbone.height_px, backbone.width_px) == ("Mul", 299, 299)
+
+
+def test_what_tensorflow_converted_has_the_form_that_other_readers_want(backbone, tmp_path):
+    """TensorFlow's converter puts constants at multiples of 4 bytes; the schema says 16."""
+    card = Card(("a", "b"), 299, 299, backbone.mean, backbone.std, backbone.input_layer, "final_result")
+    head = Head(np.zeros((backbone.width, 2), np.float32), np.zeros(2, np.float32), card.labels)
+    tflite.write(tmp_path / "x.tflite", head, backbone, card)
+    check(tmp_path / "x.tflite", "x.tflite", "Mul", "final_result")
 
 
 def test_nothing_of_the_decoder_the_checks_and_the_softmax_is_left(backbone):
