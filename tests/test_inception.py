@@ -15,12 +15,14 @@ from label_image.quiet import tensorflow
 from label_image.runners.litert import LitertRunner
 from label_image.runners.tensorflow import GraphRunner
 from retrain.backbones import inception
+from retrain.backbones.frozen import freeze, to_tflite
 from retrain.backbones.prepare import prepare
 from retrain.exporters import tflite
 from retrain.graph_def import INT32, constant, new_graph, operation
 from retrain.nouns import Head
 from retrain.plan import Plan
-from retrain.tflite_structure import check
+from retrain.tflite_model import schema
+from retrain.tflite_structure import check, faults
 
 ARCHIVE = "inception-2015-12-05.tgz"
 MEMBER = "classify_image_graph_def.pb"
@@ -224,3 +226,15 @@ def test_an_operation_that_nobody_knows_is_refused_by_name(original, tmp_path):
     (tmp_path / MEMBER).write_bytes(graph.SerializeToString())
     with pytest.raises(RunError, match="its node 'pool' is a MaxPoolOfTheFuture, which is not among"):
         prepare(plan_of(tmp_path), print)
+
+
+def test_constants_of_what_tensorflow_converted_are_aligned():
+    tf = tensorflow()
+    rng = np.random.default_rng(0)
+    kernels = [rng.normal(0, 1, (3, 3, 3, 3)).astype(np.float32), rng.normal(0, 1, (3, 5)).astype(np.float32)]
+    frozen = freeze(
+        lambda x: tf.reduce_mean(tf.nn.relu(tf.nn.conv2d(x, kernels[0], 1, "SAME")), [1, 2]) @ kernels[1], 8, 8
+    )
+    data, why = to_tflite(frozen)
+    found = list(faults(schema().Model.GetRootAs(data, 0), "input", "features"))
+    assert (why, [fault for fault in found if "signature" not in fault]) == ("", [])
