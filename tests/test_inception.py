@@ -9,14 +9,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from label_image.card import Card
 from label_image.errors import RunError
 from label_image.quiet import tensorflow
 from label_image.runners.litert import LitertRunner
 from label_image.runners.tensorflow import GraphRunner
 from retrain.backbones import inception
+from retrain.backbones.frozen import freeze, to_tflite
 from retrain.backbones.prepare import prepare
+from retrain.exporters import tflite
 from retrain.graph_def import INT32, constant, new_graph, operation
+from retrain.nouns import Head
 from retrain.plan import Plan
+from retrain.tflite_model import schema
+from retrain.tflite_structure import check, faults
 
 ARCHIVE = "inception-2015-12-05.tgz"
 MEMBER = "classify_image_graph_def.pb"
@@ -159,6 +165,14 @@ def test_pixels_go_in_at_mul_scaled_as_the_original_scaled_them(original, backbo
     assert (backbone.input_layer, backbone.height_px, backbone.width_px) == ("Mul", 299, 299)
 
 
+def test_what_tensorflow_converted_has_the_form_that_other_readers_want(backbone, tmp_path):
+    """TensorFlow's converter puts constants at multiples of 4 bytes; the schema says 16."""
+    card = Card(("a", "b"), 299, 299, backbone.mean, backbone.std, backbone.input_layer, "final_result")
+    head = Head(np.zeros((backbone.width, 2), np.float32), np.zeros(2, np.float32), card.labels)
+    tflite.write(tmp_path / "x.tflite", head, backbone, card)
+    check(tmp_path / "x.tflite", "x.tflite", "Mul", "final_result")
+
+
 def test_nothing_of_the_decoder_the_checks_and_the_softmax_is_left(backbone):
     from retrain.graph_def import read_graph
 
@@ -212,3 +226,15 @@ def test_an_operation_that_nobody_knows_is_refused_by_name(original, tmp_path):
     (tmp_path / MEMBER).write_bytes(graph.SerializeToString())
     with pytest.raises(RunError, match="its node 'pool' is a MaxPoolOfTheFuture, which is not among"):
         prepare(plan_of(tmp_path), print)
+
+
+def test_constants_of_what_tensorflow_converted_are_aligned():
+    tf = tensorflow()
+    rng = np.random.default_rng(0)
+    kernels = [rng.normal(0, 1, (3, 3, 3, 3)).astype(np.float32), rng.normal(0, 1, (3, 5)).astype(np.float32)]
+    frozen = freeze(
+        lambda x: tf.reduce_mean(tf.nn.relu(tf.nn.conv2d(x, kernels[0], 1, "SAME")), [1, 2]) @ kernels[1], 8, 8
+    )
+    data, why = to_tflite(frozen)
+    found = list(faults(schema().Model.GetRootAs(data, 0), "input", "features"))
+    assert (why, [fault for fault in found if "signature" not in fault]) == ("", [])

@@ -14,6 +14,7 @@ from label_image.operations import check_operations
 from label_image.quiet import native_noise_hidden, tensorflow
 from label_image.runners.tensorflow import function_of
 from retrain.graph_def import parse_graph
+from retrain.tflite_codes import with_right_codes
 
 # Of a feature, relative to the largest: the same float32 sums in another order, through a hundred layers or two.
 _TOLERANCE = 1e-3
@@ -79,7 +80,8 @@ def to_tflite(frozen: FrozenGraph) -> tuple[bytes | None, str]:
         if not np.isfinite(expected).all():
             raise ValueError("its features are no finite numbers")
         try:
-            tflite = bytes(tf.lite.TFLiteConverter.from_concrete_functions([function], function).convert())
+            converted = bytes(tf.lite.TFLiteConverter.from_concrete_functions([function], function).convert())
+            tflite = with_right_codes(converted, "what TensorFlow converted")  # it puts constants anywhere
             got = _run(tflite, batch)
         except Exception as error:  # the converter raises many kinds; TensorFlow can still run the graph
             missing = sorted(set(re.findall(r"tf\.([A-Z]\w+)", str(error))))
