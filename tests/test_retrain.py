@@ -168,7 +168,7 @@ def test_unreadable_photos_are_listed_counted_and_left_out(retrain, model_dir, t
         (["--testing_percentage=50", "--validation_percentage=50"], 2, "leave nothing to train on"),
         (["--trainig_steps=5"], 2, "unknown flag --trainig_steps"),
         (["--learning_rate=fast"], 2, "learning_rate"),
-        (["stray words"], 2, "belongs to no flag"),
+        (["--seed=0", "stray words"], 2, "belongs to no flag"),
         (["--architecture=mobilenet_0.75_192", "--offline"], 1, "mobilenet_v1_0.75_192_frozen.tgz"),
         (["--device=gpu"], 1, "no GPU"),
         (["--output_labels=/proc/nowhere/x.txt"], 1, "cannot write --output_labels"),

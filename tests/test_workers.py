@@ -18,12 +18,14 @@ from label_image.errors import UserError
 from label_image.workers import cores, map_ordered
 from tests.conftest import ROOT, run_module
 
+_before = set()  # threads of other files' tests, which are not looked at here
+
 
 def threads(patience_s=10.0):
-    """Worker threads that are still there; those told to stop may finish what they have in hand."""
+    """Worker threads of this test that are still there; those told to stop may finish what they have in hand."""
     end = time.monotonic() + patience_s
     while True:
-        alive = {thread for thread in threading.enumerate() if thread.name.startswith("ThreadPoolExecutor")}
+        alive = {thread for thread in threading.enumerate() if thread.name.startswith("ThreadPoolExecutor")} - _before
         if not alive or time.monotonic() > end:
             return alive
         time.sleep(0.01)
@@ -31,6 +33,8 @@ def threads(patience_s=10.0):
 
 @pytest.fixture(autouse=True)
 def no_thread_left():
+    _before.clear()
+    _before.update(threading.enumerate())
     yield
     assert not threads()
 

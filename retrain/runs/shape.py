@@ -183,7 +183,8 @@ def _unlabelled(record: Mapping[str, Any]) -> Iterator[str]:
 def _uneven(record: Mapping[str, Any]) -> Iterator[str]:
     """Columns and pairs of a wrong length."""
     curve = record.get("curve") or {}
-    if curve and {len(curve[name]) for name in _COLUMNS} != {len(curve["steps"])}:
+    columns = [*(curve[name] for name in _COLUMNS), curve.get("judged_loss") or curve["steps"]] if curve else []
+    if any(len(column) != len(curve["steps"]) for column in columns):
         yield "the columns of 'curve' are not of one length"
     if any(len(point) != 2 for point in curve.get("share_losses") or ()):
         yield "'curve.share_losses' has to be pairs of numbers"
