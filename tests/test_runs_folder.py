@@ -96,6 +96,24 @@ def test_a_run_is_listed_used_removed_and_pruned(run_here, tmp_path, capfd):
         assert (code, err.count("\n")) == (2, 1), words
 
 
+@pytest.mark.parametrize("made_of", ["links", "files"])
+def test_nothing_but_a_run_is_removed(tmp_path, monkeypatch, capfd, made_of):
+    """tf_files holds a classifier as a run does, and so may a folder of the user's."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("tf_files", "project", "20200102-030405-mobilenet"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "retrained_graph.pb").write_text("a graph")
+    if made_of == "links":
+        (tmp_path / "tf_files/sets/newest").mkdir(parents=True)
+    before = sorted(tmp_path.rglob("*"))
+    for name in ("tf_files", "tf_files/", "project", ".", "..", str(tmp_path), str(tmp_path / "tf_files")):
+        code, out, err = program("remove", name, "--runs_dir=.", capfd=capfd)
+        assert (code, out, err.count("\n")) == (2, "", 1), name
+    assert program("prune", "--keep=1", "--runs_dir=.", capfd=capfd)[0] == 0
+    assert sorted(tmp_path.rglob("*")) == before
+    assert program("remove", "20200102-030405-mobilenet", "--runs_dir=.", capfd=capfd)[0] == 0
+
+
 def test_a_run_at_work_is_not_removed(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     run = begin(tmp_path / "tf_files/runs", "x")
