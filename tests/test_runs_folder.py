@@ -17,6 +17,7 @@ from retrain.runs import cli
 from retrain.runs.folder import begin, end, killed_runs
 from retrain.runs.record import read_record, write_record
 from retrain.runs.shape import fault
+from retrain.sets import change
 from tests import kills
 from tests.conftest import STAND_IN
 
@@ -104,9 +105,20 @@ def test_nothing_but_a_run_is_removed(tmp_path, monkeypatch, capfd, made_of):
         (tmp_path / name).mkdir()
         (tmp_path / name / "retrained_graph.pb").write_text("a graph")
     if made_of == "links":
-        (tmp_path / "tf_files/sets/newest").mkdir(parents=True)
+        run = tmp_path / "20200102-030405-mobilenet"
+        change(tmp_path / "tf_files", run, ["retrained_graph.pb"], "", tmp_path)
     before = sorted(tmp_path.rglob("*"))
-    for name in ("tf_files", "tf_files/", "project", ".", "..", str(tmp_path), str(tmp_path / "tf_files")):
+    for name in (
+        "tf_files",
+        "tf_files/",
+        "tf_files/sets/newest",
+        "tf_files/sets/20200102-030405-mobilenet",
+        "project",
+        ".",
+        "..",
+        str(tmp_path),
+        str(tmp_path / "tf_files"),
+    ):
         code, out, err = program("remove", name, "--runs_dir=.", capfd=capfd)
         assert (code, out, err.count("\n")) == (2, "", 1), name
     assert program("prune", "--keep=1", "--runs_dir=.", capfd=capfd)[0] == 0

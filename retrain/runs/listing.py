@@ -16,7 +16,7 @@ from label_image.runs import RECORD, all_runs
 from retrain.leftovers import remove, temporary
 from retrain.runs.folder import RUNNING, is_name, running
 from retrain.runs.shape import fault
-from retrain.sets import HOME, newest_run
+from retrain.sets import ABOUT, HOME, newest_run
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def _run(folder: Path, newest: Path | None) -> Run:
         str(plan.get("image_dir", "-")),
         record.get("accuracy"),
         *_sizes(folder),
-        bool(record) or is_name(folder.name),
+        not (folder / ABOUT).exists() and (bool(record) or is_name(folder.name)),
         note,
     )
 
