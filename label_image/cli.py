@@ -161,7 +161,11 @@ def _written_to(command: Command) -> contextlib.AbstractContextManager[OutputFil
 
     if command.output in ("", "-", "/dev/stdout"):
         return contextlib.nullcontext()
-    return OutputFile(command.output, (*command.image, command.graph or command.describe, command.labels))
+    graphs = (
+        [command.graph or command.describe] if command.graph or command.describe else ["tf_files/retrained_graph.pb"]
+    )
+    labels = command.labels or "tf_files/retrained_labels.txt"  # what a graph without metadata is read with
+    return OutputFile(command.output, (*command.image, *graphs, labels))
 
 
 @contextlib.contextmanager

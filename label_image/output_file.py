@@ -15,6 +15,7 @@ from typing import IO
 from label_image.errors import RunError, UserError
 from label_image.mark import is_over, mark
 
+_GLANCE = 1 << 16  # bytes of a file among which a zero tells that it is no text
 _LEFT_S = 60  # seconds; a run takes hold of its file at once
 _PREFIX, _ENDING = ".label_image-", ".part"
 
@@ -49,6 +50,10 @@ class OutputFile:
             return open(os.open(self._typed, os.O_WRONLY), "w", **how)  # type: ignore[call-overload,no-any-return]  # noqa: PTH123
         if found and any(_is_same(found, other) for other in read):
             raise UserError(f"cannot write --output={self._typed}: it is read by this command; give another file")
+        if found and _is_no_text(self._target):
+            raise UserError(
+                f"cannot write --output={self._typed}: a picture, a classifier or the like is there, which would be lost; give another file"
+            )
         if not self._target.parent.is_dir():
             raise UserError(
                 f"cannot write --output={self._typed}: there is no folder {self._target.parent}; make it first"
@@ -139,6 +144,15 @@ def _status(path: str) -> os.stat_result | None:
         return os.stat(path)  # noqa: PTH116
     except FileNotFoundError:
         return None
+
+
+def _is_no_text(path: Path) -> bool:
+    """Whether a file holds what no answers do: those are text."""
+    try:
+        with path.open("rb") as file:
+            return b"\0" in file.read(_GLANCE)
+    except OSError:  # not to be read: who writes there finds out
+        return False
 
 
 def _is_same(found: os.stat_result, other: str) -> bool:

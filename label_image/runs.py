@@ -8,6 +8,7 @@ from label_image.errors import RunError, UserError
 
 RUNS_DIR = Path("tf_files/runs")
 RECORD = "run.json"
+HOME = "tf_files"  # holds the runs, and under the usual names the newest classifier
 GRAPHS = ("retrained.tflite", "retrained_graph.pb", "retrained_saved_model", "retrained.onnx")  # the lightest first
 _NAMED = 5  # runs that an error names
 
@@ -56,7 +57,9 @@ def all_runs(runs_dir: Path = RUNS_DIR) -> list[Path]:
 
 
 def is_run(folder: Path) -> bool:
-    """Whether that is what a run left: it holds a record, or a classifier."""
+    """Whether that is what a run left: it holds a record, or a classifier, and is not what holds the runs too."""
+    if folder.resolve().name == HOME or (folder / "sets" / "newest").exists():
+        return False
     return any((folder / name).exists() for name in (RECORD, *GRAPHS))
 
 

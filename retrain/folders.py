@@ -26,7 +26,7 @@ from retrain.class_folder import (
     legacy_label,
     without_ours,
 )
-from retrain.list_names import list_of_name
+from retrain.list_names import lists_of_names, same_list
 from retrain.listing import above, count_pictures, few, has_files, shown, sub_folders
 from retrain.names import composed, folded
 from retrain.nouns import LISTS, TESTING, TRAINING, VALIDATION
@@ -78,7 +78,7 @@ def _lists(root: str, names: Sequence[str]) -> dict[str, int]:
     A class may be called "train" too: then other classes stand beside it. Where there is no folder for training, the classes
     that stand beside test/ are what is trained on, if test/ has folders of their names.
     """
-    lists = {name: which for name in names if (which := list_of_name(name)) is not None}
+    lists = lists_of_names(names)
     training = [name for name, which in lists.items() if which == TRAINING]
     others = [name for name in names if name not in lists]
     if not training:
@@ -104,25 +104,24 @@ def _holds_classes(place: str, classes: Sequence[str]) -> bool:
 
 def _named_as_lists(root: str, names: Sequence[str]) -> list[str]:
     """A line on classes whose names could stand for a list."""
-    named = {name: which for name in names if (which := list_of_name(name)) is not None}
     return [
         f"{join(root, name)}/ is taken for a class called {name!r}, not for photos for {LISTS[which]}, since photos lie in it "
         "and other classes stand beside it; if that is wrong, move it elsewhere"
-        for name, which in named.items()
+        for name, which in lists_of_names(names).items()
     ]
 
 
 def _beside(root: str) -> list[str]:
     """A line where --image_dir is one of train/ and test/, and the other stands beside it."""
-    own = list_of_name(shown(root))
-    if own is None:
-        return []
     higher = above(root)
     try:
-        lists = {list_of_name(name): name for name in sub_folders(higher)}
+        lists = lists_of_names([shown(root), *sub_folders(higher)])
     except UserError:  # not to be read
         return []
-    other = lists.get(TESTING if own == TRAINING else TRAINING)
+    own = lists.get(shown(root))
+    if own is None:
+        return []
+    other = {which: name for name, which in lists.items()}.get(TESTING if own == TRAINING else TRAINING)
     if other is None:
         return []
     does = f"to test on {other}/" if own == TRAINING else f"to train on {other}/ instead"
@@ -131,10 +130,10 @@ def _beside(root: str) -> list[str]:
     ]
 
 
-def _place_of_list(place: str, which: int) -> str:
+def _place_of_list(place: str) -> str:
     """Where the class folders of a list are: archives often hold training_set/training_set/."""
     below = sub_folders(place)
-    if len(below) == 1 and list_of_name(below[0]) == which and not has_files(place):
+    if len(below) == 1 and same_list(os.path.basename(place), below[0]) and not has_files(place):
         return join(place, below[0])
     return place
 
@@ -143,7 +142,7 @@ def _in_lists(
     root: str, names: Sequence[str], lists: dict[str, int], plan: Plan
 ) -> tuple[list[ClassFolder], list[str]]:
     """The class folders in train/, validation/ and test/."""
-    places = {which: _place_of_list(join(root, name), which) for name, which in lists.items()}
+    places = {which: _place_of_list(join(root, name)) for name, which in lists.items()}
     train = places.get(TRAINING, root)
     labels = [name for name in without_ours(train)[0] if train != root or name not in lists]
     if not labels:
@@ -187,8 +186,8 @@ def _lists_in_classes(root: str, names: Sequence[str]) -> bool:
     """Whether each class folder holds nothing but folders that name a list, photos for training among them."""
     for name in names:
         below = sub_folders(join(root, name))
-        lists = {one: list_of_name(one) for one in below}
-        if not below or None in lists.values() or has_files(join(root, name)):
+        lists = lists_of_names(below)
+        if not below or len(lists) < len(below) or has_files(join(root, name)):
             return False
         if not any(which == TRAINING and has_files(join(root, name, one)) for one, which in lists.items()):
             return False
@@ -201,9 +200,8 @@ def _classes_with_lists(root: str, names: Sequence[str], plan: Plan) -> tuple[li
     classes = [class_folder(join(root, name), plan) for name in names]
     check_labels(classes)
     for whole in classes:
-        for name in sub_folders(whole.path):
-            which = list_of_name(name)
-            if which is not None and has_files(join(whole.path, name)):
+        for name, which in lists_of_names(sub_folders(whole.path)).items():
+            if has_files(join(whole.path, name)):
                 folder = replace(whole, path=join(whole.path, name), given=which, part=True)
                 found.setdefault(which, []).append(folder)
     if len(names) < 2:

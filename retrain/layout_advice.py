@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from os.path import join
 
 from label_image.errors import LinesError, UserError
-from retrain.list_names import list_of_name
+from retrain.list_names import list_of_name, lists_of_names, same_list
 from retrain.listing import above, entries, few, is_dir, is_picture, shown, sub_folders
 from retrain.nouns import TESTING, TRAINING, VALIDATION
 from retrain.other_files import files, hint
@@ -163,7 +163,7 @@ def _readings(tree: Tree, top: Node, root: str) -> list[str]:
     tops = top.with_photos
     given = "" if top is tree.root and top.path == root else f"--image_dir={top.path} "
     below = [node for kid in tops for node in kid.with_photos]
-    lists = any(list_of_name(node.name) is not None for node in below)
+    lists = bool(lists_of_names(node.name for node in below))
     lines = []
     level = all(not kid.photos for kid in tops) and all(node.photos for node in below)
     if len(tops) > 1 and not lists and not tree.cut and _depth(top) <= 4:
@@ -202,24 +202,29 @@ def _places(*nodes: Node) -> list[str]:
 def _works(node: Node) -> dict[str, int]:
     """The classes that a folder would give as --image_dir, with their photos; {} where it would give none."""
     kids = node.with_photos
-    training = [kid for kid in kids if list_of_name(kid.name) == TRAINING]
+    lists = lists_of_names(kid.name for kid in kids)
+    training = [kid for kid in kids if lists.get(kid.name) == TRAINING]
     if len(training) == 1:
         inside = training[0]
-        if len(inside.with_photos) == 1 and list_of_name(inside.with_photos[0].name) == TRAINING:
+        if len(inside.with_photos) == 1 and same_list(inside.name, inside.with_photos[0].name):
             inside = inside.with_photos[0]
         if len([kid for kid in inside.folders if kid.photos]) > 1:
             return {kid.name: kid.deep for kid in inside.with_photos}
     if kids and all(not kid.photos and _only_lists(kid) for kid in kids):
         return {kid.name: kid.deep for kid in kids} if len(kids) > 1 else {}
-    if all(list_of_name(kid.name) is not None for kid in kids):
+    if len(lists) == len(kids):
         return {}
     classes = {kid.name: kid.photos for kid in kids if kid.photos}
     return classes if len(classes) > 1 and 2 * len(classes) >= len(kids) else {}
 
 
 def _only_lists(node: Node) -> bool:
-    which = [list_of_name(kid.name) for kid in node.with_photos]
-    return TRAINING in which and None not in which and all(kid.photos for kid in node.with_photos)
+    lists = lists_of_names(kid.name for kid in node.with_photos)
+    return (
+        TRAINING in lists.values()
+        and len(lists) == len(node.with_photos)
+        and all(kid.photos for kid in node.with_photos)
+    )
 
 
 def _depth(node: Node) -> int:
@@ -232,7 +237,7 @@ def _too_low(root: str, loose: Sequence[str]) -> UserError:
     higher = above(root)
     beside = _classes_in(higher)
     seen = f"seen:      {_listed(root)}"
-    if len(beside) > 1 and not all(list_of_name(name) is not None for name in beside):
+    if len(beside) > 1 and len(lists_of_names(beside)) < len(beside):
         return LinesError(
             f"--image_dir={root} is one level too low: it holds photos itself, and no folder a class; give the folder above: --image_dir={higher}",
             seen,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 from retrain.nouns import TESTING, TRAINING, VALIDATION
 
@@ -73,7 +74,45 @@ def list_of_name(name: str) -> int | None:
     >>> [list_of_name(name) for name in ("Train", "test_images", "valset", "train2017", "contest", "train and test")]
     [0, 2, 1, 0, None, None]
     """
-    found = set()
+    which, rest = _read(name)
+    return None if rest else which
+
+
+def lists_of_names(names: Iterable[str]) -> dict[str, int]:
+    """The names of folders beside each other that stand for a list -> the list.
+
+    They do alone ("train"), or together: "asl_train" and "asl_test" differ in nothing but the list.
+
+    >>> lists_of_names(["asl_alphabet_train", "asl_alphabet_test", "other"])
+    {'asl_alphabet_train': 0, 'asl_alphabet_test': 2}
+    >>> lists_of_names(["bullet_train", "steam_train"]), lists_of_names(["trainA", "testA", "trainB", "testB"])
+    ({}, {})
+    """
+    read = {name: _read(name) for name in names}
+    alone = {name: which for name, (which, rest) in read.items() if which is not None and not rest}
+    groups: dict[tuple[str, ...], dict[str, int]] = {}
+    for name, (which, rest) in read.items():
+        if which is not None and rest:
+            groups.setdefault(rest, {})[name] = which
+    together = [group for group in groups.values() if TRAINING in group.values() and len(set(group.values())) > 1]
+    if alone or len(together) != 1 or len(set(together[0].values())) < len(together[0]):
+        return alone
+    return together[0]
+
+
+def same_list(name: str, other: str) -> bool:
+    """Whether two names stand for one list of one set, as of archives that hold training_set/training_set/.
+
+    >>> same_list("training_set", "Training"), same_list("asl_train", "asl_train"), same_list("asl_train", "train")
+    (True, True, True)
+    """
+    (which, rest), (its, its_rest) = _read(name), _read(other)
+    return which is not None and which == its and its_rest in ((), rest)
+
+
+def _read(name: str) -> tuple[int | None, tuple[str, ...]]:
+    """(the list that words of a name stand for; None for none, or for two; its words that stand for nothing)."""
+    found, rest = set(), []
     for word in re.split(r"[\W_\d]+", _plain(name)):
         if not word or word in _FILLERS:
             continue
@@ -81,6 +120,7 @@ def list_of_name(name: str) -> int | None:
         glued = _GLUED.fullmatch(word) if which is None else None
         which = _LIST_OF.get(glued["word"]) if glued else which
         if which is None:
-            return None
-        found.add(which)
-    return found.pop() if len(found) == 1 else None
+            rest.append(word)
+        else:
+            found.add(which)
+    return found.pop() if len(found) == 1 else None, tuple(rest)

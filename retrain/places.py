@@ -188,6 +188,7 @@ def _check_not_kept_for_others(place: Place, plan: Plan) -> None:
     """Refuses what would change the files of an earlier run, or what training is to go on from."""
     if place.kind == "file" and plan.resume and _key(place.path) == _key(Path(plan.resume)):
         raise UserError(f"cannot write {place}: --resume goes on from that file; give another name")
+    _check_not_read(place, plan)
     if place.flag == "runs_dir":
         return
     runs, sets = Path(os.path.realpath(plan.runs_dir)), Path(os.path.realpath(HOME / "sets"))
@@ -198,6 +199,19 @@ def _check_not_kept_for_others(place: Place, plan: Plan) -> None:
         run = runs / below[0]
         if is_run(run) or (run / RUNNING).exists():
             raise UserError(f"cannot write {place}: that folder is kept for an earlier run; choose another place")
+
+
+def _check_not_read(place: Place, plan: Plan) -> None:
+    """Refuses what would write over the store of features, or over the network that the run begins with."""
+    if place.kind == "tree":
+        return
+    path = Path(os.path.realpath(place.path))
+    if path.parent == Path(os.path.realpath(plan.bottleneck_dir)) and path.name.startswith("bottlenecks.sqlite"):
+        raise UserError(f"cannot write {place}: the photos' features are kept there; choose another place")
+    if plan.tfhub_module and path.is_relative_to(os.path.realpath(plan.tfhub_module)):
+        raise UserError(
+            f"cannot write {place}: the run begins with --tfhub_module={plan.tfhub_module}; choose another place"
+        )
 
 
 def _check_not_among_photos(place: Place, photos: Path) -> None:

@@ -146,8 +146,11 @@ def _give_names(run: Path, targets: Sequence[tuple[str, str]], runs_dir: Path) -
 
 
 def _pour(source: Path, target: Path) -> None:
-    with source.open("rb") as file, target.open("wb", buffering=0) as sink:
-        shutil.copyfileobj(file, sink)
+    try:
+        with source.open("rb") as file, target.open("wb", buffering=0) as sink:
+            shutil.copyfileobj(file, sink)
+    except OSError as error:  # what is written to is named, which the system leaves out once it is open
+        raise OSError(error.errno, error.strerror, str(target)) from None
 
 
 def _rename_all(run: Path, own: Sequence[tuple[str, Path]]) -> None:

@@ -35,7 +35,7 @@ SAVED_MODEL, ONNX, DEVICE = "retrained_saved_model", "retrained.onnx", "device"
 NAMES = (
     TFLITE, *(f"retrained_{name}.tflite" for name in QUANTIZATIONS), GRAPH, LABELS, CHECKPOINT, SAVED_MODEL, ONNX, DEVICE,
 )  # fmt: skip
-_SETS, _NEWEST, _ABOUT = "sets", "newest", "set.json"
+_SETS, _NEWEST, ABOUT = "sets", "newest", "set.json"
 
 
 class NoLinksError(Exception):
@@ -151,7 +151,7 @@ def _built(sets: Path, run: Path, names: Sequence[str], about: str) -> Path:
             if (run / name).exists():
                 second_name(run / name, scratch / name)
         where = os.path.relpath(run) if run.resolve().is_relative_to(Path.cwd()) else str(run.resolve())
-        (scratch / _ABOUT).write_text(json.dumps({"run": where, "about": about}), "utf-8", "surrogateescape")
+        (scratch / ABOUT).write_text(json.dumps({"run": where, "about": about}), "utf-8", "surrogateescape")
     return place
 
 
@@ -219,7 +219,7 @@ def _leads_through(name: Path) -> bool:
 
 def _about(home: Path) -> Mapping[str, str]:
     try:
-        known = json.loads((home / _SETS / _NEWEST / _ABOUT).read_text("utf-8", "surrogateescape"))
+        known = json.loads((home / _SETS / _NEWEST / ABOUT).read_text("utf-8", "surrogateescape"))
         return {key: str(known[key]) for key in ("run", "about")}
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return {}

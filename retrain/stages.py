@@ -170,7 +170,7 @@ def publish_stage(plan: Plan, run: Path, exports: Sequence[Export], screen: Scre
     earlier = publish(run, members(exports), Path(plan.runs_dir))
     if earlier.gone:
         screen.info(
-            f"{', '.join(str(HOME / name) for name in earlier.gone)} of an earlier run {'is' if len(earlier.gone) == 1 else 'are'} not there any more: this run writes none"
+            f"{', '.join(str(HOME / name) for name in earlier.gone)} of an earlier run {'is' if len(earlier.gone) == 1 else 'are'} not there any more: this run writes none there"
         )
     if earlier.run:
         kept = f"is kept in {earlier.run}" if Path(earlier.run).is_dir() else "is not kept, as its run was removed"

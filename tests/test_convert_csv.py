@@ -243,6 +243,13 @@ def test_columns_are_named_by_flags_or_numbers(tmp_path, capsys):
             "its columns are 'foo', 'bar', 'baz'; name them: --path_column and --label_column",
         ),
         ("path,bar,baz\na.jpg,cat,1\n", (), 1, "its columns are 'path', 'bar', 'baz'; name them: --label_column"),
+        (
+            "path,cat,dog\na.jpg,1,0\nb.jpg,0.0,1.0\n",
+            (),
+            1,
+            "the class of a row is the column with its 1 (cat, dog); write",
+        ),
+        ("path,x,z\na.jpg,1,1\nb.jpg,0,1\n", (), 1, "its columns are 'path', 'x', 'z'; name them: --label_column"),
         ("path,bar,baz\na.jpg,cat,1\n", ("--label_column=ba",), 2, "no column --label_column=ba in"),
         ("a.jpg,cat,1\nb.jpg,dog,2\n", (), 1, "say which they are by number, as --path_column=1 --label_column=2"),
         ("a.jpg,cat\n", ("--label_column=7",), 2, "no column --label_column=7"),

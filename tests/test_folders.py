@@ -350,6 +350,30 @@ def test_a_test_folder_beside_the_classes_is_the_test_where_it_has_their_names(t
     assert found(tmp_path) == [("cat", None), ("dog", None), ("cat", TESTING), ("dog", TESTING)]
 
 
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [("asl_alphabet_train", "asl_alphabet_test"), ("X_train", "X_test"), ("trainA", "testA"), ("imagenet-train", "imagenet-val")],
+)  # fmt: skip
+@pytest.mark.parametrize("inner", [False, True])
+def test_names_that_differ_in_nothing_but_the_list_are_lists(tmp_path, train, test, inner):
+    places = [f"{one}/{one}" if inner else one for one in (train, test)]
+    tree(tmp_path, *(f"{place}/{label}/1.jpg" for place in places for label in ("cat", "dog")))
+    which = VALIDATION if "val" in test else TESTING
+    assert [one for one in found(tmp_path) if one[1] is not None and one[1] != TRAINING] == [
+        ("cat", which),
+        ("dog", which),
+    ]
+    assert "say which list a photo belongs to" in notes(tmp_path)[0]
+    if not inner and which == TESTING:
+        assert any(note.endswith(f"--image_dir={tmp_path}") for note in notes(tmp_path / train))
+
+
+@pytest.mark.parametrize("names", [("bullet_train", "steam_train", "crash_test"), ("steam_train", "crash_test")])
+def test_classes_that_are_called_after_trains_and_tests_remain_classes(tmp_path, names):
+    tree(tmp_path, *(f"{name}/{number}.jpg" for name in names for number in range(2)))
+    assert found(tmp_path) == [(name, None) for name in sorted(names)]
+
+
 @pytest.mark.parametrize("names", [("test", "control"), ("valid", "invalid"), ("train", "bus"), ("Test", "dev", "cat")])
 def test_classes_named_as_lists_remain_classes_and_that_is_said(tmp_path, names):
     tree(tmp_path, *(f"{name}/{number}.jpg" for name in names for number in range(2)))

@@ -81,6 +81,7 @@ def test_a_name_that_is_not_text_is_written_as_it_is(ask, tmp_path):
         (["--output=no/out.csv"], "there is no folder"),
         (["--output=in"], "is a folder; name a file in it"),
         (["--output=in/a.jpg"], "it is read by this command"),
+        (["in", "--output=in/b.jpg"], "a picture, a classifier or the like is there"),
         (["--output=" + "x" * 300], "File name too long"),
         (["--output=in/a.jpg/out"], "cannot write --output"),
         (["--output=shut"], "write-protected") if os.getuid() else (["--output=no/x"], "no folder"),

@@ -14,6 +14,7 @@ import pytest
 from label_image.errors import RunError, UserError
 from retrain.places import check_outputs, clear_leftovers
 from retrain.plan import Plan
+from retrain.publish import Member, publish
 from tests.conftest import STAND_IN, write_photo
 
 ROOT_USER = hasattr(os, "geteuid") and os.geteuid() == 0
@@ -57,6 +58,14 @@ COLLIDING = {
     "the folder of photos": ({"runs_dir": "photos"}, "it is the folder of photos"),
     "the files of an earlier run": ({"output_tflite": "tf_files/runs/one/x.tflite"}, "kept for an earlier run"),
     "what tf_files leads to": ({"output_tflite": "tf_files/sets/newest/x.tflite"}, "is for what tf_files leads to"),
+    "the store of features": ({"output_tflite": "tf_files/bottlenecks/bottlenecks.sqlite"}, "features are kept there"),
+    "the network that is begun with": (
+        {"tfhub_module": "hub", "export": "saved_model", "saved_model_dir": "hub"},
+        "begins with --tfhub_module=hub",
+    ),
+    "the folder one is in": ({"export": "saved_model", "saved_model_dir": "."}, "you are in it"),
+    "the folder one is in, for a device": ({"device_folder": "./"}, "you are in it"),
+    "the folder one is in, for a file": ({"output_tflite": "."}, "it is a folder"),
     "a folder's name for a file": ({"output_labels": "o/"}, "it is a folder"),
     "a file for a folder": ({"summaries_dir": "real"}, "it is a file"),
     "a file for the runs": ({"runs_dir": "real"}, "it is a file"),
@@ -89,10 +98,13 @@ def test_what_would_write_over_another_is_refused(tmp_path, case):
         {"output_tflite": "/dev/null", "output_labels": "/dev/null"},
         {"output_tflite": "tf_files/runs/x.tflite"},
         {"summaries_dir": "s", "runs_dir": "s"},
+        {"runs_dir": "."},
     ],
     ids=str,
 )
 def test_what_does_no_harm_is_allowed(words, tmp_path):
+    (tmp_path / "tf_files").mkdir()
+    (tmp_path / "tf_files/retrained.tflite").write_text("of an earlier run")
     before = sorted(tmp_path.rglob("*"))
     check_outputs(plan_of(**words))
     assert sorted(tmp_path.rglob("*")) == before  # nothing is left behind, which could be taken for a class
@@ -125,6 +137,15 @@ def test_a_socket_a_disk_and_our_own_output_are_refused(tmp_path):
         check_outputs(plan_of(output_labels=os.ttyname(terminal)))
     os.mkfifo(tmp_path / "pipe")
     check_outputs(plan_of(output_tflite="pipe"))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
+def test_a_device_that_takes_nothing_is_named(tmp_path):
+    run = tmp_path / "tf_files/runs/one"
+    run.mkdir(parents=True)
+    (run / "retrained.tflite").write_text("a classifier")
+    with pytest.raises(RunError, match="cannot write /dev/full: No space left"):
+        publish(run, [Member("retrained.tflite", Path("/dev/full"))], run.parent)
 
 
 @pytest.mark.skipif(not ROOT_USER, reason="mknod needs root")

@@ -17,6 +17,7 @@ from retrain.runs import cli
 from retrain.runs.folder import begin, end, killed_runs
 from retrain.runs.record import read_record, write_record
 from retrain.runs.shape import fault
+from retrain.sets import change
 from tests import kills
 from tests.conftest import STAND_IN
 
@@ -94,6 +95,35 @@ def test_a_run_is_listed_used_removed_and_pruned(run_here, tmp_path, capfd):
     for words in (["prune"], ["nonsense"], ["use"], ["list", "--keep=2"], ["prune", "--keep=0"], ["use", "none"]):
         code, _, err = program(*words, capfd=capfd)
         assert (code, err.count("\n")) == (2, 1), words
+
+
+@pytest.mark.parametrize("made_of", ["links", "files"])
+def test_nothing_but_a_run_is_removed(tmp_path, monkeypatch, capfd, made_of):
+    """tf_files holds a classifier as a run does, and so may a folder of the user's."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("tf_files", "project", "20200102-030405-mobilenet"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "retrained_graph.pb").write_text("a graph")
+    if made_of == "links":
+        run = tmp_path / "20200102-030405-mobilenet"
+        change(tmp_path / "tf_files", run, ["retrained_graph.pb"], "", tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    for name in (
+        "tf_files",
+        "tf_files/",
+        "tf_files/sets/newest",
+        "tf_files/sets/20200102-030405-mobilenet",
+        "project",
+        ".",
+        "..",
+        str(tmp_path),
+        str(tmp_path / "tf_files"),
+    ):
+        code, out, err = program("remove", name, "--runs_dir=.", capfd=capfd)
+        assert (code, out, err.count("\n")) == (2, "", 1), name
+    assert program("prune", "--keep=1", "--runs_dir=.", capfd=capfd)[0] == 0
+    assert sorted(tmp_path.rglob("*")) == before
+    assert program("remove", "20200102-030405-mobilenet", "--runs_dir=.", capfd=capfd)[0] == 0
 
 
 def test_a_run_at_work_is_not_removed(tmp_path, monkeypatch, capfd):

@@ -29,8 +29,8 @@ def page() -> str:
     parts = [
         "# Flags",
         "",
-        "Printed from the code by `make docs`; `make check` compares. Hyphens may stand for underscores, and a unique",
-        "beginning for a whole name. A switch takes `--name`, `--noname` and `--name=false`.",
+        "Printed from the code by `make docs`; `make check` compares. Hyphens may stand for underscores;",
+        "names are written in full. A switch takes `--name`, `--noname` and `--name=false`.",
         "",
         "## python -m retrain",
         "",

@@ -210,10 +210,31 @@ def known_columns(
             f"cannot read {src}: line {rows[0].line} has {width} columns, and no header names two of them path and label: "
             f"{', '.join(rows[0].words)}; say which they are by number, as --path_column=1 --label_column=2"
         )
+    if path is not None and (classes := _one_hot(header, body, path)):
+        raise RunError(
+            f"cannot tell the label column of {src}: the class of a row is the column with its 1 ({', '.join(classes[:5])}{', ...' * (len(classes) > 5)}); "
+            "write the names of these columns into one column, and name it: --label_column"
+        )
     missing = [f"--{flag}" for flag, column in (("path_column", path), ("label_column", label)) if column is None]
     raise RunError(
         f"cannot tell which columns of {src} are path and label: {_columns(header, body)}; name them: {' and '.join(missing)}"
     )
+
+
+def _one_hot(header: Sequence[str], body: Sequence[Row], path: int) -> list[str]:
+    """The columns of a table with a column for each class, of which each row has a 1 in one; [] where it is no such table."""
+    looked = body[:_LOOKED]
+    columns = [
+        column
+        for column in range(len(header))
+        if column != path and all(_number(row.words[column : column + 1]) in (0, 1) for row in looked)
+    ]
+    one_each = all(sum(_number(row.words[column : column + 1]) for column in columns) == 1 for row in looked)
+    return [header[column] for column in columns] if len(columns) > 1 and looked and one_each else []
+
+
+def _number(words: Sequence[str]) -> float:
+    return float(words[0]) if words and _is_number(words[0]) else -1.0
 
 
 def _best_path(

@@ -72,9 +72,10 @@ def orders(plan: Plan) -> list[Order]:
     for row in EXPORTERS:
         given = getattr(plan, row.flag)
         asked = row.format in plan.formats
-        path = Path(given or row.usual) if asked or (given and row.usual) else Path()
-        if path == Path():
+        typed = (given or row.usual) if asked or (given and row.usual) else ""
+        if not typed:
             continue
+        path = Path(typed)
         if row.kind == "tflite":
             made += [
                 Order(row, beside(path, name, place), name, beside(Path(row.kept), name, place).name)

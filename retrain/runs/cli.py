@@ -93,6 +93,8 @@ def _remove(command: Command, names: list[str]) -> Iterator[str]:
     runs_dir = Path(command.runs_dir)
     folder = run_folder(names[0], runs_dir, in_full=True)
     runs = [run for run in listed(folder.parent) if run.folder.name == folder.name]
+    if not runs:
+        raise UserError(f"cannot remove {names[0]}: give the name of the run's folder, as {PROGRAM} list shows it")
     for run in runs:
         discard(run)
         yield f"removed {folder}{'; its classifier stays in use' if run.note.startswith('in use') else ''}"

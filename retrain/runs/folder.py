@@ -77,6 +77,15 @@ def begin(runs_dir: Path, network: str) -> Path:
         ) from None
 
 
+def is_name(name: str) -> bool:
+    """Whether a folder is called as the runs are.
+
+    >>> is_name("20261121-182732-efficientnet_lite0"), is_name("20261121-182732-earlier"), is_name("my project")
+    (True, True, False)
+    """
+    return re.match(r"\d{8}-\d{6}-", name) is not None
+
+
 def end(folder: Path) -> None:
     """The run is over: its folder stays if there is a record in it.
 

@@ -14,9 +14,9 @@ from label_image.errors import RunError, UserError
 from label_image.mark import is_over
 from label_image.runs import RECORD, all_runs
 from retrain.leftovers import remove, temporary
-from retrain.runs.folder import RUNNING, running
+from retrain.runs.folder import RUNNING, is_name, running
 from retrain.runs.shape import fault
-from retrain.sets import HOME, newest_run
+from retrain.sets import ABOUT, HOME, newest_run
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Run:
     accuracy: float | None  # 0..1
     bytes: int  # of its files
     freed: int  # of those that have no other name, which removing it frees
+    sure: bool  # nothing else could be meant: a record of ours is in it, or its name is a run's
     note: str  # "the newest", what is wrong with its record, or ""
 
 
@@ -57,17 +58,23 @@ def table(runs: Sequence[Run]) -> list[str]:
 
 
 def to_prune(runs: Sequence[Run], keep: int) -> list[Run]:
-    """The oldest runs, so that `keep` are left; never the one whose classifier is in use, nor one that is at work."""
-    return [run for run in runs[: max(0, len(runs) - keep)] if not run.note.startswith(("in use", "at work"))]
+    """The oldest runs, so that `keep` are left; never the one in use, one that is at work, or what may be no run."""
+    old = [run for run in runs if run.sure]
+    return [run for run in old[: max(0, len(old) - keep)] if not run.note.startswith(("in use", "at work"))]
 
 
 def discard(run: Run) -> None:
     """Removes the folder of a run.
 
     Raises:
-      UserError: it is at work.
+      UserError: it is at work, or may be no run.
       RunError: it cannot be removed.
     """
+    if not run.sure:
+        raise UserError(
+            f"cannot remove {run.folder}: it has no {RECORD} of a run, and its name is not one's; if nothing in it is needed, "
+            "remove it yourself"
+        )
     state = running(run.folder)
     if state and not is_over(state.mark, run.folder / RUNNING):
         raise UserError(f"cannot remove {run.folder.name}: that run is at work; wait for it, or stop it")
@@ -88,7 +95,15 @@ def _run(folder: Path, newest: Path | None) -> Run:
         note = ", ".join(filter(None, ("at work", note)))
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(_time(folder)))
     plan = record.get("plan", {})
-    return Run(folder, when, str(plan.get("image_dir", "-")), record.get("accuracy"), *_sizes(folder), note)
+    return Run(
+        folder,
+        when,
+        str(plan.get("image_dir", "-")),
+        record.get("accuracy"),
+        *_sizes(folder),
+        not (folder / ABOUT).exists() and (bool(record) or is_name(folder.name)),
+        note,
+    )
 
 
 def _record(folder: Path) -> tuple[dict[str, Any], str]:
