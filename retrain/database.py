@@ -16,6 +16,7 @@ from label_image.errors import RunError
 
 # What damage can raise, among others: see `is_damage`. What SQLite cites of a damaged schema may be no text.
 DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)
+_NEWEST = 20  # formats that may come; a number beyond that is a damaged byte
 _PAGE = (
     16_384  # bytes: rows of 1 to 5 kB are read a third faster than from SQLite's 4,096, and the file is a fifth smaller
 )
@@ -110,6 +111,8 @@ class Database:
             _use_write_ahead_log(connection)
             connection.execute("PRAGMA synchronous = NORMAL")
             (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if version > self._version + _NEWEST:
+                raise sqlite3.DatabaseError(f"its format is said to be {version}")
             if version > self._version:
                 raise RunError(
                     f"cannot use {self.path}: it was written by a newer version; choose another --bottleneck_dir"

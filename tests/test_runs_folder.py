@@ -236,3 +236,22 @@ def places_of(value, place=()):
     for key, item in items:
         yield (*place, key)
         yield from places_of(item, (*place, key))
+
+
+def test_a_run_folder_has_its_mark_before_it_has_its_name(tmp_path, monkeypatch):
+    """Another program clears empty folders away, and a third may then make the same name: two runs shared one folder."""
+    from retrain.runs import folder as rooms
+
+    seen = []
+    real = rooms._named
+
+    def watching(scratch, target):
+        seen.append((rooms.running(scratch) is not None, target.name))
+        rooms.killed_runs(tmp_path)  # as another program that begins just now
+        return real(scratch, target)
+
+    monkeypatch.setattr(rooms, "_named", watching)
+    made = {rooms.begin(tmp_path, "net") for _ in range(3)}
+    assert len(made) == 3
+    assert all(marked for marked, _ in seen)
+    assert all(rooms.running(one) is not None for one in made)

@@ -434,3 +434,17 @@ def test_names_that_are_no_text_are_remembered(store, tmp_path):
     known = {name: KnownFile(1, 1, digest(1))}
     store.remember_files(tmp_path / name, known)
     assert store.files(tmp_path / name) == known
+
+
+def test_a_format_that_no_program_will_have_is_damage(tmp_path):
+    key, digest = key_of(view="plain"), "ab" * 32
+    store = Store(tmp_path)
+    store.write(key, [(digest, np.ones(3, np.float32))])
+    store.close()
+    with sqlite3.connect(store.path) as connection:
+        connection.execute(f"PRAGMA user_version = {0x7FFF_FFFF}")
+    connection.close()
+    again = Store(tmp_path)
+    assert "its format is said to be 2147483647" in again.notes[0]
+    again.write(key, [(digest, np.ones(3, np.float32))])
+    assert again.read(key, [digest], 3)[1].all()

@@ -37,7 +37,7 @@ class FrozenRunner:
                 check_sizes(graph, path)
                 taken = graph.as_graph_element(f"{bare(input_layer)}:0")
                 # A session, not a tf.function: it also runs the control flow and the bare string inputs of TensorFlow 1.
-                self._session = tf.compat.v1.Session(graph=graph)
+                self._session = tf.compat.v1.Session(graph=graph, config=_cautious(tf))
                 self._function: Any = self._session.make_callable(graph.as_graph_element(output), [taken])
             self._dtype = taken.dtype.as_numpy_dtype
             self._batched = bare(input_layer) != "DecodeJpeg/contents"  # TensorFlow Serving's form has a batch
@@ -65,6 +65,13 @@ class FrozenRunner:
             return np.asarray(self._function(value), np.float32)
         except Exception as error:  # as above
             raise RunError(f"cannot run {self._path}: {_said(error)}") from None
+
+
+def _cautious(tf: Any) -> Any:
+    """A session's settings for a stranger's graph: TensorFlow's rewriting of graphs aborts the process on some damaged ones."""
+    config = tf.compat.v1.ConfigProto()
+    config.graph_options.rewrite_options.disable_meta_optimizer = True
+    return config
 
 
 def _fixed_batch(net: Net, name: str) -> int:

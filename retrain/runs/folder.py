@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import time
 from dataclasses import dataclass
@@ -63,18 +64,29 @@ def begin(runs_dir: Path, network: str) -> Path:
     number = 1
     try:
         runs_dir.mkdir(parents=True, exist_ok=True)
+        scratch = temporary(runs_dir / f"{stem}-{os.urandom(4).hex()}")  # two runs may begin in one process
+        scratch.mkdir()
+        Running(mark()).write(scratch)
         while True:
             folder = runs_dir / (stem if number == 1 else f"{stem}-{number}")
             number += 1
-            # Another run may hold this name, or may clear our empty folder away before it is marked as ours.
-            with contextlib.suppress(FileExistsError, FileNotFoundError):
-                folder.mkdir()
-                Running(mark()).write(folder)
+            if not os.path.lexists(folder) and _named(scratch, folder):
                 return folder
     except OSError as error:
         raise RunError(
             f"cannot make a folder for this run in --runs_dir={runs_dir}: {error.strerror or error}; choose another --runs_dir"
         ) from None
+
+
+def _named(scratch: Path, folder: Path) -> bool:
+    """Gives a folder its name; False where another run has it. No folder of a run is ever empty, so a rename takes none's place."""
+    try:
+        scratch.rename(folder)
+    except OSError:
+        if not os.path.lexists(folder):
+            raise
+        return False
+    return True
 
 
 def is_name(name: str) -> bool:
