@@ -117,7 +117,7 @@ def check(plan: Any) -> None:
                 _check_bounds(field.name, each, spec)
         if spec.choices and value not in spec.choices:
             raise UserError(
-                f"--{field.name}={value} is not one of {', '.join(spec.choices)}{nearest_word(value, spec.choices)}"
+                f"--{field.name}={value} is not one of {', '.join(filter(None, spec.choices))}{nearest_word(value, spec.choices)}"
             )
 
 
@@ -260,7 +260,7 @@ def _check_bounds(name: str, value: float, spec: Flag) -> None:
 
 def _help(field: dataclasses.Field[Any]) -> str:
     spec: Flag = field.metadata["flag"]
-    return f"{spec.help} One of: {', '.join(spec.choices)}." if spec.choices else spec.help
+    return f"{spec.help} One of: {', '.join(filter(None, spec.choices))}." if spec.choices else spec.help
 
 
 def _shown(default: Any) -> str:

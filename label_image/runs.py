@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from label_image.errors import RunError, UserError
@@ -40,14 +41,50 @@ def graph_of(folder: Path) -> Path:
     """The classifier that a run keeps in its folder.
 
     Raises:
-      RunError: it keeps none.
+      RunError: it keeps none, or it was written over.
     """
     for name in GRAPHS:
         if (folder / name).exists():
+            check_unchanged(folder, [name])
             return folder / name
     raise RunError(
         f"the run {folder} keeps no classifier (it wrote none, or an earlier version made it); name a file with --graph"
     )
+
+
+def check_unchanged(folder: Path, names: Sequence[str]) -> None:
+    """Holds what a run keeps against its record: who writes into tf_files/retrained.tflite writes into the run's file too.
+
+    Raises:
+      RunError: a file is not the one that the run made.
+    """
+    import hashlib
+
+    for name, digest in _digests(folder).items():
+        path = folder / name
+        if name in names and path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+            raise RunError(
+                f"cannot use {path}: it is not the file that this run made, which was written over (its sha256 is not that "
+                f"in {RECORD}); train again, or take it as it is with --graph={path}"
+            )
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """The files that a run made, and the sha256 of each; none where the record does not say it."""
+    import json
+
+    try:
+        exports = json.loads((folder / RECORD).read_text("utf-8", "surrogateescape"))["exports"]
+        return {Path(one["kept"]).name: one["sha256"] for one in exports if one.get("kept") and one.get("sha256")}
+    except (
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ):  # an earlier version's, or damaged
+        return {}
 
 
 def all_runs(runs_dir: Path = RUNS_DIR) -> list[Path]:

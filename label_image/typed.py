@@ -144,6 +144,8 @@ def _numbers(name: str, value: float | tuple[float, ...], card: Card, path: Path
       UserError: as many numbers as the input has channels are needed.
     """
     numbers = tuple(float(each) for each in value) if isinstance(value, (tuple, list)) else (float(value),)
+    if name == "input_std" and 0 in numbers:
+        raise UserError(f"--{name}={_listed(numbers)} would divide by 0; give the classifier's own, or leave it out")
     if len(set(numbers)) == 1:
         return numbers[:1]
     channels = 1 if card.order == "grey" else 3

@@ -26,7 +26,7 @@ from retrain.class_folder import (
     legacy_label,
     without_ours,
 )
-from retrain.list_names import lists_of_names, same_list
+from retrain.list_names import list_pairs, lists_of_names, same_list
 from retrain.listing import above, count_pictures, few, has_files, shown, sub_folders
 from retrain.names import composed, folded
 from retrain.nouns import LISTS, TESTING, TRAINING, VALIDATION
@@ -103,12 +103,23 @@ def _holds_classes(place: str, classes: Sequence[str]) -> bool:
 
 
 def _named_as_lists(root: str, names: Sequence[str]) -> list[str]:
-    """A line on classes whose names could stand for a list."""
-    return [
+    """A line on classes whose names could stand for a list, or for a class and a list."""
+    lists = lists_of_names(names)
+    notes = [
         f"{join(root, name)}/ is taken for a class called {name!r}, not for photos for {LISTS[which]}, since photos lie in it "
         "and other classes stand beside it; if that is wrong, move it elsewhere"
-        for name, which in lists_of_names(names).items()
+        for name, which in lists.items()
     ]
+    parted = [pair for pair in list_pairs(names) if not lists.keys() & set(pair)]
+    if parted:
+        pair = " and ".join(f"{name}/" for name in parted[0]) + (
+            f", and {len(parted) - 1} more such" if parted[1:] else ""
+        )
+        notes.append(
+            f"taken for classes of their own, though their names differ in nothing but the list: {pair}; if that is wrong, move "
+            f"the photos into {join(root, 'train')}/CLASS/ and {join(root, 'test')}/CLASS/"
+        )
+    return notes
 
 
 def _beside(root: str) -> list[str]:

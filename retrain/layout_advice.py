@@ -119,7 +119,7 @@ def too_high(root: str, place: str = "", some: str = "") -> UserError:
             f"expected:  {shown(root)}/CLASS/photo.jpg",
             *_bound(tree),
         )
-    readings = _readings(tree, top, root)
+    readings = _readings(tree, top)
     if not readings:
         return LinesError(
             f"cannot find two classes in --image_dir={root}: {top.deep} photos, all below {top.path}; a class is a folder with photos in it",
@@ -158,12 +158,12 @@ def found_classes(labels: Iterable[str] | Mapping[str, int]) -> str:
     return f"{len(counts)} class{'es' if len(counts) > 1 else ''}: {', '.join(words)}{more}"
 
 
-def _readings(tree: Tree, top: Node, root: str) -> list[str]:
+def _readings(tree: Tree, top: Node) -> list[str]:
     """A line for each way to read the folders of `top`."""
     tops = top.with_photos
-    given = "" if top is tree.root and top.path == root else f"--image_dir={top.path} "
+    given = "" if top is tree.root else f"--image_dir={top.path} "
     below = [node for kid in tops for node in kid.with_photos]
-    lists = bool(lists_of_names(node.name for node in below))
+    lists = any(lists_of_names(node.name for node in level) for level in (tops, below))
     lines = []
     level = all(not kid.photos for kid in tops) and all(node.photos for node in below)
     if len(tops) > 1 and not lists and not tree.cut and _depth(top) <= 4:

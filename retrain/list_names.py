@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from retrain.nouns import TESTING, TRAINING, VALIDATION
 
@@ -90,14 +90,27 @@ def lists_of_names(names: Iterable[str]) -> dict[str, int]:
     """
     read = {name: _read(name) for name in names}
     alone = {name: which for name, (which, rest) in read.items() if which is not None and not rest}
+    together = _groups(read)
+    if alone or len(together) != 1 or len(set(together[0].values())) < len(together[0]):
+        return alone
+    return together[0]
+
+
+def list_pairs(names: Iterable[str]) -> list[list[str]]:
+    """Names that differ in nothing but the list they name, one group for each of what is left of them.
+
+    >>> list_pairs(["cat_train", "dog_train", "cat_test", "dog_test", "bullet_train"])
+    [['cat_train', 'cat_test'], ['dog_train', 'dog_test']]
+    """
+    return [list(group) for group in _groups({name: _read(name) for name in names})]
+
+
+def _groups(read: Mapping[str, tuple[int | None, tuple[str, ...]]]) -> list[dict[str, int]]:
     groups: dict[tuple[str, ...], dict[str, int]] = {}
     for name, (which, rest) in read.items():
         if which is not None and rest:
             groups.setdefault(rest, {})[name] = which
-    together = [group for group in groups.values() if TRAINING in group.values() and len(set(group.values())) > 1]
-    if alone or len(together) != 1 or len(set(together[0].values())) < len(together[0]):
-        return alone
-    return together[0]
+    return [group for group in groups.values() if TRAINING in group.values() and len(set(group.values())) > 1]
 
 
 def same_list(name: str, other: str) -> bool:

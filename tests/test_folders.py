@@ -368,6 +368,31 @@ def test_names_that_differ_in_nothing_but_the_list_are_lists(tmp_path, train, te
         assert any(note.endswith(f"--image_dir={tmp_path}") for note in notes(tmp_path / train))
 
 
+def test_classes_that_are_parted_into_lists_by_their_names_are_said(tmp_path):
+    names = ["cat_test", "cat_train", "dog_test", "dog_train"]
+    tree(tmp_path, *(f"{name}/{number}.jpg" for name in names for number in range(2)))
+    assert found(tmp_path) == [(name, None) for name in names]
+    (note,) = [note for note in notes(tmp_path) if "differ in nothing but the list" in note]
+    assert "cat_test/ and cat_train/, and 1 more such; if that is wrong, move the photos into" in note
+
+
+def test_train_and_test_are_never_offered_as_classes_and_parts_keep_the_test(tmp_path):
+    tree(tmp_path / "mvtec", *(f"bottle/{place}/1.jpg" for place in ("train/good", "test/good", "test/broken")))
+    assert "--nested" not in refusal(tmp_path / "mvtec")
+    tree(
+        tmp_path / "parts",
+        *(
+            f"{place}/1.jpg"
+            for label in ("cat", "dog")
+            for place in (f"train/{label}/p1", f"train/{label}/p2", f"test/{label}")
+        ),
+    )
+    assert "parts of a class: --nested=parts" in refusal(
+        tmp_path / "parts"
+    )  # --image_dir=train would leave test/ unread
+    assert ("cat", TESTING) in found(tmp_path / "parts", nested="parts")
+
+
 @pytest.mark.parametrize("names", [("bullet_train", "steam_train", "crash_test"), ("steam_train", "crash_test")])
 def test_classes_that_are_called_after_trains_and_tests_remain_classes(tmp_path, names):
     tree(tmp_path, *(f"{name}/{number}.jpg" for name in names for number in range(2)))

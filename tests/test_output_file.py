@@ -81,7 +81,7 @@ def test_a_name_that_is_not_text_is_written_as_it_is(ask, tmp_path):
         (["--output=no/out.csv"], "there is no folder"),
         (["--output=in"], "is a folder; name a file in it"),
         (["--output=in/a.jpg"], "it is read by this command"),
-        (["in", "--output=in/b.jpg"], "a picture, a classifier or the like is there"),
+        (["in", "--output=in/c.jpg"], "a picture, a classifier or the like is there"),
         (["--output=" + "x" * 300], "File name too long"),
         (["--output=in/a.jpg/out"], "cannot write --output"),
         (["--output=shut"], "write-protected") if os.getuid() else (["--output=no/x"], "no folder"),
@@ -89,6 +89,7 @@ def test_a_name_that_is_not_text_is_written_as_it_is(ask, tmp_path):
 )
 def test_what_can_not_be_written_is_one_line_before_the_work(ask, words, message):
     Path("shut").touch(0o400)
+    Path("in/c.jpg").write_bytes(Path("in/a.jpg").read_bytes())
     status, out, err = ask("in/a.jpg", *words)
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert message in err

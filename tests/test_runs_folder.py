@@ -153,6 +153,25 @@ def test_an_older_run_labels(run_here, tmp_path, capfd, colour_photos):
         assert message in capfd.readouterr().err
 
 
+def test_a_run_whose_file_was_written_over_is_not_used_in_silence(run_here, tmp_path, capfd, colour_photos, tflite):
+    """A hard link: `cp other.tflite tf_files/retrained.tflite` writes into the file that the run keeps."""
+    from label_image.cli import main
+
+    photo = next(colour_photos.glob("cyan/*"))
+    assert run_here().returncode == 0
+    (run,) = all_runs()
+    assert main([f"--run={run.name}", f"--image={photo}", "--top_k=1"]) == 0
+    with (tmp_path / "tf_files/retrained.tflite").open("r+b") as file:
+        file.write(tflite.read_bytes())
+    capfd.readouterr()
+    assert main([f"--run={run.name}", f"--image={photo}"]) == 1
+    assert "it is not the file that this run made" in capfd.readouterr().err
+    code, _, err = program("use", run.name, capfd=capfd)
+    assert (code, err.count("\n"), "it is not the file that this run made" in err) == (1, 1, True)
+    (run / "run.json").write_text('{"exports": [{"kept": 7}, 7]}')
+    assert main([f"--run={run.name}", f"--image={photo}", "--top_k=1"]) == 0  # no record to hold it against
+
+
 def test_a_run_without_a_classifier_says_so(tmp_path):
     with pytest.raises(RunError, match="keeps no classifier"):
         graph_of(tmp_path)

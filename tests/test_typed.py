@@ -164,6 +164,22 @@ def test_input_size_is_both_sides_and_agrees_with_them(trained, tmp_path, photo,
     assert "--input_size=128 and --input_width=96 exclude each other" in capsys.readouterr().err
 
 
+def test_a_size_that_the_network_cannot_take_is_one_line_of_our_own_also_where_one_insists(trained, photo, capsys):
+    assert main([f"--graph={trained / 'tf_files/retrained.tflite'}", str(photo), "--input_size=64", "--insist"]) == 1
+    said = capsys.readouterr().err
+    assert " its input is fixed at " in said
+    assert "x 3, and it was given 64 x 64 x 3; leave out --input_height" in said
+    assert "Tensor" not in said
+
+
+def test_a_deviation_of_nought_and_an_unknown_order_are_one_line(with_metadata, capsys):
+    for std in (0, (1.0, 0.0, 1.0)):
+        with pytest.raises(UserError, match="would divide by 0"):
+            card_of(with_metadata, Overrides(input_std=std, insist=True))
+    assert main([f"--graph={with_metadata}", "x.jpg", "--input_order=xyz"]) == 2
+    assert "is not one of rgb, bgr, grey" in capsys.readouterr().err
+
+
 def test_who_insists_is_told_what_he_overruled(trained, photo, capsys):
     graph = f"--graph={trained / 'tf_files/retrained.tflite'}"
     assert main([graph, str(photo), "--input_mean=0", "--input_std=1", "--insist"]) == 0

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from label_image.errors import RunError
 from label_image.quiet import native_noise_hidden
+from label_image.runners.sizes import wrong_size
 
 
 class LitertRunner:
@@ -77,6 +78,11 @@ class LitertRunner:
         """Gives an input that leaves its size open the picture's, once."""
         wanted = [1, *image.shape][-len(self._input["shape"]) :]
         index = self._input["index"]
+        own = [int(size) for size in self._input.get("shape_signature", ())]
+        if len(own) == len(wanted) and any(
+            size not in (-1, given) for size, given in zip(own[1:], wanted[1:], strict=True)
+        ):
+            raise RunError(wrong_size(self._path, own[1:], wanted[1:]))
         with native_noise_hidden():
             self._interpreter.resize_tensor_input(index, wanted, strict=True)
             self._interpreter.allocate_tensors()

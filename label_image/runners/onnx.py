@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from label_image.errors import RunError, UserError
 from label_image.runners.onnx_file import check
+from label_image.runners.sizes import wrong_size
 from label_image.source import Source
 
 
@@ -43,6 +44,7 @@ class OnnxRunner:
         self._path = path
         taken = self._session.get_inputs()[0]
         self._input = taken.name
+        self._sizes = [size if isinstance(size, int) else 0 for size in taken.shape[1:]]  # 0 is open
         fixed = taken.shape[0] if taken.shape else None
         self._batch = fixed if isinstance(fixed, int) and fixed > 1 else 0  # photos at once, where the file fixes it
         self._output = self._session.get_outputs()[0].name
@@ -62,6 +64,10 @@ class OnnxRunner:
         try:
             (values,) = self._session.run([self._output], {self._input: batch})
         except Exception as error:  # as above
+            if len(self._sizes) + 1 == batch.ndim and any(
+                own not in (0, given) for own, given in zip(self._sizes, batch.shape[1:], strict=True)
+            ):
+                raise RunError(wrong_size(self._path, self._sizes, batch.shape[1:])) from None
             raise RunError(f"cannot run {self._path}: {_one_line(error)}") from None
         return np.asarray(values, np.float32).reshape(len(batch), -1)
 

@@ -69,7 +69,7 @@ def _list(command: Command, names: list[str]) -> Iterator[str]:
 
 
 def _use(command: Command, names: list[str]) -> Iterator[str]:
-    from label_image.runs import run_folder
+    from label_image.runs import check_unchanged, run_folder
     from retrain.publish import members_of, publish
     from retrain.runs.folder import end
     from retrain.runs.record import read_record
@@ -78,6 +78,7 @@ def _use(command: Command, names: list[str]) -> Iterator[str]:
     runs_dir = Path(command.runs_dir)
     folder, record = read_record(run_folder(names[0], runs_dir))
     members = members_of(folder, record)
+    check_unchanged(folder, [member.name for member in members])
     try:
         publish(folder, members, runs_dir)
     finally:
