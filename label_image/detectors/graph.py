@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.detectors.affine import ADD, DIV, MUL, SUB, Affine, after, turned_round
-from label_image.detectors.evidence import Evidence
+from label_image.detectors.evidence import Evidence, root_mean_square
 from label_image.detectors.net import PASS_ON, RESHAPES, Net, bare
-from label_image.detectors.purpose import Output, seems
+from label_image.detectors.purpose import INDEX, Output, seems
 from label_image.errors import RunError, UserError
 
 _DTYPES = {
@@ -52,6 +52,7 @@ _NO_SCORES: tuple[str, ...] = (
 _NO_SCORES += ("MergeV2Checkpoints", "Print", "Mean", "MergeSummary", "ScalarSummary", "HistogramSummary")
 _KINDS = {"Softmax": "probabilities", "Sigmoid": "sigmoid", "LogSoftmax": "logits"}
 _KINDS |= dict.fromkeys(("MatMul", "BiasAdd", "Add", "AddV2", "Conv2D", "Mean", "AvgPool", "_FusedMatMul"), "logits")
+_KINDS |= {"ArgMax": INDEX, "ArgMin": INDEX}
 _ARITHMETIC = {"Add": ADD, "AddV2": ADD, "BiasAdd": ADD, "Sub": SUB, "Mul": MUL, "RealDiv": DIV, "Div": DIV}
 _ARITHMETIC |= dict.fromkeys(("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"), "")
 _POOLS = ("Mean", "AvgPool")  # of an activation's result they give features, of a layer's without one logits
@@ -112,7 +113,7 @@ def _evidence(net: Net, path: Path, what: str, ends: tuple[str, str], why: str) 
         output_why=(why if ends[1] else _output_why(net, output)), output=kind, outputs=outputs,
         seems=seems(chosen, all_outputs, finds_boxes=finds_boxes), others=tuple(all_outputs),
         layout=_data_format(net, first), affine=affine(net, bare(source)),
-        kernel_rms=0.0 if kernel is None or kernel.dtype.kind != "f" else float(np.sqrt(np.mean(kernel**2))),
+        kernel_rms=root_mean_square(kernel),
         resizes=any(net.op(name) in _RESIZES for name in net.readers.get(bare(source), [])),
     )  # fmt: skip
 
