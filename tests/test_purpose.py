@@ -249,3 +249,30 @@ def test_answers_are_counted_in_what_keras_writes_too(tmp_path, photo, form):
     assert len(Classifier(written([features, first], "with_features")).classify(photo).scores) == 3
     with pytest.raises(RunError, match="without a head"):
         Classifier(written([features], "headless"))
+
+
+def test_a_frozen_graph_of_more_inputs_or_without_a_head_is_refused(tmp_path):
+    tf = pytest.importorskip("tensorflow")
+
+    def written(name, end):
+        graph = tf.Graph()
+        with graph.as_default():
+            pixels = tf.compat.v1.placeholder(tf.float32, [1, 8, 8, 3], name="input")
+            features = tf.linalg.matmul(tf.reduce_mean(pixels / 255.0, [1, 2]), np.eye(3, 4, dtype=np.float32))
+            end(tf.compat.v1.placeholder, features)
+        path = tmp_path / name
+        path.write_bytes(graph.as_graph_def().SerializeToString())
+        return path
+
+    age = written(
+        "age.pb", lambda more, x: tf.nn.softmax(x * more(tf.float32, [1, 4], name="age"), name="final_result")
+    )
+    with pytest.raises(RunError, match=r"takes more than a photo: age \[1, 4\]"):
+        Classifier(age)
+    rectified = written("relu.pb", lambda more, x: tf.nn.relu(x, name="out"))
+    with pytest.raises(RunError, match="without a head"):
+        Classifier(rectified)
+    rate = written(
+        "rate.pb", lambda more, x: tf.nn.softmax(x * more(tf.float32, [], name="keep_prob"), name="final_result")
+    )
+    assert Classifier(rate).card.labels == ()

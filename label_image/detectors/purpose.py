@@ -6,6 +6,7 @@ So they are refused, in a line that says what they seem to be. Whoever knows bet
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,6 +64,19 @@ def seems(chosen: Output, outputs: list[Output], *, finds_boxes: bool) -> str:
     if len(outputs) > 1 and not (chosen.is_scores and sum(one.is_scores for one in outputs) == 1):
         return f"a network with {len(outputs)} answers{_listed(outputs)}"
     return ""
+
+
+def seems_by_inputs(others: Sequence[tuple[str, tuple[int, ...]]]) -> str:
+    """What takes more than a photo; "" where the other inputs are switches, rates and counts, one number each.
+
+    Args:
+      others: name and shape of each input beside the photo's; a shape that is not known is ().
+
+    >>> seems_by_inputs([("keep_prob", ()), ("batch", (1,))]), seems_by_inputs([("age", (1, 4))])
+    ('', 'a network that takes more than a photo: age [1, 4]')
+    """
+    more = [f"{name} {shape_text(shape)}" for name, shape in others if any(size != 1 for size in shape[1:])]
+    return f"a network that takes more than a photo: {', '.join(more[:_NAMED])}" if more else ""
 
 
 def seems_by_shape(shape: tuple[int, ...]) -> str:

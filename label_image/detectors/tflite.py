@@ -13,7 +13,7 @@ import numpy.typing as npt
 from label_image.detectors import metadata
 from label_image.detectors.affine import ADD, DIV, MUL, SUB, Affine, after, calibrated, turned_round
 from label_image.detectors.evidence import Evidence, Range, root_mean_square
-from label_image.detectors.purpose import INDEX, Output, seems
+from label_image.detectors.purpose import INDEX, Output, seems, seems_by_inputs
 from label_image.errors import RunError, UserError
 from label_image.source import Source
 
@@ -230,6 +230,8 @@ def _evidence(file: TfliteFile, input_layer: str, output_layer: str) -> Evidence
     kernel = file.constant(file.sources(first)[1]) if first is not None and len(file.sources(first)) > 1 else None
     shape = file.shape(result)
     outputs = [Output(file.names[index], file.shape(index), _kind(file, index)) for index in file.outputs]
+    read = {index for operator in file.operators for index in file.sources(operator)}
+    more = seems_by_inputs([(file.names[i], file.shape(i)) for i in file.inputs if i != source and i in read])
     finds_boxes = bool(file.all_ops() & set(_FINDS_BOXES)) or file.has_custom("Detection_PostProcess")
     return Evidence(
         what="a TensorFlow Lite file", shape=file.shape(source), shape_why="the input's shape",
@@ -240,7 +242,7 @@ def _evidence(file: TfliteFile, input_layer: str, output_layer: str) -> Evidence
         affine=affine if affine.changes else None, calibrated=range_name,
         kernel_rms=root_mean_square(kernel),
         resizes=any(file.op(op) in _RESIZES and source in file.sources(op) for op in file.operators[:3]),
-        range=stated, seems=seems(outputs[file.outputs.index(result)], outputs, finds_boxes=finds_boxes),
+        range=stated, seems=more or seems(outputs[file.outputs.index(result)], outputs, finds_boxes=finds_boxes),
         others=tuple(outputs), labels=labels, labels_why=f"{inside} inside the file" if labels else "",
     )  # fmt: skip
 
