@@ -106,8 +106,7 @@ def from_json(text: str | bytes, where: str) -> Card:
         )
         _check(card)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
-        why = f"{error} is missing" if isinstance(error, KeyError) else meaning(error)
-        raise RunError(f"cannot read the metadata in {where}: {why}; export it again") from None
+        raise RunError(f"cannot read the metadata in {where}: {meaning(error)}; export it again") from None
     return card
 
 

@@ -89,7 +89,13 @@ _MEANINGS = {  # by the class's name: the libraries are not imported here
     "RecursionError": "it is nested too deeply",
     "MemoryError": "it needs more memory than there is",
     "OverflowError": "a number in it is too large",
+    "StopIteration": "a part of it is missing",
+    "IndexError": "a part of it is missing",
+    "TypeError": "a part of it is of another kind than it has to be",
+    "AttributeError": "a part of it is of another kind than it has to be",
 }
+_PYTHONS = ("invalid literal for", "could not convert string", "Exceeds the limit", "cannot convert float")
+_OF_PYTHON = "a number in it can not be read"
 _MOST_LETTERS = 160
 
 
@@ -108,5 +114,8 @@ def meaning(error: BaseException) -> str:
         return _MEANINGS["BadGzipFile"]
     if name in _MEANINGS:
         return _MEANINGS[name]
-    text = " ".join(str(getattr(error, "strerror", None) or error).split())
-    return text[:_MOST_LETTERS] or name
+    if name == "KeyError":
+        return f"{error} is missing"
+    lines = str(getattr(error, "strerror", None) or error).strip().splitlines()
+    text = " ".join(lines[0].split()) if lines else ""
+    return _OF_PYTHON if text.startswith(_PYTHONS) else text[:_MOST_LETTERS] or name

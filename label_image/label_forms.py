@@ -172,7 +172,8 @@ def _in_order(pairs: Iterable[tuple[int | None, str | None]]) -> tuple[tuple[str
         twice = next((n for n, after in itertools.pairwise(numbers) if n == after), None)
         seen = set(numbers)
         gap = next((n for n in range(min(first, 1), first + len(numbers)) if n not in seen), None)
-        what = f"{twice} stands twice" if twice is not None else f"{gap} is missing"
+        what = f"{first} is below 0" if first < 0 else f"{gap} is missing"
+        what = f"{twice} stands twice" if twice is not None else what
         raise FormError(f"has numbers that do not run from 0 or 1 on without a gap: {what}")
     return tuple(name for _, name in listed), first
 

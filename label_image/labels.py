@@ -83,6 +83,23 @@ def without_index(labels: Sequence[str]) -> tuple[str, ...]:
     return names if whole else tuple(labels)
 
 
+def by_number(labels: Sequence[str]) -> tuple[tuple[str, ...], int] | None:
+    """Names in the order of the numbers before them, and the first number, where the lines stand in another order.
+
+    Lines sorted as text are left alone: "0 cat", "1 dog", "10 fox", "2 hen" are the names of folders in the order of the outputs.
+
+    >>> by_number(["2 tulips", "0 daisy", "1 roses"]), by_number(["0 cat", "1 dog"])
+    ((('daisy', 'roses', 'tulips'), 0), None)
+    """
+    if list(labels) == sorted(labels) or any(len(label) > _LONGEST for label in labels):
+        return None
+    parts = [_NUMBERED.fullmatch(label) for label in labels]
+    found = sorted((int(part[1]), part[2]) for part in parts if part and len(part[1]) < 10)
+    names = tuple(name for _, name in found)
+    read = len(found) == len(labels) and without_index([f"{number} {name}" for number, name in found]) == names
+    return (names, found[0][0]) if read else None
+
+
 def fitted(labels: tuple[str, ...], outputs: int) -> tuple[str, ...]:
     """Leaves the background class of ImageNet's lists out where the network has no output for it: 1,001 names for 1,000.
 
@@ -175,6 +192,10 @@ def _lines(text: str, notes: tuple[str, ...]) -> Labels:
         notes += (f"{_counted(comments, 'line')} that {'begins' if comments == 1 else 'begin'} with # left out",)
     names = without_index(kept)
     first = 1 if names != kept and re.match(r"\s*0*1\b", kept[0]) else None
+    ordered = by_number(kept) if names == kept else None
+    if ordered is not None:
+        names, first = ordered
+        notes += ("the numbers before its names say which output each belongs to, not the order of its lines",)
     return Labels(names, "a name a line", plain, first, (*notes, *_twice(names)))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from label_image.errors import RunError, UserError
@@ -377,3 +379,9 @@ def test_flags_of_tables_are_refused_for_other_formats(tmp_path, capsys):
     for flag in ("--path_column=a", "--split_column=none", "--several_labels=first"):
         assert main(["mnist", str(tmp_path), str(tmp_path / "out"), flag]) == 2
         assert "is for csv; leave it out with mnist" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/dev/zero").is_char_device(), reason="there is no device that never ends")
+def test_a_device_is_not_read_to_its_end(tmp_path):
+    with pytest.raises(UserError, match="is a device; give the CSV"):
+        convert("csv", Path("/dev/zero"), tmp_path / "out")

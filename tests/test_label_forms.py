@@ -213,3 +213,30 @@ def test_a_file_made_to_take_long_does_not(tmp_path, text, name):
     with contextlib.suppress(RunError):
         read(tmp_path, text, name)
     assert time.process_time() - begun < 1
+
+
+@pytest.mark.parametrize(
+    ("lines", "names"),
+    [
+        ("2 tulips\n0 daisy\n1 roses\n", ("daisy", "roses", "tulips")),
+        ("3: tulips\n1: daisy\n2: roses\n", ("daisy", "roses", "tulips")),
+        ("0 a\n1 b\n10 k\n2 c\n", ("0 a", "1 b", "10 k", "2 c")),  # folders' names, sorted as text
+        ("7 up\n0 daisy\n1 roses\n", ("7 up", "0 daisy", "1 roses")),  # 2 is missing: names
+        ("2 euro\n1 euro\n0 euro\n", ("2 euro", "1 euro", "0 euro")),
+    ],
+)
+def test_numbers_before_names_give_their_order_and_it_is_said(tmp_path, lines, names):
+    path = tmp_path / "labels.txt"
+    path.write_text(lines)
+    found = labels_file(path)
+    assert found.names == names
+    assert any("say which output" in note for note in found.notes) == (names[0] == "daisy")
+
+
+def test_a_number_below_zero_and_one_too_long_are_said_in_words(tmp_path):
+    path = tmp_path / "labels.json"
+    for text, said in (('{"a": -1, "b": 0}', "-1 is below 0"), ('{"a": ' + "9" * 5000 + "}", "can not be read")):
+        path.write_text(text)
+        with pytest.raises(RunError, match=said) as caught:
+            labels_file(path)
+        assert "sys." not in str(caught.value)

@@ -7,7 +7,7 @@ import pytest
 
 from label_image import Classifier, Overrides
 from label_image.card import Card
-from label_image.detectors.purpose import Output, seems, seems_by_answer, seems_by_shape
+from label_image.detectors.purpose import INDEX, Output, seems, seems_by_answer, seems_by_shape
 from label_image.errors import RunError
 from label_image.inspect import card_of
 from retrain.graph_def import constant, operation
@@ -46,6 +46,8 @@ def scores(name="s", width=5, kind="probabilities"):
         ([Output("open", (-1, 9), "probabilities")], False, ""),
         ([Output("open", (-1, -1, -1, 9), "probabilities")], False, "a segmenter"),
         ([Output("unknown", (), "as is")], False, ""),
+        ([Output("class", (1,), INDEX)], False, "a network that gives the number of one class"),
+        ([scores(), Output("class", (1,), INDEX)], False, ""),
     ],
 )
 def test_outputs_tell_what_a_network_is_for(outputs, finds_boxes, word):
@@ -66,6 +68,12 @@ def test_numbers_tell_it_where_the_structure_does_not():
     assert "between -3 and 2" in answered("as is", -3, 2)
     assert answered("as is", -3, 2, labels=("a", "b")) == ""  # somebody named them
     assert answered("logits", -3, 2) == ""
+    assert "one number, -0.395" in answered("as is", -0.395)  # tanh
+    assert answered("as is", 0.4) == ""
+    assert answered("logits", -0.395) == ""
+    assert answered("as is", 0.6, 0.8, 0.0).startswith("a network without a head")  # normalised features
+    assert answered("as is", 0.6, 0.8, labels=("a", "b")) == answered("as is", 0.0, 1.0) == ""
+    assert answered("as is", 0.5, 0.4) == answered("sigmoid", 0.6, 0.8) == ""
     assert seems_by_shape((8, 3)) == ""
 
 
@@ -241,3 +249,30 @@ def test_answers_are_counted_in_what_keras_writes_too(tmp_path, photo, form):
     assert len(Classifier(written([features, first], "with_features")).classify(photo).scores) == 3
     with pytest.raises(RunError, match="without a head"):
         Classifier(written([features], "headless"))
+
+
+def test_a_frozen_graph_of_more_inputs_or_without_a_head_is_refused(tmp_path):
+    tf = pytest.importorskip("tensorflow")
+
+    def written(name, end):
+        graph = tf.Graph()
+        with graph.as_default():
+            pixels = tf.compat.v1.placeholder(tf.float32, [1, 8, 8, 3], name="input")
+            features = tf.linalg.matmul(tf.reduce_mean(pixels / 255.0, [1, 2]), np.eye(3, 4, dtype=np.float32))
+            end(tf.compat.v1.placeholder, features)
+        path = tmp_path / name
+        path.write_bytes(graph.as_graph_def().SerializeToString())
+        return path
+
+    age = written(
+        "age.pb", lambda more, x: tf.nn.softmax(x * more(tf.float32, [1, 4], name="age"), name="final_result")
+    )
+    with pytest.raises(RunError, match=r"takes more than a photo: age \[1, 4\]"):
+        Classifier(age)
+    rectified = written("relu.pb", lambda more, x: tf.nn.relu(x, name="out"))
+    with pytest.raises(RunError, match="without a head"):
+        Classifier(rectified)
+    rate = written(
+        "rate.pb", lambda more, x: tf.nn.softmax(x * more(tf.float32, [], name="keep_prob"), name="final_result")
+    )
+    assert Classifier(rate).card.labels == ()

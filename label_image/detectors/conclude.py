@@ -7,7 +7,7 @@ from pathlib import Path
 from label_image.card import GUESS, Card
 from label_image.detectors.evidence import Evidence, Range
 from label_image.detectors.makers import Beside, beside
-from label_image.detectors.purpose import NO_HEAD, refusal, shape_text
+from label_image.detectors.purpose import INDEX, NO_HEAD, refusal, shape_text
 from label_image.detectors.ranges import NAMED, range_of
 from label_image.detectors.sizes import flat_size
 from label_image.errors import RunError
@@ -136,6 +136,8 @@ def _scores(found: Evidence, path: Path, *, labelled: bool, insists: bool) -> st
     Raises:
       RunError: they are features, and nobody says otherwise.
     """
+    if found.output == INDEX:
+        return "as is"
     if found.output != "features":
         return found.output
     if labelled:

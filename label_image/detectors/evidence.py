@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
+
 from label_image.detectors.affine import Affine
 from label_image.detectors.purpose import Output
 
@@ -52,3 +55,15 @@ class Evidence:
     others: tuple[Output, ...] = ()  # all its outputs, where they are known
     notes: tuple[str, ...] = ()  # what was mended: dropout, extra placeholders
     facts: Mapping[str, str] = field(default_factory=dict)
+
+
+def root_mean_square(kernel: npt.NDArray[np.generic] | None) -> float:
+    """How large the weights of a layer are; 0 where that is not known or no number.
+
+    Squares of float32 numbers do not fit into float32, so they are taken as float64.
+    """
+    if kernel is None or kernel.dtype.kind != "f" or not kernel.size:
+        return 0.0
+    with np.errstate(all="ignore"):
+        found = float(np.sqrt(np.mean(np.asarray(kernel, np.float64) ** 2)))
+    return found if np.isfinite(found) else 0.0

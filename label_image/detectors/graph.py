@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.detectors.affine import ADD, DIV, MUL, SUB, Affine, after, turned_round
-from label_image.detectors.evidence import Evidence
+from label_image.detectors.evidence import Evidence, root_mean_square
 from label_image.detectors.net import PASS_ON, RESHAPES, Net, bare
-from label_image.detectors.purpose import Output, seems
+from label_image.detectors.purpose import INDEX, Output, seems, seems_by_inputs
 from label_image.errors import RunError, UserError
 
 _DTYPES = {
@@ -52,10 +52,12 @@ _NO_SCORES: tuple[str, ...] = (
 _NO_SCORES += ("MergeV2Checkpoints", "Print", "Mean", "MergeSummary", "ScalarSummary", "HistogramSummary")
 _KINDS = {"Softmax": "probabilities", "Sigmoid": "sigmoid", "LogSoftmax": "logits"}
 _KINDS |= dict.fromkeys(("MatMul", "BiasAdd", "Add", "AddV2", "Conv2D", "Mean", "AvgPool", "_FusedMatMul"), "logits")
+_KINDS |= {"ArgMax": INDEX, "ArgMin": INDEX}
 _ARITHMETIC = {"Add": ADD, "AddV2": ADD, "BiasAdd": ADD, "Sub": SUB, "Mul": MUL, "RealDiv": DIV, "Div": DIV}
 _ARITHMETIC |= dict.fromkeys(("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"), "")
 _POOLS = ("Mean", "AvgPool")  # of an activation's result they give features, of a layer's without one logits
-_ACTIVATIONS = ("Relu", "Relu6", "Elu", "Selu", "LeakyRelu", "Sigmoid", "Softplus", "Mul", "ConcatV2", "Concat")
+_RECTIFIERS = ("Relu", "Relu6", "Elu", "Selu", "LeakyRelu")
+_ACTIVATIONS = (*_RECTIFIERS, "Sigmoid", "Softplus", "Mul", "ConcatV2", "Concat")
 _FINDS_BOXES = ("NonMaxSuppression", "CombinedNonMaxSuppression")
 _RESIZES = ("ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic")
 _MOVES = (*PASS_ON, *RESHAPES, "Pad", "PadV2", "MirrorPad", *_RESIZES, "ReverseV2")  # leave the numbers as they are
@@ -110,11 +112,18 @@ def _evidence(net: Net, path: Path, what: str, ends: tuple[str, str], why: str) 
         what=what, shape=shape, shape_why=shape_why, dtype=dtype, names="\n".join(net.nodes), input_layer=source,
         input_why=(why if ends[0] else _input_why(net, source, output)), output_layer=output,
         output_why=(why if ends[1] else _output_why(net, output)), output=kind, outputs=outputs,
-        seems=seems(chosen, all_outputs, finds_boxes=finds_boxes), others=tuple(all_outputs),
+        seems=_more_inputs(net, bare(source), bare(output)) or seems(chosen, all_outputs, finds_boxes=finds_boxes), others=tuple(all_outputs),
         layout=_data_format(net, first), affine=affine(net, bare(source)),
-        kernel_rms=0.0 if kernel is None or kernel.dtype.kind != "f" else float(np.sqrt(np.mean(kernel**2))),
+        kernel_rms=root_mean_square(kernel),
         resizes=any(net.op(name) in _RESIZES for name in net.readers.get(bare(source), [])),
     )  # fmt: skip
+
+
+def _more_inputs(net: Net, source: str, output: str) -> str:
+    """Says which other placeholders than the photo's want more than a number; those before the photo's are not asked."""
+    names = [n for n in net.nodes if n in net.above(output) and net.op(n) == "Placeholder" and n != source]
+    before = net.above(source) if names else set()
+    return seems_by_inputs([(name, tuple(_dims(net, name) or ())) for name in names if name not in before])
 
 
 def _outputs(net: Net, source: str, output: str, *, told: bool) -> list[Output]:
@@ -239,7 +248,7 @@ def _kind(net: Net, output: str) -> tuple[str, int]:
         elif op in _POOLS and _is_activated(net, at):
             kind = kind or "features"
         elif op not in (*PASS_ON, *RESHAPES):
-            kind = kind or _KINDS.get(op, "as is")
+            kind = kind or ("features" if op in _RECTIFIERS else _KINDS.get(op, "as is"))
         if op in ("MatMul", "Conv2D", "_FusedMatMul"):
             kernel = net.kernel(at)
             return kind, int(kernel.shape[-1]) if kernel is not None and kernel.ndim else 0

@@ -9,8 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from label_image.detectors.saved_model import first_line
-from label_image.errors import RunError
+from label_image.errors import RunError, meaning
 from label_image.keras_files import arrays
 from label_image.keras_files.network import graph_of
 from label_image.keras_files.structure import ForeignError, network
@@ -34,7 +33,7 @@ def frozen_keras(path: Path) -> tuple[Any, str, str, str, str]:
     except ForeignError as error:
         raise RunError(f"cannot use {path}: {error}; {_OTHER_WAYS}") from None
     except Exception as error:  # h5py, zipfile and what stands in the JSON fail in many ways
-        raise RunError(f"cannot read {path}: the Keras file is damaged ({first_line(error)})") from None
+        raise RunError(f"cannot read {path}: the Keras file is damaged ({meaning(error)})") from None
     tensorflow()
     try:
         with native_noise_hidden():
@@ -42,6 +41,6 @@ def frozen_keras(path: Path) -> tuple[Any, str, str, str, str]:
     except ForeignError as error:
         raise RunError(f"cannot use {path}: {error}; {_OTHER_WAYS}") from None
     except Exception as error:  # as above
-        raise RunError(f"cannot use {path}: its network can not be built ({first_line(error)})") from None
+        raise RunError(f"cannot use {path}: its network can not be built ({meaning(error)})") from None
     what = f"a Keras {'HDF5' if file.legacy else 'zip'} file (Keras {file.version or 'of unknown version'})"
     return built.graph_def, what, built.input_layer, built.output_layer, "the Keras model"

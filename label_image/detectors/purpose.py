@@ -6,6 +6,7 @@ So they are refused, in a line that says what they seem to be. Whoever knows bet
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +15,12 @@ import numpy.typing as npt
 from label_image.card import Card
 
 NO_HEAD = "a network without a head (an embedding): it ends with features, and no layer makes scores of them"
+INDEX = "the number of a class"  # what ArgMax gives
+ONLY_AN_INDEX = "a network that gives the number of one class and no scores"
 _NAMED = 6  # outputs that a line names
 _EACH_ROUNDED = 1 / 512  # a score of eight bits is off by up to half of 1/256
 _SUM_WITHIN = 0.02
+_LENGTH_WITHIN = 1e-3
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class Output:
     Attributes:
       name: its layer or tensor.
       shape: with its batch; -1 is open, () is unknown.
-      kind: "probabilities", "sigmoid", "logits", "features" or "as is".
+      kind: "probabilities", "sigmoid", "logits", "features", INDEX or "as is".
     """
 
     name: str
@@ -55,9 +59,24 @@ def seems(chosen: Output, outputs: list[Output], *, finds_boxes: bool) -> str:
         return f"an object detector{_listed(outputs)}"
     if by_shape := seems_by_shape(chosen.shape):
         return by_shape
+    if chosen.kind == INDEX:
+        return ONLY_AN_INDEX + _listed(outputs)
     if len(outputs) > 1 and not (chosen.is_scores and sum(one.is_scores for one in outputs) == 1):
         return f"a network with {len(outputs)} answers{_listed(outputs)}"
     return ""
+
+
+def seems_by_inputs(others: Sequence[tuple[str, tuple[int, ...]]]) -> str:
+    """What takes more than a photo; "" where the other inputs are switches, rates and counts, one number each.
+
+    Args:
+      others: name and shape of each input beside the photo's; a shape that is not known is ().
+
+    >>> seems_by_inputs([("keep_prob", ()), ("batch", (1,))]), seems_by_inputs([("age", (1, 4))])
+    ('', 'a network that takes more than a photo: age [1, 4]')
+    """
+    more = [f"{name} {shape_text(shape)}" for name, shape in others if any(size != 1 for size in shape[1:])]
+    return f"a network that takes more than a photo: {', '.join(more[:_NAMED])}" if more else ""
 
 
 def seems_by_shape(shape: tuple[int, ...]) -> str:
@@ -92,12 +111,20 @@ def seems_by_answer(card: Card, answer: npt.NDArray[np.float32]) -> str:
     if by_shape := seems_by_shape(answer.shape):
         return by_shape
     count, total = answer.size, float(answer.sum())
-    if count < 2 or not np.isfinite(total):
+    if not np.isfinite(total):
+        return ""
+    if count == 1 and card.output == "as is" and not -_SUM_WITHIN <= total <= 1 + _SUM_WITHIN:
+        return f"no classifier: it ends without a sigmoid, and gives one number, {total:.3g}"
+    if count < 2:
         return ""
     if card.output == "probabilities" and abs(total - 1) > _SUM_WITHIN + count * _EACH_ROUNDED:
         return f"no classifier: its softmax gives scores whose sum is {total:.4g}, not 1"
+    length = float(np.linalg.norm(answer.astype(np.float64)))
+    named = len(card.labels) == count
+    if card.output == "as is" and not named and abs(length - 1) < _LENGTH_WITHIN and abs(total - 1) > _SUM_WITHIN:
+        return f"{NO_HEAD} (a vector of length 1)"
     low, high = float(answer.min()), float(answer.max())
-    if card.output == "as is" and not (low >= -_SUM_WITHIN and high <= 1 + _SUM_WITHIN) and len(card.labels) != count:
+    if card.output == "as is" and not (low >= -_SUM_WITHIN and high <= 1 + _SUM_WITHIN) and not named:
         return f"no classifier: it ends without a softmax, and gives {count:,} numbers between {low:.3g} and {high:.3g}"
     return ""
 

@@ -21,7 +21,7 @@ from label_image.detectors.saved_graph import (
     read_meta_graph,
     restored_keys,
 )
-from label_image.errors import RunError
+from label_image.errors import RunError, meaning
 from label_image.operations import check_sizes
 from label_image.quiet import native_noise_hidden, tensorflow
 
@@ -72,7 +72,7 @@ def frozen(
     except RunError:
         raise
     except Exception as error:  # a foreign graph fails in the parser, in the import or in one of its operations
-        raise RunError(f"cannot run {folder}: TensorFlow refuses it ({first_line(error)})") from None
+        raise RunError(f"cannot run {folder}: TensorFlow refuses it ({meaning(error)})") from None
 
 
 def _with_values(tf: Any, meta: Any, found: SavedGraph, outputs: tuple[End, ...], folder: Path) -> Any:
@@ -159,12 +159,6 @@ def _untied(graph_def: Any, source: str, output: str) -> tuple[Any, str, str]:
         graph_def.node.remove(node)
     output = untied(output)
     return graph_def, source, output if ":" in output else f"{output}:0"
-
-
-def first_line(error: Exception) -> str:
-    """An error's first line, short enough for one line."""
-    text = str(error).strip()
-    return text.splitlines()[0][:160] if text else type(error).__name__
 
 
 def _pick(ends: tuple[End, ...], wanted: tuple[str, ...]) -> End:

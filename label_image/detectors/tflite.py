@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from label_image.detectors import metadata
 from label_image.detectors.affine import ADD, DIV, MUL, SUB, Affine, after, calibrated, turned_round
-from label_image.detectors.evidence import Evidence, Range
-from label_image.detectors.purpose import Output, seems
+from label_image.detectors.evidence import Evidence, Range, root_mean_square
+from label_image.detectors.purpose import INDEX, Output, seems, seems_by_inputs
 from label_image.errors import RunError, UserError
 from label_image.source import Source
 
@@ -33,7 +33,7 @@ _PASS_ON = (
 _KINDS = {"SOFTMAX": "probabilities", "LOGISTIC": "sigmoid", "FULLY_CONNECTED": "logits", "CONV_2D": "logits"}
 _KINDS |= {"LOG_SOFTMAX": "logits", "ADD": "logits", "MEAN": "logits", "AVERAGE_POOL_2D": "logits"}
 _KINDS |= {"BATCH_MATMUL": "logits"}
-_KINDS |= {"L2_NORMALIZATION": "features"}
+_KINDS |= {"L2_NORMALIZATION": "features", "ARG_MAX": INDEX, "ARG_MIN": INDEX}
 _POOLS = ("MEAN", "AVERAGE_POOL_2D")  # of a layer with an activation they give features, of one without logits
 _ACTIVATIONS = (
     "RELU",
@@ -230,6 +230,8 @@ def _evidence(file: TfliteFile, input_layer: str, output_layer: str) -> Evidence
     kernel = file.constant(file.sources(first)[1]) if first is not None and len(file.sources(first)) > 1 else None
     shape = file.shape(result)
     outputs = [Output(file.names[index], file.shape(index), _kind(file, index)) for index in file.outputs]
+    read = {index for operator in file.operators for index in file.sources(operator)}
+    more = seems_by_inputs([(file.names[i], file.shape(i)) for i in file.inputs if i != source and i in read])
     finds_boxes = bool(file.all_ops() & set(_FINDS_BOXES)) or file.has_custom("Detection_PostProcess")
     return Evidence(
         what="a TensorFlow Lite file", shape=file.shape(source), shape_why="the input's shape",
@@ -238,9 +240,9 @@ def _evidence(file: TfliteFile, input_layer: str, output_layer: str) -> Evidence
         output_layer=file.names[result], output_why="--output_layer" if output_layer else _why(file.outputs, "output"),
         output="unset" if _unset(file) else _kind(file, result), outputs=max(shape[-1], 0) if shape else 0,
         affine=affine if affine.changes else None, calibrated=range_name,
-        kernel_rms=0.0 if kernel is None else float(np.sqrt(np.mean(kernel**2))),
+        kernel_rms=root_mean_square(kernel),
         resizes=any(file.op(op) in _RESIZES and source in file.sources(op) for op in file.operators[:3]),
-        range=stated, seems=seems(outputs[file.outputs.index(result)], outputs, finds_boxes=finds_boxes),
+        range=stated, seems=more or seems(outputs[file.outputs.index(result)], outputs, finds_boxes=finds_boxes),
         others=tuple(outputs), labels=labels, labels_why=f"{inside} inside the file" if labels else "",
     )  # fmt: skip
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from label_image.errors import meaning
 from label_image.keras_files.arrays import KerasFile
 from label_image.keras_files.layers import KINDS, Use
 from label_image.keras_files.operations import operation
@@ -112,8 +113,7 @@ def _called(
     except ForeignError:
         raise
     except Exception as error:  # a layer that is described wrongly fails in any way
-        text = " ".join(str(error).split())[:120] or type(error).__name__
-        raise ForeignError(f"its layer {layer.name[:60]!r} ({layer.kind}) can not be built: {text}") from None
+        raise ForeignError(f"its layer {layer.name[:60]!r} ({layer.kind}) can not be built: {meaning(error)}") from None
     size = int(
         np.prod([side or 1 for side in (value.shape.as_list() if value.shape.rank is not None else [])], dtype=object)
     )

@@ -58,7 +58,7 @@ def check(data: bytes, path: Path) -> None:
                     and bytes(value) not in _DOMAINS
                 ):
                     raise RunError(
-                        f"cannot use {path}: it needs operators of {bytes(value[:40])!r}, which are not ONNX's own"
+                        f"cannot use {path}: it needs operators of {bytes(value[:40]).decode(errors='replace')!r}, which are not ONNX's own"
                     )
     except (IndexError, ValueError) as error:
         raise RunError(f"cannot read {path}: the ONNX file is damaged ({error})") from None

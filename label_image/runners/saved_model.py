@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from label_image.detectors.saved_model import first_line, frozen_saved_model
-from label_image.errors import RunError
+from label_image.detectors.saved_model import frozen_saved_model
+from label_image.errors import RunError, meaning
 from label_image.quiet import native_noise_hidden, tensorflow
 from label_image.runners.tensorflow import function_of
 
@@ -26,7 +26,7 @@ class SavedModelRunner:
             with native_noise_hidden():
                 self._function: Any = function_of(graph_def, source, output, folder)
         except (ValueError, self._tf.errors.OpError) as error:
-            raise RunError(f"cannot run {folder}: TensorFlow refuses it ({first_line(error)})") from None
+            raise RunError(f"cannot run {folder}: TensorFlow refuses it ({meaning(error)})") from None
 
     def scores(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Runs the network: float32 [n, height, width, channels] -> float32 [n, outputs]."""

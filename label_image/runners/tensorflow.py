@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from label_image.errors import OutOfMemoryError, RunError, UserError
+from label_image.errors import OutOfMemoryError, RunError, UserError, meaning
 from label_image.operations import check_operations, check_sizes
 from label_image.quiet import native_noise_hidden, tensorflow
 
@@ -34,7 +34,7 @@ class GraphRunner:
             with tf.device(device), native_noise_hidden():
                 self._function: Any = function_of(graph_def, input_layer, output_layer, path)
         except (ValueError, tf.errors.OpError) as error:
-            raise RunError(f"cannot run {path}: TensorFlow refuses it ({_first_line(error)})") from None
+            raise RunError(f"cannot run {path}: TensorFlow refuses it ({meaning(error)})") from None
         self._tf, self._path = tf, path
 
     def scores(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -48,7 +48,7 @@ class GraphRunner:
             values = self._function(self._tf.constant(batch)).numpy()
         except self._tf.errors.ResourceExhaustedError as error:
             raise OutOfMemoryError(
-                f"{len(batch)} photos at once do not fit into its memory ({_first_line(error)})"
+                f"{len(batch)} photos at once do not fit into its memory ({meaning(error)})"
             ) from None
         except self._tf.errors.OpError as error:  # a damaged one fails where it runs
             raise RunError(f"cannot run {self._path}: TensorFlow refuses it ({_run_line(error)})") from None
@@ -82,7 +82,7 @@ def read_graph_def(path: Path) -> Any:
     try:
         graph_def.ParseFromString(path.read_bytes())
     except Exception as error:  # protobuf's DecodeError has moved between versions
-        raise RunError(f"cannot read {path}: it is no TensorFlow graph ({_first_line(error)})") from None
+        raise RunError(f"cannot read {path}: it is no TensorFlow graph ({meaning(error)})") from None
     if not graph_def.node:
         raise RunError(f"cannot read {path}: it is no TensorFlow graph (no operation in it)")
     check_operations(graph_def, path)
@@ -101,7 +101,7 @@ def parse_saved_model(folder: Path) -> Any:
     try:
         return SavedModel.FromString((folder / "saved_model.pb").read_bytes())
     except Exception as error:  # as above
-        raise RunError(f"cannot read {folder}: its saved_model.pb does not read ({_first_line(error)})") from None
+        raise RunError(f"cannot read {folder}: its saved_model.pb does not read ({meaning(error)})") from None
 
 
 def object_graph_class() -> Any:
@@ -131,11 +131,6 @@ def _some(graph_def: Any, flag: str) -> str:
         read = {name.lstrip("^").split(":")[0] for node in graph_def.node for name in node.input}
         names = [node.name for node in graph_def.node if node.name not in read and node.op != "Const"]
     return ", ".join(names[:8]) or "no such layer"
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0][:160] if text else type(error).__name__
 
 
 def _run_line(error: Exception) -> str:

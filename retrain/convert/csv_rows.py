@@ -58,6 +58,8 @@ def read(
     """
     if src.is_dir():
         raise UserError(f"{src} is a folder; give the CSV itself")
+    if src.is_char_device() or src.is_block_device():  # /dev/zero never ends; a pipe may be meant
+        raise UserError(f"{src} is a device; give the CSV itself")
     if root and not Path(root).is_dir():
         raise UserError(f"cannot read --root={root}: no such folder")
     values = values_of(split_values)
