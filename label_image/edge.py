@@ -108,10 +108,18 @@ def exit_status(
             screen.warn(line if place else f"{program}: {line}")
         return error.exit_status
     except BaseException as error:
-        if _Shown.of_unforeseen:
-            _show_traceback()
-        screen.warn(f"{program}: {line_of(error)}")
-        return 1
+        if signals.came() and isinstance(error, (ImportError, SystemError)):  # a library in C made it of Ctrl-C
+            screen.warn(f"{program}: {stopped(error)}")
+            return signals.status_of_stop()
+        return _unforeseen(program, error)
+
+
+def _unforeseen(program: str, error: BaseException) -> int:
+    """One line for what should not have happened; the exit status."""
+    if _Shown.of_unforeseen:
+        _show_traceback()
+    screen.warn(f"{program}: {line_of(error)}")
+    return 1
 
 
 def line_of(error: BaseException) -> str:

@@ -80,6 +80,11 @@ def status_of_stop() -> int:
     return FIRST_OF_SIGNALS + (_State.last or signal.SIGINT)
 
 
+def came() -> bool:
+    """Whether any of the signals has come."""
+    return _State.last != 0
+
+
 def asked_to_end() -> bool:
     """Whether SIGTERM or SIGHUP has come: whoever sent it reads in the exit status that the program obeyed."""
     return _State.last not in (0, signal.SIGINT)

@@ -385,3 +385,9 @@ def test_flags_of_tables_are_refused_for_other_formats(tmp_path, capsys):
 def test_a_device_is_not_read_to_its_end(tmp_path):
     with pytest.raises(UserError, match="is a device; give the CSV"):
         convert("csv", Path("/dev/zero"), tmp_path / "out")
+
+
+def test_a_file_of_the_system_is_no_photo(tmp_path, capsys):
+    status, said, made = run(tmp_path, capsys, f"path,label\na.jpg,cat\nb.jpg,dog\n{Path('/etc/hostname')},cat\n")
+    assert (status, made) == (0, ["cat/a.jpg", "dog/b.jpg"])
+    assert "line 4 (/etc/hostname)" in said

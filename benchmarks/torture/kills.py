@@ -7,6 +7,7 @@ and no temporary name is left then.
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,7 @@ from benchmarks.torture.whole import temporary_names
 KILLS = 300
 _SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 _STATUS = {signal.SIGTERM: (143, -signal.SIGTERM), signal.SIGINT: (130, -signal.SIGINT)}
+_OUR_LINE = re.compile(r'File ".*/(label_image|retrain)/')
 _PATIENCE_S = 20.0
 
 
@@ -62,6 +64,8 @@ def usual_s(command: Command, ground: Ground) -> float:
 def _problem(command: Command, ground: Ground, trial: str, moment: float, which: signal.Signals) -> str:
     folder = ground.copy_of(command.start, trial)
     ended = ended_by(command.words, folder, trial, moment, which)
+    if _before_our_first_line(ended):
+        ended = Ended(_STATUS[signal.SIGINT][0], "", "")
     if which in _STATUS and ended.status not in (0, 2, *_STATUS[which]):
         return f"exit status {ended.status}: {ended.last}"
     if "Traceback" in ended.errors:
@@ -79,6 +83,11 @@ def _problem(command: Command, ground: Ground, trial: str, moment: float, which:
         return f"run again, {problem}"
     left = temporary_names(folder)
     return f"run again, {', '.join(left[:3])} is left" if left else _gone(folder)
+
+
+def _before_our_first_line(ended: Ended) -> bool:
+    """Whether Ctrl-C met Python itself while it started: its own traceback, without a line of ours, which nobody can put off."""
+    return "KeyboardInterrupt" in ended.errors and not _OUR_LINE.search(ended.errors)
 
 
 def ended_by(words: tuple[str, ...], folder: Path, trial: str, moment: float, which: signal.Signals) -> Ended:

@@ -36,6 +36,15 @@ class _Found:
     crossing: list[str] = field(default_factory=list)  # named for two lists
     again: int = 0
 
+    def outsider(self, at: str, path: Path) -> bool:
+        """Notes a file outside the root; whether it is taken: /etc/passwd is no photo."""
+        if not is_picture(path.name):
+            self.foreign.append(at)
+            return False
+        if ".." in path.parts:
+            self.outside.append(at)
+        return True
+
 
 def read(
     src: Path, root: str, asked: Asked | None = None, split_values: str = "", several_labels: str = SEVERAL[0]
@@ -136,10 +145,8 @@ def _add(found: _Found, src: Path, table: Table, row: Row, which: str, tools: tu
         (found.unclear if paths else found.lost).append(at)
         return
     label, path = labels[0] if labels else label, paths[0]
-    if ".." in path.parts and not path.resolve().is_relative_to(finder.folder.resolve()):
-        (found.outside if is_picture(path.name) else found.foreign).append(at)
-        if not is_picture(path.name):
-            return
+    if _lies_outside(name, path, finder.folder) and not found.outsider(at, path):
+        return
     key = path, label
     known = found.pictures.get(key)
     if known and known.which == which:
@@ -149,6 +156,11 @@ def _add(found: _Found, src: Path, table: Table, row: Row, which: str, tools: tu
         found.crossing.append(at)
     if not known or _rank(which) > _rank(known.which):
         found.pictures[key] = Picture(label, path.name, path, which, f"line {row.line} of {src}")
+
+
+def _lies_outside(name: str, path: Path, folder: Path) -> bool:
+    """Whether a row names a file outside the folder of the table's photos."""
+    return (Path(name).is_absolute() or ".." in path.parts) and not path.resolve().is_relative_to(folder.resolve())
 
 
 def _rank(which: str) -> int:
