@@ -83,5 +83,5 @@ def _fixed_batch(net: Net, name: str) -> int:
 
 def _said(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = [line for line in lines if not line.startswith(("Graph execution error", "Detected at", "File "))]
+    told = [line for line in lines if not line.startswith(("Graph execution error", "Detected at", "File ", "Node: "))]
     return " ".join((told or [type(error).__name__])[0].split())[:200]
