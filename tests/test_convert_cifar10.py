@@ -178,7 +178,7 @@ def test_a_pickle_of_something_else_is_said(tmp_path):
     rows, labels = batch(1)
     whole = for_python(rows, labels)
     for data, part in (
-        (pickled([1]), "a list, expected a dict"),
+        (pickled([1]), "a part of it is of another kind"),
         (pickled({"data": rows}), "no data and labels"),
         (pickled({"data": rows, "fine_labels": labels}), "another data set"),
         (pickled({"data": rows, "labels": labels[:-1]}), "11 labels, 36864 bytes"),

@@ -444,7 +444,7 @@ def test_a_format_that_no_program_will_have_is_damage(tmp_path):
     with sqlite3.connect(store.path) as connection:
         connection.execute(f"PRAGMA user_version = {0x7FFF_FFFF}")
     connection.close()
-    again = Store(tmp_path)
-    assert "its format is said to be 2147483647" in again.notes[0]
-    again.write(key, [(digest, np.ones(3, np.float32))])
-    assert again.read(key, [digest], 3)[1].all()
+    with closing(Store(tmp_path)) as again:
+        assert "its format is said to be 2147483647" in again.notes[0]
+        again.write(key, [(digest, np.ones(3, np.float32))])
+        assert again.read(key, [digest], 3)[1].all()
