@@ -151,7 +151,8 @@ def _sort(ground: Ground) -> Command:
         return "" if found == sizes else f"{len(found)} of {len(sizes)} photos are sorted"
 
     words = ("label_image", "--image=new", "--sort_into=sorted", "--move", "--format=csv")
-    return Command("label_image --sort_into --move", words, start, none_lost, all_sorted)
+    # Where all photos were moved before the kill, there is none left to label, and that is said with status 1.
+    return Command("label_image --sort_into --move", words, start, none_lost, all_sorted, (0, 1))
 
 
 def _explain(ground: Ground) -> Command:
