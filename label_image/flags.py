@@ -1,7 +1,7 @@
 """A frozen data class in, its command line out: flags, help text, and the table of the documents.
 
 A flag is defined once, as a field: `steps: int = flag(4000, "Training steps.", minimum=0)`. Its type, default, bounds and
-help are read off that field by the parser (absl, with FlagValues of its own), by `--help` and by `docs/flags.md`.
+help are read off that field by the parser, by `--help` and by `docs/flags.md`.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def parse(cls: type[T], argv: Sequence[str], program: str, words_are: str = "") 
 
     Hyphens may stand for underscores. A name is written in full: what is only the beginning of one may become the
     beginning of another. A switch takes `--name`, `--noname`, `--name=false` and `--name false`. Of a flag that is given
-    twice the last value counts, as in absl, so that `$COMMAND --seed 2` can change what the command had.
+    twice the last value counts, so that `$COMMAND --seed 2` can change what the command had.
 
     Args:
       cls: a data class whose fields were made by `flag`.
@@ -88,19 +88,14 @@ def parse(cls: type[T], argv: Sequence[str], program: str, words_are: str = "") 
     if any(word in ("-h", "--h", "-help", "--help", "--helpfull", "--help_full") for word in argv):
         write(f"{help_text(cls, program)}\n")
         sys.exit(0)
-    from absl import flags as absl_flags
-
-    values = absl_flags.FlagValues()
     fields = {field.name: field for field in flag_fields(cls)}
     kinds = typing.get_type_hints(cls)
-    for field in fields.values():
-        _define(absl_flags, values, field, kinds[field.name])
     typed, rest = _typed(argv, fields, kinds, words_are)
-    try:
-        values([program, *(f"--{name}={value}" for name, value in typed)])
-    except absl_flags.Error as error:
-        raise UserError(_one_line(error)) from None
-    return cls(**{name: _value(values[name].value, kinds[name]) for name in fields}), rest
+    given: dict[str, Any] = {}
+    for name, value in typed:
+        many = fields[name].default == ()
+        given[name] = (*given.get(name, ()), value) if many else _value(value, kinds[name])
+    return cls(**given), rest
 
 
 def check(plan: Any) -> None:
@@ -144,22 +139,6 @@ def markdown_table(cls: type) -> str:
 def flag_fields(cls: type) -> list[dataclasses.Field[Any]]:
     """The fields of `cls` that are flags, in the order they are written."""
     return [field for field in dataclasses.fields(cls) if "flag" in field.metadata]
-
-
-def _define(absl_flags: Any, values: Any, field: dataclasses.Field[Any], kind: Any) -> None:
-    text = field.metadata["flag"].help
-    if field.default == ():
-        absl_flags.DEFINE_multi_string(field.name, [], text, flag_values=values)
-    elif kind is bool:
-        absl_flags.DEFINE_boolean(field.name, field.default, text, flag_values=values)
-    elif kind in (int, int | None):
-        absl_flags.DEFINE_integer(field.name, field.default, text, flag_values=values)
-    elif kind == NUMBERS:
-        absl_flags.DEFINE_string(field.name, field.default, text, flag_values=values)
-    elif kind in (float, float | None):
-        absl_flags.DEFINE_float(field.name, field.default, text, flag_values=values)
-    else:
-        absl_flags.DEFINE_string(field.name, field.default, text, flag_values=values)
 
 
 def _typed(
@@ -226,7 +205,7 @@ def _full_name(name: str, fields: dict[str, dataclasses.Field[Any]]) -> tuple[st
 
 
 def _as_kind(name: str, value: str, kind: Any) -> str:
-    """A value as absl reads it.
+    """A value as text that `_value` takes.
 
     Raises:
       UserError: it is not of its flag's type; one line says what is.
@@ -269,10 +248,15 @@ def _shown(default: Any) -> str:
     return str(default).lower() if isinstance(default, bool) else str(default)
 
 
-def _value(value: Any, kind: Any) -> Any:
+def _value(text: str, kind: Any) -> Any:
+    """The text that `_as_kind` gave, as a value of its flag's type."""
+    if kind is bool:
+        return text == "true"
+    if kind in (int, int | None):
+        return int(text)
     if kind == NUMBERS:
-        return None if value is None else tuple(float(part) for part in value.split(","))
-    return tuple(value) if isinstance(value, list) else value
+        return tuple(float(part) for part in text.split(","))
+    return float(text) if kind in (float, float | None) else text
 
 
 def _is_number(word: str) -> bool:
@@ -281,7 +265,3 @@ def _is_number(word: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
