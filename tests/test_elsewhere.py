@@ -135,7 +135,7 @@ def test_real_photos_get_our_labels_from_the_other_runtimes(module, file, flower
     card = classifier.card
     paths = [
         path
-        for kind in sorted((shared_data / "flower_photos").glob("*/"))
+        for kind in sorted(path for path in (shared_data / "flower_photos").iterdir() if path.is_dir())
         for path in sorted(kind.glob("*.jpg"))[40:42]
     ]
     ours = np.stack([answer.scores for answer in classifier.classify_all([str(path) for path in paths])])

@@ -22,6 +22,7 @@ from retrain.convert.columns import (
 )
 
 _SEPARATORS = (",", ";", "\t", "|", " ")
+_NO_NUL = "\ufffd"  # in the place of a NUL, which no file name has and Python 3.10 refuses in a CSV
 _LOOKED = 50  # rows that are looked at to tell separators and columns
 
 
@@ -99,7 +100,7 @@ def _text(src: Path) -> str:
 
 def _separator(text: str) -> str:
     """What stands between columns: what gives the same number of columns in each of the first rows, most of them a header's."""
-    lines = [line for line in text.splitlines()[: _LOOKED + 1] if line.strip()]
+    lines = [line for line in text.replace("\0", _NO_NUL).splitlines()[: _LOOKED + 1] if line.strip()]
     best, most = ",", (0, 0, 0, 0)
     for place, separator in enumerate(_SEPARATORS):
         try:
@@ -118,7 +119,7 @@ def _separator(text: str) -> str:
 
 
 def _rows(src: Path, text: str, separator: str) -> list[Row]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    reader = csv.reader(io.StringIO(text.replace("\0", _NO_NUL), newline=""), delimiter=separator, strict=True)
     rows = []
     try:
         for cells in reader:
