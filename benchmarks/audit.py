@@ -36,15 +36,15 @@ from retrain.audit.duplicates import near_pairs  # noqa: E402
 from retrain.audit.findings import SUSPECTS, Task  # noqa: E402
 from retrain.audit.folds import out_of_fold  # noqa: E402
 from retrain.audit.worker import Worker  # noqa: E402
-from retrain.augment import View  # noqa: E402
 from retrain.backbones.prepare import prepare  # noqa: E402
-from retrain.bottlenecks import extract  # noqa: E402
-from retrain.nouns import Split  # noqa: E402
-from retrain.plan import Plan  # noqa: E402
-from retrain.runtimes import choose  # noqa: E402
-from retrain.scan import scan_photos  # noqa: E402
-from retrain.split import groups_of, split_photos  # noqa: E402
-from retrain.store import Store  # noqa: E402
+from retrain.data.augment import View  # noqa: E402
+from retrain.data.scan import scan_photos  # noqa: E402
+from retrain.data.split import groups_of, split_photos  # noqa: E402
+from retrain.features.extraction import extract  # noqa: E402
+from retrain.features.runtimes import choose  # noqa: E402
+from retrain.options.plan import Plan  # noqa: E402
+from retrain.store.feature_store import Store  # noqa: E402
+from retrain.types import Split  # noqa: E402
 
 PLANTED = 50
 
@@ -155,7 +155,7 @@ def pairs_of(features: np.ndarray) -> list[tuple[int, int, float]]:
 WITHOUT = """
 import sys
 from retrain import cli, stages
-from retrain.nouns import Audit
+from retrain.types import Audit
 
 class Nothing:
     def __init__(self, *_): pass

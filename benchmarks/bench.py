@@ -14,15 +14,15 @@ from pathlib import Path
 from benchmarks.process import run
 from benchmarks.row import in_turn
 from label_image.workers import cores, map_ordered
-from retrain.augment import View
 from retrain.backbones.prepare import prepare
-from retrain.bottlenecks import extract
-from retrain.digest import file_digest
-from retrain.nouns import Backbone, Bottlenecks, Photo, Scan, Split
-from retrain.plan import DEFAULT_ARCHITECTURE, Plan
-from retrain.runtimes import choose
-from retrain.split import split_photos
-from retrain.store import Store
+from retrain.data.augment import View
+from retrain.data.split import split_photos
+from retrain.features.extraction import extract
+from retrain.features.runtimes import choose
+from retrain.files.hashing import file_digest
+from retrain.options.plan import DEFAULT_ARCHITECTURE, Plan
+from retrain.store.feature_store import Store
+from retrain.types import Backbone, Bottlenecks, Photo, Scan, Split
 
 RUN = "run"  # the folder of a run with default flags
 

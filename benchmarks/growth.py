@@ -28,7 +28,7 @@ from benchmarks.rows import classes as class_rows
 from benchmarks.rows import store as store_rows
 from benchmarks.rows.extraction import ours
 from label_image.workers import cores
-from retrain.plan import Plan
+from retrain.options.plan import Plan
 
 Works = dict[float, Callable[[], float]]  # x -> what is measured there
 

@@ -30,17 +30,17 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from retrain.augment import View  # noqa: E402 - the path comes first
 from retrain.backbones.prepare import prepare  # noqa: E402
-from retrain.bottlenecks import extract  # noqa: E402
+from retrain.data.augment import View  # noqa: E402 - the path comes first
+from retrain.data.scan import scan_photos  # noqa: E402
+from retrain.features.extraction import extract  # noqa: E402
+from retrain.features.runtimes import choose  # noqa: E402
 from retrain.head.train import train  # noqa: E402
 from retrain.metrics import wilson_interval  # noqa: E402
-from retrain.nouns import TESTING, TRAINING, VALIDATION, Bottlenecks, Scan  # noqa: E402
-from retrain.plan import Plan  # noqa: E402
-from retrain.runtimes import choose  # noqa: E402
-from retrain.scan import scan_photos  # noqa: E402
-from retrain.store import Store  # noqa: E402
-from retrain.text_bottlenecks import imported_key  # noqa: E402
+from retrain.options.plan import Plan  # noqa: E402
+from retrain.store.feature_store import Store  # noqa: E402
+from retrain.store.text_bottlenecks import imported_key  # noqa: E402
+from retrain.types import TESTING, TRAINING, VALIDATION, Bottlenecks, Scan  # noqa: E402
 
 ARCHITECTURES = ("efficientnet_lite0", "mobilenet_0.25_128", "mobilenet_0.25_224", "mobilenet_1.0_224")
 FOLDS = 10

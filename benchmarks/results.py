@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.row import Row
-from retrain.atomic import replacing
+from retrain.files.atomic import replacing
 
 _MARKS = {True: "yes", False: "**no**", None: ""}
 _HEAD = (

@@ -27,11 +27,11 @@ from benchmarks.baselines.original import Extraction, Training
 from benchmarks.bench import Bench, photos_in, silent
 from benchmarks.process import run
 from benchmarks.row import Row, in_turn, rates
-from retrain.backbones.shelf import Shelf
+from retrain.backbones.model_folder import Shelf
 from retrain.backbones.table import architecture
 from retrain.backbones.weights import from_archive
-from retrain.nouns import Bottlenecks, Scan
-from retrain.split import split_photos
+from retrain.data.split import split_photos
+from retrain.types import Bottlenecks, Scan
 
 NETWORKS = ("mobilenet_0.25_128", "mobilenet_0.25_224")
 STEPS = 100  # measured; both do the same in each

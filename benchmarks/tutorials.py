@@ -144,7 +144,7 @@ def make_module(folder: Path) -> None:
 
     from retrain.backbones import prepare
     from retrain.backbones.network_keras import to_keras
-    from retrain.plan import Plan
+    from retrain.options.plan import Plan
 
     network = prepare.network_of(Plan(image_dir="x"))
     model, module = to_keras(network), tf.train.Checkpoint()

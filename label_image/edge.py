@@ -175,7 +175,7 @@ def _short(error: BaseException) -> str:
 
 
 def _place(error: BaseException) -> str:
-    """The last line of ours that an error came through: `retrain/split.py line 40`."""
+    """The last line of ours that an error came through: `retrain/data/split.py line 40`."""
     place, entry = "no line of ours", error.__traceback__
     while entry is not None:
         path = entry.tb_frame.f_code.co_filename

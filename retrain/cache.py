@@ -63,8 +63,8 @@ def imported(folder: Path, asked: Import) -> list[str]:
       UserError: nothing there can be taken over.
       RunError: the store can not be written.
     """
-    from retrain.store import Store
-    from retrain.text_bottlenecks import imported_key, read_folder, rows_of
+    from retrain.store.feature_store import Store
+    from retrain.store.text_bottlenecks import imported_key, read_folder, rows_of
 
     for name, path in (("DIR", folder), ("--image_dir", Path(asked.image_dir))):
         if not str(path).strip(".") or not path.is_dir():

@@ -13,7 +13,7 @@ from label_image.edge import exit_status
 from label_image.errors import UserError
 from label_image.flags import flag_fields, parse
 from label_image.spelling import refuse_odd_flag
-from retrain.plan import PROGRAM, Plan
+from retrain.options.plan import PROGRAM, Plan
 
 
 def main(argv: Sequence[str]) -> int:
@@ -30,8 +30,8 @@ def main(argv: Sequence[str]) -> int:
             from label_image.workers import use_at_most
 
             use_at_most(plan.cores)
-        from retrain.screen import Screen
-        from retrain.stages import retrain
+        from retrain.console import Screen
+        from retrain.pipeline.stages import retrain
 
         retrain(plan, Screen(plan.logging_verbosity))
 

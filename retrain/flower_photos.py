@@ -38,9 +38,9 @@ def fetch_flowers(out: Path, url: str = URL) -> Path:
     """
     if out.exists():
         raise UserError(f"{out} is there already; delete it to fetch the photos again")
-    from retrain.backbones.archive import unpack
-    from retrain.backbones.download import fetch
-    from retrain.leftovers import remove, temporary
+    from retrain.files.archive import unpack
+    from retrain.files.download import fetch
+    from retrain.files.temporary_names import remove, temporary
 
     archive = out.with_name("flower_photos.tgz")
     fetch(url, archive, say=say)

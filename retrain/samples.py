@@ -25,8 +25,8 @@ from label_image.edge import exit_status
 from label_image.errors import RunError, UserError
 from label_image.flags import check, flag, parse
 from label_image.screen import say
-from retrain.atomic import replacing
-from retrain.flowers import LABELS, draw
+from retrain.data.drawn_flowers import LABELS, draw
+from retrain.files.atomic import replacing
 
 PROGRAM = "python -m retrain.samples"
 MARKER = ".drawn-by-retrain-samples"

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from retrain.graph_def import constant, new_graph, operation, placeholder
+from retrain.formats.graph_def import constant, new_graph, operation, placeholder
 from tests.conftest import COLOURS
 
 NAMES = tuple(COLOURS)

@@ -65,7 +65,7 @@ def write_colour_photos(folder: Path, count: int = 24) -> Path:
 
 def write_mean_colour_backbone(model_dir: Path) -> Path:
     """Puts a frozen graph in STAND_IN's place whose three features are the mean red, green and blue, 0..2."""
-    from retrain.graph_def import constant, new_graph, operation, placeholder
+    from retrain.formats.graph_def import constant, new_graph, operation, placeholder
 
     graph = new_graph()
     source = placeholder(graph, "input", [1, 128, 128, 3])

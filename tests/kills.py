@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 
-from retrain import atomic
+from retrain.files import atomic
 
 _CHANGES = ("os.rename", "os.link", "os.symlink", "os.remove", "os.mkdir", "os.rmdir", "os.truncate")
 _KILLED, _FAILED = 9, 7

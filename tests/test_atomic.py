@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from label_image.mark import mark
-from retrain import atomic, leftovers
-from retrain.atomic import replacing
+from retrain.files import atomic, temporary_names
+from retrain.files.atomic import replacing
 from tests import kills
 from tests.conftest import ROOT
 
@@ -96,7 +96,7 @@ def test_a_folder_is_never_gone_and_what_a_kill_left_is_made_good(tmp_path, syst
         if system == "exchanged":  # nobody sees the folder gone, not even for a moment
             assert (folder / "model/a").read_text() in ("old", "new")
         kills.as_next_process()
-        leftovers.clear(folder)
+        temporary_names.clear(folder)
         assert [path.name for path in folder.iterdir()] == ["model"], number
         assert (folder / "model/a").read_text() == (folder / "model/sub/b").read_text()
 
@@ -134,13 +134,13 @@ def test_what_a_killed_process_left_is_cleared_and_what_others_write_is_not(tmp_
     write_folder(tmp_path / f".model.{dead}.old", "old")
     for name in (f".labels.txt.{mine}.tmp", f".a.{os.getpid()}-{int(start)}-ffffff.tmp", ".mine.tmp", "b.tmp"):
         (tmp_path / name).write_text("at work, of another machine, or the user's")
-    leftovers.clear(tmp_path)
+    temporary_names.clear(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
         ["model", f".labels.txt.{mine}.tmp", f".a.{os.getpid()}-{int(start)}-ffffff.tmp", ".mine.tmp", "b.tmp"]
     )
     long_ago = time.time() - 2 * 86_400
     os.utime(tmp_path / f".a.{os.getpid()}-{int(start)}-ffffff.tmp", (long_ago, long_ago))
-    leftovers.clear(tmp_path)
+    temporary_names.clear(tmp_path)
     assert not (tmp_path / f".a.{os.getpid()}-{int(start)}-ffffff.tmp").exists()
 
 
@@ -176,7 +176,7 @@ def test_a_killed_process_leaves_the_old_file(tmp_path):
     path = tmp_path / "model"
     path.write_text("old")
     code = (
-        "import sys, time, pathlib\nfrom retrain.atomic import replacing\n"
+        "import sys, time, pathlib\nfrom retrain.files.atomic import replacing\n"
         "with replacing(pathlib.Path(sys.argv[1])) as scratch:\n"
         "    scratch.write_text('half'); print('now', flush=True); time.sleep(60)\n"
     )

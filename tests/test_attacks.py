@@ -21,7 +21,7 @@ import pytest
 from label_image.cli import main as label
 from label_image.errors import RunError, UserError
 from label_image.quiet import tensorflow
-from retrain.graph_def import constant, operation
+from retrain.formats.graph_def import constant, operation
 from tests.colour_graphs import SIDE, graph_of
 from tests.conftest import write_photo
 from tests.test_detectors_tflite import colour_tflite
@@ -353,9 +353,9 @@ def hub_module(folder, *, evil):
 
 
 def test_a_hub_module_that_writes_is_refused_for_features_and_for_training(place):
+    from retrain.backbones.families.tfhub import load_module
+    from retrain.backbones.model_folder import Weights
     from retrain.backbones.prepare import prepare
-    from retrain.backbones.shelf import Weights
-    from retrain.backbones.tfhub import load_module
 
     folder = hub_module(place / "hub", evil=True)
     with pytest.raises(RunError, match=r"cannot use the module .*is a WriteFile"):
@@ -365,8 +365,8 @@ def test_a_hub_module_that_writes_is_refused_for_features_and_for_training(place
 
 
 def test_a_hub_module_with_a_hidden_write_in_its_restore_or_a_table_is_not_trained(place):
-    from retrain.backbones.shelf import Weights
-    from retrain.backbones.tfhub import load_module
+    from retrain.backbones.families.tfhub import load_module
+    from retrain.backbones.model_folder import Weights
 
     with pytest.raises(RunError, match="is a WriteFile"):
         load_module(Weights("", "hub", edited(write_on_restore)(place / "a")))
@@ -450,7 +450,7 @@ def graph_with(name, text="[" * 200_000):
 
 def custom(path):
     """A .tflite whose one operation is somebody's own, as the Flex delegate's are."""
-    from retrain.tflite_model import TfliteModel
+    from retrain.formats.tflite_model import TfliteModel
 
     model = TfliteModel()
     source, result = model.tensor("input", [1, 4, 4, 3]), model.tensor("scores", [1, 3])
@@ -468,7 +468,7 @@ def opened(path):
 
 
 def unpacked(path):
-    from retrain.backbones.archive import unpack
+    from retrain.files.archive import unpack
 
     return unpack(path, path.parent / "out")
 
@@ -495,7 +495,7 @@ def record(path):
 
 
 def torch(path):
-    from retrain.backbones.torch_pickle import read_state
+    from retrain.formats.torch_pickle import read_state
 
     try:
         return read_state(path.read_bytes())

@@ -14,8 +14,8 @@ from retrain.audit.duplicates import near_pairs, threshold_at, twins
 from retrain.audit.findings import Task, find, suspects
 from retrain.audit.folds import FOLDS, Folds, deal, out_of_fold
 from retrain.audit.learning_curve import SIZES, learning_curve
-from retrain.nouns import TESTING, TRAINING, VALIDATION, CurvePoint, Suspect, Twins
-from retrain.plan import Plan
+from retrain.options.plan import Plan
+from retrain.types import TESTING, TRAINING, VALIDATION, CurvePoint, Suspect, Twins
 
 
 def clouds(photos=300, classes=3, width=40, apart=3.0, seed=0):

@@ -22,7 +22,7 @@ from retrain.audit.audit import Auditor, task_of, without
 from retrain.audit.findings import Findings, find
 from retrain.audit.kept import Shelf
 from retrain.audit.worker import AuditError, Worker, findings_of
-from retrain.nouns import TESTING, TRAINING, Outcome, Photo, Split
+from retrain.types import TESTING, TRAINING, Outcome, Photo, Split
 from tests.conftest import COLOURS, ROOT, STAND_IN, write_colour_photos, write_photo
 from tests.test_audit import clouds, near, pictures, self_confidence
 from tests.test_light import without as without_packages  # noqa: F401 - a fixture

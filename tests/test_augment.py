@@ -10,11 +10,11 @@ from PIL import Image
 
 from label_image.errors import PhotoError
 from label_image.pixels import decode
-from retrain import augment
-from retrain.augment import View, pixels_of, views_of
-from retrain.digest import file_digest
-from retrain.nouns import Photo
-from retrain.plan import Plan
+from retrain.data import augment
+from retrain.data.augment import View, pixels_of, views_of
+from retrain.files.hashing import file_digest
+from retrain.options.plan import Plan
+from retrain.types import Photo
 
 ALL = View(1, flip_left_right=True, random_crop=20, random_scale=30, random_brightness=40, seed=5)
 MANY = range(1, 201)

@@ -16,10 +16,10 @@ from benchmarks.growth import KINDS, Growth
 from benchmarks.process import run
 from benchmarks.row import Row, in_turn
 from label_image.workers import cores
-from retrain.backbones.shelf import Shelf
+from retrain.backbones.model_folder import Shelf
 from retrain.backbones.table import architecture
 from retrain.backbones.weights import from_archive
-from retrain.plan import Plan
+from retrain.options.plan import Plan
 from tests.conftest import SHARED, run_module
 
 ROWS = {  # room -> how many rows it has at its smallest

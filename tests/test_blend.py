@@ -8,7 +8,7 @@ import pytest
 from retrain.finetune.blend import SHARES, best_blend, best_temperature
 from retrain.finetune.stage import kept_line
 from retrain.metrics import cross_entropy, softmax
-from retrain.nouns import Curve
+from retrain.types import Curve
 
 
 def drawn_labels(logits, rng):

@@ -16,15 +16,16 @@ from PIL import Image
 
 from label_image import pixels
 from label_image.errors import PhotoError, RunError
-from retrain import bottlenecks, made_with, progress
-from retrain.augment import View
+from retrain import progress
 from retrain.backbones.prepare import prepare
-from retrain.bottlenecks import Interrupted, extract, key_for
-from retrain.digest import file_digest
-from retrain.nouns import Photo
-from retrain.plan import Plan
-from retrain.runtimes import Runtime, choose
-from retrain.store import Store
+from retrain.data.augment import View
+from retrain.features import extraction, library_versions
+from retrain.features.extraction import Interrupted, extract, key_for
+from retrain.features.runtimes import Runtime, choose
+from retrain.files.hashing import file_digest
+from retrain.options.plan import Plan
+from retrain.store.feature_store import Store
+from retrain.types import Photo
 from tests.conftest import STAND_IN, write_photo
 from tests.test_workers import threads
 
@@ -50,7 +51,7 @@ def store(tmp_path):
 @pytest.fixture
 def one_core(monkeypatch):
     """What is done at a planned fault is then known."""
-    monkeypatch.setattr(bottlenecks, "cores", lambda: 1)
+    monkeypatch.setattr(extraction, "cores", lambda: 1)
 
 
 @pytest.fixture
@@ -221,7 +222,7 @@ def test_a_runtime_with_batches_gives_the_same_rows_in_the_same_order(photos, ba
 
 
 def test_each_core_has_a_runner_of_its_own_and_a_batch_runtime_has_one(photos, backbone, store, monkeypatch):
-    monkeypatch.setattr(bottlenecks, "cores", lambda: 3)
+    monkeypatch.setattr(extraction, "cores", lambda: 3)
     made = []
     runtime = Runtime("fake", "cpu", "", lambda: made.append(1) or Counting(), 1)
     extracted(photos, backbone, runtime, store)
@@ -293,7 +294,7 @@ def test_rows_are_committed_a_batch_at_a_time(backbone, store, tmp_path, monkeyp
 
 def test_slow_rows_are_committed_every_two_seconds(photos, backbone, store, monkeypatch):
     clock = itertools.count(0.0, 0.9)  # seconds at each look
-    monkeypatch.setattr(bottlenecks.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(extraction.time, "perf_counter", lambda: next(clock))
     sizes, real = [], store.write
     monkeypatch.setattr(store, "write", lambda key, rows: sizes.append(len(rows)) or real(key, rows))
     extracted(photos, backbone, fake(Counting()), store)
@@ -370,7 +371,7 @@ def test_the_key_differs_when_anything_that_changes_the_numbers_does(backbone):
 
 def test_the_key_differs_when_pixels_are_made_in_another_way(backbone, monkeypatch):
     key = key_for(backbone, fake(Counting()), View())
-    monkeypatch.setattr(bottlenecks, "RECIPE", "pixels/next")
+    monkeypatch.setattr(extraction, "RECIPE", "pixels/next")
     assert key_for(backbone, fake(Counting()), View()) != key
 
 
@@ -430,7 +431,7 @@ def test_where_not_even_one_photo_fits_one_line_says_so(backbone, store, tmp_pat
 
 @pytest.mark.usefixtures("one_core")
 def test_the_next_batch_is_decoded_while_one_runs(backbone, store, tmp_path, monkeypatch):
-    decoded, enough, real = [], threading.Event(), bottlenecks.pixels_of
+    decoded, enough, real = [], threading.Event(), extraction.pixels_of
 
     def pixels_of(photo, *view):
         decoded.append(photo)
@@ -441,7 +442,7 @@ def test_the_next_batch_is_decoded_while_one_runs(backbone, store, tmp_path, mon
     def wait_for_the_next(numbers):
         assert enough.wait(20), f"{len(decoded)} photos decoded while the first 16 ran"
 
-    monkeypatch.setattr(bottlenecks, "pixels_of", pixels_of)
+    monkeypatch.setattr(extraction, "pixels_of", pixels_of)
     got = extracted(many_photos(tmp_path, 48), backbone, fake(Counting(wait_for_the_next), 16), store)
     assert got.readable.all()
     assert (got.pace.computed, got.pace.first) == (48, 16)
@@ -461,7 +462,7 @@ def test_a_photo_replaced_since_the_scan_is_a_problem_and_nothing_is_kept_of_it(
 
 
 def with_libraries(monkeypatch, **versions):
-    monkeypatch.setattr(made_with, "decoders", lambda: versions)
+    monkeypatch.setattr(library_versions, "decoders", lambda: versions)
 
 
 def test_another_version_of_a_decoder_is_a_miss_and_one_line_says_so(photos, backbone, store, monkeypatch):
@@ -493,7 +494,7 @@ def test_features_of_versions_before_the_last_are_dropped_and_that_is_said(photo
     for version in ("1", "2", "3"):
         with_libraries(monkeypatch, Pillow=version)
         extracted(photos, backbone, fake(Counting()), store)
-    kept = {made_with.of_key(key)["Pillow"]: len(digests) for key, (digests, _) in store.holds().items()}
+    kept = {library_versions.of_key(key)["Pillow"]: len(digests) for key, (digests, _) in store.holds().items()}
     assert kept == {"2": 6, "3": 6}
     assert store.notes == [f"6 kept features that were computed with Pillow 1 were dropped ({store.path})"]
 
@@ -501,16 +502,16 @@ def test_features_of_versions_before_the_last_are_dropped_and_that_is_said(photo
 def test_features_of_a_version_that_noted_no_library_are_computed_anew_and_that_is_said(photos, backbone, store):
     said, runtime = [], fake(Counting())
     parts = json.loads(key_for(backbone, runtime, View()))
-    old = json.dumps({name: value for name, value in parts.items() if name != made_with.FIELD}, sort_keys=True)
+    old = json.dumps({name: value for name, value in parts.items() if name != library_versions.FIELD}, sort_keys=True)
     store.write(old, [(photo.sha256, np.float32([9, 9, 9])) for photo in photos])
     got = extracted(photos, backbone, runtime, store, say=said.append)
     assert got.pace.computed == 6
     assert not (got.features == 9).any()
     (line,) = said
     assert line.startswith("features of 6 photos were computed by an earlier version of this program")
-    assert f"computing them anew with Pillow {made_with.decoders()['Pillow']}" in line
+    assert f"computing them anew with Pillow {library_versions.decoders()['Pillow']}" in line
 
 
 def test_distorted_views_also_depend_on_what_draws_them(backbone):
-    plain, view = (made_with.of_key(key_for(backbone, fake(Counting()), View(number))) for number in (0, 1))
+    plain, view = (library_versions.of_key(key_for(backbone, fake(Counting()), View(number))) for number in (0, 1))
     assert set(view) - set(plain) == {"NumPy"}

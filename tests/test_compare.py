@@ -21,8 +21,8 @@ from retrain.compare.mcnemar import holm, p_value, sentence
 from retrain.compare.payoff import Crossing, Line, crossing, line_of
 from retrain.compare.records import Answer, Run
 from retrain.compare.table import markdown
-from retrain.nouns import Pace
-from retrain.store import Store, key_of
+from retrain.store.feature_store import Store, key_of
+from retrain.types import Pace
 from tests.conftest import ROOT, STAND_IN, run_module, write_colour_photos
 from tests.test_light import without  # noqa: F401 - a fixture
 

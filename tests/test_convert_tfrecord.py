@@ -14,7 +14,7 @@ from PIL import Image
 
 from label_image.errors import RunError, UserError
 from retrain.convert.cli import convert, main
-from retrain.event_file import guard
+from retrain.formats.event_file import guard
 from tests.conftest import ROOT, SHARED
 
 # The parts of an Example on the wire, so that these tests need TensorFlow only where its own files are what is tested.

@@ -18,7 +18,7 @@ from label_image.detectors.tflite_entry import entry, place_of
 from label_image.errors import RunError
 from label_image.inspect import Overrides, card_of
 from label_image.runners import trial
-from retrain.tflite_model import TfliteModel
+from retrain.formats.tflite_model import TfliteModel
 from tests.colour_graphs import NAMES, SIDE, graph_of
 from tests.conftest import COLOURS, SHARED, run_module, write_photo
 from tests.test_detectors_tflite import colour_tflite

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from label_image.errors import PhotoError
-from retrain import projector
-from retrain.augment import View, pixels_of
-from retrain.backbones.quantized import _inputs
-from retrain.digest import bytes_of, file_digest
+from retrain.backbones.quantize import _inputs
+from retrain.data.augment import View, pixels_of
+from retrain.files.hashing import bytes_of, file_digest
 from retrain.finetune.pixels import decoded
-from retrain.nouns import Photo
+from retrain.report import projector
 from retrain.report.photos import thumbnail
+from retrain.types import Photo
 from tests.conftest import write_photo
 
 
@@ -66,7 +66,7 @@ def test_no_view_is_made_of_other_bytes(replaced, number):
 
 def test_fine_tuning_calibration_and_the_projector_leave_a_changed_photo_out(photo, tmp_path, model_dir):
     from retrain.backbones.prepare import prepare
-    from retrain.plan import Plan
+    from retrain.options.plan import Plan
     from tests.conftest import STAND_IN
 
     write_photo(tmp_path / "b.jpg", (210, 20, 200), 3)

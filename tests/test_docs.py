@@ -14,7 +14,7 @@ from label_image.flags import parse
 from retrain.compare.asked import Comparison
 from retrain.convert.cli import FORMATS
 from retrain.convert.cli import Command as Conversion
-from retrain.plan import Plan
+from retrain.options.plan import Plan
 from retrain.report.cli import Command as Report
 from retrain.runs.cli import Command as Runs
 from tests.conftest import ROOT

@@ -21,9 +21,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from label_image.errors import RunError
-from retrain.backbones import archive as archives
-from retrain.backbones import download
-from retrain.digest import file_digest
+from retrain.files import archive as archives
+from retrain.files import download
+from retrain.files.hashing import file_digest
 
 BODY = bytes(range(256)) * 1200  # 307,200 bytes: five pieces of 64 KiB
 SHA = hashlib.sha256(BODY).hexdigest()

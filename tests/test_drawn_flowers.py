@@ -13,7 +13,7 @@ import pytest
 from label_image import Classifier
 from label_image.pixels import decode
 from label_image.quiet import native_noise_hidden, tensorflow
-from retrain.flowers import LABELS
+from retrain.data.drawn_flowers import LABELS
 from retrain.samples import write_samples
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the Keras that writes, not of what is tested

@@ -87,8 +87,8 @@ def test_answers_need_a_place(tmp_path):
 
 def test_screens_do_without_streams(monkeypatch):
     """As under pythonw and in programs without a console."""
+    from retrain.console import Screen
     from retrain.progress import Progress
-    from retrain.screen import Screen
 
     monkeypatch.setattr(sys, "stdout", None)
     monkeypatch.setattr(sys, "stderr", None)
@@ -133,7 +133,7 @@ def test_whatever_happens_is_one_line(error, status, line, capsys, monkeypatch):
 
 def test_a_fault_says_where_it_is_and_shows_its_traceback_when_asked(tmp_path):
     (tmp_path / "broken.py").write_text(
-        "def main(argv):\n    from retrain.split import split_photos\n    split_photos()\n"
+        "def main(argv):\n    from retrain.data.split import split_photos\n    split_photos()\n"
     )
     command = [sys.executable, "-c", "from label_image.edge import run_program; run_program('broken')"]
     env = {**ENV, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}

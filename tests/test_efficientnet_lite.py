@@ -12,11 +12,12 @@ from label_image.errors import RunError
 from label_image.pixels import decode, normalise
 from label_image.runners.litert import LitertRunner
 from label_image.runners.tensorflow import GraphRunner
-from retrain.backbones import efficientnet_lite, torch_pickle
+from retrain.backbones.families import efficientnet_lite
 from retrain.backbones.network_keras import to_keras
 from retrain.backbones.prepare import network_of, prepare
 from retrain.backbones.table import architecture
-from retrain.plan import Plan
+from retrain.formats import torch_pickle
+from retrain.options.plan import Plan
 
 NAMES = tuple(efficientnet_lite.SCALINGS)
 

@@ -19,11 +19,11 @@ from label_image.labels import format_labels
 from label_image.pixels import decode, normalise
 from label_image.quiet import has_tensorflow, tensorflow
 from retrain.backbones.prepare import prepare
-from retrain.backbones.quantized import quantized
-from retrain.digest import file_digest
-from retrain.exporters import graph, onnx, reading, saved_model, tflite
-from retrain.nouns import Head, Photo
-from retrain.plan import Plan
+from retrain.backbones.quantize import quantized
+from retrain.exporters import graph, onnx, other_program_run, saved_model, tflite
+from retrain.files.hashing import file_digest
+from retrain.options.plan import Plan
+from retrain.types import Head, Photo
 from tests.conftest import COLOURS, ROOT
 
 PAGE = (ROOT / "docs/elsewhere.md").read_text("utf-8")
@@ -140,6 +140,6 @@ def test_real_photos_get_our_labels_from_the_other_runtimes(module, file, flower
     ]
     ours = np.stack([answer.scores for answer in classifier.classify_all([str(path) for path in paths])])
     pixels = np.stack([normalise(decode(path, card.height_px, card.width_px), card.mean, card.std) for path in paths])
-    theirs = reading.RUNS[module](str(flowers / "tf_files" / file), pixels)
+    theirs = other_program_run.RUNS[module](str(flowers / "tf_files" / file), pixels)
     assert (len(paths), theirs.argmax(axis=1).tolist()) == (10, ours.argmax(axis=1).tolist())
     assert np.abs(theirs - ours).max() < (1e-4 if file == "retrained.tflite" else 0.1)

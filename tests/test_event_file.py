@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from retrain.event_file import EventFile, crc32c
+from retrain.formats.event_file import EventFile, crc32c
 
 
 @pytest.mark.parametrize(

@@ -12,14 +12,14 @@ from label_image.card import Card
 from label_image.errors import RunError
 from label_image.pixels import decode, normalise
 from label_image.runners.litert import LitertRunner
-from retrain import evaluate
 from retrain.backbones.prepare import prepare
-from retrain.digest import file_digest
-from retrain.evaluate import Measured, Proof, export
+from retrain.exporters import verify
 from retrain.exporters.table import EXPORTERS, Order
+from retrain.exporters.verify import Measured, Proof, export
+from retrain.files.hashing import file_digest
 from retrain.metrics import softmax
-from retrain.nouns import Head, Photo
-from retrain.plan import Plan
+from retrain.options.plan import Plan
+from retrain.types import Head, Photo
 from tests.conftest import COLOURS, STAND_IN, write_photo
 
 TFLITE, GRAPH, SAVED_MODEL, ONNX, DEVICE_FOLDER = EXPORTERS
@@ -101,7 +101,7 @@ def test_a_wrong_size_is_caught(proof, tmp_path):
 
 def test_a_graph_that_tensorflow_ran_once_is_later_proved_by_its_bits(proof, tmp_path, monkeypatch):
     export(Order(GRAPH, tmp_path / "a.pb"), proof)
-    monkeypatch.setattr(evaluate, "measure", lambda *_: pytest.fail("TensorFlow was run again"))
+    monkeypatch.setattr(verify, "measure", lambda *_: pytest.fail("TensorFlow was run again"))
     other = dataclasses.replace(proof, head=dataclasses.replace(proof.head, weights=proof.head.weights * 2))
     made = export(Order(GRAPH, tmp_path / "b.pb"), other)
     assert "bit by bit" in made.how
@@ -110,7 +110,7 @@ def test_a_graph_that_tensorflow_ran_once_is_later_proved_by_its_bits(proof, tmp
 def test_a_graph_whose_bits_differ_is_run_again(proof, tmp_path, monkeypatch):
     export(Order(GRAPH, tmp_path / "a.pb"), proof)
     called = []
-    monkeypatch.setattr(evaluate, "measure", lambda *_: called.append(1) or Measured(proof.expected, 1.0))
+    monkeypatch.setattr(verify, "measure", lambda *_: called.append(1) or Measured(proof.expected, 1.0))
     monkeypatch.setattr(GRAPH.__class__, "write", property(lambda _: _write_with_another_node))
     export(Order(GRAPH, tmp_path / "b.pb"), proof)
     assert called == [1]
@@ -118,7 +118,7 @@ def test_a_graph_whose_bits_differ_is_run_again(proof, tmp_path, monkeypatch):
 
 def _write_with_another_node(path, head, backbone, card):
     from retrain.exporters import graph
-    from retrain.graph_def import constant, read_graph
+    from retrain.formats.graph_def import constant, read_graph
 
     graph.write(path, head, backbone, card)
     changed = read_graph(path)

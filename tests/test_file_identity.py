@@ -16,11 +16,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from retrain import known_files, scan
-from retrain.known_files import KnownFile
-from retrain.plan import Plan
-from retrain.scan import scan_photos
-from retrain.store import FORMAT, Store, key_of
+from retrain.data import scan
+from retrain.data.scan import scan_photos
+from retrain.options.plan import Plan
+from retrain.store import known_files
+from retrain.store.feature_store import FORMAT, Store, key_of
+from retrain.store.known_files import KnownFile
 
 THEN = 1_700_000_000  # seconds, when the photos say that they were taken
 

@@ -17,14 +17,14 @@ from PIL import Image, ImageDraw
 from label_image import Classifier
 from label_image.errors import UserError
 from retrain.cli import main
-from retrain.digest import file_digest
+from retrain.files.hashing import file_digest
 from retrain.finetune.batches import Batches
 from retrain.finetune.blocks import blocks_of, last_blocks
 from retrain.finetune.pixels import decoded, enlarged, has_colour
 from retrain.finetune.recipe import recipe_of, warmed
-from retrain.nouns import Photo
-from retrain.plan import Plan
-from retrain.stages import check
+from retrain.options.plan import Plan
+from retrain.pipeline.stages import check
+from retrain.types import Photo
 from tests.conftest import ROOT, STAND_IN
 
 LENET = ("--architecture=lenet", "--weights=none", "--train=all", "--optimizer=momentum", "--train_batch_size=16")
@@ -492,8 +492,8 @@ def test_pretrained_normalisation_can_be_trained(retrain_here, colour_photos, mo
 
 @pytest.mark.parametrize(("symmetric", "flips"), [(True, True), (False, False)])
 def test_photos_are_mirrored_where_the_network_knows_them_mirrored(symmetric, flips, capfd):
+    from retrain.console import Screen
     from retrain.finetune.stage import _mirrored
-    from retrain.screen import Screen
 
     class LeftEye:
         """Sees only the left half, or both alike."""

@@ -6,7 +6,7 @@ import pytest
 
 from label_image.errors import UserError
 from label_image.flags import check, flag, help_text, markdown_table, parse
-from retrain.plan import Plan
+from retrain.options.plan import Plan
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from label_image.errors import UserError
-from retrain import listing
 from retrain.cli import main
-from retrain.folders import class_folders, legacy_label
-from retrain.nouns import TESTING, TRAINING, VALIDATION
-from retrain.plan import Plan
+from retrain.data import directory_listing
+from retrain.data.layout import class_folders, legacy_label
+from retrain.options.plan import Plan
+from retrain.types import TESTING, TRAINING, VALIDATION
 
 
 def tree(root: Path, *names: str) -> Path:
@@ -496,12 +496,12 @@ def test_a_folder_without_two_classes_anywhere_says_where_the_photos_are(tmp_pat
 
 
 def test_the_look_at_a_large_tree_is_bounded_and_the_bound_is_said(tmp_path, monkeypatch):
-    monkeypatch.setattr("retrain.tree.MOST_FOLDERS", 20)
+    monkeypatch.setattr("retrain.data.folder_tree.MOST_FOLDERS", 20)
     tree(tmp_path, *(f"disk/{a}/{b}/1.jpg" for a in range(10) for b in range(10)))
     text = refusal(tmp_path)
     assert "(looked into the first 20 folders, " in text
     assert "--nested" not in text  # what was not seen could change it
-    monkeypatch.setattr("retrain.tree.MOST_SECONDS", -1)
+    monkeypatch.setattr("retrain.data.folder_tree.MOST_SECONDS", -1)
     assert "looked into the first 0 folders" in refusal(tmp_path)
 
 
@@ -630,7 +630,7 @@ def test_a_folder_that_may_not_be_read_is_one_line(tmp_path, monkeypatch, closed
             raise PermissionError(13, "Permission denied", folder)
         return real(folder)
 
-    monkeypatch.setattr(listing.os, "scandir", scandir)
+    monkeypatch.setattr(directory_listing.os, "scandir", scandir)
     text = refusal(tmp_path / "photos")
     assert text.startswith(f"cannot read the folder {tmp_path / closed}: Permission denied; change its permissions")
 
@@ -640,7 +640,7 @@ def test_a_folder_in_one_that_may_not_be_entered_is_one_line(tmp_path, monkeypat
         raise PermissionError(13, "Permission denied", path)
 
     with monkeypatch.context() as patch:
-        patch.setattr("retrain.folders.os.stat", closed)
+        patch.setattr("retrain.data.layout.os.stat", closed)
         text = refusal("/locked/photos")
     assert text == "cannot read --image_dir='/locked/photos': Permission denied"
 

@@ -14,8 +14,8 @@ from retrain.head.sampler import MOST_JUDGES
 from retrain.head.train import Sampler, Standardiser, train
 from retrain.head.training import Training
 from retrain.metrics import cross_entropy, losses, softmax
-from retrain.nouns import TESTING, TRAINING, VALIDATION, Bottlenecks
-from retrain.plan import Plan
+from retrain.options.plan import Plan
+from retrain.types import TESTING, TRAINING, VALIDATION, Bottlenecks
 
 
 def bottlenecks(classes=3, a_list=(30, 10, 5), width=8, views=1, seed=0, apart=3.0):

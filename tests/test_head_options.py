@@ -13,11 +13,11 @@ from label_image import Classifier
 from label_image.errors import UserError
 from label_image.heatmap import NoExactMap, head_of
 from retrain.exporters import graph as graph_exporter
-from retrain.graph_def import read_graph
+from retrain.formats.graph_def import read_graph
 from retrain.head.checks import hidden_units_of
-from retrain.nouns import Dense
-from retrain.plan import Plan
+from retrain.options.plan import Plan
 from retrain.report import explain
+from retrain.types import Dense
 from tests.conftest import STAND_IN
 from tests.test_head import bottlenecks, plan_of, trained
 
@@ -262,7 +262,7 @@ def test_a_graph_with_a_hidden_layer_swapped_is_not_taken_for_the_same(trained, 
     card = dataclasses.replace(card, output_layer="final_result")
     rng = np.random.default_rng(0)
     array = lambda *shape: rng.normal(size=shape).astype(np.float32)  # noqa: E731
-    from retrain.nouns import Head
+    from retrain.types import Head
 
     head = Head(array(4, 3), array(3), card.labels, hidden=(Dense(array(3, 4), array(4), "tanh"),))
     path = tmp_path / "graph.pb"

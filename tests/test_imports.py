@@ -15,7 +15,7 @@ FILES = sorted([*ROOT.glob("label_image/**/*.py"), *ROOT.glob("retrain/**/*.py")
 TENSORFLOW_FILES = {
     "label_image/quiet.py",
     "label_image/runners/tensorflow.py",
-    "retrain/backbones/frozen.py",
+    "retrain/backbones/frozen_graph.py",
     "retrain/backbones/network_keras.py",
 }
 HEAVY = {"tensorflow", "tensorflow_hub", "keras", "tf_keras"}

@@ -14,15 +14,15 @@ from label_image.errors import RunError
 from label_image.quiet import tensorflow
 from label_image.runners.litert import LitertRunner
 from label_image.runners.tensorflow import GraphRunner
-from retrain.backbones import inception
-from retrain.backbones.frozen import freeze, to_tflite
+from retrain.backbones.families import inception
+from retrain.backbones.frozen_graph import freeze, to_tflite
 from retrain.backbones.prepare import prepare
 from retrain.exporters import tflite
-from retrain.graph_def import INT32, constant, new_graph, operation
-from retrain.nouns import Head
-from retrain.plan import Plan
-from retrain.tflite_model import schema
-from retrain.tflite_structure import check, faults
+from retrain.formats.graph_def import INT32, constant, new_graph, operation
+from retrain.formats.tflite_model import schema
+from retrain.formats.tflite_structure import check, faults
+from retrain.options.plan import Plan
+from retrain.types import Head
 
 ARCHIVE = "inception-2015-12-05.tgz"
 MEMBER = "classify_image_graph_def.pb"
@@ -174,7 +174,7 @@ def test_what_tensorflow_converted_has_the_form_that_other_readers_want(backbone
 
 
 def test_nothing_of_the_decoder_the_checks_and_the_softmax_is_left(backbone):
-    from retrain.graph_def import read_graph
+    from retrain.formats.graph_def import read_graph
 
     graph = read_graph(backbone.graph)
     operations = {node.op for node in graph.node}

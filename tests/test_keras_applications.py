@@ -13,12 +13,12 @@ from label_image.pixels import normalise
 from label_image.quiet import tensorflow
 from label_image.runners.litert import LitertRunner
 from label_image.runners.tensorflow import GraphRunner
-from retrain.backbones import keras_applications
+from retrain.backbones.families import keras_applications
+from retrain.backbones.model_folder import Shelf
 from retrain.backbones.network_keras import keras_on_tensorflow
 from retrain.backbones.prepare import prepare
-from retrain.backbones.shelf import Shelf
 from retrain.backbones.table import KERAS_APPLICATIONS, architecture
-from retrain.plan import Plan
+from retrain.options.plan import Plan
 from tests.test_download import serve, web  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras on NumPy 2

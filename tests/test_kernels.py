@@ -7,7 +7,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from retrain.kernels import first_kernels, kernels_picture
+from retrain.report.first_layer import first_kernels, kernels_picture
 
 
 def picture_of(kernels):

@@ -13,7 +13,7 @@ from retrain.head import lbfgs, weight_decay
 from retrain.head.lbfgs import Problem, axes_of, solve
 from retrain.head.training import balanced_shares
 from retrain.head.weight_decay import DECAYS
-from retrain.nouns import TESTING, TRAINING, VALIDATION
+from retrain.types import TESTING, TRAINING, VALIDATION
 from tests.test_head import bottlenecks, plan_of, trained
 
 pytest.importorskip("scipy")

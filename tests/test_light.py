@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from label_image import Classifier
-from retrain import runtimes
 from retrain.backbones.prepare import prepare
-from retrain.plan import Plan
+from retrain.features import runtimes
+from retrain.options.plan import Plan
 from tests.conftest import COLOURS, ROOT, STAND_IN, run_module, write_photo
 from tests.test_convert_tfrecord import example, record
 

@@ -17,8 +17,8 @@ from label_image.pixels import decode
 from retrain.backbones.prepare import prepare
 from retrain.exporters import tflite as tflite_exporter
 from retrain.exporters.metadata import metadata, with_labels
-from retrain.nouns import Head
-from retrain.plan import DEFAULT_ARCHITECTURE, Plan
+from retrain.options.plan import DEFAULT_ARCHITECTURE, Plan
+from retrain.types import Head
 from tests.conftest import COLOURS, STAND_IN, write_photo
 
 LABELS = ("daisy", "rose hip", "Löwenzahn")

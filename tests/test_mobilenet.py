@@ -9,13 +9,13 @@ from label_image.errors import RunError
 from label_image.pixels import decode, normalise
 from label_image.runners.litert import LitertRunner
 from label_image.runners.tensorflow import GraphRunner
-from retrain.backbones import mobilenet
+from retrain.backbones.families import mobilenet
+from retrain.backbones.model_folder import Shelf
 from retrain.backbones.prepare import network_of, prepare
-from retrain.backbones.shelf import Shelf
 from retrain.backbones.table import architecture
 from retrain.backbones.weights import from_archive
-from retrain.graph_def import FLOAT, constant, new_graph, operation, parse_graph, placeholder
-from retrain.plan import Plan
+from retrain.formats.graph_def import FLOAT, constant, new_graph, operation, parse_graph, placeholder
+from retrain.options.plan import Plan
 from tests.conftest import write_mean_colour_backbone
 
 POOL = "MobilenetV1/Logits/AvgPool_1a/AvgPool"
@@ -258,6 +258,6 @@ def test_float_constants_are_read_however_they_are_stored():
     tensor.dtype = FLOAT
     tensor.tensor_shape.dim.add(size=4)
     tensor.float_val.extend([1.0, 2.0])
-    from retrain.graph_def import values_of
+    from retrain.formats.graph_def import values_of
 
     assert values_of(parse_graph(graph.SerializeToString(), "here").node[0]).tolist() == [1, 2, 2, 2]

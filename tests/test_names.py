@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from label_image.errors import UserError
-from retrain.folders import class_folders
-from retrain.names import composed, folded, seen
-from retrain.nouns import Photo, Scan
-from retrain.plan import Plan
-from retrain.split import grouped_percents, split_photos
+from retrain.data.comparable_names import composed, folded, seen
+from retrain.data.layout import class_folders
+from retrain.data.split import grouped_percents, split_photos
+from retrain.options.plan import Plan
+from retrain.types import Photo, Scan
 
 ROSE_NFC, ROSE_NFD = "ros\u00e9", "rose\u0301"
 

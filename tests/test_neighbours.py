@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from retrain import neighbours
-from retrain.neighbours import nearest
-from retrain.nouns import TESTING, TRAINING, Bottlenecks
+from retrain.audit import neighbours
+from retrain.audit.neighbours import nearest
+from retrain.types import TESTING, TRAINING, Bottlenecks
 
 
 def bottlenecks(rows, lists):

@@ -9,7 +9,7 @@ from label_image.errors import UserError
 from retrain.backbones.table import architecture
 from retrain.finetune.checks import check_network
 from retrain.networks.build import FILES, GREY, Form, build
-from retrain.plan import Plan
+from retrain.options.plan import Plan
 
 # Weights and biases without the last layer, counted by hand from each file's first lines.
 PARAMETERS = {

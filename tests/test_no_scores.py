@@ -12,8 +12,8 @@ import pytest
 from label_image import Classifier
 from label_image.errors import NoScoresError, PhotoError, RunError
 from label_image.pixels import decode
-from retrain.graph_def import constant, new_graph, operation, placeholder
-from retrain.tflite_model import TfliteModel
+from retrain.formats.graph_def import constant, new_graph, operation, placeholder
+from retrain.formats.tflite_model import TfliteModel
 from tests.colour_graphs import NAMES, SIDE, colours, expected, save, weights
 from tests.conftest import SHARED, write_photo
 from tests.test_detectors_tflite import colour_tflite, finish

@@ -17,7 +17,7 @@ from label_image.errors import RunError, UserError
 from label_image.explain import Explainer
 from label_image.inspect import Overrides, card_of, source_of
 from label_image.source import settled, stamp
-from retrain.tflite_model import TfliteModel
+from retrain.formats.tflite_model import TfliteModel
 from tests.colour_graphs import NAMES, SIDE
 from tests.conftest import COLOURS, write_photo
 from tests.test_detectors_tflite import colour_tflite

@@ -9,7 +9,7 @@ import pytest
 
 from retrain.head.optimizers import Adam, Momentum, Sgd, optimizer_of
 from retrain.head.schedule import rate_at
-from retrain.plan import Plan
+from retrain.options.plan import Plan
 
 
 def plan_of(**settings):

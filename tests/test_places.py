@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from label_image.errors import RunError, UserError
-from retrain.places import check_outputs, clear_leftovers
-from retrain.plan import Plan
-from retrain.publish import Member, publish
+from retrain.options.plan import Plan
+from retrain.pipeline.outputs import check_outputs, clear_leftovers
+from retrain.runs.publish import Member, publish
 from tests.conftest import STAND_IN, write_photo
 
 ROOT_USER = hasattr(os, "geteuid") and os.geteuid() == 0

@@ -8,7 +8,7 @@ import pytest
 
 from label_image.errors import UserError
 from label_image.flags import parse
-from retrain.plan import Plan
+from retrain.options.plan import Plan
 
 ORIGINAL = {
     "image_dir": "", "how_many_training_steps": 4000, "learning_rate": 0.01, "testing_percentage": 10,

@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 
 from label_image.errors import PhotoError
-from retrain import evaluate, exports, made_with, prepared, stages
-from retrain.digest import file_digest
+from retrain.exporters import verify, write_all
+from retrain.features import library_versions
+from retrain.files.hashing import file_digest
 from retrain.finetune.unreadable import Unreadable
-from retrain.nouns import Photo, Split
-from retrain.plan import Plan
-from retrain.store import Store, key_of
+from retrain.options.plan import Plan
+from retrain.pipeline import prepared, stages
+from retrain.store.feature_store import Store, key_of
+from retrain.types import Photo, Split
 from tests.conftest import STAND_IN, write_colour_photos, write_photo
 
 FAST = (
@@ -87,12 +89,12 @@ def test_with_the_few_that_are_asked_each_time_hidden_the_export_tells(run, tmp_
 
 
 def test_a_graph_that_is_known_by_its_bits_and_not_run_tells_too(run, tmp_path, monkeypatch):
-    from retrain.evaluate import _Known
+    from retrain.exporters.verify import _Known
 
     assert run().returncode == 0
     right = layer(tmp_path)
     monkeypatch.setattr(stages, "ask_some", lambda *_: None)
-    monkeypatch.setattr(evaluate, "_prove", lambda *_: _Known(0.0, "in a test"))
+    monkeypatch.setattr(verify, "_prove", lambda *_: _Known(0.0, "in a test"))
     poison(tmp_path, np.zeros_like)
     done = run()
     assert done.returncode == 0, done.stderr
@@ -111,8 +113,8 @@ def test_features_that_are_no_numbers_or_huge_are_found_out_too(run, tmp_path, v
 
 
 def test_an_export_that_is_wrong_is_still_the_one_to_blame(run, tmp_path, monkeypatch):
-    real = exports.card_of
-    monkeypatch.setattr(exports, "card_of", lambda *given: dataclasses.replace(real(*given), mean=(0.0,)))
+    real = write_all.card_of
+    monkeypatch.setattr(write_all, "card_of", lambda *given: dataclasses.replace(real(*given), mean=(0.0,)))
     done = run()
     assert done.returncode == 1
     assert "is wrong and was not kept" in done.stderr
@@ -121,8 +123,8 @@ def test_an_export_that_is_wrong_is_still_the_one_to_blame(run, tmp_path, monkey
 
 
 def test_features_that_come_out_otherwise_each_time_end_in_one_line(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(exports, "TOLERANCE", -1.0)  # whatever is computed counts as different
-    monkeypatch.setattr(evaluate, "TOLERANCE", -1.0)
+    monkeypatch.setattr(write_all, "TOLERANCE", -1.0)  # whatever is computed counts as different
+    monkeypatch.setattr(verify, "TOLERANCE", -1.0)
     done = run()
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].endswith("and they came out differently once more; please report this")
@@ -173,7 +175,7 @@ def test_exports_are_verified_without_a_photo_that_changed_since_its_features_ca
 
 def test_another_pillow_is_one_line_and_no_error(run, tmp_path, monkeypatch):
     assert run().returncode == 0
-    monkeypatch.setattr(made_with, "decoders", lambda: {"Pillow": "99.0"})
+    monkeypatch.setattr(library_versions, "decoders", lambda: {"Pillow": "99.0"})
     done = run()
     assert done.returncode == 0, done.stderr
     (line,) = [
@@ -188,13 +190,13 @@ def test_exports_say_what_decoded_and_computed(run, tmp_path):
 
     assert run().returncode == 0
     made = Classifier(tmp_path / "tf_files/retrained.tflite").card.training["made_with"]
-    assert f"Pillow {made_with.decoders()['Pillow']}" in made
+    assert f"Pillow {library_versions.decoders()['Pillow']}" in made
     assert "LiteRT " in made
     assert "libjpeg-turbo" in record(tmp_path)["versions"]
 
 
 def test_what_was_imported_is_not_dropped_with_what_can_be_computed(tmp_path):
-    from retrain.text_bottlenecks import imported_key
+    from retrain.store.text_bottlenecks import imported_key
 
     row = np.float32([1, 2])
     with closing(Store(tmp_path)) as store:

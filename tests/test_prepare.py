@@ -19,7 +19,7 @@ from label_image.runners.litert import LitertRunner
 from retrain.backbones import prepare as room
 from retrain.backbones import table
 from retrain.backbones.prepare import network_of, prepare
-from retrain.plan import Plan
+from retrain.options.plan import Plan
 from tests.conftest import ROOT, STAND_IN, write_mean_colour_backbone
 from tests.test_download import serve, status, web  # noqa: F401 - a fixture
 
@@ -65,7 +65,7 @@ def test_what_was_made_is_found_again_and_not_made_again(tmp_path, monkeypatch):
 
 def test_the_default_is_made_and_found_again_without_tensorflow(tmp_path):
     code = (
-        "import sys; from retrain.plan import Plan; from retrain.backbones.prepare import prepare; "
+        "import sys; from retrain.options.plan import Plan; from retrain.backbones.prepare import prepare; "
         f"plan = Plan(image_dir='x', model_dir={str(tmp_path)!r}, offline=True); "
         "assert prepare(plan, print) == prepare(plan, print); "
         "print({'tensorflow', 'keras', 'urllib.request'} & set(sys.modules))"
@@ -97,7 +97,7 @@ def test_a_missing_or_broken_form_is_made_again(tmp_path, suffix, damage):
 def test_other_weights_under_the_same_name_are_another_backbone(tmp_path):
     plan = plan_of(write_mean_colour_backbone(tmp_path))
     first = prepare(plan, print)
-    from retrain.graph_def import read_graph
+    from retrain.formats.graph_def import read_graph
 
     path = tmp_path / "mobilenet_v1_0.25_128" / "frozen_graph.pb"
     graph = read_graph(path)

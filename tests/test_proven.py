@@ -10,15 +10,15 @@ import pytest
 from label_image.card import Card
 from label_image.pixels import decode, normalise
 from label_image.runners.litert import LitertRunner
-from retrain import evaluate
 from retrain.backbones.prepare import prepare
-from retrain.digest import file_digest
-from retrain.evaluate import Proof, export
-from retrain.exporters.proven import PROVEN
+from retrain.exporters import verify
 from retrain.exporters.table import EXPORTERS, Order
+from retrain.exporters.verified_graphs import PROVEN
+from retrain.exporters.verify import Proof, export
+from retrain.files.hashing import file_digest
 from retrain.metrics import softmax
-from retrain.nouns import Dense, Head, Photo
-from retrain.plan import DEFAULT_ARCHITECTURE, Plan
+from retrain.options.plan import DEFAULT_ARCHITECTURE, Plan
+from retrain.types import Dense, Head, Photo
 from tests.conftest import COLOURS, write_photo
 
 GRAPH = next(row for row in EXPORTERS if row.kind == "graph")
@@ -43,14 +43,14 @@ def proof(tmp_path):
 
 def test_the_default_networks_graph_is_the_known_one_and_needs_no_tensorflow(proof, tmp_path, monkeypatch):
     assert list(PROVEN) == [file_digest(proof.backbone.graph)]
-    monkeypatch.setattr(evaluate, "measure", lambda *_: pytest.fail("TensorFlow ran it"))
+    monkeypatch.setattr(verify, "measure", lambda *_: pytest.fail("TensorFlow ran it"))
     made = export(Order(GRAPH, tmp_path / "out.pb"), proof)
     assert made.how == "bit by bit the graph that TensorFlow ran in this program's own tests, with this head"
     assert made.largest_difference == PROVEN[file_digest(proof.backbone.graph)]
 
 
 def test_tensorflow_runs_it_rightly(proof, tmp_path, monkeypatch):
-    monkeypatch.setattr(evaluate, "PROVEN", {})
+    monkeypatch.setattr(verify, "PROVEN", {})
     made = export(Order(GRAPH, tmp_path / "out.pb"), proof)
     assert made.images == len(COLOURS)
     assert made.largest_difference < 1e-4
@@ -62,14 +62,14 @@ def test_a_changed_bit_is_run_by_tensorflow(proof, tmp_path):
     data = bytearray(proof.backbone.graph.read_bytes())
     data[len(data) // 2] ^= 1
     proof.backbone.graph.write_bytes(bytes(data))
-    assert evaluate._graph_proof(proof) is None
+    assert verify._graph_proof(proof) is None
 
 
 def test_a_head_with_hidden_layers_is_another_graph_that_tensorflow_runs(proof):
-    known = evaluate._graph_proof(proof)
+    known = verify._graph_proof(proof)
     assert known is not None
     hidden = (
         Dense(np.eye(proof.backbone.width, dtype=np.float32), np.zeros(proof.backbone.width, np.float32), "relu"),
     )
     other = dataclasses.replace(proof, head=dataclasses.replace(proof.head, hidden=hidden))
-    assert evaluate._graph_proof(other) is None
+    assert verify._graph_proof(other) is None

@@ -10,8 +10,8 @@ from label_image.card import Card
 from label_image.detectors.purpose import INDEX, Output, seems, seems_by_answer, seems_by_shape
 from label_image.errors import RunError
 from label_image.inspect import card_of
-from retrain.graph_def import constant, operation
-from retrain.tflite_model import TfliteModel
+from retrain.formats.graph_def import constant, operation
+from retrain.formats.tflite_model import TfliteModel
 from tests.colour_graphs import NAMES, SIDE, graph_of
 from tests.conftest import SHARED, write_photo
 from tests.test_detectors_tflite import colour_tflite

@@ -17,12 +17,12 @@ from label_image.errors import RunError, UserError
 from label_image.pixels import decode, normalise
 from label_image.runners.litert import LitertRunner
 from retrain.backbones.prepare import prepare
-from retrain.backbones.quantized import CALIBRATION_PHOTOS, in_turn, quantized
-from retrain.digest import file_digest
-from retrain.evaluate import Proof, check_loss
+from retrain.backbones.quantize import CALIBRATION_PHOTOS, in_turn, quantized
 from retrain.exporters.table import orders, why_not
-from retrain.nouns import Head, Photo
-from retrain.plan import Plan
+from retrain.exporters.verify import Proof, check_loss
+from retrain.files.hashing import file_digest
+from retrain.options.plan import Plan
+from retrain.types import Head, Photo
 from tests.conftest import COLOURS, ROOT, STAND_IN, write_photo
 
 PRECISIONS = ("float16", "dynamic", "int8")
@@ -60,7 +60,7 @@ def test_its_features_are_nearly_those_of_the_backbone_and_it_is_made_once(preci
     difference = np.abs(got - wanted).max()  # features are 0..2; the stand-in's weights, 0 and 1, are whole in float16
     assert difference < 0.03
     assert (difference > 0) == (precision != "float16")
-    monkeypatch.setattr("retrain.backbones.quantized._quantize", lambda *_: pytest.fail("made again"))
+    monkeypatch.setattr("retrain.backbones.quantize._quantize", lambda *_: pytest.fail("made again"))
     assert quantized(backbone, precision, photos, plan, lambda _: None) == first
 
 
@@ -158,7 +158,7 @@ def test_a_faulty_quantizer_fails_the_run_and_the_photos_are_named(colour_photos
 import sys
 import numpy as np
 from retrain.backbones import quantized as room
-from retrain.tflite_model import TfliteModel
+from retrain.formats.tflite_model import TfliteModel
 
 def turned(backbone, precision, photos):
     model = TfliteModel.unpacked(backbone.tflite.read_bytes(), "x")

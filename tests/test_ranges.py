@@ -10,8 +10,8 @@ from label_image.describe import one_line
 from label_image.detectors.affine import ADD, DIV, MUL, SUB, Affine, after, by_channel, order, takes
 from label_image.detectors.tflite import evidence
 from label_image.pixels import decode, in_order
-from retrain.graph_def import constant, operation
-from retrain.tflite_model import TfliteModel
+from retrain.formats.graph_def import constant, operation
+from retrain.formats.tflite_model import TfliteModel
 from tests.colour_graphs import SIDE, expected, graph_of
 from tests.conftest import SHARED, write_photo
 from tests.test_detectors_tflite import colour_tflite, quantize

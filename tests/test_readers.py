@@ -9,10 +9,10 @@ import time
 import numpy as np
 import pytest
 
-from retrain.exporters import readers, reading
-from retrain.exporters.readers import Readers
-from retrain.exports import table_lines
-from retrain.nouns import Backbone, Export, Reading
+from retrain.exporters import other_program_run, other_programs
+from retrain.exporters.other_programs import Readers
+from retrain.exporters.write_all import table_lines
+from retrain.types import Backbone, Export, Reading
 
 PICTURES = np.zeros((2, 4, 4, 3), np.float32)
 SCORES = np.float32([[0.25, 0.75], [0.5, 0.5]])
@@ -39,8 +39,8 @@ def backbone(tmp_path):
 @pytest.fixture
 def made_up(tmp_path, monkeypatch):
     """Installs a reader that does something; no other is there."""
-    monkeypatch.setattr(readers, "READS", {"tflite": ("openvino",)})
-    monkeypatch.setattr(readers, "_TIMEOUT_S", 5)
+    monkeypatch.setattr(other_programs, "READS", {"tflite": ("openvino",)})
+    monkeypatch.setattr(other_programs, "_TIMEOUT_S", 5)
     folder = tmp_path / "site"
     folder.mkdir()
     monkeypatch.syspath_prepend(str(folder))
@@ -97,7 +97,7 @@ def test_a_new_version_of_a_reader_and_another_form_are_asked_anew(made_up, back
 
 
 def test_one_that_hangs_is_ended(made_up, backbone, tmp_path, monkeypatch):
-    monkeypatch.setattr(readers, "_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(other_programs, "_TIMEOUT_S", 0.5)
     made_up("time.sleep(60)")
     start = time.monotonic()
     assert asked(backbone, tmp_path)[1] == (Reading("OpenVINO", "hangs"),)
@@ -105,8 +105,8 @@ def test_one_that_hangs_is_ended(made_up, backbone, tmp_path, monkeypatch):
 
 
 def test_where_none_is_installed_nothing_is_started(backbone, tmp_path, monkeypatch):
-    monkeypatch.setattr(readers, "READS", {"tflite": ("no_such_reader",)})
-    monkeypatch.setattr(readers, "_start", lambda *_: pytest.fail("started"))
+    monkeypatch.setattr(other_programs, "READS", {"tflite": ("no_such_reader",)})
+    monkeypatch.setattr(other_programs, "_start", lambda *_: pytest.fail("started"))
     assert asked(backbone, tmp_path) == (False, ())
 
 
@@ -130,6 +130,6 @@ def test_the_real_ones_read_a_real_file(module, tflite, capsys, monkeypatch):
     from label_image.runners.litert import LitertRunner
 
     batch = np.random.default_rng(0).uniform(-1, 1, (2, 128, 128, 3)).astype(np.float32)
-    scores = reading.RUNS[module](str(tflite), batch)
+    scores = other_program_run.RUNS[module](str(tflite), batch)
     assert np.abs(scores - LitertRunner(tflite).scores(batch)).max() < 1e-4
     assert sys.modules[module].__version__

@@ -15,7 +15,7 @@ from retrain.report import page as page_module
 from retrain.report.cli import main
 from retrain.report.figures import FORMS, printable
 from retrain.runs.record import read_record, write_record
-from retrain.runs.shape import fault
+from retrain.runs.record_schema import fault
 from tests.browser import DESKTOP, PHONE, open_page, serious, wider_than_the_screen
 from tests.conftest import COLOURS, STAND_IN, run_module, write_photo
 
@@ -313,7 +313,7 @@ def test_the_commands_of_the_page_do_what_they_say(opened, run, record):
     import shlex
 
     from label_image.flags import parse
-    from retrain.plan import Plan
+    from retrain.options.plan import Plan
 
     commands = opened.locator("pre").all_inner_texts()
     repeat, label, again = (shlex.split(command) for command in commands)

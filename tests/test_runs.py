@@ -14,7 +14,7 @@ import pytest
 
 from label_image.errors import RunError, UserError
 from retrain import runs
-from retrain.nouns import LISTS
+from retrain.types import LISTS
 from tests.conftest import COLOURS, STAND_IN, write_photo
 
 

@@ -16,8 +16,8 @@ from label_image.runs import all_runs, graph_of, run_folder
 from retrain.runs import cli
 from retrain.runs.folder import begin, end, killed_runs
 from retrain.runs.record import read_record, write_record
-from retrain.runs.shape import fault
-from retrain.sets import change
+from retrain.runs.record_schema import fault
+from retrain.runs.usual_names import change
 from tests import kills
 from tests.conftest import STAND_IN
 

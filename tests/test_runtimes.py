@@ -9,9 +9,9 @@ import pytest
 
 from label_image.errors import RunError
 from label_image.quiet import tensorflow
-from retrain import runtimes
 from retrain.backbones.prepare import prepare
-from retrain.plan import Plan
+from retrain.features import runtimes
+from retrain.options.plan import Plan
 from tests.conftest import ROOT, STAND_IN, run_module, write_mean_colour_backbone
 
 

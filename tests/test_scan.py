@@ -17,11 +17,11 @@ import pytest
 from PIL import Image
 
 from label_image.errors import PhotoError, UserError
-from retrain import listing, scan
-from retrain.nouns import TESTING, TRAINING, VALIDATION, Scan
-from retrain.plan import Plan
-from retrain.scan import few_photo_notes, scan_photos
-from retrain.store import Store
+from retrain.data import directory_listing, scan
+from retrain.data.scan import few_photo_notes, scan_photos
+from retrain.options.plan import Plan
+from retrain.store.feature_store import Store
+from retrain.types import TESTING, TRAINING, VALIDATION, Scan
 from tests.conftest import ROOT, SHARED, write_photo
 
 CYAN, PINK = (20, 200, 210), (210, 20, 200)
@@ -126,8 +126,8 @@ def test_legacy_labels_change_the_label_and_not_the_path(flowers, store):
 
 def test_nothing_heavy_is_loaded(flowers, tmp_path):
     code = (
-        "import sys; from pathlib import Path; from retrain.scan import scan_photos; from retrain.store import Store;"
-        "from retrain.split import split_photos; from retrain.plan import Plan; plan = Plan(image_dir=sys.argv[1]);"
+        "import sys; from pathlib import Path; from retrain.data.scan import scan_photos; from retrain.store.feature_store import Store;"
+        "from retrain.data.split import split_photos; from retrain.options.plan import Plan; plan = Plan(image_dir=sys.argv[1]);"
         "split_photos(scan_photos(plan, Store(Path(sys.argv[2])), print), plan);"
         "print({'tensorflow', 'keras', 'ai_edge_litert'} & set(sys.modules))"
     )
@@ -224,7 +224,7 @@ def test_a_deeper_folder_that_may_not_be_read_is_nobodys_trouble(flowers, store,
             raise PermissionError(13, "Permission denied", folder)
         return real(folder)
 
-    monkeypatch.setattr(listing.os, "scandir", scandir)
+    monkeypatch.setattr(directory_listing.os, "scandir", scandir)
     assert len(scanned(flowers, store).photos) == 6
 
 

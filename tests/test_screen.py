@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from retrain import progress
+from retrain.console import Screen, counted
 from retrain.progress import Progress, Tenths
-from retrain.screen import Screen, counted
 
 MORE = "... and {} more like these (--logging_verbosity=DEBUG prints them all)"
 

@@ -12,11 +12,11 @@ import pytest
 
 from label_image.errors import RunError
 from label_image.runs import graph_of, run_folder
-from retrain import sets
-from retrain.plan import Plan
-from retrain.publish import Member, finish_killed, publish
+from retrain.options.plan import Plan
 from retrain.runs import folder as runs_folder
-from retrain.sets import CHECKPOINT, DEVICE, GRAPH, LABELS, NAMES, TFLITE
+from retrain.runs import usual_names
+from retrain.runs.publish import Member, finish_killed, publish
+from retrain.runs.usual_names import CHECKPOINT, DEVICE, GRAPH, LABELS, NAMES, TFLITE
 from tests import kills
 
 ALL = (TFLITE, GRAPH, LABELS, CHECKPOINT, DEVICE)
@@ -46,7 +46,7 @@ def write(path: Path, letter: str) -> None:
         path.write_text(letter)
 
 
-def publish_run(base: Path, letter: str, names: tuple[str, ...] = ALL, **elsewhere: str) -> sets.Earlier:
+def publish_run(base: Path, letter: str, names: tuple[str, ...] = ALL, **elsewhere: str) -> usual_names.Earlier:
     run = run_of(base, letter, names)
     members = [Member(name, base / elsewhere.get(name.partition(".")[0], f"tf_files/{name}")) for name in names]
     earlier = publish(run, members, base / "tf_files/runs")
@@ -75,8 +75,8 @@ def test_the_usual_names_are_the_defaults_of_the_flags():
     plan = Plan(image_dir="x")
     for path in (plan.output_tflite, plan.output_graph, plan.output_labels, f"{plan.checkpoint_stem}.npz"):
         assert Path(path).name in NAMES
-        assert sets.is_usual(Path(path))
-    assert not sets.is_usual(Path("elsewhere/retrained.tflite"))
+        assert usual_names.is_usual(Path(path))
+    assert not usual_names.is_usual(Path("elsewhere/retrained.tflite"))
 
 
 BEFORE = {
@@ -192,7 +192,7 @@ def test_a_tf_files_that_was_copied_without_its_links_goes_on(tmp_path):
 
 
 def test_what_is_replaced_is_said_and_kept(tmp_path):
-    assert publish_run(tmp_path, "a") == sets.Earlier()
+    assert publish_run(tmp_path, "a") == usual_names.Earlier()
     earlier = publish_run(tmp_path, "b", (GRAPH, LABELS))
     assert earlier.about == "a (50.0%)"
     assert (tmp_path / earlier.run / TFLITE).read_text() == "a"

@@ -16,11 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from label_image.errors import UserError
-from retrain.nouns import LISTS, TESTING, TRAINING, VALIDATION, Photo, Scan, Split
-from retrain.plan import Plan
-from retrain.scan import scan_photos
-from retrain.split import grouped_percents, list_of, percent, split_photos
-from retrain.store import Store
+from retrain.data.scan import scan_photos
+from retrain.data.split import grouped_percents, list_of, percent, split_photos
+from retrain.options.plan import Plan
+from retrain.store.feature_store import Store
+from retrain.types import LISTS, TESTING, TRAINING, VALIDATION, Photo, Scan, Split
 from tests.conftest import write_photo
 
 PLAN = Plan(image_dir="photos")

@@ -13,15 +13,15 @@ from label_image.classifier import Classifier
 from label_image.detectors.tflite_entry import entry
 from label_image.errors import RunError
 from retrain.backbones.prepare import prepare
-from retrain.backbones.quantized import quantized
-from retrain.digest import file_digest
-from retrain.evaluate import Proof, export
+from retrain.backbones.quantize import quantized
 from retrain.exporters.stated import restate, stated
 from retrain.exporters.table import EXPORTERS, Order
-from retrain.graph_def import parse_graph
+from retrain.exporters.verify import Proof, export
+from retrain.files.hashing import file_digest
+from retrain.formats.graph_def import parse_graph
 from retrain.metrics import softmax
-from retrain.nouns import Head, Photo
-from retrain.plan import Plan
+from retrain.options.plan import Plan
+from retrain.types import Head, Photo
 from tests.conftest import COLOURS, STAND_IN, write_photo
 
 CARD = Card(("ä", "b"), 8, 8, (0.0,), (1.0,), "input", "final_result", {"test_accuracy": 0.5, "tested": 2})

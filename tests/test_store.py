@@ -22,10 +22,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from label_image.errors import RunError
-from retrain import database
-from retrain import store as store_file
-from retrain.known_files import KnownFile
-from retrain.store import FORMAT, Store, key_of
+from retrain.store import feature_store as store_file
+from retrain.store import sqlite_file
+from retrain.store.feature_store import FORMAT, Store, key_of
+from retrain.store.known_files import KnownFile
 from tests.conftest import ROOT
 
 KEY = key_of(backbone="b", view="plain")
@@ -33,7 +33,7 @@ WIDTH = 6
 KEEPS_FOR_EVER = """
 import sys
 from pathlib import Path
-from retrain.store import Store
+from retrain.store.feature_store import Store
 from tests.test_store import KEY, some_rows
 store, first = Store(Path(sys.argv[1])), int(sys.argv[2])
 for batch in range(first, int(sys.argv[3])):
@@ -319,7 +319,7 @@ def test_processes_that_begin_and_write_at_once_lose_nothing(tmp_path):
 
 
 def test_many_that_open_a_new_store_at_the_same_moment_all_may(tmp_path):
-    code = "import sys, pathlib; from retrain.store import Store; sys.stdin.readline(); Store(pathlib.Path(sys.argv[1])).close()"
+    code = "import sys, pathlib; from retrain.store.feature_store import Store; sys.stdin.readline(); Store(pathlib.Path(sys.argv[1])).close()"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     openers = [
         subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
@@ -345,7 +345,7 @@ def test_a_new_store_waits_where_sqlite_itself_does_not(tmp_path, monkeypatch):
 
 def test_a_writer_does_not_wait_for_a_reader(store, monkeypatch):
     store.write(KEY, some_rows(range(3)))
-    monkeypatch.setattr(database, "_BUSY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(sqlite_file, "_BUSY_TIMEOUT_S", 0.05)
     with closing(sqlite3.connect(store.path)) as reader, closing(Store(store.path.parent)) as writer:
         reader.execute("BEGIN")
         assert reader.execute("SELECT count(*) FROM bottleneck").fetchone() == (3,)
@@ -355,7 +355,7 @@ def test_a_writer_does_not_wait_for_a_reader(store, monkeypatch):
 
 
 def test_a_writer_waits_for_another_and_says_so_when_it_lasts_too_long(store, monkeypatch):
-    monkeypatch.setattr(database, "_BUSY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(sqlite_file, "_BUSY_TIMEOUT_S", 0.05)
     with closing(Store(store.path.parent)) as second, closing(sqlite3.connect(store.path)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(RunError, match=r"locked; .*--bottleneck_dir"):

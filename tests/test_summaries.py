@@ -11,7 +11,7 @@ import pytest
 
 from label_image.errors import RunError
 from retrain.head.train import Evaluation
-from retrain.summaries import MARKER, Summaries
+from retrain.report.tensorboard import MARKER, Summaries
 from tests.conftest import COLOURS, ROOT, STAND_IN
 from tests.test_head import bottlenecks, plan_of, trained
 
@@ -134,7 +134,7 @@ def test_writing_them_needs_no_tensorflow(tmp_path):
     code = f"""
 import sys
 from pathlib import Path
-from retrain.summaries import Summaries
+from retrain.report.tensorboard import Summaries
 from tests.test_summaries import point
 summaries = Summaries(Path({str(tmp_path / "s")!r}))
 summaries.write(point())

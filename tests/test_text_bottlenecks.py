@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from retrain.digest import file_digest
-from retrain.store import Store
-from retrain.text_bottlenecks import imported_key, read_folder
+from retrain.files.hashing import file_digest
+from retrain.store.feature_store import Store
+from retrain.store.text_bottlenecks import imported_key, read_folder
 from tests.conftest import run_module, write_photo
 
 MODULE = "https~~~tfhub.dev~google~imagenet~inception_v3~feature_vector~3"

@@ -14,8 +14,8 @@ from label_image.quiet import tensorflow
 from label_image.runners.litert import LitertRunner
 from label_image.runners.tensorflow import GraphRunner
 from retrain.backbones.prepare import prepare
-from retrain.plan import Plan
-from retrain.runtimes import choose
+from retrain.features.runtimes import choose
+from retrain.options.plan import Plan
 from tests.test_download import serve, status, web  # noqa: F401 - a fixture
 
 KERNEL = np.random.default_rng(3).normal(0, 0.3, (3, 3, 3, 5)).astype(np.float32)
@@ -249,7 +249,7 @@ def test_a_kept_module_needs_no_tensorflow(module, tmp_path):
 
     prepare(plan_of(module, tmp_path), print)
     code = (
-        "import sys; from retrain.plan import Plan; from retrain.backbones.prepare import prepare; "
+        "import sys; from retrain.options.plan import Plan; from retrain.backbones.prepare import prepare; "
         f"prepare(Plan(image_dir='x', tfhub_module={str(module)!r}, model_dir={str(tmp_path)!r}), print); "
         "print('tensorflow' in sys.modules)"
     )

@@ -11,17 +11,17 @@ from ai_edge_litert.interpreter import Interpreter
 from label_image.card import Card
 from label_image.classifier import Classifier
 from label_image.errors import RunError
-from retrain.backbones.network import Add, Conv, Network, Norm
 from retrain.backbones.network_graph import to_graph
+from retrain.backbones.network_layers import Add, Conv, Network, Norm
 from retrain.backbones.network_tflite import to_tflite
-from retrain.backbones.quantized import quantized
-from retrain.digest import file_digest
+from retrain.backbones.quantize import quantized
 from retrain.exporters import tflite as tflite_exporter
-from retrain.nouns import Backbone, Head, Photo
-from retrain.plan import Plan
-from retrain.tflite_codes import needed, with_right_codes
-from retrain.tflite_model import TfliteModel, schema
-from retrain.tflite_structure import check, faults
+from retrain.files.hashing import file_digest
+from retrain.formats.tflite_codes import needed, with_right_codes
+from retrain.formats.tflite_model import TfliteModel, schema
+from retrain.formats.tflite_structure import check, faults
+from retrain.options.plan import Plan
+from retrain.types import Backbone, Head, Photo
 from tests.conftest import COLOURS, write_photo
 
 PRECISIONS = ("none", "float16", "dynamic", "int8")

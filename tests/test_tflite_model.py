@@ -8,7 +8,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from label_image.detectors.tflite import TfliteFile
 from label_image.errors import RunError
-from retrain.tflite_model import TfliteModel, schema
+from retrain.formats.tflite_model import TfliteModel, schema
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrain.backbones.torch_pickle import read_state
+from retrain.formats.torch_pickle import read_state
 
 
 class Storage:

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import fine_tuning, light_labels, tutorials
 from retrain.finetune.loop import Point
-from retrain.summaries import Summaries
+from retrain.report.tensorboard import Summaries
 from tests.conftest import STAND_IN, run_module
 
 

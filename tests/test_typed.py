@@ -17,7 +17,7 @@ from label_image.describe import one_line
 from label_image.detectors import checksum, metadata
 from label_image.errors import RunError
 from label_image.inspect import card_of
-from retrain.tflite_model import TfliteModel
+from retrain.formats.tflite_model import TfliteModel
 from tests.conftest import COLOURS, SHARED, write_photo
 from tests.test_detectors_tflite import colour_tflite, make_metadata
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from retrain.backbones.network import Network
 from retrain.backbones.network_keras import keras_on_tensorflow, to_keras
-from retrain.nouns import TRAINING, Backbone, Bottlenecks
+from retrain.backbones.network_layers import Network
+from retrain.types import TRAINING, Backbone, Bottlenecks
 
 
 class Pipeline:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from label_image.quiet import tensorflow
-from retrain.nouns import TRAINING, VALIDATION, Bottlenecks
+from retrain.types import TRAINING, VALIDATION, Bottlenecks
 
 INPUT, FEATURES = "input:0", "MobilenetV1/Predictions/Reshape:0"  # of a MobileNet archive; 1,001 numbers a photo
 

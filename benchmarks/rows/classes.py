@@ -11,8 +11,8 @@ import numpy as np
 from benchmarks.bench import Bench
 from benchmarks.row import Row, in_turn, seconds
 from retrain.head.train import train
-from retrain.nouns import TESTING, TRAINING, VALIDATION, Bottlenecks
-from retrain.plan import Plan
+from retrain.options.plan import Plan
+from retrain.types import TESTING, TRAINING, VALIDATION, Bottlenecks
 
 WIDTH = 256
 PHOTOS = 100  # a class

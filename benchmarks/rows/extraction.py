@@ -10,15 +10,15 @@ from benchmarks.baselines.keras_pipeline import Pipeline
 from benchmarks.baselines.original import Extraction
 from benchmarks.bench import Bench, photos_in, silent
 from benchmarks.row import Row, rates, seconds
-from retrain.augment import View
+from retrain.backbones.model_folder import Shelf
 from retrain.backbones.prepare import network_of
-from retrain.backbones.shelf import Shelf
 from retrain.backbones.table import architecture
 from retrain.backbones.weights import from_archive
-from retrain.bottlenecks import extract
-from retrain.nouns import Backbone, Photo
-from retrain.runtimes import choose
-from retrain.store import Store
+from retrain.data.augment import View
+from retrain.features.extraction import extract
+from retrain.features.runtimes import choose
+from retrain.store.feature_store import Store
+from retrain.types import Backbone, Photo
 
 SMALLEST = "mobilenet_0.25_128"
 NETWORKS = {  # how many times the original's rate is the goal; None where the original does not know it

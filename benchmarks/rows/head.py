@@ -11,8 +11,8 @@ from benchmarks.baselines.original import Training
 from benchmarks.bench import Bench
 from benchmarks.row import Row, seconds
 from retrain.head.train import Standardiser, train
-from retrain.nouns import TESTING, TRAINING, Bottlenecks, Head
-from retrain.plan import Plan
+from retrain.options.plan import Plan
+from retrain.types import TESTING, TRAINING, Bottlenecks, Head
 
 
 def rows(bench: Bench) -> Iterator[Row]:

@@ -15,12 +15,12 @@ from benchmarks.bench import Bench, photos_in, silent
 from benchmarks.row import Row, rates, seconds
 from benchmarks.rows.extraction import ours
 from label_image.runners.tensorflow import GraphRunner
-from retrain.backbones.frozen import freeze, to_tflite
+from retrain.backbones.frozen_graph import freeze, to_tflite
+from retrain.backbones.model_folder import Shelf, Weights
 from retrain.backbones.network_keras import keras_on_tensorflow
-from retrain.backbones.shelf import Shelf, Weights
 from retrain.backbones.table import Architecture
-from retrain.nouns import Backbone
-from retrain.runtimes import choose
+from retrain.features.runtimes import choose
+from retrain.types import Backbone
 
 _BATCH = 32  # photos a call on TensorFlow
 

@@ -8,7 +8,7 @@ from benchmarks.bench import Bench, photos_in, silent
 from benchmarks.machine import has_int8_dot_products
 from benchmarks.row import Row, rates
 from benchmarks.rows.extraction import NETWORKS, SMALLEST, ours
-from retrain.backbones.quantized import quantized
+from retrain.backbones.quantize import quantized
 
 
 def rows(bench: Bench) -> Iterator[Row]:

@@ -15,12 +15,12 @@ from benchmarks.row import Row, rates, seconds
 from benchmarks.rows.extraction import ours
 from label_image.pixels import decode, normalise
 from label_image.workers import cores, map_ordered
-from retrain.augment import View
-from retrain.bottlenecks import extract
+from retrain.data.augment import View
+from retrain.features.extraction import extract
+from retrain.features.runtimes import choose
 from retrain.head.train import train
-from retrain.nouns import Backbone, Photo
-from retrain.runtimes import choose
-from retrain.store import Store
+from retrain.store.feature_store import Store
+from retrain.types import Backbone, Photo
 
 SIZE = (4000, 3000)  # what a phone takes
 

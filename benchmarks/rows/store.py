@@ -21,14 +21,14 @@ import numpy as np
 from benchmarks.bench import Bench, silent
 from benchmarks.process import run
 from benchmarks.row import Row, in_turn
-from retrain.augment import View
 from retrain.backbones.prepare import prepare
-from retrain.bottlenecks import extract, key_for
-from retrain.known_files import KnownFile, stamp_of
-from retrain.plan import Plan
-from retrain.runtimes import choose
-from retrain.scan import scan_photos
-from retrain.store import Store
+from retrain.data.augment import View
+from retrain.data.scan import scan_photos
+from retrain.features.extraction import extract, key_for
+from retrain.features.runtimes import choose
+from retrain.options.plan import Plan
+from retrain.store.feature_store import Store
+from retrain.store.known_files import KnownFile, stamp_of
 
 WIDTH = 256  # of mobilenet_0.25
 ARCHITECTURE = "mobilenet_0.25_128"

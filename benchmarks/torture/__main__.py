@@ -19,7 +19,7 @@ from pathlib import Path
 from benchmarks.machine import machine
 from benchmarks.torture.ground import ROOT, Ground
 from benchmarks.torture.tally import Tally
-from retrain.atomic import replacing
+from retrain.files.atomic import replacing
 
 KINDS = ("streams", "crowd", "disks", "readers", "pictures", "stores", "graphs", "kills")
 _SHARED = ROOT.parent / "shared/data"

@@ -105,7 +105,7 @@ def _elements(table: Table, number: int, form: str, size: int, most: int = 64) -
 
 def _graph_changed(data: bytes, chance: random.Random) -> bytes:
     """A GraphDef with values of its attributes, inputs or names changed; without TensorFlow, by our own reading of it."""
-    from retrain.graph_def import new_graph
+    from retrain.formats.graph_def import new_graph
 
     graph = new_graph()
     graph.ParseFromString(data)

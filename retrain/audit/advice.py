@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from retrain.nouns import CurvePoint, Suspect, Twins
+from retrain.types import CurvePoint, Suspect, Twins
 
 _NAMED = 3  # suspects, and classes, that a line names
 _DOUBTED = 0.2  # the quality below which a label is named

@@ -18,8 +18,8 @@ from retrain.audit import advice
 from retrain.audit.findings import Findings, Task
 from retrain.audit.kept import Shelf, key_of
 from retrain.audit.worker import AuditError, Worker, has_cleanlab
-from retrain.nouns import LISTS, Audit, CurvePoint, Outcome, Split, Suspect, Twins
-from retrain.split import groups_of
+from retrain.data.split import groups_of
+from retrain.types import LISTS, Audit, CurvePoint, Outcome, Split, Suspect, Twins
 
 _PAIRS = 200  # listed at most
 NO_CLEANLAB = "labels are not judged: cleanlab is not installed (pip install 'cleanlab>=2.8,<3')"

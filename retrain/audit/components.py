@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from retrain.axes import range_of
+from retrain.head.principal_axes import range_of
 from retrain.head.standardiser import Standardiser
 
 MOST = 384  # twins are told apart the better the more there are, up to here; heads need fewer (folds.py)

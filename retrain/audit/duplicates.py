@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from retrain.nouns import TESTING
+from retrain.types import TESTING
 
 # The more components, the less two different photos have in common: the threshold falls along a line between these two.
 _STRICT, _LOOSE = (64, 0.73), (384, 0.60)  # (components, similarity)

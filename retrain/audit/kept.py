@@ -8,10 +8,10 @@ import hashlib
 import json
 from pathlib import Path
 
-from retrain.atomic import replacing
 from retrain.audit.findings import Findings
 from retrain.audit.worker import findings_of
-from retrain.nouns import Split
+from retrain.files.atomic import replacing
+from retrain.types import Split
 
 RECIPE = 1  # raise it when the same photos would be judged in another way
 FOLDER = "audits"

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from retrain.backbones.network import FEATURES, INPUT, Conv, Network
-from retrain.graph_def import INT32, constant, new_graph, operation, placeholder
+from retrain.backbones.network_layers import FEATURES, INPUT, Conv, Network
+from retrain.formats.graph_def import INT32, constant, new_graph, operation, placeholder
 
 
 def to_graph(network: Network) -> Any:

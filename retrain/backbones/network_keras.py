@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from label_image.quiet import tensorflow
-from retrain.backbones.network import FEATURES, INPUT, Conv, Network, Norm
+from retrain.backbones.network_layers import FEATURES, INPUT, Conv, Network, Norm
 from retrain.networks.norm import batch_normalisation
 
 

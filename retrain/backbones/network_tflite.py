@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from retrain.backbones.network import FEATURES, INPUT, Add, Conv, Network
-from retrain.tflite_model import TfliteModel
+from retrain.backbones.network_layers import FEATURES, INPUT, Add, Conv, Network
+from retrain.formats.tflite_model import TfliteModel
 
 
 def to_tflite(network: Network) -> bytes:

@@ -9,13 +9,13 @@ from collections.abc import Callable
 
 from label_image.errors import RunError
 from retrain.backbones import weights
-from retrain.backbones.frozen import FrozenGraph, to_tflite
-from retrain.backbones.network import FEATURES, INPUT, Network
-from retrain.backbones.shelf import Shelf, Weights
+from retrain.backbones.frozen_graph import FrozenGraph, to_tflite
+from retrain.backbones.model_folder import Shelf, Weights
+from retrain.backbones.network_layers import FEATURES, INPUT, Network
 from retrain.backbones.table import Architecture, architecture
-from retrain.graph_def import parse_graph
-from retrain.nouns import Backbone
-from retrain.plan import Plan
+from retrain.formats.graph_def import parse_graph
+from retrain.options.plan import Plan
+from retrain.types import Backbone
 
 OURS = ("efficientnet_lite", "mobilenet")  # families that are kept as layers and written without TensorFlow
 
@@ -66,20 +66,20 @@ def _find(row: Architecture, shelf: Shelf) -> Weights:
     if row.family in ("mobilenet", "inception"):
         return weights.from_archive(row, shelf)
     if row.family == "tfhub":
-        from retrain.backbones import tfhub
+        from retrain.backbones.families import tfhub
 
         return tfhub.find(row, shelf)
-    from retrain.backbones import keras_applications
+    from retrain.backbones.families import keras_applications
 
     return keras_applications.find(row, shelf)
 
 
 def _network(row: Architecture, found: Weights) -> Network:
     if row.family == "efficientnet_lite":
-        from retrain.backbones import efficientnet_lite
+        from retrain.backbones.families import efficientnet_lite
 
         return efficientnet_lite.load(row.name, found.data)
-    from retrain.backbones import mobilenet
+    from retrain.backbones.families import mobilenet
 
     return mobilenet.to_network(parse_graph(found.data, str(found.path)), row.size_px)
 
@@ -96,13 +96,13 @@ def _keep_network(row: Architecture, found: Weights, shelf: Shelf) -> Backbone:
 
 def _load(row: Architecture, found: Weights, shelf: Shelf) -> FrozenGraph:
     if row.family == "inception":
-        from retrain.backbones import inception
+        from retrain.backbones.families import inception
 
         return inception.headless(parse_graph(found.data, str(found.path)))
     if row.family == "tfhub":
-        from retrain.backbones import tfhub
+        from retrain.backbones.families import tfhub
 
         return tfhub.load(row, found)
-    from retrain.backbones import keras_applications
+    from retrain.backbones.families import keras_applications
 
     return keras_applications.load(row, found, shelf)

@@ -10,11 +10,11 @@ import importlib.util
 from pathlib import Path
 
 from label_image.errors import RunError
-from retrain.backbones.archive import read_member
-from retrain.backbones.shelf import Shelf, Weights
+from retrain.backbones.model_folder import Shelf, Weights
 from retrain.backbones.table import Architecture
-from retrain.digest import file_digest
-from retrain.plan import DEFAULT_ARCHITECTURE
+from retrain.files.archive import read_member
+from retrain.files.hashing import file_digest
+from retrain.options.plan import DEFAULT_ARCHITECTURE
 
 
 def from_package(row: Architecture, shelf: Shelf) -> Weights:

@@ -14,7 +14,7 @@ from typing import Any
 from label_image.errors import UserError
 from label_image.flags import flag, flag_fields
 from label_image.workers import check_cores
-from retrain.plan import Plan
+from retrain.options.plan import Plan
 
 PROGRAM = "python -m retrain.compare"
 # A flag of a list is named with an s; the name without it, which is retrain's, is taken too.

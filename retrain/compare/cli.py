@@ -104,8 +104,8 @@ def compare_new(jobs: list[Job]) -> None:
 
 def _write(found: Any, records: Sequence[Path]) -> None:
     """Shows the comparison and writes its folder, whole or not at all."""
-    from retrain.atomic import replacing
     from retrain.compare import chart, table
+    from retrain.files.atomic import replacing
 
     text = table.markdown(found)
     folder = _new_folder()

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from retrain.augment import View
 from retrain.compare.mcnemar import holm, p_value, sentence
 from retrain.compare.payoff import Payoff, payoff_of
 from retrain.compare.records import Run
-from retrain.store import Store
+from retrain.data.augment import View
+from retrain.store.feature_store import Store
 
 _NEAR = 0.01  # one point below the best is the tutorial's plateau
 

@@ -22,7 +22,7 @@ from label_image.errors import RunError, UserError
 from label_image.flags import flag_fields
 from label_image.workers import cores
 from retrain.compare.asked import Job
-from retrain.plan import Plan
+from retrain.options.plan import Plan
 
 _ROOT = Path(retrain.__file__).resolve().parent.parent
 _FOLDERS = ("image_dir", "model_dir", "bottleneck_dir")

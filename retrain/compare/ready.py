@@ -22,8 +22,8 @@ from pathlib import Path
 from label_image.edge import exit_status
 from label_image.screen import say
 from retrain.backbones.prepare import prepare
-from retrain.plan import Plan
-from retrain.runtimes import check_device
+from retrain.features.runtimes import check_device
+from retrain.options.plan import Plan
 
 
 def main(_: Sequence[str]) -> int:

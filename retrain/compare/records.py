@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from label_image.errors import RunError, UserError
-from retrain.nouns import Pace
-from retrain.runs.shape import fault
+from retrain.runs.record_schema import fault
+from retrain.types import Pace
 
 
 @dataclass(frozen=True)

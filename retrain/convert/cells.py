@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from label_image.errors import RunError, UserError
 from retrain.convert.columns import Row, plain
 from retrain.convert.table import Table
-from retrain.list_names import list_of_name
+from retrain.data.subset_names import list_of_name
 
 LISTS = ("train", "validation", "test")  # of the folder that is made
 SEVERAL = ("refuse", "first", "leave_out", "whole")  # what --several_labels knows

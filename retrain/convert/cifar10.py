@@ -18,9 +18,9 @@ from typing import Any
 from PIL import Image
 
 from label_image.errors import RunError, UserError, meaning
-from retrain.allow_list import AllowList
-from retrain.backbones.archive import read_members
 from retrain.convert.source import Picture, Source, png
+from retrain.files.archive import read_members
+from retrain.formats.pickle_allow_list import AllowList
 
 LABELS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 _BATCH = re.compile(r"(data_batch_\d+|test_batch)(\.bin)?")

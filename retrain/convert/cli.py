@@ -94,8 +94,8 @@ def convert(kind: str, src: Path, dst: Path, root: str = "", command: Command | 
       UserError: `src` is not there or is something else; `dst` holds something.
       RunError: a file is broken.
     """
-    from retrain.atomic import replacing
     from retrain.convert.image_folder import ImageFolder, check_place
+    from retrain.files.atomic import replacing
     from retrain.progress import Progress
 
     place = dst.resolve()  # "new/.." is a folder that holds something

@@ -15,7 +15,7 @@ from retrain.convert.columns import Asked, Row
 from retrain.convert.finder import Finder
 from retrain.convert.source import Picture, Source
 from retrain.convert.table import Table, read_table, said_of
-from retrain.listing import is_picture
+from retrain.data.directory_listing import is_picture
 
 __all__ = ["Asked", "read"]
 _SHOWN = 5  # lines that are named

@@ -19,8 +19,8 @@ from typing import IO
 from PIL import Image
 
 from label_image.errors import RunError, UserError, meaning
-from retrain.backbones.archive import GZIP
 from retrain.convert.source import Picture, Source, png
+from retrain.files.archive import GZIP
 
 _NAME = re.compile(r"(.*?)[-_.]?(images|labels)[-_.]idx[13][-_.]ubyte(\.gz)?", re.IGNORECASE)
 _LIST = re.compile(r"(.*?)[-_.]?(train|t10k|test)", re.IGNORECASE)

@@ -14,9 +14,9 @@ from typing import Any
 from label_image.errors import PhotoError, RunError, UserError
 from label_image.pixels import open_photo
 from label_image.sorting import safe_name
-from retrain.convert.record_file import count_records, records
 from retrain.convert.source import Picture, Source
-from retrain.convert.tf_example import features
+from retrain.formats.tf_example import features
+from retrain.formats.tfrecord_file import count_records, records
 
 _PICTURES, _NUMBERS = ("image/encoded", "image"), ("image/class/label", "label")
 _TEXT, _FILENAME = "image/class/text", "image/filename"

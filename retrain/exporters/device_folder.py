@@ -26,7 +26,7 @@ from label_image.errors import RunError
 from label_image.labels import format_labels
 from label_image.pixels import open_photo, to_rgb
 from retrain.exporters import tflite
-from retrain.nouns import Backbone, Head
+from retrain.types import Backbone, Head
 
 MODEL = "model.tflite"
 FILES = (MODEL, "labels.txt", "run.py", "requirements.txt", "test_photo.jpg", "expected.json", "README.txt")

@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from label_image.card import CARD_KEY, Card
 from retrain.exporters.stated import stated
-from retrain.graph_def import constant, new_graph, operation, parse_graph, values_of
-from retrain.nouns import Backbone, Head
+from retrain.formats.graph_def import constant, new_graph, operation, parse_graph, values_of
+from retrain.types import Backbone, Head
 
 _LAYER = "final_training_ops"
 _OPERATIONS = {"relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh"}

@@ -18,7 +18,7 @@ from label_image.errors import RunError, UserError
 from label_image.quiet import native_noise_hidden, tensorflow
 from retrain.exporters import graph as graph_exporter
 from retrain.exporters.stated import stated
-from retrain.nouns import Backbone, Head
+from retrain.types import Backbone, Head
 
 _OPSET = 17  # of 2022: old readers know it, and all that our networks need is in it
 

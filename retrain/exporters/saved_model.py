@@ -18,7 +18,7 @@ from label_image.card import CARD_KEY, Card
 from label_image.quiet import native_noise_hidden, tensorflow
 from retrain.exporters import graph as graph_exporter
 from retrain.exporters.stated import restate, stated
-from retrain.nouns import Backbone, Head
+from retrain.types import Backbone, Head
 
 HOLDS = ("saved_model.pb", "fingerprint.pb", "keras_metadata.pb", "variables", "assets", "assets.extra")
 

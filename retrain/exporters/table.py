@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from label_image.card import Card
-from retrain import sets
 from retrain.exporters.stated import restate
-from retrain.nouns import Backbone, Head
-from retrain.plan import DEVICE_FOLDER, ONNX, SAVED_MODEL_DIR, Plan
+from retrain.options.plan import DEVICE_FOLDER, ONNX, SAVED_MODEL_DIR, Plan
+from retrain.runs import usual_names
+from retrain.types import Backbone, Head
 
 Restate = Callable[[Path, Card, Card], None]
 Write = Callable[[Path, Head, Backbone, Card], None]
@@ -43,14 +43,14 @@ class Exporter:
 
 
 EXPORTERS = (
-    Exporter("tflite", "tflite", "output_tflite", "retrain.exporters.tflite", sets.TFLITE, needs_litert=True),
-    Exporter("graph", "pb", "output_graph", "retrain.exporters.graph", sets.GRAPH),
+    Exporter("tflite", "tflite", "output_tflite", "retrain.exporters.tflite", usual_names.TFLITE, needs_litert=True),
+    Exporter("graph", "pb", "output_graph", "retrain.exporters.graph", usual_names.GRAPH),
     Exporter(
-        "saved_model", "saved_model", "saved_model_dir", "retrain.exporters.saved_model", sets.SAVED_MODEL, usual=SAVED_MODEL_DIR
+        "saved_model", "saved_model", "saved_model_dir", "retrain.exporters.saved_model", usual_names.SAVED_MODEL, usual=SAVED_MODEL_DIR
     ),
-    Exporter("onnx", "onnx", "output_onnx", "retrain.exporters.onnx", sets.ONNX, usual=ONNX),
+    Exporter("onnx", "onnx", "output_onnx", "retrain.exporters.onnx", usual_names.ONNX, usual=ONNX),
     Exporter(
-        "device_folder", "device_folder", "device_folder", "retrain.exporters.device_folder", sets.DEVICE, True, DEVICE_FOLDER
+        "device_folder", "device_folder", "device_folder", "retrain.exporters.device_folder", usual_names.DEVICE, True, DEVICE_FOLDER
     ),
 )  # fmt: skip
 

@@ -14,8 +14,8 @@ from label_image.card import CARD_KEY, Card
 from label_image.detectors import checksum
 from retrain.exporters.metadata import METADATA_KEY, metadata, with_labels
 from retrain.exporters.stated import restate, stated
-from retrain.nouns import Backbone, Head
-from retrain.tflite_model import SIGNATURE, TfliteModel
+from retrain.formats.tflite_model import SIGNATURE, TfliteModel
+from retrain.types import Backbone, Head
 
 _OPERATORS = {"relu": "RELU", "sigmoid": "LOGISTIC", "tanh": "TANH"}  # without options
 

@@ -14,9 +14,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from label_image.workers import map_ordered
-from retrain.augment import padded_window, recoloured
+from retrain.data.augment import padded_window, recoloured
 from retrain.finetune.pixels import Pixels
-from retrain.plan import Plan
+from retrain.options.plan import Plan
 
 Batch = tuple[npt.NDArray[Any], npt.NDArray[np.int64]]  # uint8 or float32 [n, height, width, 3], 0..255; label ids [n]
 _AHEAD = 1  # threads that make batches while the network works

@@ -16,7 +16,7 @@ from label_image.quiet import tensorflow
 from retrain.finetune.recipe import Recipe
 from retrain.finetune.trainable import Trainable
 from retrain.finetune.updates import SLOTS, update
-from retrain.nouns import Dense, Head
+from retrain.types import Dense, Head
 
 Arrays = list[npt.NDArray[Any]]
 _LOSS_SCALE = 1024.0  # of half precision: small gradients stay above its smallest numbers, and ours, of clipped length, below its largest

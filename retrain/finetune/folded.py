@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from label_image.quiet import tensorflow
-from retrain.backbones.network import INPUT, Conv, Network, Norm
+from retrain.backbones.network_layers import INPUT, Conv, Network, Norm
 
 PARTS = 2  # variables of a layer: kernel and bias
 

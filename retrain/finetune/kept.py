@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy.typing as npt
 
-from retrain.backbones.shelf import Shelf, Weights
+from retrain.backbones.model_folder import Shelf, Weights
 from retrain.backbones.table import architecture
+from retrain.console import Screen
 from retrain.finetune.trainable import Trainable
-from retrain.nouns import Backbone
-from retrain.plan import Plan
-from retrain.screen import Screen
+from retrain.options.plan import Plan
+from retrain.types import Backbone
 
 _FROM_NOTHING, _FURTHER = "trained here from nothing", "trained further here"  # where a network's weights came from
 

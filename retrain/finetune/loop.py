@@ -21,8 +21,8 @@ from retrain.finetune.pixels import Pixels
 from retrain.head.snapshots import Snapshot
 from retrain.head.training import with_judged
 from retrain.metrics import accuracy, cross_entropy
-from retrain.nouns import Curve
-from retrain.plan import Plan
+from retrain.options.plan import Plan
+from retrain.types import Curve
 
 Arrays = list[npt.NDArray[Any]]
 

@@ -19,10 +19,10 @@ import numpy.typing as npt
 from label_image.errors import PhotoError
 from label_image.pixels import decode
 from label_image.workers import cores, map_ordered
-from retrain.digest import bytes_of
-from retrain.nouns import Photo
-from retrain.plan import Plan
+from retrain.files.hashing import bytes_of
+from retrain.options.plan import Plan
 from retrain.progress import Progress
+from retrain.types import Photo
 
 _IN_MEMORY_BYTES = 2 << 30
 

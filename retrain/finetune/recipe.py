@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from retrain.head.schedule import rate_at
-from retrain.plan import Plan
+from retrain.options.plan import Plan
 
 FINE_TUNE_EPOCHS = 12
 FINE_TUNE_RATES = {"sgd": 0.01, "momentum": 0.002, "adam": 0.001}

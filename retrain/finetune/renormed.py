@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.quiet import tensorflow
-from retrain.backbones.network import Conv, Network, Norm
 from retrain.backbones.network_keras import keras_on_tensorflow, to_keras
+from retrain.backbones.network_layers import Conv, Network, Norm
 
 _EPSILON = 1e-3
 _AT_ONCE = 16  # photos

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from label_image.errors import PhotoError, RunError, UserError
 from label_image.quiet import tensorflow
+from retrain.console import Screen
 from retrain.finetune.batches import Batches
 from retrain.finetune.engine import Engine
 from retrain.finetune.kept import kept
@@ -32,10 +33,9 @@ from retrain.head.snapshots import Snapshot, asked_of, read_snapshot, snapshot_p
 from retrain.head.training import balanced_shares
 from retrain.metrics import accuracy
 from retrain.networks.build import GREY
-from retrain.nouns import TRAINING, VALIDATION, Backbone, Curve, Dense, Head, Split
-from retrain.plan import Plan
+from retrain.options.plan import Plan
 from retrain.progress import Progress, Tenths, duration
-from retrain.screen import Screen
+from retrain.types import TRAINING, VALIDATION, Backbone, Curve, Dense, Head, Split
 
 _JUDGES = 2_000  # validation photos that judge the steps, as the head's
 _MIRRORED = 500  # validation photos that say whether a mirrored photo is still a photo of its class

@@ -18,18 +18,19 @@ import numpy.typing as npt
 from label_image.errors import RunError, UserError
 from label_image.pixels import normalise
 from label_image.quiet import native_noise_hidden, tensorflow
-from retrain.backbones import keras_applications, network_tflite, prepare, tfhub
-from retrain.backbones.frozen import FrozenGraph, freeze, to_tflite
-from retrain.backbones.network import FEATURES, INPUT, Network
+from retrain.backbones import network_tflite, prepare
+from retrain.backbones.families import keras_applications, tfhub
+from retrain.backbones.frozen_graph import FrozenGraph, freeze, to_tflite
+from retrain.backbones.model_folder import Shelf
 from retrain.backbones.network_graph import to_graph
 from retrain.backbones.network_keras import from_keras, keras_on_tensorflow, to_keras
-from retrain.backbones.shelf import Shelf
+from retrain.backbones.network_layers import FEATURES, INPUT, Network
 from retrain.backbones.table import Architecture, architecture
 from retrain.finetune.blocks import last_blocks
 from retrain.finetune.folded import PARTS, FoldedNetwork
 from retrain.finetune.renormed import renormed
 from retrain.networks.build import Form, build
-from retrain.plan import Plan
+from retrain.options.plan import Plan
 
 Arrays = list[npt.NDArray[Any]]
 

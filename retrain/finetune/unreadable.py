@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.errors import PhotoError, RunError, UserError
-from retrain.nouns import Split
-from retrain.plan import Plan
+from retrain.options.plan import Plan
+from retrain.types import Split
 
 
 class Unreadable:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from retrain.nouns import ACTIVATIONS
+from retrain.types import ACTIVATIONS
 
 Array = npt.NDArray[np.float32]
 

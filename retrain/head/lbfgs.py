@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.errors import UserError
-from retrain.axes import range_of
+from retrain.head.principal_axes import range_of
 from retrain.head.threads import one_thread_for
 
 AXES = 512  # along which weights are stretched each by its own factor

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from retrain.plan import Plan
+from retrain.options.plan import Plan
 
 Arrays = Sequence[npt.NDArray[np.float32]]
 _BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-7  # Keras's

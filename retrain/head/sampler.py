@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from retrain.plan import Plan
+from retrain.options.plan import Plan
 
 _DRAWN_AHEAD = 25_600  # photos drawn in one call, at least one batch: 256 steps of 100
 MOST_JUDGES = 2_000  # validation photos that choose the step: the loss is then known to some 2 % of its spread

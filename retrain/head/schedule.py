@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from retrain.plan import Plan
+from retrain.options.plan import Plan
 
 # What each policy needs; Caffe's `lr_policy` of the same name (its caffe.proto), but for cosine, which it lacks.
 _POLICIES: dict[str, Callable[[Plan, int], float]] = {

@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.errors import RunError, UserError
-from retrain.atomic import replacing
-from retrain.plan import Plan
+from retrain.files.atomic import replacing
+from retrain.options.plan import Plan
 
 FORMAT = 2  # 2: a digest of the content
 _OF_ANY_LENGTH = ("points", "sampler_")  # one row an evaluation, or a batch

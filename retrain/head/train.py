@@ -15,8 +15,8 @@ from retrain.head.snapshots import Snapshot
 from retrain.head.standardiser import Standardiser
 from retrain.head.threads import one_thread_for
 from retrain.head.training import Evaluation, Training
-from retrain.nouns import Bottlenecks, Head
-from retrain.plan import Plan
+from retrain.options.plan import Plan
+from retrain.types import Bottlenecks, Head
 
 __all__ = ["Evaluation", "Sampler", "Standardiser", "train"]
 

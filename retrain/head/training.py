@@ -28,8 +28,8 @@ from retrain.head.standardiser import Standardiser
 from retrain.head.threads import one_thread_for
 from retrain.head.weight_decay import best_decay
 from retrain.metrics import accuracy, cross_entropy, hits, losses, mean
-from retrain.nouns import TRAINING, VALIDATION, Bottlenecks, Curve, Dense, Head
-from retrain.plan import Plan
+from retrain.options.plan import Plan
+from retrain.types import TRAINING, VALIDATION, Bottlenecks, Curve, Dense, Head
 
 Batch = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]  # standardised features [n, width], label ids [n]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # NumPy: the program is not under way yet
-    from retrain.nouns import Head
+    from retrain.types import Head
 
 REPORT = "report.html"
 LIBRARIES = {"jinja2": "jinja2", "pygal": "pygal"}  # module -> what pip calls it

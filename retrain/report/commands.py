@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from retrain.plan import PROGRAM, Plan
+from retrain.options.plan import PROGRAM, Plan
 
 _RUNS_WITH_LABELS = ("tflite", "graph", "saved_model", "onnx")
 

@@ -14,9 +14,9 @@ from label_image.errors import PhotoError, UserError
 from label_image.heatmap import NoExactMap, class_activation_map, feature_maps, head_of, overlay
 from label_image.pixels import decode, normalise
 from label_image.workers import cores, map_ordered
-from retrain.digest import bytes_of, file_digest
-from retrain.nouns import Dense, Head
+from retrain.files.hashing import bytes_of, file_digest
 from retrain.report.photos import small_picture
+from retrain.types import Dense, Head
 
 Pair = tuple[Image.Image, Image.Image]  # for the wrong label, for the right one
 

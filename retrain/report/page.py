@@ -13,14 +13,14 @@ import numpy as np
 from jinja2 import ChainableUndefined, Environment, FileSystemLoader
 
 from label_image.errors import UserError
-from retrain.atomic import replacing
-from retrain.kernels import kernels_of_tflite, kernels_picture
-from retrain.nouns import LISTS, Head
+from retrain.files.atomic import replacing
 from retrain.report import charts, commands
 from retrain.report.explain import heat_maps
 from retrain.report.figures import Figures, printable, short
+from retrain.report.first_layer import kernels_of_tflite, kernels_picture
 from retrain.report.photos import Album
 from retrain.runs.record import MOST_MISTAKES, metrics_of
+from retrain.types import LISTS, Head
 
 HERE = Path(__file__).parent
 MOST_IN_A_CELL = 200  # photos that a cell of the confusion matrix opens

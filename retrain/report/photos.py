@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 from label_image.errors import PhotoError
 from label_image.pixels import open_photo, to_rgb
 from label_image.workers import cores, map_ordered
-from retrain.digest import bytes_of
+from retrain.files.hashing import bytes_of
 
 SIDE_PX = 128  # the longer side of a thumbnail
 MOST_PHOTOS = 2_000  # at some 3.1 kB each, a third more as text: 8 MB

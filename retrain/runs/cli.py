@@ -70,8 +70,8 @@ def _list(command: Command, names: list[str]) -> Iterator[str]:
 
 def _use(command: Command, names: list[str]) -> Iterator[str]:
     from label_image.runs import check_unchanged, run_folder
-    from retrain.publish import members_of, publish
     from retrain.runs.folder import end
+    from retrain.runs.publish import members_of, publish
     from retrain.runs.record import read_record
 
     _expect(names, 1, "use NAME")
@@ -102,8 +102,8 @@ def _remove(command: Command, names: list[str]) -> Iterator[str]:
 
 
 def _prune(command: Command, names: list[str]) -> Iterator[str]:
-    from retrain.publish import finish_killed
     from retrain.runs.listing import discard, listed, to_prune
+    from retrain.runs.publish import finish_killed
 
     _expect(names, 0, "prune --keep=N")
     if command.keep is None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from label_image.errors import RunError, UserError
 from label_image.mark import is_over, mark
 from label_image.runs import RECORD, RUNS_DIR, all_runs
-from retrain.leftovers import clear, remove, temporary
+from retrain.files.temporary_names import clear, remove, temporary
 
 RUNNING = ".running"
 _LONGEST = 60  # characters of a network's name
@@ -36,7 +36,7 @@ class Running:
         Raises:
           OSError: the folder is not there any more, or cannot be written.
         """
-        from retrain.atomic import sync, sync_folder
+        from retrain.files.atomic import sync, sync_folder
 
         path = folder / RUNNING
         scratch = temporary(path)

@@ -13,10 +13,10 @@ from typing import Any
 from label_image.errors import RunError, UserError
 from label_image.mark import is_over
 from label_image.runs import RECORD, all_runs
-from retrain.leftovers import remove, temporary
+from retrain.files.temporary_names import remove, temporary
 from retrain.runs.folder import RUNNING, is_name, running
-from retrain.runs.shape import fault
-from retrain.sets import ABOUT, HOME, newest_run
+from retrain.runs.record_schema import fault
+from retrain.runs.usual_names import ABOUT, HOME, newest_run
 
 
 @dataclass(frozen=True)

@@ -23,15 +23,15 @@ import numpy.typing as npt
 from label_image.errors import RunError, UserError, meaning
 from label_image.runs import RECORD, RUNS_DIR
 from label_image.workers import cores
-from retrain import made_with
-from retrain.atomic import replacing
-from retrain.digest import file_digest
+from retrain.audit.neighbours import nearest
+from retrain.features import library_versions
+from retrain.features.runtimes import Runtime, peak_memory
+from retrain.files.atomic import replacing
+from retrain.files.hashing import file_digest
 from retrain.metrics import calibration_error, confusion, precision_recall, recall_at, reliability, wilson_interval
-from retrain.neighbours import nearest
-from retrain.nouns import LISTS, Audit, Backbone, Bottlenecks, Head, Outcome, Pace, Scan, Split
-from retrain.plan import Plan
-from retrain.runs.shape import fault
-from retrain.runtimes import Runtime, peak_memory
+from retrain.options.plan import Plan
+from retrain.runs.record_schema import fault
+from retrain.types import LISTS, Audit, Backbone, Bottlenecks, Head, Outcome, Pace, Scan, Split
 
 FORMAT = 2  # 2: every score, metrics, digests, neighbours, the machine
 NEIGHBOURS = 3  # training photos shown for a mistake
@@ -110,7 +110,7 @@ def record_of(
         "finished": time.strftime(_TIME),
         "plan": dataclasses.asdict(plan),
         "versions": versions(),
-        "made_with": made_with.of_key(bottlenecks.key),
+        "made_with": library_versions.of_key(bottlenecks.key),
         "machine": machine(),
         "backbone": {
             "name": backbone.name,
@@ -222,7 +222,7 @@ def versions() -> dict[str, str]:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return {**found, **{name: version for name, version in made_with.decoders().items() if name != "Pillow"}}
+    return {**found, **{name: version for name, version in library_versions.decoders().items() if name != "Pillow"}}
 
 
 def machine() -> dict[str, Any]:

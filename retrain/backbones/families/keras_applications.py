@@ -1,0 +1,112 @@
+"""The name of a Keras application in, a headless FrozenGraph out, with the application's own preprocessing inside it.
+
+`keras:MobileNetV2` takes pixels of 0 to 255: what `preprocess_input` of that application does is part of the graph, so that
+no export can get it wrong. Keras knows the address and the digest of its weights, and has a cache; the download itself is ours.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.metadata
+import sys
+import urllib.request
+import urllib.response
+from collections.abc import Callable, Iterator
+from email.message import Message
+from pathlib import Path
+from typing import Any
+
+from label_image.errors import RunError
+from retrain.backbones.frozen_graph import FrozenGraph, freeze
+from retrain.backbones.model_folder import Shelf, Weights
+from retrain.backbones.network_keras import keras_on_tensorflow
+from retrain.backbones.table import KERAS_PREFIX, Architecture
+from retrain.files.hashing import file_digest
+from retrain.options.plan import DEFAULT_ARCHITECTURE
+
+
+def find(row: Architecture, shelf: Shelf) -> Weights:
+    """`NAME.weights.h5` in --model_dir, else the ImageNet weights that this Keras brings, without asking for them yet."""
+    own = shelf.find(f"{row.name.removeprefix(KERAS_PREFIX)}.weights.h5")
+    if own:
+        return Weights(file_digest(own), str(own), own)
+    published = f"{row.name}, ImageNet, Keras {importlib.metadata.version('keras')}"  # its digests are in its source
+    return Weights(hashlib.sha256(published.encode()).hexdigest(), published)
+
+
+def load(row: Architecture, found: Weights, shelf: Shelf) -> FrozenGraph:
+    """Builds the application without its head.
+
+    Raises:
+      RunError: its weights are not to be had, or are not its weights.
+    """
+    model, preprocess = build(row, found, shelf)
+    height_px, width_px = model.input_shape[1:3]
+    return freeze(lambda image: model(preprocess(image), training=False), height_px, width_px)
+
+
+def build(row: Architecture, found: Weights | None, shelf: Shelf) -> tuple[Any, Callable[[Any], Any]]:
+    """The application without its head: (keras.Model, what its pixels of 0 to 255 go through); without weights, they are drawn.
+
+    Raises:
+      RunError: its weights are not to be had, or are not its weights.
+    """
+    keras = keras_on_tensorflow()
+    builder = getattr(keras.applications, row.name.removeprefix(KERAS_PREFIX))
+    preprocess = sys.modules[builder.__module__].preprocess_input
+    if found is None:
+        return builder(include_top=False, pooling="avg", weights=None, input_shape=_shape(builder)), preprocess
+    with _brought_by(shelf, keras) as brought:
+        try:
+            weights = None if found.path else "imagenet"
+            model = builder(include_top=False, pooling="avg", weights=weights, input_shape=_shape(builder))
+            if found.path:
+                model.load_weights(str(found.path))
+        except (OSError, ValueError, RuntimeError, KeyError) as error:
+            remedy = f"delete {' and '.join(map(str, brought)) or 'it in Keras cache'} and try again"
+            if found.path:
+                remedy = f"they must be saved from keras.applications.{builder.__name__}(include_top=False)"
+            raise RunError(
+                f"cannot use the weights of {row.name} ({found.source}): {' '.join(str(error).split())[:200]}; {remedy}, "
+                f"or use {DEFAULT_ARCHITECTURE}, which needs no download"
+            ) from None
+    return model, preprocess
+
+
+class _Brought(urllib.request.BaseHandler):
+    """Answers what Keras asks the web with files that our own download brings: resumed, and refused under --offline."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+        self.files: list[Path] = []
+
+    def default_open(self, request: urllib.request.Request) -> Any:
+        """The file at an address, out of --model_dir."""
+        name = request.full_url.rsplit("/", 1)[1]
+        path = self._shelf.find(name) or self._shelf.bring(request.full_url, self._shelf.place(name))
+        self.files.append(path)
+        return urllib.response.addinfourl(path.open("rb"), Message(), request.full_url, 200)
+
+
+@contextlib.contextmanager
+def _brought_by(shelf: Shelf, keras: Any) -> Iterator[list[Path]]:
+    """Lets urllib, which Keras downloads with, ask `shelf` while the block runs; yields the files that were asked for."""
+    handler = _Brought(shelf)
+    talks = keras.config.is_interactive_logging_enabled()
+    keras.config.disable_interactive_logging()
+    opener = urllib.request.OpenerDirector()  # a bare one: it knows no way but this handler
+    opener.add_handler(handler)
+    urllib.request.install_opener(opener)
+    try:
+        yield handler.files
+    finally:
+        urllib.request.install_opener(urllib.request.build_opener())
+        if talks:
+            keras.config.enable_interactive_logging()
+
+
+def _shape(builder: Any) -> tuple[int, int, int]:
+    """The size at which the application was trained; MobileNetV3 takes any and does not tell."""
+    height_px, width_px, channels = builder(weights=None).input_shape[1:]
+    return height_px or 224, width_px or 224, channels

@@ -1,0 +1,150 @@
+"""A backbone in, the same with its weights in fewer bits out: float16, int8 weights alone, or int8 throughout.
+
+By ai-edge-quantizer, LiteRT's own tool, on the headless `.tflite`; no TensorFlow. Kept beside the backbone it was made from.
+
+What is int8 throughout has to know how large the numbers get inside (calibration), and that is seen on training photos of
+all classes. It takes and gives float32, and the average over rows and columns stays float32: a feature is the mean of
+some 49 numbers of 8 bits, and finer than one of them. The head is never quantized: it is trained on the features that
+come out, so what quantizing costs, it has already made up for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import io
+import itertools
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from label_image.errors import PhotoError, RunError, UserError
+from label_image.pixels import decode, normalise
+from label_image.quiet import native_noise_hidden
+from label_image.workers import cores
+from retrain.backbones.model_folder import Shelf
+from retrain.files.hashing import bytes_of
+from retrain.formats.tflite_codes import with_right_codes
+from retrain.formats.tflite_model import SIGNATURE, TfliteModel
+from retrain.options.plan import Plan
+from retrain.types import Backbone, Photo
+
+# More do not make it better (docs/results.md): after some tens of photos the largest numbers have been seen.
+CALIBRATION_PHOTOS = 60
+
+
+def quantized(
+    backbone: Backbone, precision: str, photos: Sequence[Photo], plan: Plan, say: Callable[[str], None]
+) -> Backbone:
+    """The backbone in another precision, made once for these labels.
+
+    Args:
+      backbone: float32, and one that LiteRT can run.
+      precision: "float16", "dynamic" (int8 weights, float32 numbers between the layers) or "int8".
+      photos: training photos; calibration takes CALIBRATION_PHOTOS of them, of all classes in turn. Only int8 looks.
+      plan: model_dir.
+      say: called with a line about long work.
+
+    Raises:
+      UserError: the quantizer is not installed, or LiteRT can not run the backbone.
+      RunError: the quantizer can not do it.
+    """
+    if backbone.tflite is None:
+        raise UserError(
+            f"cannot quantize {backbone.name}: LiteRT can not run it ({backbone.why_no_tflite}); use --quantize=none --backbone_precision=float32"
+        )
+    labels = sorted({photo.label for photo in photos}) if precision == "int8" else []
+    suffix = f"{precision}-{hashlib.sha256(repr(labels).encode()).hexdigest()[:8]}" if labels else precision
+
+    def make() -> bytes:
+        if precision == "int8":
+            say(
+                f"quantizing {backbone.name} to int8, once for these labels, on {min(CALIBRATION_PHOTOS, len(photos))} of its photos"
+            )
+        return _quantize(backbone, precision, photos)
+
+    path, digest = Shelf(plan, say).derived(backbone, suffix, make)
+    return dataclasses.replace(backbone, tflite=path, digest=digest, precision=precision)
+
+
+def in_turn(photos: Sequence[Photo], count: int) -> list[Photo]:
+    """The first `count` photos when each class gives one in turn."""
+    classes: dict[str, list[Photo]] = {}
+    for photo in photos:
+        classes.setdefault(photo.label, []).append(photo)
+    rounds = itertools.zip_longest(*(classes[label] for label in sorted(classes)))
+    return list(itertools.islice((photo for round_ in rounds for photo in round_ if photo), count))
+
+
+def _quantize(backbone: Backbone, precision: str, photos: Sequence[Photo]) -> bytes:
+    try:
+        from ai_edge_quantizer import qtyping, quantizer, recipe
+    except ImportError:
+        raise UserError(
+            "cannot quantize: ai-edge-quantizer is not installed; pip install ai-edge-quantizer, or use --quantize=none --backbone_precision=float32"
+        ) from None
+    assert backbone.tflite is not None  # noqa: S101 - `quantized` has looked
+    work: Any = quantizer.Quantizer(_with_signature(backbone))
+    statistics = None
+    with _quiet():
+        try:
+            if precision == "float16":
+                weights = qtyping.TensorQuantizationConfig(num_bits=16, dtype=qtyping.TensorDataType.FLOAT)
+                config = qtyping.OpQuantizationConfig(
+                    weight_tensor_config=weights,
+                    compute_precision=qtyping.ComputePrecision.FLOAT,
+                    explicit_dequantize=True,
+                )
+                for name in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"):
+                    operation = getattr(qtyping.TFLOperationName, name)
+                    work.update_quantization_recipe(".*", operation, config, quantizer.AlgorithmName.FLOAT_CASTING)
+            elif precision == "dynamic":
+                work.load_quantization_recipe(recipe.dynamic_wi8_afp32())
+            else:
+                work.load_quantization_recipe(recipe.static_wi8_ai8())
+                for name in ("INPUT", "OUTPUT", "MEAN"):
+                    operation = getattr(qtyping.TFLOperationName, name)
+                    work.update_quantization_recipe(".*", operation, None, quantizer.AlgorithmName.NO_QUANTIZE)
+                statistics = work.calibrate({SIGNATURE: _inputs(backbone, photos)}, num_threads=cores())
+            made = bytes(work.quantize(statistics).quantized_model)
+            return with_right_codes(made, f"{backbone.name} in {precision}")
+        except (ValueError, RuntimeError, KeyError, TypeError, NotImplementedError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise RunError(f"cannot quantize {backbone.name} to {precision}: {reason}") from None
+
+
+def _inputs(backbone: Backbone, photos: Sequence[Photo]) -> list[dict[str, npt.NDArray[np.float32]]]:
+    """The photos for calibration: float32 [1, height, width, 3] each."""
+    inputs = []
+    for photo in in_turn(photos, CALIBRATION_PHOTOS):
+        with contextlib.suppress(PhotoError):  # features will tell of it
+            pixels = decode(bytes_of(photo.path, photo.sha256), backbone.height_px, backbone.width_px)
+            inputs.append({backbone.input_layer: normalise(pixels, backbone.mean, backbone.std)[None]})
+    if not inputs:
+        raise RunError(f"cannot quantize {backbone.name} to int8: none of the training photos can be read")
+    return inputs
+
+
+def _with_signature(backbone: Backbone) -> bytes:
+    """The model's bytes with one signature, named as the graph is; the quantizer wants one."""
+    model = TfliteModel(backbone.tflite)
+    model.signature(SIGNATURE, backbone.input_layer, backbone.features_layer)
+    return model.to_bytes()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """The quantizer prints reports and draws bars of its own."""
+    nowhere = io.StringIO()
+    with (
+        contextlib.redirect_stdout(nowhere),
+        contextlib.redirect_stderr(nowhere),
+        native_noise_hidden(),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")
+        yield

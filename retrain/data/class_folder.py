@@ -1,0 +1,176 @@
+"""One class folder, and how those of a folder are found: our own outputs left out, --nested minded, names checked."""
+
+# Paths are text here, as typed: --legacy_split hashes them, and Path would drop a "./".
+# ruff: noqa: PTH118, PTH119
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from os.path import join
+
+from label_image.errors import UserError
+from retrain.data import layout_advice
+from retrain.data.comparable_names import alike, composed, seen
+from retrain.data.directory_listing import count_pictures, has_files, sub_folders
+from retrain.data.own_outputs import is_sorted, is_unsure, shows_a_class, what_is_ours
+from retrain.data.subset_names import list_of_name
+from retrain.options.plan import Plan
+
+_SHOWN = 6  # names in a line
+_NEST = 8  # levels of folders below a class that --nested=parts reads
+
+
+@dataclass(frozen=True)
+class ClassFolder:
+    """One folder of photos of one class."""
+
+    path: str  # image_dir as typed, then names: --legacy_split hashes what was typed
+    label: str
+    given: int | None = None  # the list, where a train/, validation/ or test/ folder says it
+    part: bool = False  # one of several folders of the class: it may be without photos
+
+    @property
+    def name(self) -> str:
+        """The folder's own name."""
+        return os.path.basename(self.path)
+
+
+def legacy_label(name: str) -> str:
+    """A folder's name as the original wrote it.
+
+    >>> legacy_label("Rose_Red-2")
+    'rose red 2'
+    """
+    return re.sub(r"[^a-z0-9]+", " ", name.lower())
+
+
+def without_ours(root: str) -> tuple[list[str], list[str]]:
+    """(names of the folders in a folder but those that this tool wrote, a line on those)."""
+    names, ours, notes, deep = [], [], [], []
+    for name in sub_folders(root):
+        if shows_a_class(join(root, name)) and not is_unsure(name):
+            names.append(name)
+            continue
+        what = what_is_ours(join(root, name))
+        if is_unsure(name):
+            what = "photos that label_image was not sure of"
+        if what:
+            ours.append(f"{join(root, name)}/ holds {what}")
+        else:
+            names.append(name)
+            deep.append(name)
+    if ours:
+        they = "it is taken for no class and is" if len(ours) == 1 else "they are taken for no classes and are"
+        notes.append(f"{', '.join(ours)}: {they} not read")
+    for name in deep:
+        if list_of_name(name) is not None or has_files(join(root, name)):
+            continue
+        others = [other for other in names if other != name]
+        if is_sorted(join(root, name), others):
+            names = others
+            notes.append(
+                f"{join(root, name)}/ holds folders of the same names as the classes here, as label_image --sort_into "
+                "makes them: it is not read; move its photos into the classes to train on them"
+            )
+    return names, notes
+
+
+def classes_in(place: str, names: Iterable[str], plan: Plan, given: int | None = None) -> list[ClassFolder]:
+    """The class folders in a folder, as --nested says what lies below them."""
+    if plan.nested == "groups":
+        below = [join(place, group, name) for group in names for name in without_ours(join(place, group))[0]]
+        return [replace(class_folder(path, plan, given), part=True) for path in below if has_files(path)]
+    if plan.nested == "parts":
+        return [folder for name in names for folder in _with_parts(class_folder(join(place, name), plan, given))]
+    return [class_folder(join(place, name), plan, given) for name in names]
+
+
+def _with_parts(folder: ClassFolder, depth: int = _NEST) -> list[ClassFolder]:
+    """A class folder, and the folders below it that have files."""
+    found = [replace(folder, part=True)] if has_files(folder.path) else []
+    if depth:
+        for name in without_ours(folder.path)[0]:
+            found += _with_parts(replace(folder, path=join(folder.path, name)), depth - 1)
+    return found
+
+
+def class_folder(path: str, plan: Plan, given: int | None = None) -> ClassFolder:
+    """The folder at a path, with its label.
+
+    Raises:
+      UserError: its name cannot be a label.
+    """
+    name = composed(os.path.basename(path))
+    label = legacy_label(name) if plan.legacy_labels else name
+    try:
+        label.encode()
+    except UnicodeEncodeError:
+        raise UserError(f"cannot use the folder {os.fsencode(path)!r}: its name is not UTF-8; rename it") from None
+    if "\n" in label or "\r" in label or not label.strip():
+        raise UserError(
+            f"cannot use the folder {path!r}: its label would be {label!r}, and a labels file has one name a line; rename it"
+        )
+    return ClassFolder(path, label, given)
+
+
+def check_classes(root: str, names: Sequence[str], folders: Sequence[ClassFolder], plan: Plan) -> None:
+    """Refuses two folders with one label, an empty folder and a single class, before a photo is read."""
+    if plan.nested == "none":
+        check_labels(folders)
+        empty = [folder for folder in folders if not has_files(folder.path)]
+        if 2 * len(empty) > len(folders) and len(empty) > 1:
+            raise layout_advice.too_high(root, some="most of ")
+        for folder in empty:
+            raise layout_advice.no_photos(root, folder.name, folder.label, names)
+        if not any(shows_a_class(folder.path) for folder in folders) and (error := layout_advice.deeper(root)):
+            raise error
+    else:  # folders of one label are one class; labels that look the same are not
+        check_labels(list({folder.label: folder for folder in folders}.values()))
+    labels = dict.fromkeys(folder.label for folder in folders)
+    if plan.nested != "none" and len(labels) < 2:
+        raise UserError(
+            f"cannot train with --nested={plan.nested} on --image_dir={root}: found {layout_advice.found_classes(labels)}; "
+            f"{'leave --nested out' if not labels else 'two classes are needed'}"
+        )
+    if len(labels) < 2:
+        if not count_pictures(folders[0].path):  # a folder of something else; photos may lie elsewhere
+            raise layout_advice.too_high(root, some="some of ")
+        raise UserError(
+            f"cannot train on one class: found only {folders[0].label!r} in {root}; add a second folder of photos beside it"
+        )
+
+
+def check_labels(folders: Sequence[ClassFolder]) -> None:
+    """Refuses two folders whose labels are the same, or cannot be told apart by eye.
+
+    Raises:
+      UserError: both are named.
+    """
+    taken: dict[str, ClassFolder] = {}
+    for folder in folders:
+        other = taken.setdefault(seen(folder.label), folder)
+        if other is folder:
+            continue
+        if seen(folder.name) != seen(other.name):
+            raise UserError(
+                f"two folders have the label {folder.label!r}: {other.path} and {folder.path}; rename one, or leave out --legacy_labels"
+            )
+        raise UserError(
+            f"two folders have names that look the same: {other.path} and {folder.path} (written {other.name!a} and "
+            f"{folder.name!a}); if they are one class, move the photos into one of them, else rename one"
+        )
+
+
+def alike_notes(folders: Sequence[ClassFolder]) -> list[str]:
+    """A line on classes whose names are easily taken for each other; each stays a class of its own."""
+    groups = alike(dict.fromkeys(folder.label for folder in folders))
+    if not groups:
+        return []
+    named = "; ".join(" and ".join(map(ascii, group)) for group in groups[:_SHOWN])
+    more = f"; and {len(groups) - _SHOWN} more" if len(groups) > _SHOWN else ""
+    return [
+        f"names that look alike are classes of their own: {named}{more}; if they are meant as one class, move the photos into one folder"
+    ]

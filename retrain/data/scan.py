@@ -1,0 +1,260 @@
+"""A folder in, a Scan out: the photos that can be opened, their labels and digests, and what was left out and why.
+
+Nothing heavy is loaded here. A file is judged by its content, not its name; only its header is read, and its bytes for
+the digest; a file that the store knows by all that the system says of it is not opened at all. Whether every pixel can be
+read shows when the features are computed. `folders` says which folder is which class.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from label_image.errors import PhotoError, UserError
+from label_image.pixels import open_photo
+from label_image.workers import cores, map_ordered
+from retrain.data.comparable_names import composed
+from retrain.data.directory_listing import count_files, entries, is_dir, is_junk, leads_back
+from retrain.data.layout import ClassFolder, class_folders
+from retrain.files.hashing import file_digest
+from retrain.options.plan import Plan
+from retrain.store import known_files
+from retrain.store.feature_store import Store
+from retrain.store.known_files import KnownFile, stamp_of
+from retrain.types import Photo, Scan, Skipped
+
+FEW_PHOTOS = 20  # the original's warning
+_AGAIN = "the same file again"
+_REMEMBER = 1000  # files whose digests a kill loses at most
+# Two changes of a file within one tick of its clock have one time: a time is believed only once its tick was over when
+# the file was looked at. Linux ticks each 1 to 10 ms; where times are whole seconds the clock is coarse (FAT: 2 s).
+_TICK_NS = 20_000_000
+_COARSE_TICK_NS = 2_000_000_000
+_SECOND_NS = 1_000_000_000
+
+
+@dataclass
+class _Found:
+    """What one class folder holds."""
+
+    photos: list[Photo] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    nested: int = 0  # files that lie deeper
+
+
+class _File(NamedTuple):
+    """A regular file, before it is opened."""
+
+    path: str
+    name: str
+    stat: os.stat_result
+    seen_ns: int  # when it was asked for
+
+
+def scan_photos(plan: Plan, store: Store, say: Callable[[str], None]) -> Scan:
+    """Finds the photos.
+
+    Args:
+      plan: image_dir, legacy_labels, strict.
+      store: remembers digests of unchanged files.
+      say: called with the original's line for each class.
+
+    Raises:
+      UserError: what `class_folders` raises; a class without photos; with --strict, a file that is no photo.
+    """
+    folders, notes = class_folders(plan)
+    places = {os.path.realpath(folder.path) for folder in folders}
+    photos: list[Photo] = []
+    skipped: list[Skipped] = []
+    seen: dict[str, str] = {}
+    for folder in folders:
+        say(f"Looking for images in '{folder.name}'")
+        found = _look(folder, store, places, seen)
+        bad = next((left_out for left_out in found.skipped if left_out.reason != _AGAIN), None)
+        if bad and plan.strict:
+            detail = f": {bad.detail}" if bad.detail else ""
+            raise UserError(f"cannot use {bad.path} ({bad.reason}{detail}); mend or remove it, or leave out --strict")
+        if not found.photos and not folder.part:
+            raise _no_photos(folder, found.skipped, found.nested)
+        if found.nested:
+            notes.append(
+                f"{found.nested} files in sub-folders of {folder.path} are not read; only {folder.name}/ itself is"
+                f"{' (--nested=parts reads them too)' if plan.nested == 'none' else ''}"
+            )
+        photos += found.photos
+        skipped += found.skipped
+    _check_parts(folders, photos, skipped)
+    photos.sort(key=lambda photo: (photo.label, composed(photo.name), photo.path))
+    return Scan(tuple(photos), tuple(skipped), tuple(notes))
+
+
+def few_photo_notes(scan: Scan) -> list[str]:
+    """The original's warning for classes with few photos."""
+    counts = Counter(photo.label for photo in scan.photos)
+    return [
+        f"WARNING: Folder has less than {FEW_PHOTOS} images, which may cause issues. ({label}: {count})"
+        for label, count in sorted(counts.items())
+        if count < FEW_PHOTOS
+    ]
+
+
+def _check_parts(folders: list[ClassFolder], photos: list[Photo], left_out: list[Skipped]) -> None:
+    """Refuses a class of several folders none of which holds a photo."""
+    held = {photo.label for photo in photos}
+    for folder in folders:
+        if folder.part and folder.label not in held:
+            below = [skipped for skipped in left_out if os.path.dirname(skipped.path) == folder.path]  # noqa: PTH120
+            raise _no_photos(folder, below)
+
+
+def _no_photos(folder: ClassFolder, left_out: list[Skipped], nested: int = 0) -> UserError:
+    reasons = ", ".join(f"{count} x {reason}" for reason, count in Counter(s.reason for s in left_out).most_common())
+    others = f", {len(left_out)} other files ({reasons})" if left_out else ""
+    return UserError(
+        f"cannot train the class {folder.label!r}: no photo in {folder.path}{others}"
+        f"{f'; {nested} files lie in folders below it, which --nested=parts reads' if nested else ''}; add photos or remove the folder"
+    )
+
+
+def _look(folder: ClassFolder, store: Store, places: set[str], seen: dict[str, str]) -> _Found:
+    """The photos of one class.
+
+    Args:
+      folder: the class.
+      store: knows files, and learns those that are new.
+      places: where the class folders really are.
+      seen: real path -> path of the files that are taken; grows.
+    """
+    found = _Found()
+    files = _files(folder, places, seen, found)
+    real = os.path.realpath(folder.path)
+    known = store.files(Path(real)) if _is_text(real) else {}
+    gone = known.keys() - {file.name for file in files}
+    if gone:
+        store.forget_files(Path(real), gone)
+    digests = {file.name: known[file.name].sha256 for file in files if _unchanged(known.get(file.name), file)}
+    fresh = [file for file in files if file.name not in digests]
+    learnt: dict[str, KnownFile] = {}
+    try:
+        for file, result in zip(fresh, map_ordered(lambda: _examine, fresh, cores()), strict=True):
+            if isinstance(result, PhotoError):
+                found.skipped.append(Skipped(file.path, result.reason, result.detail))
+                continue
+            digests[file.name] = result.sha256
+            if _is_text(file.name) and _is_text(real):
+                learnt[file.name] = result
+            if len(learnt) >= _REMEMBER:
+                store.remember_files(Path(real), learnt)
+                learnt = {}
+    finally:
+        if learnt:
+            store.remember_files(Path(real), learnt)
+    found.photos = [
+        Photo(file.path, folder.label, digests[file.name], folder.given) for file in files if file.name in digests
+    ]
+    found.skipped.sort(key=lambda left_out: left_out.path)
+    return found
+
+
+def _files(folder: ClassFolder, places: set[str], seen: dict[str, str], found: _Found) -> list[_File]:
+    """The regular files of a class, each once; fills in what is left out and what lies deeper."""
+    real_folder = os.path.realpath(folder.path)
+    files = []
+    for entry in entries(folder.path):
+        path, seen_ns = entry.path, time.time_ns()
+        if is_dir(entry):
+            found.nested += 0 if leads_back(entry) or os.path.realpath(path) in places else count_files(path)
+            continue
+        try:
+            status = entry.stat()
+        except OSError as error:
+            if error.errno != errno.ELOOP:  # links in circles are nobody's photos
+                found.skipped.append(Skipped(path, *_trouble(error)))
+            continue
+        if not stat.S_ISREG(status.st_mode):
+            found.skipped.append(Skipped(path, "not a file", "a pipe, socket or device"))
+            continue
+        linked = entry.is_symlink()
+        real = os.path.realpath(path) if linked else f"{real_folder}{os.sep}{entry.name}"
+        if real in seen or (linked and _is_found(real, places)):
+            found.skipped.append(Skipped(path, _AGAIN, seen.get(real, real)))
+            continue
+        seen[real] = path
+        files.append(_File(path, entry.name, status, seen_ns))
+    return files
+
+
+def _is_found(real: str, places: set[str]) -> bool:
+    """Whether a link's file lies in a class folder itself, where it is found without the link."""
+    place, name = os.path.split(real)
+    return place in places and not is_junk(name)
+
+
+def _examine(file: _File) -> KnownFile | PhotoError:
+    """Opens a file's header and reads its digest."""
+    try:
+        file = _settled(file)
+        open_photo(file.path).close()
+        known = _known(file, file_digest(file.path))
+        after = _known(file._replace(stat=Path(file.path).stat()), known.sha256)
+        return known if after == known else known._replace(seen_ns=0)  # changed meanwhile: not to be believed next time
+    except PhotoError as error:
+        return error
+    except OSError as error:
+        return PhotoError(*_trouble(error))
+
+
+def _trouble(error: OSError) -> tuple[str, str]:
+    if isinstance(error, FileNotFoundError):
+        return "not there", "a link to nothing, or just removed"
+    return "not to be read", error.strerror or str(error)
+
+
+def _known(file: _File, sha256: str) -> KnownFile:
+    size, mtime_ns, ctime_ns, inode, device = stamp_of(file.stat)
+    return KnownFile(size, mtime_ns, sha256, ctime_ns, inode, device, file.seen_ns)
+
+
+def _unchanged(known: KnownFile | None, file: _File) -> bool:
+    """Whether the bytes are those that were hashed: nothing that the system says has changed, and its times can be believed.
+
+    They can where they were clearly over when the file was looked at; of a time in the future that is never so.
+    """
+    if known is None or known[:2] + known[3:6] != stamp_of(file.stat):  # all but the digest, and when it was seen
+        return False
+    return known.seen_ns - max(known.mtime_ns, known.ctime_ns) >= _tick_ns(known.ctime_ns or known.mtime_ns)
+
+
+def _tick_ns(changed_ns: int) -> int:
+    """The coarsest that the clock can be which gave a file this time."""
+    return _TICK_NS if changed_ns % _SECOND_NS else _COARSE_TICK_NS
+
+
+def _settled(file: _File) -> _File:
+    """A file that was changed this very moment, looked at again when its clock has ticked; any other as it is.
+
+    So what is learnt of it can be believed next time, where that takes no more than a blink.
+    """
+    changed_ns = max(file.stat.st_mtime_ns, file.stat.st_ctime_ns if known_files.HAS_IDENTITY else 0)
+    wait_ns = changed_ns + _TICK_NS - time.time_ns()
+    if file.seen_ns - changed_ns >= _TICK_NS or wait_ns > _TICK_NS:
+        return file
+    time.sleep(max(0, wait_ns) / _SECOND_NS)
+    seen_ns = time.time_ns()
+    return file._replace(stat=Path(file.path).stat(), seen_ns=seen_ns)
+
+
+def _is_text(path: str) -> bool:
+    """Whether a path is UTF-8; the store keeps no other."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,273 @@
+"""Photos in, three lists out: the split depends on labels, file names and the seed only.
+
+A photo keeps its list when others are added and when the folder moves, also to another system. Photos whose names agree up to `_nohash_`, and
+photos with the same bytes, stay together. Reads no file and writes nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from label_image.errors import UserError
+from retrain.data.comparable_names import composed
+from retrain.options.plan import Plan
+from retrain.types import LISTS, TESTING, TRAINING, VALIDATION, Photo, Scan, Split
+
+_MAX_IMAGES = 2**27 - 1  # the original's MAX_NUM_IMAGES_PER_CLASS
+_GROUP_MARK = "_nohash_"
+
+
+def split_photos(scan: Scan, plan: Plan) -> Split:
+    """Deals photos into training, validation and testing.
+
+    Args:
+      scan: the photos; those whose folder names their list keep it.
+      plan: percentages, split_seed, legacy_split.
+
+    Raises:
+      UserError: a class has too few photos for the lists asked; it says how many are needed.
+    """
+    photos, shares = scan.photos, _shares(scan.photos, plan)
+    groups = groups_of(photos)
+    wanted = _wanted(shares)
+    _check_enough(photos, groups, wanted)
+    places = (
+        [percent(photo.path) for photo in photos] if plan.legacy_split else _places(photos, groups, plan.split_seed)
+    )
+    lists = [
+        list_of(place, shares) if photo.given is None else photo.given
+        for photo, place in zip(photos, places, strict=True)
+    ]
+    notes = [] if plan.legacy_split else _mend(photos, groups, places, lists, wanted)
+    notes += _empty_lists(photos, lists, wanted)
+    return Split(photos, scan.labels, np.array(lists, np.int8), (*notes, *_twins(photos, lists)))
+
+
+def percent(text: str) -> float:
+    """Where a name falls, 0 to 100 inclusive: the original's SHA-1 rule, on what stands before `_nohash_`.
+
+    >>> round(percent("a/leaf_nohash_1.jpg"), 6)
+    86.759893
+    """
+    return _place(text.split(_GROUP_MARK, maxsplit=1)[0])
+
+
+def list_of(p: float, plan: Plan) -> int:
+    """The list of a photo that falls at `p`: validation first, then testing, then training."""
+    if p < plan.validation_percentage:
+        return VALIDATION
+    return TESTING if p < plan.validation_percentage + plan.testing_percentage else TRAINING
+
+
+def grouped_percents(photos: Sequence[Photo], seed: int) -> list[float]:
+    """Where each photo falls; photos that must stay together fall where the one with the shortest name does.
+
+    A copy's name is longer ("rose (1).jpg", "rose copy.jpg"), so the first photo does not move when it is copied.
+    """
+    return _places(photos, groups_of(photos), seed)
+
+
+def _place(text: str) -> float:
+    """Of the NFC form, so that a name falls where it does on the other systems too."""
+    digest = hashlib.sha1(composed(text).encode("utf-8", "surrogateescape"), usedforsecurity=False)
+    return (int(digest.hexdigest(), 16) % (_MAX_IMAGES + 1)) * (100.0 / _MAX_IMAGES)
+
+
+def _places(photos: Sequence[Photo], groups: Sequence[Sequence[int]], seed: int) -> list[float]:
+    salt = f"{seed}:" if seed else ""
+    places = [0.0] * len(photos)
+    for members in groups:
+        first = photos[_first(photos, members)]
+        # The mark counts in file names only: a folder of that name is no group.
+        place = _place(f"{salt}{first.label}/{first.name.split(_GROUP_MARK, maxsplit=1)[0]}")
+        for member in members:
+            places[member] = place
+    return places
+
+
+def _first(photos: Sequence[Photo], members: Sequence[int]) -> int:
+    """The one whose name the others were probably made from."""
+    if len(members) == 1:
+        return members[0]
+    return min(members, key=lambda i: _length_and_name(photos[i]))
+
+
+def _length_and_name(photo: Photo) -> tuple[int, str, str, str]:
+    name = composed(photo.name)
+    return len(name), name, photo.label, composed(photo.path)
+
+
+def groups_of(photos: Sequence[Photo]) -> list[list[int]]:
+    """Numbers of the photos that stay together: same bytes or same name before `_nohash_`, directly or through others."""
+    parent = list(range(len(photos)))
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = parent[i]
+        return i
+
+    first: dict[str, int] = {}
+    for i, photo in enumerate(photos):
+        keys = [photo.sha256]
+        if _GROUP_MARK in photo.name:
+            keys.append(f"{photo.label}/{composed(photo.name).split(_GROUP_MARK, maxsplit=1)[0]}")
+        for key in keys:
+            parent[root(i)] = root(first.setdefault(key, i))
+    groups: dict[int, list[int]] = defaultdict(list)
+    for i in range(len(photos)):
+        groups[root(i)].append(i)
+    return list(groups.values())
+
+
+def _shares(photos: Sequence[Photo], plan: Plan) -> Plan:
+    """The percentages for photos whose folders do not say their list: a list that has a folder takes no others."""
+    given = {photo.given for photo in photos}
+    return dataclasses.replace(
+        plan,
+        validation_percentage=0 if VALIDATION in given else plan.validation_percentage,
+        testing_percentage=0 if TESTING in given else plan.testing_percentage,
+    )
+
+
+def _wanted(shares: Plan) -> dict[int, tuple[float, float]]:
+    """The lists that photos are dealt to, and from where to where on the line of `percent`."""
+    low, high = shares.validation_percentage, shares.validation_percentage + shares.testing_percentage
+    wanted = {TRAINING: (float(high), 100.0), VALIDATION: (0.0, float(low)), TESTING: (float(low), float(high))}
+    return {which: (start, end) for which, (start, end) in wanted.items() if which == TRAINING or end > start}
+
+
+def _check_enough(
+    photos: Sequence[Photo], groups: Sequence[Sequence[int]], wanted: dict[int, tuple[float, float]]
+) -> None:
+    """Refuses a class that has fewer different photos than lists to fill, or none to train on."""
+    given = Counter(photo.label for photo in photos if photo.given is not None)
+    training = {photo.label for photo in photos if photo.given in (TRAINING, None)}
+    free = Counter(photo.label for photo in photos if photo.given is None)
+    different = Counter(
+        label for members in groups for label in {photos[i].label for i in members if photos[i].given is None}
+    )
+    for label in sorted({*given, *free}):
+        if label not in training:
+            raise UserError(f"cannot train the class {label!r}: it has no photo for training; add some, or remove it")
+        if label in free and different[label] < len(wanted):
+            raise UserError(_too_few(label, free[label], different[label], len(wanted)))
+
+
+def _too_few(label: str, count: int, different: int, needed: int) -> str:
+    photos = "1 photo" if count == 1 else f"{count} photos"
+    if different < count:
+        photos += f", {different} of them different"
+    return (
+        f"cannot split {label!r}: found {photos}, need {needed} (one a list); add photos, remove the folder, "
+        "or set --validation_percentage=0 or --testing_percentage=0"
+    )
+
+
+class _Mender:
+    """Moves whole groups into lists that the hash left empty, and empties no other on the way.
+
+    A group may lie in several classes (the same picture under two labels); it moves in all of them, and is taken last.
+    """
+
+    def __init__(
+        self, photos: Sequence[Photo], groups: Sequence[Sequence[int]], places: Sequence[float], lists: list[int]
+    ) -> None:
+        self._photos, self._places, self._lists = photos, places, lists
+        self._of_class: dict[str, list[list[int]]] = defaultdict(list)
+        self._counts: Counter[tuple[str, int]] = Counter()  # (label, list) -> groups
+        for group in groups:
+            members = [i for i in group if photos[i].given is None]
+            for label in self._labels(members):
+                self._of_class[label].append(members)
+                self._counts[label, lists[members[0]]] += 1
+
+    @property
+    def labels(self) -> list[str]:
+        """Classes with photos that may be moved, sorted."""
+        return sorted(self._of_class)
+
+    def fill(self, label: str, which: int, borders: tuple[float, float]) -> str:
+        """Puts the group nearest the borders into a list; returns a note, or nothing where the list was not empty."""
+        if self._counts[label, which]:
+            return ""
+        spare = [members for members in self._of_class[label] if self._can_go(members)]
+        if not spare:
+            raise UserError(
+                f"cannot split {label!r}: its photos lie in other classes too, and no deal leaves each class one for "
+                f"{LISTS[which]}; each picture needs one label"
+            )
+        members = min(spare, key=lambda members: self._cost(members, borders))
+        for touched in self._labels(members):
+            self._counts[touched, self._lists[members[0]]] -= 1
+            self._counts[touched, which] += 1
+        for i in members:
+            self._lists[i] = which
+        moved = self._photos[_first(self._photos, members)].name
+        copies = f" and {len(members) - 1} that belong to it" if len(members) > 1 else ""
+        return f"{label}: the deal left no photo for {LISTS[which]}; {moved}{copies} was moved there"
+
+    def _labels(self, members: Iterable[int]) -> set[str]:
+        return {self._photos[i].label for i in members}
+
+    def _can_go(self, members: Sequence[int]) -> bool:
+        here = self._lists[members[0]]
+        return all(self._counts[label, here] > 1 for label in self._labels(members))
+
+    def _cost(self, members: Sequence[int], borders: tuple[float, float]) -> tuple[bool, float, float, str]:
+        place, (low, high) = self._places[members[0]], borders
+        name = composed(self._photos[_first(self._photos, members)].path)
+        return len(self._labels(members)) > 1, max(low - place, place - high), place, name
+
+
+def _mend(
+    photos: Sequence[Photo],
+    groups: Sequence[Sequence[int]],
+    places: Sequence[float],
+    lists: list[int],
+    wanted: dict[int, tuple[float, float]],
+) -> list[str]:
+    """Fills the lists that the hash left empty; changes `lists`, returns a note a move."""
+    mender = _Mender(photos, groups, places, lists)
+    moves = [mender.fill(label, which, wanted[which]) for label in mender.labels for which in wanted]
+    return [note for note in moves if note]
+
+
+def _empty_lists(photos: Sequence[Photo], lists: Sequence[int], wanted: Iterable[int]) -> list[str]:
+    """What --legacy_split leaves empty; nothing else does."""
+    counts = Counter((photo.label, which) for photo, which in zip(photos, lists, strict=True) if photo.given is None)
+    labels = sorted({photo.label for photo in photos if photo.given is None})
+    return [
+        f"{label}: --legacy_split left no photo for {LISTS[which]}"
+        for label in labels
+        for which in wanted
+        if not counts[label, which]
+    ]
+
+
+def _twins(photos: Sequence[Photo], lists: Sequence[int]) -> list[str]:
+    """Notes on pictures that have two labels, or that lie in two lists because the folders say so."""
+    same: dict[str, list[int]] = defaultdict(list)
+    for i, photo in enumerate(photos):
+        same[photo.sha256].append(i)
+    twins = [members for members in same.values() if len(members) > 1]
+    notes = []
+    for what, kind in (
+        ("with two labels", [photo.label for photo in photos]),
+        ("in two lists, which makes the test too easy", [LISTS[which] for which in lists]),
+    ):
+        pairs = [sorted({kind[i]: photos[i].path for i in _by_path(photos, members)}.values()) for members in twins]
+        found = sorted(pair for pair in pairs if len(pair) > 1)
+        if found:
+            one, other = found[0][:2]
+            notes.append(f"pictures {what}: {len(found)}; {one} and {other} have the same bytes")
+    return notes
+
+
+def _by_path(photos: Sequence[Photo], members: Iterable[int]) -> list[int]:
+    return sorted(members, key=lambda i: photos[i].path)

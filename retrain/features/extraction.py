@@ -1,0 +1,275 @@
+"""Photos in, features out: read from the store, or computed by a backbone and kept there.
+
+A worker a core decodes and runs its own photos; what is new is committed in batches. A photo whose pixels can not be read
+is reported, not raised.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import final
+
+import numpy as np
+import numpy.typing as npt
+
+from label_image.classifier import Runner
+from label_image.errors import OutOfMemoryError, PhotoError, RunError
+from label_image.pixels import RECIPE, normalise
+from label_image.workers import cores, map_ordered
+from retrain.data.augment import View, pixels_of
+from retrain.features import library_versions, older_versions
+from retrain.features.runtimes import Runtime
+from retrain.progress import Progress, speed_of
+from retrain.store.feature_store import Store, key_of
+from retrain.types import Backbone, Pace, Photo
+
+_COMMIT_PHOTOS = 64  # lost at most by a kill
+_COMMIT_S = 2.0
+
+Row = npt.NDArray[np.float32]  # [width]
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """The features of photos, and what became of each."""
+
+    features: npt.NDArray[np.float32]  # [photos, width]; zero where a photo could not be read
+    readable: npt.NDArray[np.bool_]  # [photos]
+    problems: dict[int, PhotoError] = field(default_factory=dict)  # place -> why not
+    pace: Pace = field(default_factory=Pace)
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C while features were computed; what is done is kept."""
+
+    def __init__(self, done: int, total: int) -> None:
+        super().__init__(f"{done} of {total}")
+        self.done, self.total = done, total
+
+
+def extract(
+    photos: Sequence[Photo],
+    backbone: Backbone,
+    runtime: Callable[[], Runtime],
+    store: Store,
+    view: View,
+    say: Callable[[str], None],
+) -> Extraction:
+    """Gets the features of one view of each photo; photos with the same bytes are computed once.
+
+    Args:
+      photos: in any order.
+      backbone: made ready.
+      runtime: gives what runs it; its runners are made only when something has to be computed.
+      store: read first, written as features come.
+      view: which view.
+      say: called with the original's line each 100 photos.
+
+    Raises:
+      Interrupted: on Ctrl-C.
+      RunError: the backbone does not run, or the store can not be written. Either way, what is done is kept.
+    """
+    digests = [photo.sha256 for photo in photos]
+    engine = runtime()
+    key = key_for(backbone, engine, view)
+    features, readable = store.read(key, digests, backbone.width)
+    missing = np.flatnonzero(~readable).tolist()
+    if not missing:
+        return Extraction(features, readable)
+    if not view.number:
+        older_versions.say_changed(store, key, [digests[place] for place in missing], say)
+    start = time.perf_counter()
+    first = {digests[place]: place for place in reversed(missing)}  # where each digest comes first
+    places = sorted(first.values())
+    computing = compute([photos[place] for place in places], backbone, engine, view, say)
+    keeping = _Keeper(store, key, len(photos) - len(places), len(photos), say)
+    problems: dict[int, PhotoError] = {}
+    with contextlib.closing(computing) as results, keeping as keeper:
+        for place, result in zip(places, results, strict=True):
+            if isinstance(result, PhotoError):
+                problems[place] = result
+            else:
+                features[place] = result
+            keeper.add(digests[place], result)
+    older_versions.drop_oldest(store, key)
+    for place in missing:
+        at = first[digests[place]]
+        if at in problems:
+            problems[place] = problems[at]
+        else:
+            features[place], readable[place] = features[at], True
+    first_s = (keeper.first_at or start) - start
+    pace = Pace(len(places), time.perf_counter() - start, min(engine.batch, len(places)), first_s)
+    return Extraction(features, readable, problems, pace)
+
+
+def compute(
+    photos: Sequence[Photo],
+    backbone: Backbone,
+    runtime: Runtime,
+    view: View,
+    say: Callable[[str], None] = lambda _: None,
+) -> Generator[Row | PhotoError, None, None]:
+    """Features of photos from their bytes, in order, on all cores, whatever is kept of them; a problem is a value."""
+    with contextlib.closing(_compute(photos, backbone, runtime, view, say)) as results:
+        yield from map(_sound, results)
+
+
+def key_for(backbone: Backbone, runtime: Runtime, view: View) -> str:
+    """The store key: everything that can change the numbers."""
+    return key_of(
+        backbone=backbone.name,
+        digest=backbone.digest,
+        size=(backbone.height_px, backbone.width_px),
+        mean=backbone.mean,
+        std=backbone.std,
+        layer=backbone.features_layer,
+        pixels=RECIPE,
+        runtime=f"{runtime.name}/{runtime.device}",
+        view=view.key,
+        **{
+            library_versions.FIELD: {
+                **library_versions.decoders(),
+                **runtime.made_with,
+                **(_random() if view.number else {}),
+            }
+        },
+    )
+
+
+def _random() -> dict[str, str]:
+    """What draws the distortions: NumPy keeps its streams of random numbers within a feature release only."""
+    return {"NumPy": ".".join(np.__version__.split(".")[:2])}
+
+
+@final
+class _Keeper:
+    """Keeps results as they come, and says how far it is; on the way out, whatever the reason, it keeps what is left."""
+
+    def __init__(self, store: Store, key: str, known: int, total: int, say: Callable[[str], None]) -> None:
+        self._store, self._key, self._say = store, key, say
+        self._known, self._total = known, total
+        self._done = 0
+        self.first_at: float | None = None  # when the first result came
+        self._pending: list[tuple[str, Row]] = []
+        self._progress = Progress(total - known, "photos")
+        self._start = self._last = time.perf_counter()
+
+    def add(self, digest: str, result: Row | PhotoError) -> None:
+        """Takes the next result."""
+        self._done += 1
+        if not isinstance(result, PhotoError):
+            self._pending.append((digest, result))
+        now = time.perf_counter()
+        self.first_at = self.first_at or now
+        if len(self._pending) >= _COMMIT_PHOTOS or now - self._last > _COMMIT_S:
+            self._commit()
+            self._last = now
+        if self._done % 100 == 0:
+            self._progress.close()
+            speed = speed_of(self._done, self._total - self._known, "photos", now - self._start)
+            self._say(f"{self._done} bottleneck files created. ({speed})")
+        self._progress.update(self._done)
+
+    def __enter__(self) -> _Keeper:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        self._progress.close()
+        self._commit()
+        if isinstance(error, KeyboardInterrupt):
+            raise Interrupted(self._known + self._done, self._total) from None
+
+    def _commit(self) -> None:
+        if self._pending:
+            self._store.write(self._key, self._pending)
+            self._pending = []  # only now: Ctrl-C while it is written must not lose it
+
+
+def _compute(
+    photos: Sequence[Photo], backbone: Backbone, runtime: Runtime, view: View, say: Callable[[str], None]
+) -> Generator[Row | PhotoError, None, None]:
+    """Features of photos, in order, on all cores."""
+
+    def pixels(photo: Photo) -> npt.NDArray[np.float32]:
+        raw = pixels_of(photo, view, backbone.height_px, backbone.width_px)
+        return normalise(raw, backbone.mean, backbone.std)
+
+    if runtime.batch == 1:
+
+        def make_worker() -> Callable[[Photo], Row | PhotoError]:
+            runner = runtime.make_runner()
+            return _reporting(lambda photo: runner.scores(pixels(photo)[None])[0])
+
+        yield from map_ordered(make_worker, photos, cores())
+        return
+    batches = _Batches(runtime.make_runner(), runtime.batch, say)
+    batch: list[Row | PhotoError] = []
+    # While one batch runs, the next is decoded.
+    for decoded in map_ordered(lambda: _reporting(pixels), photos, cores(), 2 * runtime.batch):
+        batch.append(decoded)
+        if len(batch) == runtime.batch:
+            yield from _in_place(batches, batch)
+            batch = []
+    yield from _in_place(batches, batch)
+
+
+@final
+class _Batches:
+    """Pixels of many photos in, features out, in calls that fit into the device's memory: one that does not is halved."""
+
+    def __init__(self, runner: Runner, size: int, say: Callable[[str], None]) -> None:
+        self._runner, self._size, self._say = runner, size, say
+
+    def scores(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """float32 [n, height, width, 3] -> float32 [n, width].
+
+        Raises:
+          RunError: not even one photo fits.
+        """
+        rows: list[npt.NDArray[np.float32]] = []
+        start = 0
+        while start < len(batch):
+            part = batch[start : start + self._size]
+            try:
+                rows.append(self._runner.scores(part))
+            except OutOfMemoryError as error:
+                if len(part) == 1:
+                    raise RunError(
+                        f"cannot run the network: not even one photo fits; use --device=cpu ({error})"
+                    ) from None
+                self._size = len(part) // 2
+                self._say(f"{len(part)} photos at once do not fit into the device's memory; going on with {self._size}")
+            else:
+                start += len(part)
+        return np.concatenate(rows)
+
+
+def _sound(result: Row | PhotoError) -> Row | PhotoError:
+    """The same; a problem where no head could be trained on the row."""
+    if isinstance(result, PhotoError) or np.isfinite(result).all():
+        return result
+    return PhotoError("no features", "the network makes numbers of it that are not finite")
+
+
+def _reporting(work: Callable[[Photo], Row]) -> Callable[[Photo], Row | PhotoError]:
+    """The same, with an unreadable photo as a value."""
+
+    def report(photo: Photo) -> Row | PhotoError:
+        try:
+            return work(photo)
+        except PhotoError as error:
+            return error
+
+    return report
+
+
+def _in_place(batches: _Batches, items: Sequence[Row | PhotoError]) -> Iterator[Row | PhotoError]:
+    """Runs what could be decoded; problems keep their places."""
+    good = [item for item in items if not isinstance(item, PhotoError)]
+    rows = iter(batches.scores(np.stack(good))) if good else iter(())
+    for item in items:
+        yield item if isinstance(item, PhotoError) else next(rows)

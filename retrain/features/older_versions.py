@@ -1,0 +1,46 @@
+"""Features that were computed with other versions of what decodes and computes: said, kept once, then dropped.
+
+Those of the versions before the present ones stay, so that two installations may take turns on one store; what is older
+goes, so that a store does not grow with each upgrade.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from retrain.features import library_versions
+from retrain.store.feature_store import Store
+
+
+def say_changed(store: Store, key: str, missing: Sequence[str], say: Callable[[str], None]) -> None:
+    """Says why features are computed again, where photos have some that were made with other versions.
+
+    Args:
+      store: where they are.
+      key: under which the photos have none.
+      missing: digests of the photos.
+      say: called with the line.
+    """
+    for old in reversed(store.related(key, library_versions.FIELD)):
+        count = store.count(old, missing)
+        if not count:
+            continue
+        photos = "1 photo" if count == 1 else f"{count} photos"
+        before, now = library_versions.of_key(old), library_versions.of_key(key)
+        if not before:
+            say(
+                f"features of {photos} were computed by an earlier version of this program, which did not note its "
+                f"libraries; computing them anew with {library_versions.told(now)}"
+            )
+        else:
+            was, is_now = library_versions.differing(before, now)
+            say(f"features of {photos} were computed with {was}; computing them anew with {is_now}")
+        return
+
+
+def drop_oldest(store: Store, key: str) -> None:
+    """Drops what was computed with versions older than those before the present ones."""
+    for old in store.related(key, library_versions.FIELD)[:-1]:
+        count = store.drop(old)
+        before = library_versions.told(library_versions.of_key(old)) or "an earlier version of this program"
+        store.notes.append(f"{count} kept features that were computed with {before} were dropped ({store.path})")

@@ -1,0 +1,269 @@
+"""Where a run writes, looked at as a whole and before the work: what cannot be written, or would write over another.
+
+A file takes the place of one; a folder export takes the place of a whole folder; into the others things are added.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import stat
+import sys
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from label_image.errors import RunError, UserError
+from label_image.quiet import has_tensorflow
+from label_image.runs import is_run
+from retrain.exporters import device_folder, saved_model
+from retrain.exporters.folder import check_folder
+from retrain.exporters.onnx import check_installed
+from retrain.exporters.table import orders
+from retrain.files.atomic import is_special
+from retrain.files.temporary_names import clear, temporary
+from retrain.options.plan import Plan
+from retrain.runs.folder import RUNNING
+from retrain.runs.usual_names import HOME, is_usual
+
+_HOLDS = {"device_folder": device_folder.HOLDS, "saved_model": saved_model.HOLDS}
+_PHOTOS = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".avif", ".heic")
+_MOST_LOOKED_AT = 1_000  # entries of a folder, to tell whether photos are in it
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something is written."""
+
+    flag: str
+    path: Path
+    kind: str  # "file"; "folder", which is replaced whole; "tree", to which something is added
+
+    def __str__(self) -> str:
+        """As the user wrote it."""
+        return f"--{self.flag}={self.path}"
+
+
+def places(plan: Plan) -> list[Place]:
+    """All that a plan writes to."""
+    found = [
+        Place(order.exporter.flag, order.path, "folder" if order.exporter.kind in _HOLDS else "file")
+        for order in orders(plan)
+    ]
+    found.append(Place("output_labels", Path(plan.output_labels), "file"))
+    if plan.checkpoint_path:
+        found.append(Place("checkpoint_path", Path(f"{plan.checkpoint_stem}.npz"), "file"))
+    if plan.snapshot_steps:
+        last = f"{plan.checkpoint_stem}_step_{max(plan.how_many_training_steps, plan.snapshot_steps)}.npz"
+        found.append(Place("checkpoint_path", Path(last), "file"))
+    found.append(Place("runs_dir", Path(plan.runs_dir), "tree"))
+    found.append(Place("bottleneck_dir", Path(plan.bottleneck_dir), "tree"))
+    if plan.summaries_dir:
+        found.append(Place("summaries_dir", Path(plan.summaries_dir), "tree"))
+    if plan.tunes:
+        found.append(Place("fine_tuned_dir", Path(plan.fine_tuned_dir), "tree"))
+    if plan.intermediate_store_frequency:
+        graphs = Path(f"{plan.intermediate_output_graphs_dir}intermediate_0.pb").parent
+        found.append(Place("intermediate_output_graphs_dir", graphs, "tree"))
+    return found
+
+
+def check_outputs(plan: Plan) -> None:
+    """Finds out before the work whether its results can be written.
+
+    Raises:
+      UserError: two of them in one place or inside each other, a folder where a file is to go, something else where a
+        folder is to go, a place among the photos, or a graph that cannot be verified because TensorFlow is not installed.
+      RunError: a place that cannot be written.
+    """
+    for order in orders(plan):
+        flag = order.exporter.flag
+        if order.exporter.kind in _HOLDS:
+            check_folder(flag, order.path, _HOLDS[order.exporter.kind])
+        if not order.exporter.needs_litert and plan.backbone_precision == "float32" and not has_tensorflow():
+            without = f"--{flag}=" if getattr(plan, flag) else "--export=tflite"
+            raise UserError(
+                f"cannot prove --{flag}={order.path}: TensorFlow is not installed; go without it: {without}"
+            )
+        if order.exporter.kind == "onnx" and plan.backbone_precision == "float32":
+            check_installed()
+    check_places(places(plan), plan)
+
+
+def check_places(found: list[Place], plan: Plan) -> None:
+    """Looks at the places themselves; see `check_outputs`."""
+    for place in found:
+        _check_kind(place, str(getattr(plan, place.flag)))
+    for one, other in itertools.permutations(found, 2):
+        _check_apart(one, other)
+    for place in found:
+        _check_not_kept_for_others(place, plan)
+        _check_not_among_photos(place, Path(plan.image_dir))
+    _check_writable(found)
+
+
+def clear_leftovers(plan: Plan) -> None:
+    """Clears away what killed runs left in the places of this one."""
+    folders = {place.path if place.kind == "tree" else place.path.parent for place in places(plan)}
+    folders |= {Path(plan.model_dir), Path(plan.bottleneck_dir) / "audits", Path(plan.fine_tuned_dir)}
+    with contextlib.suppress(OSError):  # it need not be there
+        folders |= {entry for entry in Path(plan.model_dir).iterdir() if entry.is_dir()}
+    for folder in folders:
+        clear(folder)
+
+
+def _check_kind(place: Place, typed: str) -> None:
+    path = place.path
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        mode = 0
+    except OSError as error:  # too long a name, a circle of links, a locked folder
+        raise RunError(f"cannot write {place}: {error.strerror or error}; choose another place") from None
+    except ValueError:
+        raise UserError(f"cannot write {place}: no name may hold that; choose another") from None
+    if place.kind == "file" and (stat.S_ISDIR(mode) or typed.endswith(("/", os.sep))):
+        raise UserError(f"cannot write {place}: it is a folder; give a file's name")
+    if place.kind == "tree" and mode and not stat.S_ISDIR(mode):
+        raise UserError(f"cannot write {place}: it is a file; choose another folder")
+    if place.kind == "file" and mode:
+        _check_special(place, mode)
+
+
+def _check_special(place: Place, mode: int) -> None:
+    """A device or a pipe is written to; but not the terminal, a disk, a socket, or where our own lines go."""
+    stream = str(place.path.absolute()).startswith(("/dev/fd/", "/dev/std", "/proc/"))
+    if stat.S_ISREG(mode) and not stream:
+        return
+    if stat.S_ISBLK(mode) or stat.S_ISSOCK(mode):
+        raise UserError(f"cannot write {place}: it is no file but a disk or a socket; give a file's name")
+    if stat.S_ISREG(mode) or _is_ours(place.path) or (stat.S_ISCHR(mode) and _is_terminal(place.path)):
+        raise UserError(f"cannot write {place}: what the run says goes there; give a file's name")
+    if not os.access(place.path, os.W_OK):
+        raise RunError(f"cannot write {place}: Permission denied; choose another place")
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether that is our own standard input, output or error; /dev/null is nobody's."""
+    for stream in (sys.__stdin__, sys.__stdout__, sys.__stderr__):
+        try:
+            if stream is not None and os.path.samestat(os.fstat(stream.fileno()), path.stat()):
+                return not path.samefile(os.devnull)
+        except (OSError, ValueError):
+            continue
+    return False
+
+
+def _is_terminal(path: Path) -> bool:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_NONBLOCK", 0))
+    except OSError:
+        return False
+    try:
+        return os.isatty(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _key(path: Path) -> tuple[str, ...]:
+    """What is the same for two names of one place: links followed, capitals and accents alike, as some disks take them."""
+    return tuple(unicodedata.normalize("NFC", part).casefold() for part in Path(os.path.realpath(path)).parts)
+
+
+def _check_apart(one: Place, other: Place) -> None:
+    """Refuses `one` in the place of `other`, or inside it where that is replaced whole."""
+    inner, outer = _key(one.path), _key(other.path)
+    if one.kind == other.kind == "tree" or (is_special(one.path) and is_special(other.path)):
+        return
+    if inner == outer:
+        raise UserError(f"cannot write {one} and {other}: both are one place; give each its own name")
+    if other.kind != "tree" and inner[: len(outer)] == outer:
+        what = "which is a file" if other.kind == "file" else "which is replaced as a whole"
+        raise UserError(f"cannot write {one}: it is inside {other}, {what}; choose another place")
+
+
+def _check_not_kept_for_others(place: Place, plan: Plan) -> None:
+    """Refuses what would change the files of an earlier run, or what training is to go on from."""
+    if place.kind == "file" and plan.resume and _key(place.path) == _key(Path(plan.resume)):
+        raise UserError(f"cannot write {place}: --resume goes on from that file; give another name")
+    _check_not_read(place, plan)
+    if place.flag == "runs_dir":
+        return
+    runs, sets = Path(os.path.realpath(plan.runs_dir)), Path(os.path.realpath(HOME / "sets"))
+    path = Path(os.path.realpath(place.path.parent)) / place.path.name
+    if path.is_relative_to(sets):
+        raise UserError(f"cannot write {place}: {HOME / 'sets'} is for what {HOME} leads to; choose another place")
+    if path.is_relative_to(runs) and len(below := path.relative_to(runs).parts) > 1:
+        run = runs / below[0]
+        if is_run(run) or (run / RUNNING).exists():
+            raise UserError(f"cannot write {place}: that folder is kept for an earlier run; choose another place")
+
+
+def _check_not_read(place: Place, plan: Plan) -> None:
+    """Refuses what would write over the store of features, or over the network that the run begins with."""
+    if place.kind == "tree":
+        return
+    path = Path(os.path.realpath(place.path))
+    if path.parent == Path(os.path.realpath(plan.bottleneck_dir)) and path.name.startswith("bottlenecks.sqlite"):
+        raise UserError(f"cannot write {place}: the photos' features are kept there; choose another place")
+    if plan.tfhub_module and path.is_relative_to(os.path.realpath(plan.tfhub_module)):
+        raise UserError(
+            f"cannot write {place}: the run begins with --tfhub_module={plan.tfhub_module}; choose another place"
+        )
+
+
+def _check_not_among_photos(place: Place, photos: Path) -> None:
+    """Refuses what would stand in a class's folder, or be taken for a class by the next run."""
+    inner, outer = _key(place.path), _key(photos)
+    if inner[: len(outer)] != outer:
+        return
+    below = inner[len(outer) :]
+    if not below:
+        if place.kind == "tree" and place.flag != "bottleneck_dir":
+            raise UserError(f"cannot write {place}: it is the folder of photos; choose another folder")
+        return
+    first = photos / Path(os.path.realpath(place.path)).parts[len(outer)]
+    if first.name == HOME.name:
+        return
+    if place.flag == "device_folder":
+        raise UserError(
+            f"cannot write {place}: a photo is in it, and {photos} would have a class more; choose another folder"
+        )
+    if (len(below) > 1 or place.kind == "tree") and _has_photos(first):
+        raise UserError(f"cannot write {place}: it is among the photos of {first}; choose another place")
+
+
+def _has_photos(folder: Path) -> bool:
+    try:
+        with os.scandir(folder) as entries:
+            return any(one.name.lower().endswith(_PHOTOS) for one in itertools.islice(entries, _MOST_LOOKED_AT))
+    except OSError:
+        return False
+
+
+def _check_writable(found: Iterable[Place]) -> None:
+    """Writes a file of no bytes beside each place, which tells more than permissions do, and removes it."""
+    tried: set[Path] = set()
+    sets = [Place(place.flag, HOME / "sets", "tree") for place in found if is_usual(place.path)]
+    for place in [*found, *sets[:1]]:
+        if is_special(place.path) or place.flag == "bottleneck_dir":  # the store says it at once, and better
+            continue
+        path = Path(os.path.realpath(place.path))
+        folder = path if place.kind == "tree" else path.parent
+        if folder in tried:
+            continue
+        tried.add(folder)
+        missing = [one for one in (folder, *folder.parents) if not one.exists()]
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            scratch = temporary(folder / "try")
+            scratch.open("xb").close()
+            scratch.unlink()
+        except OSError as error:
+            raise RunError(f"cannot write {place}: {error.strerror or error}; choose another place") from None
+        finally:
+            for made in missing:  # a folder without anything in it could be taken for a class
+                with contextlib.suppress(OSError):
+                    made.rmdir()
