@@ -17,10 +17,10 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from label_image.card import Card
 from label_image.detectors.checksum import is_ours
 from label_image.errors import NoScoresError, PhotoError, RunError, UserError
-from label_image.inspect import Overrides, card_of, fit_labels, source_of
+from label_image.inspect import Overrides, fit_labels, metadata_of, source_of
+from label_image.model_metadata import Metadata
 from label_image.pixels import decode, encoded, in_order, laid_out, normalise
 from label_image.source import Source, settled
 from label_image.workers import cores, map_ordered
@@ -90,7 +90,7 @@ class Classifier:
         self.path = Path(graph) if graph else default_graph()
         self._threads = threads or cores()
         self.source: Source
-        self.card: Card
+        self.metadata: Metadata
         self._shared: Runner
         settled(self.path, lambda: self._open(overrides or Overrides()))
         self.kind = self.source.kind
@@ -100,12 +100,12 @@ class Classifier:
     def _open(self, overrides: Overrides) -> bool:
         """Reads all that is at the path; returns whether it came out of one reading of one file."""
         self.source = source_of(self.path)
-        self.card = card_of(self.source, overrides)
+        self.metadata = metadata_of(self.source, overrides)
         answer = self._tried()
         self._shared = self.open_runner()
-        if self.card.inspected and not overrides.output_layer:
+        if self.metadata.inspected and not overrides.output_layer:
             self._check_purpose(answer)
-        return not self.card.inspected and self.source.kind != "saved_model"
+        return not self.metadata.inspected and self.source.kind != "saved_model"
 
     def _tried(self) -> npt.NDArray[np.float32] | None:
         """What a stranger's `.tflite` gives for a drawn picture, in a child process; None where that is not needed.
@@ -117,24 +117,25 @@ class Classifier:
             return None
         from label_image.runners.trial import tried
 
-        ends = (self.card.input_layer, self.card.output_layer)
+        ends = (self.metadata.input_layer, self.metadata.output_layer)
         return tried(self.path, self.source.data, ends, self._drawn())
 
     def _check_purpose(self, answer: npt.NDArray[np.float32] | None) -> None:
         """Raises RunError where the network seems to be no classifier, by what it gives for a drawn picture."""
-        if self.card.dtype == "string" or self.card.output == "unset":
+        if self.metadata.dtype == "string" or self.metadata.output == "unset":
             return
         from label_image.detectors.purpose import Output, refusal, seems_by_answer
 
         values = getattr(self._shared, "values", None)
         answer = values(self._drawn()) if answer is None and values is not None else answer
-        what = "" if answer is None else seems_by_answer(self.card, answer)
-        if what:
-            raise RunError(refusal(self.path, what, [Output(self.card.output_layer, answer.shape, self.card.output)]))  # type: ignore[union-attr]
+        what = "" if answer is None else seems_by_answer(self.metadata, answer)
+        if answer is not None and what:
+            made = Output(self.metadata.output_layer, answer.shape, self.metadata.output)
+            raise RunError(refusal(self.path, what, [made]))
 
     def _drawn(self) -> npt.NDArray[np.float32]:
         """A picture as the network takes it: noise, the same each time."""
-        size = (self.card.height_px, self.card.width_px, 3)
+        size = (self.metadata.height_px, self.metadata.width_px, 3)
         return self._prepared(np.random.default_rng(0).integers(0, 256, size, np.uint8))
 
     def classify(self, image: str | Path | bytes) -> Prediction:
@@ -175,14 +176,14 @@ class Classifier:
         """
         with self._lock:
             rows = self._shared.scores(np.stack([self._prepared(image) for image in batch]))
-        scores = np.stack([_finished(row, self.card.output) for row in rows])
+        scores = np.stack([_finished(row, self.metadata.output) for row in rows])
         if problem := _no_scores(scores):
             raise RunError(f"cannot use {self.path}: {problem}")
         return scores
 
     def open_runner(self) -> Runner:
         """A runner of its own for one more caller."""
-        source, ends = self.source, (self.card.input_layer, self.card.output_layer)
+        source, ends = self.source, (self.metadata.input_layer, self.metadata.output_layer)
         if source.kind == "tflite":
             from label_image.runners.litert import LitertRunner
 
@@ -191,7 +192,7 @@ class Classifier:
             from label_image.runners.onnx import opened_onnx
 
             return opened_onnx(source)
-        if self.card.inspected:
+        if self.metadata.inspected:
             from label_image.runners.frozen import FrozenRunner
 
             return FrozenRunner(source, *ends)
@@ -213,22 +214,22 @@ class Classifier:
         start = time.perf_counter()
         raw = runner.scores_of_file(ready) if isinstance(ready, bytes) else runner.scores(ready[None])[0]  # type: ignore[attr-defined]
         seconds = time.perf_counter() - start
-        scores = _finished(raw, self.card.output)
+        scores = _finished(raw, self.metadata.output)
         if problem := _no_scores(scores):
             return Prediction(name, (), np.zeros(0, np.float32), seconds, NoScoresError("no scores", problem))
         return Prediction(name, self._labels_for(len(scores)), scores, seconds)
 
     def ready(self, image: str | Path | bytes) -> npt.NDArray[np.float32] | bytes:
         """A photo as the network takes it, without a batch; the file's bytes where it reads them itself."""
-        card = self.card
-        if card.dtype == "string":
+        metadata = self.metadata
+        if metadata.dtype == "string":
             return encoded(image)
-        return self._prepared(decode(image, card.height_px, card.width_px, card.crop_px))
+        return self._prepared(decode(image, metadata.height_px, metadata.width_px, metadata.crop_px))
 
     def _prepared(self, pixels: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """RGB [height, width, 3], 0..255 -> the channels, range and axes that the card says."""
-        card = self.card
-        return laid_out(normalise(in_order(pixels, card.order), card.mean, card.std), card.layout)
+        """RGB [height, width, 3], 0..255 -> the channels, range and axes that the metadata says."""
+        metadata = self.metadata
+        return laid_out(normalise(in_order(pixels, metadata.order), metadata.mean, metadata.std), metadata.layout)
 
     def _labels_for(self, outputs: int) -> tuple[str, ...]:
         """The labels, once they are known to fit.
@@ -237,7 +238,7 @@ class Classifier:
           RunError: as many labels as outputs are needed; both numbers are said.
         """
         if len(self._labels) != outputs:
-            labels = self.card.labels or tuple(f"class {index}" for index in range(outputs))
+            labels = self.metadata.labels or tuple(f"class {index}" for index in range(outputs))
             self._labels = fit_labels(labels, outputs, self.path)
         return self._labels
 

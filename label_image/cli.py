@@ -189,7 +189,7 @@ def load(command: Command) -> Classifier:
 
     graph = graph_of(run_folder(command.run)) if command.run else command.graph
     classifier = Classifier(graph, _overrides(command), command.threads)
-    if taken := one_line(classifier.card):
+    if taken := one_line(classifier.metadata):
         _complain(taken)
     return classifier
 
@@ -217,7 +217,7 @@ def _label(command: Command, scratch: Path, output: Output) -> int:
         classifier = load(command)
         explainer = _explainer(command, classifier)
         begun = True
-        form.begin(min(command.top_k, len(classifier.card.labels) or command.top_k))
+        form.begin(min(command.top_k, len(classifier.metadata.labels) or command.top_k))
         found = photos(command.image, scratch, command.sort_into, command.explain, fetch_listed=command.fetch)
         bad, seen = _rows(command, (classifier, explainer), found, form, output)
     except KeyboardInterrupt:
@@ -326,10 +326,10 @@ def _benchmark(command: Command, scratch: Path, output: Output) -> int:
 def _describe(command: Command, output: Output) -> int:
     """Prints what is known of a classifier."""
     from label_image.describe import describe
-    from label_image.inspect import card_of
+    from label_image.inspect import metadata_of
 
     path = Path(command.describe)
-    output.write(f"{describe(card_of(path, _overrides(command)), path)}\n")
+    output.write(f"{describe(metadata_of(path, _overrides(command)), path)}\n")
     return 0
 
 

@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from label_image.card import Card
 from label_image.classifier import Classifier, Prediction
 from label_image.detectors.pooled import no_map
 from label_image.errors import RunError
 from label_image.heatmap import Box, Floats, feature_maps, for_and_against, head_of, overlay
 from label_image.mark import mark
+from label_image.model_metadata import Metadata
 from label_image.pixels import UInt8Image, whole
 from label_image.sorting import file_name, put_into
 
@@ -40,13 +40,13 @@ class Explainer:
     """
 
     def __init__(self, classifier: Classifier) -> None:
-        card = classifier.card
-        if card.dtype == "string" or card.layout != "NHWC":
-            what = "the photo's file itself" if card.dtype == "string" else f"pixels laid out as {card.layout}"
+        metadata = classifier.metadata
+        if metadata.dtype == "string" or metadata.layout != "NHWC":
+            what = "the photo's file itself" if metadata.dtype == "string" else f"pixels laid out as {metadata.layout}"
             raise no_map(classifier.path, f"it takes {what}")
         self._classifier = classifier
-        self._maps = feature_maps(classifier.source, card.output_layer)
-        self._weights, self._biases = head_of(classifier.source, card.output_layer)
+        self._maps = feature_maps(classifier.source, metadata.output_layer)
+        self._weights, self._biases = head_of(classifier.source, metadata.output_layer)
 
     def evidence(self, image: str | Path | bytes, prediction: Prediction, label: str) -> Floats:
         """What speaks for a label and against it, place by place.
@@ -82,22 +82,22 @@ class Explainer:
         """
         evidence = self.evidence(image, prediction, label)
         pixels = whole(image, longest_px)
-        seen = seen_part(pixels.shape[0], pixels.shape[1], self._classifier.card)
+        seen = seen_part(pixels.shape[0], pixels.shape[1], self._classifier.metadata)
         return overlay(pixels, evidence, seen)
 
 
-def seen_part(height: int, width: int, card: Card) -> Box:
+def seen_part(height: int, width: int, metadata: Metadata) -> Box:
     """The part of an upright photo, in its own pixels, that a classifier takes in: all of it, or the middle it crops.
 
-    >>> seen_part(100, 300, Card((), 224, 224, (0,), (1,)))
+    >>> seen_part(100, 300, Metadata((), 224, 224, (0,), (1,)))
     (0.0, 0.0, 300.0, 100.0)
-    >>> seen_part(100, 300, Card((), 200, 200, (0,), (1,), crop_px=250))
+    >>> seen_part(100, 300, Metadata((), 200, 200, (0,), (1,), crop_px=250))
     (110.0, 10.0, 190.0, 90.0)
     """
-    if not card.crop_px:
+    if not metadata.crop_px:
         return 0.0, 0.0, float(width), float(height)
-    scale = min(height, width) / max(card.crop_px, card.height_px, card.width_px)
-    across, down = card.width_px * scale, card.height_px * scale
+    scale = min(height, width) / max(metadata.crop_px, metadata.height_px, metadata.width_px)
+    across, down = metadata.width_px * scale, metadata.height_px * scale
     left, top = (width - across) / 2, (height - down) / 2
     return left, top, left + across, top + down
 

@@ -50,7 +50,7 @@ def feature_maps(graph: Path | Source, output_layer: str = "") -> Callable[[Floa
       output_layer: which output, where it has several.
 
     Returns:
-      a function, for one caller at a time: float32 [n, height, width, 3], normalised as the network's card says -> float32
+      a function, for one caller at a time: float32 [n, height, width, 3], normalised as the network's metadata says -> float32
       [n, rows, columns, width]; dequantized. Its mean over rows and columns is what the layer behind it reads.
 
     Raises:

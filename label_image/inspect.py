@@ -1,4 +1,4 @@
-"""A classifier's file in, its Card out: from the card inside it, or else from what the graph shows, and why.
+"""Finds the metadata of a classifier's file: inside it, or else from what its graph shows, with the reason for each fact.
 
 Never runs a network. What the user typed (Overrides) comes before what was found; each fact says where it came from.
 """
@@ -9,14 +9,14 @@ import dataclasses
 import os
 from pathlib import Path
 
-from label_image import card as cards
-from label_image.card import CARD_KEY, Card
+from label_image import model_metadata
 from label_image.errors import RunError, UserError, meaning
 from label_image.labels import fitted
+from label_image.model_metadata import METADATA_KEY, Metadata
 from label_image.source import Source, read
 from label_image.typed import Overrides, as_typed
 
-__all__ = ["Overrides", "card_of", "fit_labels", "kind_of"]
+__all__ = ["Overrides", "fit_labels", "kind_of", "metadata_of"]
 
 _HDF5, _ZIP = b"\x89HDF", b"PK\x03\x04"
 _KINDS = "a .tflite, a .pb, a SavedModel folder, a .keras or an .h5"
@@ -95,7 +95,7 @@ def source_of(path: Path) -> Source:
     return read(path, kind_of(path))
 
 
-def card_of(path: Path | Source, overrides: Overrides) -> Card:
+def metadata_of(path: Path | Source, overrides: Overrides) -> Metadata:
     """What `path` takes and gives.
 
     Args:
@@ -107,49 +107,53 @@ def card_of(path: Path | Source, overrides: Overrides) -> Card:
     """
     source = path if isinstance(path, Source) else source_of(path)
     inside = {
-        "tflite": _tflite_card, "graph_def": _graph_card, "saved_model": _saved_model_card, "onnx": _onnx_card,
+        "tflite": _tflite_metadata, "graph_def": _graph_metadata, "saved_model": _saved_model_metadata, "onnx": _onnx_metadata,
     }.get(source.kind)  # fmt: skip
-    card = (inside(source) if inside else None) or _examined(source, overrides)
-    outputs = card.outputs if card.inspected else len(card.labels)
-    return _fitted(as_typed(card, overrides, source), source.path, outputs)
+    metadata = (inside(source) if inside else None) or _examined(source, overrides)
+    outputs = metadata.outputs if metadata.inspected else len(metadata.labels)
+    return _fitted(as_typed(metadata, overrides, source), source.path, outputs)
 
 
-def _tflite_card(source: Source) -> Card | None:
+def _tflite_metadata(source: Source) -> Metadata | None:
     from label_image.detectors.checksum import is_ours
     from label_image.detectors.tflite_entry import entry_in
 
     is_ours(source)  # a file that was damaged since is told so, whatever the damage makes of its metadata
-    text = entry_in(source.data, CARD_KEY)
-    return cards.from_json(text.decode("utf-8", "replace"), str(source.path)) if text else None
+    text = entry_in(source.data, METADATA_KEY)
+    return model_metadata.from_json(text.decode("utf-8", "replace"), str(source.path)) if text else None
 
 
-def _graph_card(source: Source) -> Card | None:
+def _graph_metadata(source: Source) -> Metadata | None:
     from label_image.detectors.opened import opened
 
-    node = opened(source).net.nodes.get(CARD_KEY)
-    return cards.from_json(node.attr["value"].tensor.string_val[0], str(source.path)) if node is not None else None
+    node = opened(source).net.nodes.get(METADATA_KEY)
+    return (
+        model_metadata.from_json(node.attr["value"].tensor.string_val[0], str(source.path))
+        if node is not None
+        else None
+    )
 
 
-def _saved_model_card(source: Source) -> Card | None:
-    inside = source.path / "assets.extra" / f"{CARD_KEY}.json"
-    return cards.from_json(inside.read_bytes(), str(inside)) if inside.is_file() else None
+def _saved_model_metadata(source: Source) -> Metadata | None:
+    inside = source.path / "assets.extra" / f"{METADATA_KEY}.json"
+    return model_metadata.from_json(inside.read_bytes(), str(inside)) if inside.is_file() else None
 
 
-def _onnx_card(source: Source) -> Card:
+def _onnx_metadata(source: Source) -> Metadata:
     from label_image.runners.onnx import opened_onnx
 
     path = source.path
-    text = opened_onnx(source).metadata.get(CARD_KEY)
+    text = opened_onnx(source).metadata.get(METADATA_KEY)
     if text is None:
         raise RunError(
             f"cannot use {path}: this .onnx says nothing of its size, range and labels; only those of python -m retrain --export onnx are read"
         )
-    return cards.from_json(text, str(path))
+    return model_metadata.from_json(text, str(path))
 
 
-def _examined(source: Source, typed: Overrides) -> Card:
-    """The card of a file that has none inside."""
-    from label_image.detectors.conclude import card_from
+def _examined(source: Source, typed: Overrides) -> Metadata:
+    """The metadata of a file that has none inside."""
+    from label_image.detectors.conclude import metadata_from
 
     ends = (typed.input_layer.removeprefix("import/"), typed.output_layer.removeprefix("import/"))
     path = source.path
@@ -161,18 +165,18 @@ def _examined(source: Source, typed: Overrides) -> Card:
         from label_image.detectors.opened import opened
 
         found = opened(source).evidence(path, *ends)
-    return card_from(found, path, labels_typed=bool(typed.labels), insists=bool(typed.output_layer))
+    return metadata_from(found, path, labels_typed=bool(typed.labels), insists=bool(typed.output_layer))
 
 
-def _fitted(card: Card, path: Path, outputs: int) -> Card:
-    """The card with labels that fit its outputs, where both are known.
+def _fitted(metadata: Metadata, path: Path, outputs: int) -> Metadata:
+    """The metadata with labels that fit its outputs, where both are known.
 
     Raises:
       RunError: they do not fit; both numbers are said.
     """
-    if not card.labels or not outputs:
-        return card
-    return dataclasses.replace(card, labels=fit_labels(card.labels, outputs, path, card.facts["labels"]))
+    if not metadata.labels or not outputs:
+        return metadata
+    return dataclasses.replace(metadata, labels=fit_labels(metadata.labels, outputs, path, metadata.facts["labels"]))
 
 
 def fit_labels(labels: tuple[str, ...], outputs: int, path: Path, origin: str = "") -> tuple[str, ...]:

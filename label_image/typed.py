@@ -1,4 +1,4 @@
-"""What was typed of a classifier, held against what it says of itself: a Card in, the Card to use out.
+"""Combines what the user typed about a classifier with what the file says of itself.
 
 The original's graph refused a wrong size by its placeholder. Here whatever a file states (its metadata, its input's fixed
 shape) refuses what contradicts it, since the answer would be wrong without a sign. What was only concluded from a graph's look
@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from label_image.card import Card
 from label_image.describe import numbers_text, range_text
 from label_image.errors import UserError
 from label_image.labels import Labels, chosen, fitted, labels_file, without_index
+from label_image.model_metadata import Metadata
 from label_image.source import Source
 
 _INTEGERS = ("uint8", "int8", "int16", "int32", "int64")
@@ -54,11 +54,11 @@ class _Held:
     notes: list[str] = field(default_factory=list)  # what is said beside
 
 
-def as_typed(card: Card, typed: Overrides, source: Source) -> Card:
-    """The card with what the user typed in it.
+def as_typed(metadata: Metadata, typed: Overrides, source: Source) -> Metadata:
+    """The metadata with what the user typed in it.
 
     Args:
-      card: what the file says, or what was concluded of it.
+      metadata: what the file says, or what was concluded of it.
       typed: what the user typed.
       source: the file, for the error and for the names of its tensors.
 
@@ -66,22 +66,22 @@ def as_typed(card: Card, typed: Overrides, source: Source) -> Card:
       UserError: what was typed contradicts what the file states, and `insist` is not set; both values are named.
     """
     if typed == dataclasses.replace(typed, **_NOTHING):
-        return card
+        return metadata
     held = _Held()
-    _size(card, typed, held)
-    _range(card, typed, held, source.path)
-    _order(card, typed, held)
+    _size(metadata, typed, held)
+    _range(metadata, typed, held, source.path)
+    _order(metadata, typed, held)
     for name in ("input_layer", "output_layer"):
-        _layer(card, name, getattr(typed, name), held, source)
+        _layer(metadata, name, getattr(typed, name), held, source)
     if typed.labels:
-        _labels(card, typed, held)
+        _labels(metadata, typed, held)
     if held.against and not typed.insist:
         raise UserError(
             f"{'; '.join(held.against)}; leave out what was typed, or add --insist to have it used all the same"
         )
     notes = [*(f"--insist: {text}" for text in held.against), *held.notes]
-    facts = {**card.facts, **held.facts, **{f"note typed {number}": note for number, note in enumerate(notes, 1)}}
-    return dataclasses.replace(card, **held.changes, facts=facts)
+    facts = {**metadata.facts, **held.facts, **{f"note typed {number}": note for number, note in enumerate(notes, 1)}}
+    return dataclasses.replace(metadata, **held.changes, facts=facts)
 
 
 _NOTHING: dict[str, Any] = {
@@ -90,54 +90,56 @@ _NOTHING: dict[str, Any] = {
 }  # fmt: skip
 
 
-def _size(card: Card, typed: Overrides, held: _Held) -> None:
+def _size(metadata: Metadata, typed: Overrides, held: _Held) -> None:
     for name, own, value in (
-        ("height", card.height_px, typed.input_height),
-        ("width", card.width_px, typed.input_width),
+        ("height", metadata.height_px, typed.input_height),
+        ("width", metadata.width_px, typed.input_width),
     ):
         if value is None or value == own:
             continue
-        if card.dtype == "string":
+        if metadata.dtype == "string":
             held.notes.append(f"--input_{name}={value} does not apply: the graph reads the photo's file itself")
             continue
-        if "size" in card.stated:
-            held.against.append(f"--input_{name}={value} contradicts the model's own {own} ({_origin(card, 'size')})")
+        if "size" in metadata.stated:
+            held.against.append(
+                f"--input_{name}={value} contradicts the model's own {own} ({_origin(metadata, 'size')})"
+            )
         held.changes[f"{name}_px"] = int(value)
         held.facts["size"] = (
-            f"--input_height, --input_width; else {card.height_px} x {card.width_px}: {card.facts['size']}"
+            f"--input_height, --input_width; else {metadata.height_px} x {metadata.width_px}: {metadata.facts['size']}"
         )
 
 
-def _range(card: Card, typed: Overrides, held: _Held, path: Path) -> None:
+def _range(metadata: Metadata, typed: Overrides, held: _Held, path: Path) -> None:
     """Mean and deviation, which mean one thing together: how a pixel becomes a number."""
     if typed.input_mean is None and typed.input_std is None:
         return
-    if card.dtype in _INTEGERS or card.dtype == "string":
+    if metadata.dtype in _INTEGERS or metadata.dtype == "string":
         held.facts["range"] = (
-            f"{card.dtype} input: pixels go in as they are, --input_mean and --input_std do not apply"
-            if card.dtype != "string"
-            else f"{card.facts['range']}; --input_mean and --input_std do not apply"
+            f"{metadata.dtype} input: pixels go in as they are, --input_mean and --input_std do not apply"
+            if metadata.dtype != "string"
+            else f"{metadata.facts['range']}; --input_mean and --input_std do not apply"
         )
-        if not card.inspected:
+        if not metadata.inspected:
             held.notes.append(held.facts["range"])
         return
-    mean = card.mean if typed.input_mean is None else _numbers("input_mean", typed.input_mean, card, path)
-    std = card.std if typed.input_std is None else _numbers("input_std", typed.input_std, card, path)
-    if "range" in card.stated and _same_range((mean, std), (card.mean, card.std)):
+    mean = metadata.mean if typed.input_mean is None else _numbers("input_mean", typed.input_mean, metadata, path)
+    std = metadata.std if typed.input_std is None else _numbers("input_std", typed.input_std, metadata, path)
+    if "range" in metadata.stated and _same_range((mean, std), (metadata.mean, metadata.std)):
         return  # the file's own numbers are the exact ones
-    if "range" in card.stated:
+    if "range" in metadata.stated:
         held.against.append(
-            f"--input_mean={_listed(mean)} --input_std={_listed(std)} contradict the model's own {_listed(card.mean)} "
-            f"and {_listed(card.std)}, which are {range_text(card)} ({_origin(card, 'range')})"
+            f"--input_mean={_listed(mean)} --input_std={_listed(std)} contradict the model's own {_listed(metadata.mean)} "
+            f"and {_listed(metadata.std)}, which are {range_text(metadata)} ({_origin(metadata, 'range')})"
         )
     held.changes["mean"], held.changes["std"] = mean, std
-    same = _same_range((mean, std), (card.mean, card.std))
+    same = _same_range((mean, std), (metadata.mean, metadata.std))
     held.facts["range"] = "--input_mean, --input_std" + (
-        "" if same else f"; else {range_text(card)}: {card.facts['range']}"
+        "" if same else f"; else {range_text(metadata)}: {metadata.facts['range']}"
     )
 
 
-def _numbers(name: str, value: float | tuple[float, ...], card: Card, path: Path) -> tuple[float, ...]:
+def _numbers(name: str, value: float | tuple[float, ...], metadata: Metadata, path: Path) -> tuple[float, ...]:
     """What was typed, as one number or one a channel.
 
     Raises:
@@ -148,7 +150,7 @@ def _numbers(name: str, value: float | tuple[float, ...], card: Card, path: Path
         raise UserError(f"--{name}={_listed(numbers)} would divide by 0; give the classifier's own, or leave it out")
     if len(set(numbers)) == 1:
         return numbers[:1]
-    channels = 1 if card.order == "grey" else 3
+    channels = 1 if metadata.order == "grey" else 3
     if len(numbers) != channels:
         raise UserError(
             f"--{name}={_listed(numbers)} has {len(numbers)} numbers, and the input of {path} has "
@@ -168,28 +170,30 @@ def _same_range(one: tuple[tuple[float, ...], ...], other: tuple[tuple[float, ..
     return bool(np.all(np.abs(first - second) * np.asarray(other[1]) <= _GREY_LEVEL))
 
 
-def _order(card: Card, typed: Overrides, held: _Held) -> None:
+def _order(metadata: Metadata, typed: Overrides, held: _Held) -> None:
     if not typed.input_order:
         return
     wanted = _ORDERS[typed.input_order.lower()]
-    if wanted != card.order and ("order" in card.stated or "grey" in (wanted, card.order)):  # channels have a number
+    if wanted != metadata.order and (
+        "order" in metadata.stated or "grey" in (wanted, metadata.order)
+    ):  # channels have a number
         held.against.append(
-            f"--input_order={wanted.lower()} contradicts the model's own {card.order.lower()} ({_origin(card, 'order')})"
+            f"--input_order={wanted.lower()} contradicts the model's own {metadata.order.lower()} ({_origin(metadata, 'order')})"
         )
     held.changes["order"] = wanted
     held.facts["order"] = "--input_order"
 
 
-def _layer(card: Card, name: str, typed: str, held: _Held, source: Source) -> None:
+def _layer(metadata: Metadata, name: str, typed: str, held: _Held, source: Source) -> None:
     """A layer of a file that states its own; of others it was looked for by this name already."""
-    if not typed or card.inspected:
+    if not typed or metadata.inspected:
         return
     fact = name.split("_", maxsplit=1)[0]
-    own = getattr(card, name)
+    own = getattr(metadata, name)
     if _bare(typed) in (_bare(own), f"serving_default_{_bare(own)}") or _bare(typed) in _tensors(source, fact):
         return
     held.against.append(
-        f"--{name}={typed} is not in {source.path} as its {fact}; it has {own or 'only one'} ({_origin(card, fact)})"
+        f"--{name}={typed} is not in {source.path} as its {fact}; it has {own or 'only one'} ({_origin(metadata, fact)})"
     )
     held.changes[name], held.facts[fact] = typed, f"--{name}"
 
@@ -209,24 +213,24 @@ def _tensors(source: Source, fact: str) -> list[str]:
     return [_bare(file.names[index]) for index in (file.inputs if fact == "input" else file.outputs)]
 
 
-def _labels(card: Card, typed: Overrides, held: _Held) -> None:
+def _labels(metadata: Metadata, typed: Overrides, held: _Held) -> None:
     """The names typed, held against the file's own."""
     path = Path(typed.labels)
     found = labels_file(path)
     said = "--labels" if found.form == "a name a line" else f"--labels ({found.form})"
     held.notes += [f"{path}: {note}" for note in found.notes]
-    if "labels" not in card.stated:
-        held.changes["labels"], held.facts["labels"] = chosen(found, card.outputs), said
+    if "labels" not in metadata.stated:
+        held.changes["labels"], held.facts["labels"] = chosen(found, metadata.outputs), said
         return
-    own = fitted(card.labels, card.outputs) if card.outputs else card.labels
+    own = fitted(metadata.labels, metadata.outputs) if metadata.outputs else metadata.labels
     names = _reading_like(own, found)
     if _same(names, own):
-        held.facts["labels"] = f"{card.facts['labels']}; {said} agrees"
+        held.facts["labels"] = f"{metadata.facts['labels']}; {said} agrees"
         return
     held.changes["labels"], held.facts["labels"] = names, said
     if len(names) == len(own):  # another count can not be insisted on; who fits names and numbers says so
         held.against.append(
-            f"--labels={path} contradicts the model's own labels ({_origin(card, 'labels')}): {_difference(names, own)}"
+            f"--labels={path} contradicts the model's own labels ({_origin(metadata, 'labels')}): {_difference(names, own)}"
         )
 
 
@@ -257,9 +261,9 @@ def _difference(names: tuple[str, ...], own: tuple[str, ...]) -> str:
     return f"output {at} is {own[at]!r} there and {names[at]!r} here"
 
 
-def _origin(card: Card, fact: str) -> str:
+def _origin(metadata: Metadata, fact: str) -> str:
     """Where a fact stands, for the error."""
-    return card.facts.get(fact, "its shape") if card.inspected else "its metadata"
+    return metadata.facts.get(fact, "its shape") if metadata.inspected else "its metadata"
 
 
 def _listed(numbers: tuple[float, ...]) -> str:

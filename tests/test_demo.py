@@ -452,7 +452,7 @@ def test_a_network_without_a_map_labels_and_says_why_there_is_none(shared_data):
     assert taken.explainer is None
     assert "no exact heat map for" in taken.note
     given = answer(str(folder / "images/healthy_leaf.jpg"), "healthy_leaf.jpg", taken)
-    assert given.prediction.top(1)[0][0] in taken.classifier.card.labels
+    assert given.prediction.top(1)[0][0] in taken.classifier.metadata.labels
     assert card(given).count("<img") == 1
 
 

@@ -158,7 +158,7 @@ FAULTS = {
         (f / "run.py").read_text().replace("scaled[None]", "scaled[None, ..., ::-1]")
     ),
     "divided twice": lambda f: (f / "run.py").write_text(
-        (f / "run.py").read_text().replace('np.float32(card["std"])\n', 'np.float32(card["std"]) / 255\n')
+        (f / "run.py").read_text().replace('np.float32(metadata["std"])\n', 'np.float32(metadata["std"]) / 255\n')
     ),
 }
 

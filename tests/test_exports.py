@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from label_image.card import Card
 from label_image.errors import RunError
+from label_image.model_metadata import Metadata
 from label_image.pixels import decode, normalise
 from label_image.runners.litert import LitertRunner
 from retrain.backbones.prepare import prepare
@@ -39,9 +39,9 @@ def proof(model_dir, tmp_path):
     pixels = [normalise(decode(photo.path, 128, 128), backbone.mean, backbone.std) for photo in photos]
     weights = np.float32([[-3, 2, 1], [2, -3, 1], [1, 2, -3]])
     head = Head(weights, np.float32([0.1, 0, -0.1]), tuple(COLOURS))
-    card = Card(tuple(COLOURS), 128, 128, backbone.mean, backbone.std, backbone.input_layer, "final_result")
+    metadata = Metadata(tuple(COLOURS), 128, 128, backbone.mean, backbone.std, backbone.input_layer, "final_result")
     features = runner.scores(np.stack(pixels))
-    return Proof(tuple(photos), features, head, backbone, card, softmax(head.logits(features)))
+    return Proof(tuple(photos), features, head, backbone, metadata, softmax(head.logits(features)))
 
 
 @pytest.mark.parametrize("row", EXPORTERS, ids=lambda row: row.kind)
@@ -65,10 +65,12 @@ def test_writing_twice_gives_the_same_labels_and_replaces_the_file(row, proof, t
 
 FAULTS = {
     "labels in another order": lambda proof: dataclasses.replace(
-        proof, card=dataclasses.replace(proof.card, labels=proof.card.labels[::-1])
+        proof, metadata=dataclasses.replace(proof.metadata, labels=proof.metadata.labels[::-1])
     ),
-    "divided twice": lambda proof: dataclasses.replace(proof, card=dataclasses.replace(proof.card, std=(127.5 * 255,))),
-    "another mean": lambda proof: dataclasses.replace(proof, card=dataclasses.replace(proof.card, mean=(0.0,))),
+    "divided twice": lambda proof: dataclasses.replace(
+        proof, metadata=dataclasses.replace(proof.metadata, std=(127.5 * 255,))
+    ),
+    "another mean": lambda proof: dataclasses.replace(proof, metadata=dataclasses.replace(proof.metadata, mean=(0.0,))),
     "features of other photos": lambda proof: dataclasses.replace(proof, features=proof.features[::-1].copy()),
     "nonsense features": lambda proof: dataclasses.replace(proof, features=np.full_like(proof.features, np.nan)),
 }
@@ -93,7 +95,7 @@ def test_blue_first_is_caught(proof, tmp_path, monkeypatch):
 
 
 def test_a_wrong_size_is_caught(proof, tmp_path):
-    small = dataclasses.replace(proof, card=dataclasses.replace(proof.card, height_px=64))
+    small = dataclasses.replace(proof, metadata=dataclasses.replace(proof.metadata, height_px=64))
     with pytest.raises((RunError, ValueError)):
         export(Order(TFLITE, tmp_path / "retrained.tflite"), small)
     assert not (tmp_path / "retrained.tflite").exists()
@@ -116,11 +118,11 @@ def test_a_graph_whose_bits_differ_is_run_again(proof, tmp_path, monkeypatch):
     assert called == [1]
 
 
-def _write_with_another_node(path, head, backbone, card):
+def _write_with_another_node(path, head, backbone, metadata):
     from retrain.exporters import graph
     from retrain.formats.graph_def import constant, read_graph
 
-    graph.write(path, head, backbone, card)
+    graph.write(path, head, backbone, metadata)
     changed = read_graph(path)
     constant(changed, "stranger", np.float32([1]))
     path.write_bytes(changed.SerializeToString())

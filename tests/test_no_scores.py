@@ -126,7 +126,7 @@ def test_a_network_for_several_photos_at_once_answers_for_each(tmp_path, photo, 
         path = saved_model_of(batch_graph(count), tmp_path / "saved")
     other = write_photo(tmp_path / "photos/q.jpg", (200, 40, 90), 6, (SIDE, SIDE))
     classifier = Classifier(path, threads=1)
-    assert classifier.card.labels == NAMES
+    assert classifier.metadata.labels == NAMES
     for name, answer in zip((photo, other), classifier.classify_all([photo, other]), strict=True):
         np.testing.assert_allclose(answer.scores, expected(decode(name, SIDE, SIDE)), atol=1e-5)
 
@@ -166,7 +166,7 @@ def test_the_cases_of_nan_of_eight_and_of_minus_zero(shared_data):
     photo = next(iter(sorted((shared_data / "flower_photos/daisy").glob("*.jpg"))))
     for name in ("nan", "affine255"):  # variables that nothing sets: NaN in a new process, anything in an old one
         classifier = Classifier(CASES / f"{name}.tflite")
-        assert "variables that nothing in the file sets" in classifier.card.facts["output"]
+        assert "variables that nothing in the file sets" in classifier.metadata.facts["output"]
         with pytest.raises(NoScoresError):
             classifier.classify(photo)
     for name, count in (("batch8", 3), ("minus_zero", 2)):

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from label_image import Classifier
-from label_image.card import CARD_KEY, Card, to_json
 from label_image.errors import RunError, UserError
 from label_image.explain import Explainer
-from label_image.inspect import Overrides, card_of, source_of
+from label_image.inspect import Overrides, metadata_of, source_of
+from label_image.model_metadata import METADATA_KEY, Metadata, to_json
 from label_image.source import settled, stamp
 from retrain.formats.tflite_model import TfliteModel
 from tests.colour_graphs import NAMES, SIDE
@@ -37,8 +37,8 @@ def ours(path: Path, name: str) -> Path:
         model.operator("REVERSE_V2", [int(model.graph.outputs[0]), axis], scores)
         model.outputs([scores])
         labels = labels[::-1]
-    card = Card(labels, SIDE, SIDE, (127.5,), (127.5,), "input", "")
-    model.metadata(CARD_KEY, to_json(card).encode())
+    metadata = Metadata(labels, SIDE, SIDE, (127.5,), (127.5,), "input", "")
+    model.metadata(METADATA_KEY, to_json(metadata).encode())
     path.write_bytes(model.to_bytes())
     return path
 
@@ -138,7 +138,7 @@ def test_labels_beside_a_file_that_change_while_it_is_read_are_read_again(tmp_pa
     seen = []
 
     def work() -> bool:
-        seen.append(card_of(source_of(path), Overrides()).labels)
+        seen.append(metadata_of(source_of(path), Overrides()).labels)
         if later := next(names, None):
             (tmp_path / "labels.txt").write_text(later)
         return False

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from label_image.card import Card
+from label_image.model_metadata import Metadata
 from label_image.pixels import decode, normalise
 from label_image.runners.litert import LitertRunner
 from retrain.backbones.prepare import prepare
@@ -37,8 +37,8 @@ def proof(tmp_path):
     features = LitertRunner(backbone.tflite).scores(np.stack(pixels))
     weights = np.random.default_rng(0).normal(size=(backbone.width, len(COLOURS))).astype(np.float32)
     head = Head(weights, np.zeros(len(COLOURS), np.float32), tuple(COLOURS))
-    card = Card(tuple(COLOURS), 224, 224, backbone.mean, backbone.std, backbone.input_layer, "final_result")
-    return Proof(tuple(photos), features, head, backbone, card, softmax(head.logits(features)))
+    metadata = Metadata(tuple(COLOURS), 224, 224, backbone.mean, backbone.std, backbone.input_layer, "final_result")
+    return Proof(tuple(photos), features, head, backbone, metadata, softmax(head.logits(features)))
 
 
 def test_the_default_networks_graph_is_the_known_one_and_needs_no_tensorflow(proof, tmp_path, monkeypatch):

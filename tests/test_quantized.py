@@ -126,7 +126,7 @@ def test_one_run_writes_all_four_and_tables_them(retrain_here, colour_photos, mo
     example = min(colour_photos.rglob("*.jpg"))
     for path in exports:
         file = tmp_path / path if path.endswith(".tflite") else tmp_path / path / "model.tflite"
-        training = Classifier(file).card.training
+        training = Classifier(file).metadata.training
         assert (training["test_accuracy"], training["tested"]) == (exports[path]["accuracy"], exports[path]["images"])
         if path.endswith(".tflite"):
             assert Classifier(tmp_path / path).classify(example).top(1)[0][0] == example.parent.name
@@ -141,8 +141,8 @@ def test_an_int8_backbone_trains_and_exports_and_no_graph_is_made_of_it(
     assert "LiteRT on the CPU in int8" in done.stdout
     assert "no tf_files/retrained_graph.pb is written: only LiteRT runs" in done.stderr
     assert not (tmp_path / "tf_files" / "retrained_graph.pb").exists()
-    card = Classifier(tmp_path / "tf_files" / "retrained.tflite").card
-    assert card.training["precision"] == "int8"
+    metadata = Classifier(tmp_path / "tf_files" / "retrained.tflite").metadata
+    assert metadata.training["precision"] == "int8"
     assert re.search(r"^tf_files/retrained.tflite .* 100\.0% +\d+e-\d+ ", done.stdout, re.MULTILINE)
     computed = [line for line in done.stdout.splitlines() if "photos/s" in line]
     again = retrain_here(*words, "--how_many_training_steps=300", "--backbone_precision=int8")

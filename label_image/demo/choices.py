@@ -78,7 +78,7 @@ class Shelf:
     def _opened(self, path: str) -> Taken:
         typed = self._typed if path == self._graph else Overrides()
         classifier = Classifier(path, typed)
-        said = one_line(classifier.card)
+        said = one_line(classifier.metadata)
         try:
             return Taken(classifier, Explainer(classifier), said)
         except NoExactMap as problem:

@@ -106,7 +106,7 @@ def _about(shelf: Shelf, graph: str) -> str:
         taken = shelf.take(graph)
     except UserError as error:
         return _trouble(error)
-    known = taken.classifier.card
+    known = taken.classifier.metadata
     labels = ", ".join(known.labels[:12]) + (f" and {len(known.labels) - 12:,} more" if len(known.labels) > 12 else "")
     lines = [f"<p>It knows: {escaped(labels)}.</p>"] if labels else []
     accuracy, tested = known.training.get("test_accuracy"), known.training.get("tested")

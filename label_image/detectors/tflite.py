@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from label_image.detectors import metadata
+from label_image.detectors import standard_metadata
 from label_image.detectors.affine import ADD, DIV, MUL, SUB, Affine, after, calibrated, turned_round
 from label_image.detectors.evidence import Evidence, Range, root_mean_square
 from label_image.detectors.purpose import INDEX, Output, seems, seems_by_inputs
@@ -221,8 +221,8 @@ def _evidence(file: TfliteFile, input_layer: str, output_layer: str) -> Evidence
     result = _chosen(file, file.outputs, output_layer, "output_layer")
     if file.dtype(source) == "string":
         raise RunError(f"cannot use {file.path}: its input takes text or files, a photo needs numbers")
-    said = metadata.read(file.entry(metadata.NAME))
-    labels, inside = metadata.packed_labels(file.file, said.labels_file)
+    said = standard_metadata.read(file.entry(standard_metadata.NAME))
+    labels, inside = standard_metadata.packed_labels(file.file, said.labels_file)
     stated = None
     if said.mean and said.std:
         stated = Range(said.mean, said.std, "TFLite metadata inside the file", order="grey" if said.grey else "RGB")

@@ -47,11 +47,11 @@ class FrozenRunner:
             raise RunError(f"cannot run {path}: TensorFlow refuses it ({_said(error)})") from None
 
     def scores(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Runs the network: float32 [n, ...] as its card says -> float32 [n, outputs]."""
+        """Runs the network: float32 [n, ...] as its metadata says -> float32 [n, outputs]."""
         return np.stack([self.values(row).reshape(-1) for row in batch])
 
     def values(self, image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Runs the network on one photo: float32 [...] as its card says -> float32 [1, ...], the output in its own shape."""
+        """Runs the network on one photo: float32 [...] as its metadata says -> float32 [1, ...], the output in its own shape."""
         batch = np.repeat(image[None].astype(self._dtype, copy=False), self._batch, axis=0)
         found = self._run(batch)
         return found[:1] if self._batch > 1 and found.shape[:1] == (self._batch,) else found

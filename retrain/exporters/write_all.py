@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from label_image.card import Card
 from label_image.errors import RunError
 from label_image.labels import format_labels
+from label_image.model_metadata import Metadata
 from retrain.backbones.quantize import quantized
 from retrain.console import Screen
 from retrain.exporters.table import orders, why_not
@@ -39,8 +39,8 @@ _OUTCOMES = {
 }
 
 
-def card_of(plan: Plan, backbone: Backbone, split: Split, test: Mapping[str, object]) -> Card:
-    """The card that travels in the exports."""
+def metadata_of(plan: Plan, backbone: Backbone, split: Split, test: Mapping[str, object]) -> Metadata:
+    """The metadata that travels in the exports."""
     training = {
         "architecture": backbone.name,
         "backbone_digest": backbone.digest,
@@ -54,7 +54,7 @@ def card_of(plan: Plan, backbone: Backbone, split: Split, test: Mapping[str, obj
         "precision": backbone.precision,
         **test,
     }
-    return Card(
+    return Metadata(
         split.labels, backbone.height_px, backbone.width_px, backbone.mean, backbone.std,
         backbone.input_layer, plan.final_tensor_name, training,
     )  # fmt: skip
@@ -69,7 +69,7 @@ def write_exports(
       plan: what to write, and where.
       split: the photos.
       variants: the trained model as "none"; what was trained on int8 features as "int8", where --quantize asks for it.
-      outcome: the test, for the card.
+      outcome: the test, for the metadata.
       run: the run's folder.
       screen: for what is not written, and for photos that differ.
 
@@ -95,7 +95,7 @@ def write_exports(
             variant.bottlenecks.features[0, rows],
             variant.head,
             variant.backbone,
-            card_of(plan, variant.backbone, split, {**test, **made}),
+            metadata_of(plan, variant.backbone, split, {**test, **made}),
             scores,
             plan.max_quantization_loss,
             screen.warn,

@@ -40,11 +40,11 @@ def kept(network: Trainable, values: list[npt.NDArray[Any]], plan: Plan, screen:
 
 def _remove_older(graph: Path) -> None:
     """Removes the networks that earlier runs trained; a pretrained one in the same folder stays."""
-    for card in graph.parent.glob("*.json"):
-        if card.stem == graph.stem:
+    for described in graph.parent.glob("*.json"):
+        if described.stem == graph.stem:
             continue
         with contextlib.suppress(OSError, ValueError, AttributeError, RecursionError):
-            source = str(json.loads(card.read_text("utf-8")).get("source", ""))
+            source = str(json.loads(described.read_text("utf-8")).get("source", ""))
             if source.startswith((_FROM_NOTHING, _FURTHER)):
-                for path in graph.parent.glob(f"{glob.escape(card.stem)}.*"):
+                for path in graph.parent.glob(f"{glob.escape(described.stem)}.*"):
                     path.unlink(missing_ok=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from retrain.console import Screen
 from retrain.exporters import graph as graph_exporter
-from retrain.exporters.write_all import card_of
+from retrain.exporters.write_all import metadata_of
 from retrain.files.atomic import replacing
 from retrain.head.snapshots import Snapshot, snapshot_path, write_snapshot
 from retrain.head.train import Evaluation, train
@@ -38,7 +38,7 @@ def training_stage(plan: Plan, split: Split, bottlenecks: Bottlenecks, backbone:
         path = Path(f"{plan.intermediate_output_graphs_dir}intermediate_{step}.pb")
         screen.info(f"Save intermediate result to : {path}")
         with replacing(path) as scratch:
-            graph_exporter.write(scratch, head, backbone, card_of(plan, backbone, split, {}))
+            graph_exporter.write(scratch, head, backbone, metadata_of(plan, backbone, split, {}))
 
     def on_state(snapshot: Snapshot) -> None:
         path = snapshot_path(plan, snapshot.state["steps"])

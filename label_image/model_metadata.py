@@ -1,7 +1,7 @@
-"""What an export says of itself: a Card in, JSON out, and back.
+"""Writes the metadata of an export as JSON, and reads it back.
 
-The card travels inside each file that we export: in a `.tflite` as the metadata entry CARD_KEY, in a GraphDef as a
-string constant of that name, in a SavedModel as `assets.extra/CARD_KEY.json`. Specified field by field below; unknown fields
+The metadata travels inside each file that we export: in a `.tflite` as the metadata entry METADATA_KEY, in a GraphDef as a
+string constant of that name, in a SavedModel as `assets.extra/METADATA_KEY.json`. Specified field by field below; unknown fields
 are ignored, so that old readers open new files.
 """
 
@@ -16,13 +16,13 @@ from typing import Any
 
 from label_image.errors import RunError, meaning
 
-CARD_KEY = "retrain_card"
+METADATA_KEY = "retrain_card"
 FORMAT = 1
 GUESS = "a guess: "  # how a fact begins that nothing in the file tells for certain
 
 
 @dataclass(frozen=True)
-class Card:
+class Metadata:
     """How to use a classifier, and where it came from."""
 
     labels: tuple[str, ...]  # output k is labels[k]; () where nothing names them
@@ -42,7 +42,7 @@ class Card:
     output: str = "probabilities"  # or "sigmoid", "logits" (softmax is applied), "as is", "unset" (made of nothing)
     outputs: int = 0  # how many numbers come out; 0 is not known before it has run
     what: str = ""  # what kind of file, for people; not stored
-    inspected: bool = False  # no card was inside: the graph was examined; not stored
+    inspected: bool = False  # no metadata was inside: the graph was examined; not stored
     stated: tuple[
         str, ...
     ] = ()  # the facts that the file itself states, of FACTS; the others were concluded; not stored
@@ -64,24 +64,24 @@ _KNOWN = {
 }
 
 
-def to_json(card: Card) -> str:
-    """The card as one line of JSON, keys sorted, so that equal cards are equal bytes."""
-    fields = {name: value for name, value in dataclasses.asdict(card).items() if name not in _NOT_STORED}
+def to_json(metadata: Metadata) -> str:
+    """The metadata as one line of JSON, keys sorted, so that equal metadata gives equal bytes."""
+    fields = {name: value for name, value in dataclasses.asdict(metadata).items() if name not in _NOT_STORED}
     for name, default in _OPTIONAL.items():
         if fields[name] == default:
             del fields[name]
     return json.dumps({"format": FORMAT, **fields}, ensure_ascii=False, sort_keys=True)
 
 
-def from_json(text: str | bytes, where: str) -> Card:
-    """Reads a card.
+def from_json(text: str | bytes, where: str) -> Metadata:
+    """Reads metadata.
 
     Args:
       text: what `to_json` wrote.
       where: the file it came from, for the error.
 
     Raises:
-      RunError: if it is no card, or one of a later format.
+      RunError: if it is not metadata, or its format is later than this program's.
     """
     try:
         fields = json.loads(text)
@@ -89,9 +89,9 @@ def from_json(text: str | bytes, where: str) -> Card:
             raise TypeError("it is JSON, but no metadata")
         if fields["format"] > FORMAT:
             raise RunError(
-                f"cannot read {where}: its card has format {fields['format']}, this program knows {FORMAT}; upgrade it"
+                f"cannot read {where}: its metadata has format {fields['format']}, this program knows {FORMAT}; upgrade it"
             )
-        card = Card(
+        metadata = Metadata(
             labels=tuple(str(label) for label in fields["labels"]),
             height_px=int(fields["height_px"]),
             width_px=int(fields["width_px"]),
@@ -100,27 +100,27 @@ def from_json(text: str | bytes, where: str) -> Card:
             input_layer=str(fields["input_layer"]),
             output_layer=str(fields["output_layer"]),
             training=dict(fields["training"]),
-            facts=dict.fromkeys(("labels", "size", "range", "input", "output"), "the card inside the file"),
+            facts=dict.fromkeys(("labels", "size", "range", "input", "output"), "the metadata inside the file"),
             stated=FACTS,
             **{name: type(default)(fields[name]) for name, default in _OPTIONAL.items() if name in fields},
         )
-        _check(card)
+        _check(metadata)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise RunError(f"cannot read the metadata in {where}: {meaning(error)}; export it again") from None
-    return card
+    return metadata
 
 
-def _check(card: Card) -> None:
+def _check(metadata: Metadata) -> None:
     """Raises ValueError for what no export of ours says, such as a size of -1."""
-    if not all(0 <= px <= _MOST_PX for px in (card.height_px, card.width_px, card.crop_px)):
-        raise ValueError(f"a size of {card.height_px} x {card.width_px} pixels")
-    numbers = (*card.mean, *card.std)
-    if not all(math.isfinite(number) for number in numbers) or not all(card.std) or not card.mean:
-        raise ValueError(f"a scaling of mean {card.mean} and std {card.std}")
-    if {len(card.mean), len(card.std)} - {1, 2, 3, 4}:
-        raise ValueError(f"a scaling of {len(card.mean)} and {len(card.std)} channels")
+    if not all(0 <= px <= _MOST_PX for px in (metadata.height_px, metadata.width_px, metadata.crop_px)):
+        raise ValueError(f"a size of {metadata.height_px} x {metadata.width_px} pixels")
+    numbers = (*metadata.mean, *metadata.std)
+    if not all(math.isfinite(number) for number in numbers) or not all(metadata.std) or not metadata.mean:
+        raise ValueError(f"a scaling of mean {metadata.mean} and std {metadata.std}")
+    if {len(metadata.mean), len(metadata.std)} - {1, 2, 3, 4}:
+        raise ValueError(f"a scaling of {len(metadata.mean)} and {len(metadata.std)} channels")
     for name, known in _KNOWN.items():
-        if getattr(card, name) not in known:
-            raise ValueError(f"{name} is {getattr(card, name)!r}")
-    if card.outputs < 0:
-        raise ValueError(f"{card.outputs} outputs")
+        if getattr(metadata, name) not in known:
+            raise ValueError(f"{name} is {getattr(metadata, name)!r}")
+    if metadata.outputs < 0:
+        raise ValueError(f"{metadata.outputs} outputs")
