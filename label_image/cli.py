@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from label_image.edge import exit_status
 from label_image.errors import RunError, UserError
 from label_image.flags import check, flag, parse
+from label_image.program import exit_status
 from label_image.screen import warn
 
 if TYPE_CHECKING:

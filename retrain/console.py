@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 
 from label_image import screen
-from label_image.edge import show_tracebacks
+from label_image.program import show_tracebacks
 
 _LEVELS = {"DEBUG": 10, "INFO": 20, "WARN": 30, "ERROR": 40, "FATAL": 50}
 _MOST_ALIKE, _EXAMPLES = 5, 3  # warnings of one kind that are all printed; examples where there are more

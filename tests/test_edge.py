@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from label_image import edge, screen, signals
+from label_image import program, screen, signals
 from label_image.errors import PhotoError, RunError, UserError
 from tests.conftest import ROOT
 
@@ -124,7 +124,7 @@ def test_whatever_happens_is_one_line(error, status, line, capsys, monkeypatch):
     def work():
         raise error
 
-    assert edge.exit_status("p", work) == status
+    assert program.exit_status("p", work) == status
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.startswith(line)
@@ -135,15 +135,15 @@ def test_a_fault_says_where_it_is_and_shows_its_traceback_when_asked(tmp_path):
     (tmp_path / "broken.py").write_text(
         "def main(argv):\n    from retrain.data.split import split_photos\n    split_photos()\n"
     )
-    command = [sys.executable, "-c", "from label_image.edge import run_program; run_program('broken')"]
+    command = [sys.executable, "-c", "from label_image.program import run_program; run_program('broken')"]
     env = {**ENV, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
-    for more, expected in (({}, False), ({edge.TRACEBACK_VARIABLE: "1"}, True)):
+    for more, expected in (({}, False), ({program.TRACEBACK_VARIABLE: "1"}, True)):
         done = subprocess.run(command, env={**env, **more}, capture_output=True, text=True, check=False)
         assert done.returncode == 1
         assert ("Traceback" in done.stderr) == expected
         last = done.stderr.splitlines()[-1]
         assert last.startswith("broken: this should not have happened: TypeError: split_photos() missing")
-        assert edge.TRACEBACK_VARIABLE in last
+        assert program.TRACEBACK_VARIABLE in last
 
 
 # A program that says when it works, and that takes its time when it clears up.
@@ -151,7 +151,7 @@ SLOW = """
 import time
 from pathlib import Path
 def main(argv):
-    from label_image.edge import exit_status
+    from label_image.program import exit_status
     def work():
         try:
             Path("works").touch()
@@ -167,7 +167,7 @@ def main(argv):
 def slow(folder, clearing_s, before=""):
     """Starts it; `before` is what a shell does first."""
     (folder / "slow.py").write_text(SLOW)
-    program = "from label_image.edge import run_program; run_program('slow')"
+    program = "from label_image.program import run_program; run_program('slow')"
     command = ["sh", "-c", f'{before} exec "$@"', "sh", sys.executable, "-c", program, str(clearing_s)]
     env = {**ENV, "PYTHONPATH": f"{ROOT}{os.pathsep}{folder}"}
     process = subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -220,7 +220,7 @@ def test_work_that_goes_on_after_sigterm_still_ends_with_its_status(tmp_path):
         "    except KeyboardInterrupt: print('kept')\n"
         "    return 0\n"
     )
-    command = [sys.executable, "-c", "from label_image.edge import run_program; run_program('goes_on')"]
+    command = [sys.executable, "-c", "from label_image.program import run_program; run_program('goes_on')"]
     env = {**ENV, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
     for number, status in (("SIGTERM", 143), ("SIGHUP", 129), ("SIGINT", 0)):
         done = subprocess.run([*command, number], env=env, capture_output=True, text=True, check=False)
@@ -231,7 +231,7 @@ def test_what_was_registered_for_the_end_is_done(tmp_path):
     (tmp_path / "ends.py").write_text(
         "import atexit\nfrom pathlib import Path\ndef main(argv):\n    atexit.register(Path('done').touch)\n    return 3\n"
     )
-    command = [sys.executable, "-c", "from label_image.edge import run_program; run_program('ends')"]
+    command = [sys.executable, "-c", "from label_image.program import run_program; run_program('ends')"]
     env = {**ENV, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
     assert subprocess.run(command, cwd=tmp_path, env=env, check=False).returncode == 3
     assert (tmp_path / "done").exists()

@@ -10,9 +10,9 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from label_image.edge import exit_status
 from label_image.errors import UserError
 from label_image.flags import check, flag, parse
+from label_image.program import exit_status
 from label_image.screen import say, warn
 from label_image.signals import asked_to_end
 

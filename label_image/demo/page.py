@@ -14,8 +14,8 @@ from typing import Any
 from label_image.demo.answers import answer, card, escaped
 from label_image.demo.choices import Shelf
 from label_image.demo.guard import Guard
-from label_image.edge import line_of
 from label_image.errors import UserError
+from label_image.program import line_of
 
 _CSS, _SCRIPT = Path(__file__).with_name("page.css"), Path(__file__).with_name("page.js")
 _FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif")
