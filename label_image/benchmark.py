@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from label_image.errors import PhotoError, RunError
-from label_image.screen import clean
+from label_image.terminal import clean
 
 if TYPE_CHECKING:
     from label_image.classifier import Classifier

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from label_image.errors import RunError, UserError
 from label_image.flags import check, flag, parse
 from label_image.program import exit_status
-from label_image.screen import warn
+from label_image.terminal import warn
 
 if TYPE_CHECKING:
     from label_image.classifier import Classifier, Prediction

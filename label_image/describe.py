@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from label_image.model_metadata import GUESS, Metadata
-from label_image.screen import clean
+from label_image.terminal import clean
 
 _RANGES: dict[tuple[tuple[float, ...], ...], str] = {
     ((0.0,), (1.0,)): "0..255",

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from label_image.errors import UserError
-from label_image.screen import write
 from label_image.spelling import (
     nearest_flags,
     nearest_word,
@@ -25,6 +24,7 @@ from label_image.spelling import (
     refuse_odd_value,
     whole_number,
 )
+from label_image.terminal import write
 
 T = TypeVar("T")
 NUMBERS = tuple[float, ...] | None  # a field's type whose flag takes 127.5 or 123.7,116.3,103.5

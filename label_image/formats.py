@@ -30,7 +30,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from label_image.screen import CONTROLS, clean, warn
+from label_image.terminal import CONTROLS, clean, warn
 
 Write = Callable[[str], None]
 

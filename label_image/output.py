@@ -7,7 +7,7 @@ import io
 import sys
 from collections.abc import Iterator
 
-from label_image import screen, signals
+from label_image import signals, terminal
 from label_image.errors import RunError, UserError
 from label_image.output_file import OutputFile
 
@@ -26,7 +26,7 @@ class Output:
 
     def __init__(self, utf8: bool, to: OutputFile | None = None) -> None:
         self._to = to
-        if to is None and not screen.has_output():
+        if to is None and not terminal.has_output():
             raise UserError("no place for the answers: standard output is closed")
         self._caught = contextlib.ExitStack()
         if to is None and isinstance(sys.stdout, io.TextIOWrapper):
@@ -56,7 +56,7 @@ class Output:
                 self._to.write(text)
                 return
             try:
-                screen.write(text)
+                terminal.write(text)
             except RunError as error:
                 reason = str(error).partition(": ")[2]
                 raise RunError(f"cannot write the answers: {reason}") from None

@@ -15,7 +15,7 @@ import errno
 import os
 import sys
 
-from label_image import screen, signals
+from label_image import signals, terminal
 from label_image.errors import UserError
 
 TYPE_CHECKING = False  # typing takes 2 ms to import, and `--help` answers at once
@@ -95,7 +95,7 @@ def exit_status(
         _forget_output()
         return after_pipe
     except KeyboardInterrupt as error:
-        screen.warn(f"{program}: {stopped(error)}")
+        terminal.warn(f"{program}: {stopped(error)}")
         return signals.status_of_stop()
     except SystemExit as error:
         if not whole_process:
@@ -105,11 +105,11 @@ def exit_status(
         if _Shown.of_all:
             _show_traceback()
         for place, line in enumerate(error.lines):
-            screen.warn(line if place else f"{program}: {line}")
+            terminal.warn(line if place else f"{program}: {line}")
         return error.exit_status
     except BaseException as error:
         if signals.came() and isinstance(error, (ImportError, SystemError)):  # a library in C made it of Ctrl-C
-            screen.warn(f"{program}: {stopped(error)}")
+            terminal.warn(f"{program}: {stopped(error)}")
             return signals.status_of_stop()
         return _unforeseen(program, error)
 
@@ -118,7 +118,7 @@ def _unforeseen(program: str, error: BaseException) -> int:
     """One line for what should not have happened; the exit status."""
     if _Shown.of_unforeseen:
         _show_traceback()
-    screen.warn(f"{program}: {line_of(error)}")
+    terminal.warn(f"{program}: {line_of(error)}")
     return 1
 
 
@@ -145,7 +145,7 @@ def line_of(error: BaseException) -> str:
 def _main(module: str) -> int | None:
     import importlib
 
-    screen.open_missing()
+    terminal.open_missing()
     _quiet_python()
     status: int | None = importlib.import_module(module).main(sys.argv[1:])
     return status
@@ -166,7 +166,7 @@ def _show_traceback() -> None:
     import traceback
 
     for part in traceback.format_exc().splitlines():
-        screen.warn(part)
+        terminal.warn(part)
 
 
 def _short(error: BaseException) -> str:

@@ -24,7 +24,7 @@ from pathlib import Path
 from label_image.errors import RunError, UserError
 from label_image.flags import check, flag, parse
 from label_image.program import exit_status
-from label_image.screen import say
+from label_image.terminal import say
 from retrain.data.drawn_flowers import LABELS, draw
 from retrain.files.atomic import replacing
 

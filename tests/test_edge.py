@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from label_image import program, screen, signals
+from label_image import program, signals, terminal
 from label_image.errors import PhotoError, RunError, UserError
 from tests.conftest import ROOT
 
@@ -239,8 +239,8 @@ def test_what_was_registered_for_the_end_is_done(tmp_path):
 
 def test_nothing_that_is_printed_holds_a_control_character(capsys):
     evil = "a\x1b[31m\nb\r\t\x9b\u202e\u2028\x00" + os.fsdecode(b"\x9b\xe9")
-    screen.say(evil)
-    screen.warn(evil)
+    terminal.say(evil)
+    terminal.warn(evil)
     for text in capsys.readouterr():
         assert text.startswith(r"a\x1b[31m\nb\r\t\x9b\u202e\u2028\x00\x9b")
         assert text.count("\n") == 1
@@ -248,4 +248,4 @@ def test_nothing_that_is_printed_holds_a_control_character(capsys):
 
 @pytest.mark.parametrize("text", ["Gänseblümchen", "写真", "a b", "\U0001f338", "e\u0301", "\u200d"])
 def test_what_is_no_control_character_stays(text):
-    assert screen.clean(text) == text
+    assert terminal.clean(text) == text

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from label_image.errors import UserError
 from label_image.flags import check, flag, parse
 from label_image.program import exit_status
-from label_image.screen import say, warn
 from label_image.signals import asked_to_end
+from label_image.terminal import say, warn
 
 PROGRAM = "python -m label_image.demo"
 HOST = "127.0.0.1"  # this machine and no other

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from label_image.program import exit_status
-from label_image.screen import say
+from label_image.terminal import say
 from retrain.backbones.prepare import prepare
 from retrain.features.runtimes import check_device
 from retrain.options.plan import Plan
