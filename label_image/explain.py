@@ -17,9 +17,9 @@ from label_image.classifier import Classifier, Prediction
 from label_image.detectors.pooled import no_map
 from label_image.errors import RunError
 from label_image.heatmap import Box, Floats, feature_maps, for_and_against, head_of, overlay
-from label_image.mark import mark
 from label_image.model_metadata import Metadata
 from label_image.pixels import UInt8Image, whole
+from label_image.process_mark import mark
 from label_image.sorting import file_name, put_into
 
 LONGEST_PX = 1200  # of a picture; enough for a screen, a tenth of what a phone's photo takes

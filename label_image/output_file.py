@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import IO
 
 from label_image.errors import RunError, UserError
-from label_image.mark import is_over, mark
+from label_image.process_mark import is_over, mark
 
 _GLANCE = 1 << 16  # bytes of a file among which a zero tells that it is no text
 _LEFT_S = 60  # seconds; a run takes hold of its file at once

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from label_image.errors import PhotoError, RunError
-from label_image.mark import FORM, is_over, mark
+from label_image.process_mark import FORM, is_over, mark
 
 UNSURE = "_unsure"
 _cleared: set[Path] = set()  # folders in which this process has looked for what others left
