@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from label_image.classifier import Classifier, Prediction
     from label_image.explain import Explainer
     from label_image.formats import Format, Row
-    from label_image.images import Item
+    from label_image.input_photos import Item
     from label_image.inspect import Overrides
     from label_image.output import Output
     from label_image.output_file import OutputFile
@@ -140,7 +140,7 @@ def main(argv: Sequence[str]) -> int:
 
 def run(command: Command) -> int:
     """Does what was asked; returns the exit status."""
-    from label_image.images import check_words, needs_scratch
+    from label_image.input_photos import check_words, needs_scratch
     from label_image.output import Output
 
     with _written_to(command) as file, Output(utf8=command.format != "text", to=file) as output:
@@ -207,7 +207,7 @@ def _overrides(command: Command) -> Overrides:
 def _label(command: Command, scratch: Path, output: Output) -> int:
     """Labels photos and prints a row each, as soon as it is there."""
     from label_image.formats import EXPLAINED, SORTED, format_for
-    from label_image.images import is_one_photo, photos
+    from label_image.input_photos import is_one_photo, photos
 
     one = is_one_photo(command.image)
     extra = (SORTED if command.sort_into else ()) + (EXPLAINED if command.explain else ())
@@ -311,7 +311,7 @@ def _row(
 def _benchmark(command: Command, scratch: Path, output: Output) -> int:
     """Measures and prints how fast it is."""
     from label_image import benchmark
-    from label_image.images import photos
+    from label_image.input_photos import photos
     from label_image.workers import cores
 
     def paths() -> Iterator[str]:  # drawing imports what loading has to be timed with

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from label_image.errors import UserError
-from label_image.images import check_words, is_one_photo, listed, photos
+from label_image.input_photos import check_words, is_one_photo, listed, photos
 from label_image.workers import map_ordered
 
 

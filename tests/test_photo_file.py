@@ -17,7 +17,7 @@ from PIL import Image, ImageFile
 from label_image import photo_file, pixels
 from label_image.cli import main
 from label_image.errors import PhotoError
-from label_image.images import photos
+from label_image.input_photos import photos
 from label_image.pixels import decode, open_photo, to_rgb
 from label_image.pixels import encoded as as_jpeg_or_png
 from tests.conftest import COLOURS, write_photo
