@@ -12,9 +12,9 @@ from pathlib import Path
 from label_image import model_metadata
 from label_image.errors import RunError, UserError, meaning
 from label_image.labels import fitted
+from label_image.model_file import Source, read
 from label_image.model_metadata import METADATA_KEY, Metadata
 from label_image.overrides import Overrides, as_typed
-from label_image.source import Source, read
 
 __all__ = ["Overrides", "fit_labels", "kind_of", "metadata_of"]
 

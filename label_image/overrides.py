@@ -18,8 +18,8 @@ import numpy as np
 from label_image.describe import numbers_text, range_text
 from label_image.errors import UserError
 from label_image.labels import Labels, chosen, fitted, labels_file, without_index
+from label_image.model_file import Source
 from label_image.model_metadata import Metadata
-from label_image.source import Source
 
 _INTEGERS = ("uint8", "int8", "int16", "int32", "int64")
 _ORDERS = {"rgb": "RGB", "bgr": "BGR", "grey": "grey"}

@@ -15,8 +15,8 @@ from label_image import Classifier
 from label_image.errors import RunError, UserError
 from label_image.explain import Explainer
 from label_image.inspect import Overrides, metadata_of, source_of
+from label_image.model_file import settled, stamp
 from label_image.model_metadata import METADATA_KEY, Metadata, to_json
-from label_image.source import settled, stamp
 from retrain.formats.tflite_model import TfliteModel
 from tests.colour_graphs import NAMES, SIDE
 from tests.conftest import COLOURS, write_photo
@@ -148,7 +148,7 @@ def test_labels_beside_a_file_that_change_while_it_is_read_are_read_again(tmp_pa
 
 
 def test_what_goes_on_changing_is_one_line(tmp_path, monkeypatch):
-    monkeypatch.setattr("label_image.source._TRIES", 3)
+    monkeypatch.setattr("label_image.model_file._TRIES", 3)
     path = colour_tflite(tmp_path / "m.tflite")
 
     def work() -> bool:

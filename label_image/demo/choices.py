@@ -11,8 +11,8 @@ from label_image.describe import one_line
 from label_image.explain import Explainer
 from label_image.heatmap import NoExactMap
 from label_image.inspect import Overrides
+from label_image.model_file import Stamp, stamp
 from label_image.quiet import has_tensorflow
-from label_image.source import Stamp, stamp
 
 _LIGHT, _HEAVY = (".tflite",), (".pb", ".keras", ".h5", ".hdf5")
 

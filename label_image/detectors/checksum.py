@@ -11,7 +11,7 @@ from pathlib import Path
 
 from label_image.detectors.tflite_entry import place_of
 from label_image.errors import RunError
-from label_image.source import Source
+from label_image.model_file import Source
 
 KEY = "retrain_crc32"
 EMPTY = bytes(4)  # what the entry holds before the file is sealed

@@ -10,7 +10,7 @@ from label_image.detectors.evidence import Evidence
 from label_image.detectors.graph import evidence
 from label_image.detectors.net import Net
 from label_image.detectors.rewrite import for_labelling
-from label_image.source import Source
+from label_image.model_file import Source
 
 
 @dataclass(frozen=True)

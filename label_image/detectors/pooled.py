@@ -17,7 +17,7 @@ import numpy.typing as npt
 from label_image.detectors.net import PASS_ON, RESHAPES, Net
 from label_image.detectors.tflite import TfliteFile
 from label_image.errors import RunError
-from label_image.source import Source
+from label_image.model_file import Source
 
 Tensor = TypeVar("Tensor", str, int)
 Floats = npt.NDArray[np.float32]

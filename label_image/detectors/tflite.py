@@ -15,7 +15,7 @@ from label_image.detectors.affine import ADD, DIV, MUL, SUB, Affine, after, cali
 from label_image.detectors.evidence import Evidence, Range, root_mean_square
 from label_image.detectors.purpose import INDEX, Output, seems, seems_by_inputs
 from label_image.errors import RunError, UserError
-from label_image.source import Source
+from label_image.model_file import Source
 
 _DTYPES = {0: "float32", 1: "float16", 2: "int32", 3: "uint8", 4: "int64", 5: "string", 7: "int16", 9: "int8"}
 _NUMBERS = ("float32", "float16", "int8", "uint8", "int32", "int64")

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.errors import RunError, UserError
+from label_image.model_file import Source
 from label_image.runners.onnx_file import check
 from label_image.runners.sizes import wrong_size
-from label_image.source import Source
 
 
 class OnnxRunner:
