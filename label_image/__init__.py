@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from label_image.classifier import Classifier, Prediction
-    from label_image.inspect import Overrides
+    from label_image.find_metadata import Overrides
 
 __all__ = ["Classifier", "Overrides", "Prediction", "UserError"]
 
@@ -24,7 +24,7 @@ def __getattr__(name: str) -> Any:
 
         return getattr(classifier, name)
     if name == "Overrides":
-        from label_image.inspect import Overrides
+        from label_image.find_metadata import Overrides
 
         return Overrides
     raise AttributeError(f"module 'label_image' has no attribute {name!r}")

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from label_image.detectors.checksum import is_ours
 from label_image.errors import NoScoresError, PhotoError, RunError, UserError
-from label_image.inspect import Overrides, fit_labels, metadata_of, source_of
+from label_image.find_metadata import Overrides, fit_labels, metadata_of, source_of
 from label_image.model_file import Source, settled
 from label_image.model_metadata import Metadata
 from label_image.pixels import decode, encoded, in_order, laid_out, normalise

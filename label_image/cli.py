@@ -21,9 +21,9 @@ from label_image.terminal import warn
 if TYPE_CHECKING:
     from label_image.classifier import Classifier, Prediction
     from label_image.explain import Explainer
+    from label_image.find_metadata import Overrides
     from label_image.formats import Format, Row
     from label_image.input_photos import Item
-    from label_image.inspect import Overrides
     from label_image.output import Output
     from label_image.output_file import OutputFile
     from label_image.sorting import Sorter
@@ -196,7 +196,7 @@ def load(command: Command) -> Classifier:
 
 def _overrides(command: Command) -> Overrides:
     """What the user typed of the graph."""
-    from label_image.inspect import Overrides
+    from label_image.find_metadata import Overrides
 
     typed = {field.name: getattr(command, field.name) for field in dataclasses.fields(Overrides)}
     for name in ("input_height", "input_width"):
@@ -326,7 +326,7 @@ def _benchmark(command: Command, scratch: Path, output: Output) -> int:
 def _describe(command: Command, output: Output) -> int:
     """Prints what is known of a classifier."""
     from label_image.describe import describe
-    from label_image.inspect import metadata_of
+    from label_image.find_metadata import metadata_of
 
     path = Path(command.describe)
     output.write(f"{describe(metadata_of(path, _overrides(command)), path)}\n")

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from label_image.detectors.pooled import NoExactMap, PooledEnd, graph_end, no_map, tflite_end
-from label_image.inspect import source_of
+from label_image.find_metadata import source_of
 from label_image.model_file import Source
 from label_image.pixels import UInt8Image
 

@@ -15,7 +15,7 @@ from label_image import Classifier, UserError
 from label_image.detectors import checksum
 from label_image.detectors.tflite_entry import entry, place_of
 from label_image.errors import RunError
-from label_image.inspect import Overrides, metadata_of
+from label_image.find_metadata import Overrides, metadata_of
 from label_image.model_metadata import METADATA_KEY
 from label_image.runners import trial
 from retrain.formats.tflite_model import TfliteModel

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from label_image.classifier import Classifier
-from label_image.inspect import Overrides
+from label_image.find_metadata import Overrides
 from label_image.labels import format_labels
 from label_image.model_metadata import Metadata
 from label_image.pixels import decode, normalise

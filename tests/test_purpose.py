@@ -8,7 +8,7 @@ import pytest
 from label_image import Classifier, Overrides
 from label_image.detectors.purpose import INDEX, Output, seems, seems_by_answer, seems_by_shape
 from label_image.errors import RunError
-from label_image.inspect import metadata_of
+from label_image.find_metadata import metadata_of
 from label_image.model_metadata import Metadata
 from retrain.formats.graph_def import constant, operation
 from retrain.formats.tflite_model import TfliteModel

@@ -138,7 +138,7 @@ def test_a_constant_that_tells_nothing_leaves_a_guess(tmp_path, kind, step):
     found = evidence(path) if kind == "tflite" else None
     if found:
         assert found.affine is None
-    from label_image.inspect import Overrides, metadata_of
+    from label_image.find_metadata import Overrides, metadata_of
 
     assert one_line(metadata_of(path, Overrides())).startswith("GUESSED: 0..1 is a guess: nothing in the file tells")
 

@@ -11,7 +11,7 @@ import pytest
 from label_image.detectors.tflite import TfliteFile
 from label_image.detectors.tflite_entry import entry
 from label_image.errors import RunError
-from label_image.inspect import Overrides, metadata_of
+from label_image.find_metadata import Overrides, metadata_of
 from retrain.formats.tflite_model import TfliteModel
 from tests.conftest import write_photo
 from tests.test_detectors_tflite import colour_tflite

@@ -11,7 +11,7 @@ from flatbuffers import encode, packer
 from PIL import Image
 
 from label_image import Classifier
-from label_image.inspect import Overrides, metadata_of
+from label_image.find_metadata import Overrides, metadata_of
 from label_image.model_metadata import Metadata
 from label_image.pixels import decode
 from retrain.backbones.prepare import prepare

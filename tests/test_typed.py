@@ -15,7 +15,7 @@ from label_image.cli import main
 from label_image.describe import one_line
 from label_image.detectors import checksum, standard_metadata
 from label_image.errors import RunError
-from label_image.inspect import metadata_of
+from label_image.find_metadata import metadata_of
 from label_image.model_metadata import METADATA_KEY, to_json
 from retrain.formats.tflite_model import TfliteModel
 from tests.conftest import COLOURS, SHARED, write_photo

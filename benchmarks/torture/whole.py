@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.torture.ground import CLASSES, Ground, weights_of
 from label_image.classifier import Classifier
 from label_image.errors import UserError
-from label_image.inspect import Overrides, metadata_of
+from label_image.find_metadata import Overrides, metadata_of
 
 _TEMPORARY = re.compile(r"^\..*\.(tmp|old|part|new)$|\.part$|\.tmp$")
 _SAME = 1e-4  # of a score: float32 sums in another order

@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from label_image.classifier import Classifier
 from label_image.errors import PhotoError, RunError
-from label_image.inspect import Overrides
+from label_image.find_metadata import Overrides
 from label_image.model_metadata import Metadata
 from label_image.pixels import decode, normalise
 from retrain.exporters import device_folder
