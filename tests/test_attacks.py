@@ -571,7 +571,7 @@ def test_metadata_without_end_is_one_line(place, capfd):
 
 
 def test_every_operation_that_is_let_in_is_known_and_touches_no_file():
-    from label_image.operations import ALLOWED, LEFT_OVER
+    from label_image.allowed_operations import ALLOWED, LEFT_OVER
 
     words = (
         "File",

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from label_image.allowed_operations import check_operations, check_sizes
 from label_image.detectors.net import Net, bare
 from label_image.detectors.opened import opened
 from label_image.errors import RunError
 from label_image.model_file import Source
-from label_image.operations import check_operations, check_sizes
 from label_image.quiet import native_noise_hidden, tensorflow
 
 _MOST_AT_ONCE = 1024  # photos; a larger first dimension is no batch
