@@ -185,7 +185,7 @@ def load(command: Command) -> Classifier:
     """The classifier that was asked for; says on standard error what had to be guessed of it."""
     from label_image.classifier import Classifier
     from label_image.describe import one_line
-    from label_image.runs import graph_of, run_folder
+    from label_image.find_run import graph_of, run_folder
 
     graph = graph_of(run_folder(command.run)) if command.run else command.graph
     classifier = Classifier(graph, _overrides(command), command.threads)

@@ -12,7 +12,7 @@ import threading
 import pytest
 
 from label_image.errors import RunError, UserError
-from label_image.runs import all_runs, graph_of, run_folder
+from label_image.find_run import all_runs, graph_of, run_folder
 from retrain.runs import cli
 from retrain.runs.folder import begin, end, killed_runs
 from retrain.runs.record import read_record, write_record

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.errors import UserError
+from label_image.find_run import RUNS_DIR
 from label_image.quiet import has_tensorflow
-from label_image.runs import RUNS_DIR
 from retrain import report
 from retrain.audit.audit import Auditor
 from retrain.audit.kept import FOLDER as AUDITS

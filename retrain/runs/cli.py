@@ -69,7 +69,7 @@ def _list(command: Command, names: list[str]) -> Iterator[str]:
 
 
 def _use(command: Command, names: list[str]) -> Iterator[str]:
-    from label_image.runs import check_unchanged, run_folder
+    from label_image.find_run import check_unchanged, run_folder
     from retrain.runs.folder import end
     from retrain.runs.publish import members_of, publish
     from retrain.runs.record import read_record
@@ -87,7 +87,7 @@ def _use(command: Command, names: list[str]) -> Iterator[str]:
 
 
 def _remove(command: Command, names: list[str]) -> Iterator[str]:
-    from label_image.runs import run_folder
+    from label_image.find_run import run_folder
     from retrain.runs.listing import discard, listed
 
     _expect(names, 1, "remove NAME")
