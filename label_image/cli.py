@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from label_image.classifier import Classifier, Prediction
     from label_image.explain import Explainer
     from label_image.find_metadata import Overrides
-    from label_image.formats import Format, Row
     from label_image.input_photos import Item
     from label_image.output import Output
     from label_image.output_file import OutputFile
+    from label_image.output_formats import Format, Row
     from label_image.sorting import Sorter
 
 PROGRAM = "python -m label_image"
@@ -206,8 +206,8 @@ def _overrides(command: Command) -> Overrides:
 
 def _label(command: Command, scratch: Path, output: Output) -> int:
     """Labels photos and prints a row each, as soon as it is there."""
-    from label_image.formats import EXPLAINED, SORTED, format_for
     from label_image.input_photos import is_one_photo, photos
+    from label_image.output_formats import EXPLAINED, SORTED, format_for
 
     one = is_one_photo(command.image)
     extra = (SORTED if command.sort_into else ()) + (EXPLAINED if command.explain else ())
@@ -287,7 +287,7 @@ def _row(
 ) -> Row:
     """What is said of a photo, after it was explained and put where it belongs."""
     from label_image.errors import PhotoError
-    from label_image.formats import Row
+    from label_image.output_formats import Row
 
     if prediction.error:
         return Row(item.name, error=str(prediction.error), undone=prediction.error.undone)

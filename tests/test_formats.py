@@ -12,8 +12,8 @@ import signal
 import numpy as np
 import pytest
 
-from label_image.formats import EXPLAINED, SORTED, Row, format_for, shortest
 from label_image.output import Output
+from label_image.output_formats import EXPLAINED, SORTED, Row, format_for, shortest
 
 GOOD = Row("a.jpg", (("daisy", 0.75), ("rose, red", 0.25)), seconds=0.1234)
 BAD = Row("b.jpg", error='no picture: begins with "x"')

@@ -377,9 +377,9 @@ def test_the_row_pipeline_holds_a_few_photos_of_a_hundred_thousand(monkeypatch):
 
     from label_image import cli
     from label_image.classifier import Prediction
-    from label_image.formats import format_for
     from label_image.input_photos import Item
     from label_image.output import Output
+    from label_image.output_formats import format_for
     from label_image.workers import map_ordered
 
     class Echo:
