@@ -20,7 +20,7 @@ from label_image.terminal import warn
 
 if TYPE_CHECKING:
     from label_image.classifier import Classifier, Prediction
-    from label_image.explain import Explainer
+    from label_image.explainer import Explainer
     from label_image.find_metadata import Overrides
     from label_image.input_photos import Item
     from label_image.output import Output
@@ -237,7 +237,7 @@ def _explainer(command: Command, classifier: Classifier) -> Explainer | None:
     """What draws the heat maps, if they were asked for; before the first photo, so that a network without is told at once."""
     if not command.explain:
         return None
-    from label_image.explain import Explainer
+    from label_image.explainer import Explainer
 
     return Explainer(classifier)
 
@@ -296,7 +296,7 @@ def _row(
     row = Row(item.name, sure, seconds=prediction.seconds)
     try:
         if explainer:
-            from label_image.explain import write_picture
+            from label_image.explainer import write_picture
 
             picture = explainer.picture(item.path, prediction, best[0][0])
             row = dataclasses.replace(row, heat_map=write_picture(picture, Path(command.explain), item.name))

@@ -12,7 +12,7 @@ from PIL import Image
 
 from label_image import Classifier
 from label_image.detectors.pooled import NoExactMap
-from label_image.explain import Explainer, seen_part, write_picture
+from label_image.explainer import Explainer, seen_part, write_picture
 from label_image.find_metadata import Overrides
 from label_image.heatmap import class_activation_map, feature_maps, head_of
 from label_image.model_metadata import Metadata

@@ -13,7 +13,7 @@ import pytest
 
 from label_image import Classifier
 from label_image.errors import RunError, UserError
-from label_image.explain import Explainer
+from label_image.explainer import Explainer
 from label_image.find_metadata import Overrides, metadata_of, source_of
 from label_image.model_file import settled, stamp
 from label_image.model_metadata import METADATA_KEY, Metadata, to_json

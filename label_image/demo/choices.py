@@ -8,7 +8,7 @@ from pathlib import Path
 
 from label_image.classifier import DEFAULT_GRAPHS, Classifier, default_graph
 from label_image.describe import one_line
-from label_image.explain import Explainer
+from label_image.explainer import Explainer
 from label_image.find_metadata import Overrides
 from label_image.heatmap import NoExactMap
 from label_image.model_file import Stamp, stamp
