@@ -17,7 +17,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from label_image.pixels import decode, normalise  # noqa: E402 - the path comes first
+from label_image.photo_pixels import decode, normalise  # noqa: E402 - the path comes first
 from label_image.runners.litert import LitertRunner  # noqa: E402
 from retrain.backbones.prepare import network_of, prepare  # noqa: E402
 from retrain.options.plan import Plan  # noqa: E402

@@ -22,7 +22,7 @@ from label_image.errors import NoScoresError, PhotoError, RunError, UserError
 from label_image.find_metadata import Overrides, fit_labels, metadata_of, source_of
 from label_image.model_file import Source, settled
 from label_image.model_metadata import Metadata
-from label_image.pixels import decode, encoded, in_order, laid_out, normalise
+from label_image.photo_pixels import decode, encoded, in_order, laid_out, normalise
 from label_image.workers import cores, map_ordered
 
 # Light first: a `.tflite` labels in 0.2 s, a `.pb` has to import TensorFlow.

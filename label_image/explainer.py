@@ -18,7 +18,7 @@ from label_image.detectors.pooled import no_map
 from label_image.errors import RunError
 from label_image.heatmap import Box, Floats, feature_maps, for_and_against, head_of, overlay
 from label_image.model_metadata import Metadata
-from label_image.pixels import UInt8Image, whole
+from label_image.photo_pixels import UInt8Image, whole
 from label_image.process_mark import mark
 from label_image.sorting import file_name, put_into
 

@@ -19,7 +19,7 @@ from PIL import Image
 from label_image.detectors.pooled import NoExactMap, PooledEnd, graph_end, no_map, tflite_end
 from label_image.find_metadata import source_of
 from label_image.model_file import Source
-from label_image.pixels import UInt8Image
+from label_image.photo_pixels import UInt8Image
 
 __all__ = ["NoExactMap", "class_activation_map", "feature_maps", "for_and_against", "head_of", "overlay"]
 

@@ -8,7 +8,7 @@ import pytest
 from label_image import Classifier, Overrides, UserError
 from label_image.describe import describe, one_line
 from label_image.errors import RunError
-from label_image.pixels import decode
+from label_image.photo_pixels import decode
 from retrain.formats.graph_def import constant, new_graph, operation, placeholder
 from tests.colour_graphs import NAMES, SIDE, colours, expected, graph_of, head, save, softmax, weights
 from tests.conftest import COLOURS, write_photo

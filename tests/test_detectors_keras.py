@@ -9,7 +9,7 @@ import pytest
 
 from label_image import Classifier, UserError
 from label_image.errors import RunError
-from label_image.pixels import decode
+from label_image.photo_pixels import decode
 from label_image.quiet import tensorflow
 from tests.colour_graphs import NAMES, SIDE, colours, expected, weights
 from tests.conftest import COLOURS, write_photo

@@ -14,7 +14,7 @@ from label_image.detectors import standard_metadata
 from label_image.detectors.affine import Affine
 from label_image.detectors.tflite import evidence
 from label_image.errors import RunError
-from label_image.pixels import decode, in_order
+from label_image.photo_pixels import decode, in_order
 from retrain.formats.tflite_model import TfliteModel, schema
 from tests.colour_graphs import NAMES, SIDE, colours, expected, softmax, weights
 from tests.conftest import COLOURS, write_photo

@@ -17,7 +17,7 @@ from PIL import Image
 
 from label_image import Classifier
 from label_image.errors import RunError, UserError
-from label_image.pixels import decode
+from label_image.photo_pixels import decode
 from retrain.exporters import device_folder, device_run
 from retrain.exporters.device_folder import FILES, HOLDS
 from retrain.exporters.folder import check_folder

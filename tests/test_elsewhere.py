@@ -16,7 +16,7 @@ from label_image.classifier import Classifier
 from label_image.find_metadata import Overrides
 from label_image.labels import format_labels
 from label_image.model_metadata import Metadata
-from label_image.pixels import decode, normalise
+from label_image.photo_pixels import decode, normalise
 from label_image.quiet import has_tensorflow, tensorflow
 from retrain.backbones.prepare import prepare
 from retrain.backbones.quantize import quantized

@@ -10,7 +10,7 @@ import pytest
 
 from label_image.errors import RunError
 from label_image.model_metadata import Metadata
-from label_image.pixels import decode, normalise
+from label_image.photo_pixels import decode, normalise
 from label_image.runners.litert import LitertRunner
 from retrain.backbones.prepare import prepare
 from retrain.exporters import verify

@@ -283,7 +283,7 @@ def test_every_photo_comes_once_a_pass_and_steps_can_be_made_in_any_order():
 
 
 def test_a_batch_without_distortions_is_what_labelling_sees(digits, tmp_path):
-    from label_image.pixels import decode
+    from label_image.photo_pixels import decode
 
     files = sorted(digits.glob("*/*.png"))[:6]
     photos = [Photo(str(path), path.parent.name, file_digest(path)) for path in files]

@@ -12,7 +12,7 @@ from label_image import Classifier
 from label_image.detectors.pooled import NoExactMap
 from label_image.errors import UserError
 from label_image.heatmap import class_activation_map, feature_maps, for_and_against, head_of, overlay
-from label_image.pixels import decode, normalise
+from label_image.photo_pixels import decode, normalise
 from retrain.backbones.prepare import prepare
 from retrain.options.plan import Plan
 from tests.conftest import COLOURS, ROOT, STAND_IN, run_module, write_photo

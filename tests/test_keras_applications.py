@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from label_image.errors import RunError
-from label_image.pixels import normalise
+from label_image.photo_pixels import normalise
 from label_image.quiet import tensorflow
 from label_image.runners.litert import LitertRunner
 from label_image.runners.tensorflow import GraphRunner

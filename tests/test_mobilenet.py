@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from label_image.errors import RunError
-from label_image.pixels import decode, normalise
+from label_image.photo_pixels import decode, normalise
 from label_image.runners.litert import LitertRunner
 from label_image.runners.tensorflow import GraphRunner
 from retrain.backbones.families import mobilenet

@@ -11,7 +11,7 @@ import pytest
 
 from label_image import Classifier
 from label_image.errors import NoScoresError, PhotoError, RunError
-from label_image.pixels import decode
+from label_image.photo_pixels import decode
 from retrain.formats.graph_def import constant, new_graph, operation, placeholder
 from retrain.formats.tflite_model import TfliteModel
 from tests.colour_graphs import NAMES, SIDE, colours, expected, save, weights

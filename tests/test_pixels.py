@@ -17,16 +17,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
-from label_image import pixels
+from label_image import photo_pixels
 from label_image.errors import PhotoError
-from label_image.pixels import decode, normalise, open_photo, to_rgb
+from label_image.photo_pixels import decode, normalise, open_photo, to_rgb
 from tests.conftest import ROOT, SHARED
 
 ORIENTATION = 0x0112
 LOSSLESS = ["PNG", "BMP", "TIFF", "GIF", "PPM", "TGA"]
 LOSSY = ["JPEG", "WEBP", "JPEG2000", *(["AVIF"] if "AVIF" in Image.SAVE else [])]
 TORTURE = SHARED / "data" / "torture"
-# Pillow's warnings about odd files are silenced when label_image.pixels is imported; pytest sets its own filters after that.
+# Pillow's warnings about odd files are silenced when label_image.photo_pixels is imported; pytest sets its own filters after that.
 pytestmark = [pytest.mark.filterwarnings("ignore::UserWarning")]
 
 
@@ -270,7 +270,7 @@ def test_a_jpeg_that_is_decoded_smaller_gives_nearly_the_pixels_of_a_full_decode
 
 def test_a_phones_108_megapixels_pass_and_nothing_is_said(tmp_path):
     code = (
-        "import io; from PIL import Image; from label_image.pixels import decode; f = io.BytesIO();"
+        "import io; from PIL import Image; from label_image.photo_pixels import decode; f = io.BytesIO();"
         "Image.new('L', (12000, 9000), 90).save(f, 'JPEG'); print(decode(f.getvalue(), 4, 4).mean())"
     )
     done = subprocess.run(
@@ -282,7 +282,7 @@ def test_a_phones_108_megapixels_pass_and_nothing_is_said(tmp_path):
 @pytest.mark.shared
 def test_nothing_is_said_of_odd_files_beside_the_error(tmp_path):
     code = (
-        "import sys; from label_image.pixels import decode, PhotoError\n"
+        "import sys; from label_image.photo_pixels import decode, PhotoError\n"
         "for path in sys.argv[1:]:\n    try: decode(path, 4, 4)\n    except PhotoError: pass\n"
     )
     # Not crash-2020-10-test.tif and the like: of those libtiff itself writes to standard error.
@@ -324,7 +324,7 @@ def test_a_photo_that_does_not_fit_in_memory_is_one_bad_photo(monkeypatch):
     def full(image):
         raise MemoryError
 
-    monkeypatch.setattr(pixels, "to_rgb", full)
+    monkeypatch.setattr(photo_pixels, "to_rgb", full)
     assert trouble(encoded(scene(6, 5))).reason == "too large"
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from label_image.model_metadata import Metadata
-from label_image.pixels import decode, normalise
+from label_image.photo_pixels import decode, normalise
 from label_image.runners.litert import LitertRunner
 from retrain.backbones.prepare import prepare
 from retrain.exporters import verify

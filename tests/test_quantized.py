@@ -14,7 +14,7 @@ import pytest
 
 from label_image.classifier import Classifier
 from label_image.errors import RunError, UserError
-from label_image.pixels import decode, normalise
+from label_image.photo_pixels import decode, normalise
 from label_image.runners.litert import LitertRunner
 from retrain.backbones.prepare import prepare
 from retrain.backbones.quantize import CALIBRATION_PHOTOS, in_turn, quantized

@@ -9,7 +9,7 @@ from label_image import Classifier
 from label_image.describe import one_line
 from label_image.detectors.affine import ADD, DIV, MUL, SUB, Affine, after, by_channel, order, takes
 from label_image.detectors.tflite import evidence
-from label_image.pixels import decode, in_order
+from label_image.photo_pixels import decode, in_order
 from retrain.formats.graph_def import constant, operation
 from retrain.formats.tflite_model import TfliteModel
 from tests.colour_graphs import SIDE, expected, graph_of

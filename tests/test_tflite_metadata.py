@@ -13,7 +13,7 @@ from PIL import Image
 from label_image import Classifier
 from label_image.find_metadata import Overrides, metadata_of
 from label_image.model_metadata import Metadata
-from label_image.pixels import decode
+from label_image.photo_pixels import decode
 from retrain.backbones.prepare import prepare
 from retrain.exporters import tflite as tflite_exporter
 from retrain.exporters.tflite_metadata import standard_metadata, with_labels

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from label_image.errors import PhotoError
-from label_image.pixels import decode
+from label_image.photo_pixels import decode
 from label_image.web import fetch
 from tests.conftest import COLOURS, write_photo
 

@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT))
 from label_image import Classifier, UserError  # noqa: E402 - the path comes first
 from label_image.describe import range_text  # noqa: E402
 from label_image.model_metadata import Metadata  # noqa: E402
-from label_image.pixels import decode  # noqa: E402
+from label_image.photo_pixels import decode  # noqa: E402
 from label_image.quiet import native_noise_hidden, tensorflow  # noqa: E402
 
 DATA = ROOT.parent / "shared" / "data" / "retrained"

@@ -18,7 +18,7 @@ from label_image.classifier import Prediction
 from label_image.demo.choices import Taken
 from label_image.errors import NoScoresError, PhotoError
 from label_image.heatmap import NoExactMap
-from label_image.pixels import UInt8Image, whole
+from label_image.photo_pixels import UInt8Image, whole
 from label_image.terminal import clean
 
 _SHOWN_PX = 720  # the longer side of a picture on the page, sharp on screens of two pixels a point

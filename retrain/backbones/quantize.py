@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.errors import PhotoError, RunError, UserError
-from label_image.pixels import decode, normalise
+from label_image.photo_pixels import decode, normalise
 from label_image.quiet import native_noise_hidden
 from label_image.workers import cores
 from retrain.backbones.model_folder import Shelf

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from label_image.errors import PhotoError, UserError
-from label_image.pixels import open_photo
+from label_image.photo_pixels import open_photo
 from label_image.workers import cores, map_ordered
 from retrain.data.comparable_names import composed
 from retrain.data.directory_listing import count_files, entries, is_dir, is_junk, leads_back

@@ -24,7 +24,7 @@ from label_image.classifier import Classifier
 from label_image.errors import RunError
 from label_image.labels import format_labels
 from label_image.model_metadata import Metadata
-from label_image.pixels import open_photo, to_rgb
+from label_image.photo_pixels import open_photo, to_rgb
 from retrain.exporters import tflite
 from retrain.types import Backbone, Head
 

@@ -24,7 +24,7 @@ from label_image.classifier import Classifier
 from label_image.errors import PhotoError, RunError
 from label_image.find_metadata import Overrides
 from label_image.model_metadata import Metadata
-from label_image.pixels import decode, normalise
+from label_image.photo_pixels import decode, normalise
 from retrain.exporters import device_folder
 from retrain.exporters import graph as graph_exporter
 from retrain.exporters.other_programs import PHOTOS, Readers

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.errors import RunError, UserError
-from label_image.pixels import normalise
+from label_image.photo_pixels import normalise
 from label_image.quiet import native_noise_hidden, tensorflow
 from retrain.backbones import network_tflite, prepare
 from retrain.backbones.families import keras_applications, tfhub

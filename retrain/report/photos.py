@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from label_image.errors import PhotoError
-from label_image.pixels import open_photo, to_rgb
+from label_image.photo_pixels import open_photo, to_rgb
 from label_image.workers import cores, map_ordered
 from retrain.files.hashing import bytes_of
 
