@@ -76,7 +76,7 @@ def run(command: Command) -> None:
     with tempfile.TemporaryDirectory(prefix="label_image-demo-", ignore_cleanup_errors=True) as scratch:
         os.environ["GRADIO_TEMP_DIR"] = scratch  # the photos dropped on it, gone at the end
         warn("starting the page; the first time takes some seconds")
-        from label_image.demo.page import open_page
+        from label_image.demo.gradio_page import open_page
 
         served = open_page(shelf, found, HOST, port)
         try:
