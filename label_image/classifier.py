@@ -19,8 +19,8 @@ import numpy.typing as npt
 
 from label_image.detectors.checksum import is_ours
 from label_image.errors import NoScoresError, PhotoError, RunError, UserError
-from label_image.find_metadata import Overrides, fit_labels, metadata_of, source_of
-from label_image.model_file import Source, settled
+from label_image.find_metadata import Overrides, fit_labels, metadata_of, open_model
+from label_image.model_file import ModelFile, settled
 from label_image.model_metadata import Metadata
 from label_image.photo_pixels import decode, encoded, in_order, laid_out, normalise
 from label_image.workers import cores, map_ordered
@@ -89,7 +89,7 @@ class Classifier:
     def __init__(self, graph: str | Path = "", overrides: Overrides | None = None, threads: int = 0) -> None:
         self.path = Path(graph) if graph else default_graph()
         self._threads = threads or cores()
-        self.source: Source
+        self.source: ModelFile
         self.metadata: Metadata
         self._shared: Runner
         settled(self.path, lambda: self._open(overrides or Overrides()))
@@ -99,7 +99,7 @@ class Classifier:
 
     def _open(self, overrides: Overrides) -> bool:
         """Reads all that is at the path; returns whether it came out of one reading of one file."""
-        self.source = source_of(self.path)
+        self.source = open_model(self.path)
         self.metadata = metadata_of(self.source, overrides)
         answer = self._tried()
         self._shared = self.open_runner()

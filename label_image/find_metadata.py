@@ -12,7 +12,7 @@ from pathlib import Path
 from label_image import model_metadata
 from label_image.errors import RunError, UserError, meaning
 from label_image.labels import fitted
-from label_image.model_file import Source, read
+from label_image.model_file import ModelFile, read
 from label_image.model_metadata import METADATA_KEY, Metadata
 from label_image.overrides import Overrides, as_typed
 
@@ -86,7 +86,7 @@ def _zipped(path: Path) -> str:
     raise UserError(f"cannot use {path}: a zip archive ({', '.join(names[:4])}); unpack it and give what is inside")
 
 
-def source_of(path: Path) -> Source:
+def open_model(path: Path) -> ModelFile:
     """Opens a file or folder, once for all that is asked of it later.
 
     Raises:
@@ -95,7 +95,7 @@ def source_of(path: Path) -> Source:
     return read(path, kind_of(path))
 
 
-def metadata_of(path: Path | Source, overrides: Overrides) -> Metadata:
+def metadata_of(path: Path | ModelFile, overrides: Overrides) -> Metadata:
     """What `path` takes and gives.
 
     Args:
@@ -105,7 +105,7 @@ def metadata_of(path: Path | Source, overrides: Overrides) -> Metadata:
     Raises:
       UserError: the file is not there or not to be understood, or says other than what was typed.
     """
-    source = path if isinstance(path, Source) else source_of(path)
+    source = path if isinstance(path, ModelFile) else open_model(path)
     inside = {
         "tflite": _tflite_metadata, "graph_def": _graph_metadata, "saved_model": _saved_model_metadata, "onnx": _onnx_metadata,
     }.get(source.kind)  # fmt: skip
@@ -114,7 +114,7 @@ def metadata_of(path: Path | Source, overrides: Overrides) -> Metadata:
     return _fitted(as_typed(metadata, overrides, source), source.path, outputs)
 
 
-def _tflite_metadata(source: Source) -> Metadata | None:
+def _tflite_metadata(source: ModelFile) -> Metadata | None:
     from label_image.detectors.checksum import is_ours
     from label_image.detectors.tflite_entry import entry_in
 
@@ -123,7 +123,7 @@ def _tflite_metadata(source: Source) -> Metadata | None:
     return model_metadata.from_json(text.decode("utf-8", "replace"), str(source.path)) if text else None
 
 
-def _graph_metadata(source: Source) -> Metadata | None:
+def _graph_metadata(source: ModelFile) -> Metadata | None:
     from label_image.detectors.opened import opened
 
     node = opened(source).net.nodes.get(METADATA_KEY)
@@ -134,12 +134,12 @@ def _graph_metadata(source: Source) -> Metadata | None:
     )
 
 
-def _saved_model_metadata(source: Source) -> Metadata | None:
+def _saved_model_metadata(source: ModelFile) -> Metadata | None:
     inside = source.path / "assets.extra" / f"{METADATA_KEY}.json"
     return model_metadata.from_json(inside.read_bytes(), str(inside)) if inside.is_file() else None
 
 
-def _onnx_metadata(source: Source) -> Metadata:
+def _onnx_metadata(source: ModelFile) -> Metadata:
     from label_image.runners.onnx import opened_onnx
 
     path = source.path
@@ -151,7 +151,7 @@ def _onnx_metadata(source: Source) -> Metadata:
     return model_metadata.from_json(text, str(path))
 
 
-def _examined(source: Source, typed: Overrides) -> Metadata:
+def _examined(source: ModelFile, typed: Overrides) -> Metadata:
     """The metadata of a file that has none inside."""
     from label_image.detectors.conclude import metadata_from
 

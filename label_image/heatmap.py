@@ -17,8 +17,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from label_image.detectors.pooled import NoExactMap, PooledEnd, graph_end, no_map, tflite_end
-from label_image.find_metadata import source_of
-from label_image.model_file import Source
+from label_image.find_metadata import open_model
+from label_image.model_file import ModelFile
 from label_image.photo_pixels import UInt8Image
 
 __all__ = ["NoExactMap", "class_activation_map", "feature_maps", "for_and_against", "head_of", "overlay"]
@@ -41,7 +41,7 @@ _COVER = 0.7  # how far the colour hides the photo where most speaks for it
 _RISE = 0.7  # below 1: weak evidence is seen too
 
 
-def feature_maps(graph: Path | Source, output_layer: str = "") -> Callable[[Floats], Floats]:
+def feature_maps(graph: Path | ModelFile, output_layer: str = "") -> Callable[[Floats], Floats]:
     """The last feature map of a network, before the mean over rows and columns.
 
     Args:
@@ -58,7 +58,7 @@ def feature_maps(graph: Path | Source, output_layer: str = "") -> Callable[[Floa
       UserError: there is no such file.
       RunError: it can not be run.
     """
-    source = graph if isinstance(graph, Source) else source_of(graph)
+    source = graph if isinstance(graph, ModelFile) else open_model(graph)
     end = _end(source, output_layer)
     values = _map_runner(source, end)
 
@@ -71,7 +71,7 @@ def feature_maps(graph: Path | Source, output_layer: str = "") -> Callable[[Floa
     return run
 
 
-def head_of(graph: Path | Source, output_layer: str = "") -> tuple[Floats, Floats]:
+def head_of(graph: Path | ModelFile, output_layer: str = "") -> tuple[Floats, Floats]:
     """The linear layer of a classifier: logits = features @ weights + biases.
 
     Args:
@@ -85,7 +85,7 @@ def head_of(graph: Path | Source, output_layer: str = "") -> tuple[Floats, Float
     Raises:
       NoExactMap: the network is of another form, or has no layer behind the mean.
     """
-    source = graph if isinstance(graph, Source) else source_of(graph)
+    source = graph if isinstance(graph, ModelFile) else open_model(graph)
     end = _end(source, output_layer)
     if end.weights is None:
         raise no_map(source.path, "it ends with the mean, no layer follows")
@@ -175,7 +175,7 @@ def _colours(strength: Floats) -> Floats:
     return np.stack(channels, axis=-1).astype(np.float32)
 
 
-def _end(graph: Source, output_layer: str) -> PooledEnd:
+def _end(graph: ModelFile, output_layer: str) -> PooledEnd:
     if graph.kind == "tflite":
         return tflite_end(graph, output_layer)
     if graph.kind == "onnx":
@@ -189,7 +189,7 @@ def _end(graph: Source, output_layer: str) -> PooledEnd:
     return graph_end(graph.path, Net(opened(graph).for_labelling(*ends)[0]), ends[1].split(":")[0])
 
 
-def _ends(graph: Source) -> tuple[str, str]:
+def _ends(graph: ModelFile) -> tuple[str, str]:
     """The operations of a graph that take the pixels and give the scores; of a headless one, the features."""
     from label_image.detectors.opened import opened
 
@@ -204,7 +204,7 @@ def _ends(graph: Source) -> tuple[str, str]:
     return found.input_layer, found.output_layer
 
 
-def _map_runner(graph: Source, end: PooledEnd) -> Callable[[Floats], Floats]:
+def _map_runner(graph: ModelFile, end: PooledEnd) -> Callable[[Floats], Floats]:
     """float32 [height, width, channels] -> float32 [1, rows, columns, width]."""
     if isinstance(end.feature_map, int):
         from label_image.runners.litert import LitertRunner

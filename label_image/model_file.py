@@ -27,7 +27,7 @@ _BESIDE = ("label", "class", "dict.txt", "signature.json", "metadata_properties.
 
 
 @dataclass(frozen=True)
-class Source:
+class ModelFile:
     """What was read.
 
     Attributes:
@@ -50,14 +50,14 @@ class Source:
         return made
 
 
-def read(path: Path, kind: str) -> Source:
+def read(path: Path, kind: str) -> ModelFile:
     """Reads a file or folder of a known kind.
 
     Raises:
       RunError: it cannot be read, or is being written.
     """
     if kind != "tflite":
-        return Source(path, kind)
+        return ModelFile(path, kind)
     try:
         for _ in range(_TRIES):
             with path.open("rb") as file:
@@ -68,7 +68,7 @@ def read(path: Path, kind: str) -> Source:
             if (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns) and len(
                 data
             ) == after.st_size:
-                return Source(path, kind, data)
+                return ModelFile(path, kind, data)
             time.sleep(_PAUSE_S)
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror or error}") from None

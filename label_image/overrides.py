@@ -18,7 +18,7 @@ import numpy as np
 from label_image.describe import numbers_text, range_text
 from label_image.errors import UserError
 from label_image.labels import Labels, chosen, fitted, labels_file, without_index
-from label_image.model_file import Source
+from label_image.model_file import ModelFile
 from label_image.model_metadata import Metadata
 
 _INTEGERS = ("uint8", "int8", "int16", "int32", "int64")
@@ -54,7 +54,7 @@ class _Held:
     notes: list[str] = field(default_factory=list)  # what is said beside
 
 
-def as_typed(metadata: Metadata, typed: Overrides, source: Source) -> Metadata:
+def as_typed(metadata: Metadata, typed: Overrides, source: ModelFile) -> Metadata:
     """The metadata with what the user typed in it.
 
     Args:
@@ -184,7 +184,7 @@ def _order(metadata: Metadata, typed: Overrides, held: _Held) -> None:
     held.facts["order"] = "--input_order"
 
 
-def _layer(metadata: Metadata, name: str, typed: str, held: _Held, source: Source) -> None:
+def _layer(metadata: Metadata, name: str, typed: str, held: _Held, source: ModelFile) -> None:
     """A layer of a file that states its own; of others it was looked for by this name already."""
     if not typed or metadata.inspected:
         return
@@ -203,7 +203,7 @@ def _bare(layer: str) -> str:
     return layer.removeprefix("import/").split(":")[0]
 
 
-def _tensors(source: Source, fact: str) -> list[str]:
+def _tensors(source: ModelFile, fact: str) -> list[str]:
     """The names of a `.tflite`'s own inputs or outputs, as other programs show them."""
     if source.kind != "tflite":
         return []

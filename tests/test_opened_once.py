@@ -14,7 +14,7 @@ import pytest
 from label_image import Classifier
 from label_image.errors import RunError, UserError
 from label_image.explainer import Explainer
-from label_image.find_metadata import Overrides, metadata_of, source_of
+from label_image.find_metadata import Overrides, metadata_of, open_model
 from label_image.model_file import settled, stamp
 from label_image.model_metadata import METADATA_KEY, Metadata, to_json
 from retrain.formats.tflite_model import TfliteModel
@@ -138,7 +138,7 @@ def test_labels_beside_a_file_that_change_while_it_is_read_are_read_again(tmp_pa
     seen = []
 
     def work() -> bool:
-        seen.append(metadata_of(source_of(path), Overrides()).labels)
+        seen.append(metadata_of(open_model(path), Overrides()).labels)
         if later := next(names, None):
             (tmp_path / "labels.txt").write_text(later)
         return False

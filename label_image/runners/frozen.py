@@ -11,7 +11,7 @@ from label_image.allowed_operations import check_operations, check_sizes
 from label_image.detectors.net import Net, bare
 from label_image.detectors.opened import opened
 from label_image.errors import RunError
-from label_image.model_file import Source
+from label_image.model_file import ModelFile
 from label_image.quiet import native_noise_hidden, tensorflow
 
 _MOST_AT_ONCE = 1024  # photos; a larger first dimension is no batch
@@ -22,7 +22,7 @@ class FrozenRunner:
 
     name = "tensorflow"
 
-    def __init__(self, source: Source, input_layer: str, output_layer: str) -> None:
+    def __init__(self, source: ModelFile, input_layer: str, output_layer: str) -> None:
         tf = tensorflow()
         self._path = path = source.path
         file = opened(source)
