@@ -77,11 +77,11 @@ def test_a_benchmark_of_such_a_network_says_why_there_is_nothing_to_measure(tmp_
 
 
 def test_the_page_says_it_as_well(tmp_path, photo):
-    from label_image.demo.answers import answer, card
-    from label_image.demo.choices import Shelf
+    from label_image.demo.answers import answer, html_of
+    from label_image.demo.choices import ClassifierCache
 
     path = colour_tflite(tmp_path / "n.tflite", arithmetic=[("ADD", np.nan)])
-    html = card(answer(str(photo), "p.jpg", Shelf().take(str(path))))
+    html = html_of(answer(str(photo), "p.jpg", ClassifierCache().load(str(path))))
     assert "This can not be labelled: no scores: the network answers NaN in 3 of 3 scores" in html
 
 

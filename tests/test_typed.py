@@ -340,9 +340,9 @@ def test_a_classifier_of_python_is_asked_the_same(tflite, photo):
 
 
 def test_the_page_refuses_the_labels_of_another(tflite, tmp_path):
-    from label_image.demo.choices import Shelf
+    from label_image.demo.choices import ClassifierCache
 
     typed = labels(tmp_path, "a", "b", "c")
     with pytest.raises(UserError, match="contradicts the model's own labels"):
-        Shelf(str(tflite), typed).take(str(tflite))
-    assert Shelf(str(tflite), typed, insist=True).take(str(tflite)).note.startswith("--insist: --labels")
+        ClassifierCache(str(tflite), typed).load(str(tflite))
+    assert ClassifierCache(str(tflite), typed, insist=True).load(str(tflite)).note.startswith("--insist: --labels")

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from label_image.classifier import Prediction
-from label_image.demo.choices import Taken
+from label_image.demo.choices import LoadedClassifier
 from label_image.errors import NoScoresError, PhotoError
 from label_image.heatmap import NoExactMap
 from label_image.photo_pixels import UInt8Image, whole
@@ -26,7 +26,7 @@ _BARS = 5
 
 
 @dataclass(frozen=True)
-class Answer:
+class LabelledPhoto:
     """What the page says of one photo."""
 
     name: str
@@ -37,24 +37,24 @@ class Answer:
     note: str = ""  # why there is no heat map
 
 
-def answer(path: str, name: str, taken: Taken) -> Answer:
+def answer(path: str, name: str, loaded: LoadedClassifier) -> LabelledPhoto:
     """Labels one photo, and draws what spoke for its best label."""
     try:
-        prediction = taken.classifier.classify(path)
+        prediction = loaded.classifier.classify(path)
         photo = whole(path, _SHOWN_PX)
     except PhotoError as error:
-        return Answer(name, Prediction(path, (), np.zeros(0, np.float32), 0.0, error))
-    if taken.explainer is None:
-        return Answer(name, prediction, photo)
+        return LabelledPhoto(name, Prediction(path, (), np.zeros(0, np.float32), 0.0, error))
+    if loaded.explainer is None:
+        return LabelledPhoto(name, prediction, photo)
     start = time.perf_counter()
     try:
-        drawn = taken.explainer.picture(path, prediction, prediction.top(1)[0][0], _SHOWN_PX)
+        drawn = loaded.explainer.picture(path, prediction, prediction.top(1)[0][0], _SHOWN_PX)
     except NoExactMap as error:
-        return Answer(name, prediction, photo, note=str(error))
-    return Answer(name, prediction, photo, drawn, time.perf_counter() - start)
+        return LabelledPhoto(name, prediction, photo, note=str(error))
+    return LabelledPhoto(name, prediction, photo, drawn, time.perf_counter() - start)
 
 
-def card(given: Answer) -> str:
+def html_of(given: LabelledPhoto) -> str:
     """The HTML of one answer."""
     name = escaped(given.name)
     if given.prediction.error or given.photo is None:
@@ -70,7 +70,7 @@ def card(given: Answer) -> str:
     )
 
 
-def _heat_map(given: Answer, best: str) -> str:
+def _heat_map(given: LabelledPhoto, best: str) -> str:
     if given.heat_map is None:
         return f'<p class="note">{escaped(given.note)}</p>' if given.note else ""
     alt = f"The same photo in grey; in colour what spoke for {best}"
@@ -91,7 +91,7 @@ def _bars(prediction: Prediction) -> str:
     return f'<table class="bars"><caption class="unseen">Scores</caption><tbody>{rows}</tbody></table>{more}'
 
 
-def _times(given: Answer) -> str:
+def _times(given: LabelledPhoto) -> str:
     drawn = f", the heat map {_milliseconds(given.heat_map_s)}" if given.heat_map is not None else ""
     return f'<p class="times">The network took {_milliseconds(given.prediction.seconds)}{drawn}.</p>'
 

@@ -42,7 +42,7 @@ def _runs_here(path: Path) -> bool:
 
 
 @dataclass(frozen=True)
-class Taken:
+class LoadedClassifier:
     """A classifier in use."""
 
     classifier: Classifier
@@ -50,7 +50,7 @@ class Taken:
     note: str  # what had to be guessed of it, and why there is no heat map; "" where there is nothing to say
 
 
-class Shelf:
+class ClassifierCache:
     """Opens classifiers when they are asked for, and keeps the last one; opens it again when its file has changed.
 
     Args:
@@ -62,24 +62,24 @@ class Shelf:
     def __init__(self, graph: str = "", labels: str = "", *, insist: bool = False) -> None:
         self._graph, self._typed = graph, Overrides(labels=labels, insist=insist)
         self._key: tuple[str, Stamp] | None = None
-        self._taken: Taken | None = None
+        self._loaded: LoadedClassifier | None = None
 
-    def take(self, path: str) -> Taken:
+    def load(self, path: str) -> LoadedClassifier:
         """The classifier at that path.
 
         Raises:
           UserError: it can not be used; one line says why.
         """
         key = (path, stamp(Path(path)))
-        if self._taken is None or key != self._key:
-            self._taken, self._key = self._opened(path), key
-        return self._taken
+        if self._loaded is None or key != self._key:
+            self._loaded, self._key = self._opened(path), key
+        return self._loaded
 
-    def _opened(self, path: str) -> Taken:
+    def _opened(self, path: str) -> LoadedClassifier:
         typed = self._typed if path == self._graph else Overrides()
         classifier = Classifier(path, typed)
         said = one_line(classifier.metadata)
         try:
-            return Taken(classifier, Explainer(classifier), said)
+            return LoadedClassifier(classifier, Explainer(classifier), said)
         except NoExactMap as problem:
-            return Taken(classifier, None, " ".join(filter(None, (said, f"{problem}."))))
+            return LoadedClassifier(classifier, None, " ".join(filter(None, (said, f"{problem}."))))

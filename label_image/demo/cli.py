@@ -67,18 +67,18 @@ def run(command: Command) -> None:
     """
     if importlib.util.find_spec("gradio") is None:
         raise UserError("the page needs gradio, which is not installed: pip install '.[demo]'")
-    from label_image.demo.choices import Shelf, choices
+    from label_image.demo.choices import ClassifierCache, choices
 
     port = free_port(command.port)
     found = choices(command.graph)
-    shelf = Shelf(command.graph, command.labels, insist=command.insist)
-    shelf.take(found[0])  # a classifier that does not run is told here, not on the page
+    cache = ClassifierCache(command.graph, command.labels, insist=command.insist)
+    cache.load(found[0])  # a classifier that does not run is told here, not on the page
     with tempfile.TemporaryDirectory(prefix="label_image-demo-", ignore_cleanup_errors=True) as scratch:
         os.environ["GRADIO_TEMP_DIR"] = scratch  # the photos dropped on it, gone at the end
         warn("starting the page; the first time takes some seconds")
         from label_image.demo.gradio_page import open_page
 
-        served = open_page(shelf, found, HOST, port)
+        served = open_page(cache, found, HOST, port)
         try:
             say(f"http://{HOST}:{port} (Ctrl-C ends it)")
             threading.Event().wait()

@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from label_image.demo.answers import answer, card, escaped
-from label_image.demo.choices import Shelf
+from label_image.demo.answers import answer, escaped, html_of
+from label_image.demo.choices import ClassifierCache
 from label_image.demo.guard import Guard
 from label_image.errors import UserError
 from label_image.program import line_of
@@ -28,11 +28,11 @@ _LARGEST_PHOTO = "200mb"  # a scan of 100 megapixels; more would only fill the d
 _MOST_BYTES = 2_000_000_000  # of all photos that are kept at a time
 
 
-def open_page(shelf: Shelf, found: list[str], host: str, port: int) -> Any:
+def open_page(cache: ClassifierCache, found: list[str], host: str, port: int) -> Any:
     """Serves the page in threads of its own, and returns what closes it.
 
     Args:
-      shelf: opens the classifiers.
+      cache: opens the classifiers.
       found: the classifiers to choose from, the first in use.
       host: the address that it listens on.
       port: a free one.
@@ -52,16 +52,16 @@ def open_page(shelf: Shelf, found: list[str], host: str, port: int) -> Any:
                     object_fit="cover", buttons=[], allow_preview=False, elem_id="photos",
                 )  # fmt: skip
                 graph = gr.Dropdown(found, value=found[0], label="Classifier", elem_id="graph")
-                about = gr.HTML(_about(shelf, found[0]), elem_id="about")
+                about = gr.HTML(_about(cache, found[0]), elem_id="about")
             with gr.Column(scale=3, min_width=300):
                 answers = gr.HTML(_EMPTY, html_template=_SPOKEN, elem_id="answers")
 
         def label(graph_path: str, given: list[tuple[str, str | None]] | None) -> Iterator[str]:
-            yield from _answers(shelf, graph_path, [path for path, _ in given or []])
+            yield from _answers(cache, graph_path, [path for path, _ in given or []])
 
         shown = {"show_progress": "hidden", "api_visibility": "private"}
         photos.change(label, [graph, photos], answers, **shown)
-        graph.change(lambda path: _about(shelf, path), graph, about, **shown)
+        graph.change(lambda path: _about(cache, path), graph, about, **shown)
         graph.change(label, [graph, photos], answers, **shown)
     theme = gr.themes.Default(primary_hue="blue", font=_FONTS, font_mono=_FIXED).set(
         # Gradio's own greys are too pale to read: these have a contrast above 4.5
@@ -85,34 +85,34 @@ async def _guarded(app: Any) -> AsyncIterator[None]:
     yield
 
 
-def _answers(shelf: Shelf, graph: str, paths: list[str]) -> Iterator[str]:
+def _answers(cache: ClassifierCache, graph: str, paths: list[str]) -> Iterator[str]:
     """The cards of all photos, one more with each that is labelled."""
     if not paths:
         yield _EMPTY
         return
     made = ""
     try:
-        taken = shelf.take(graph)
+        loaded = cache.load(graph)
         for path in paths:
-            made += card(answer(path, Path(path).name, taken))
+            made += html_of(answer(path, Path(path).name, loaded))
             yield made
     except Exception as error:  # the page has no other place to say it
         yield made + _trouble(error)
 
 
-def _about(shelf: Shelf, graph: str) -> str:
+def _about(cache: ClassifierCache, graph: str) -> str:
     """What there is to know of the classifier in use."""
     try:
-        taken = shelf.take(graph)
+        loaded = cache.load(graph)
     except UserError as error:
         return _trouble(error)
-    known = taken.classifier.metadata
+    known = loaded.classifier.metadata
     labels = ", ".join(known.labels[:12]) + (f" and {len(known.labels) - 12:,} more" if len(known.labels) > 12 else "")
     lines = [f"<p>It knows: {escaped(labels)}.</p>"] if labels else []
     accuracy, tested = known.training.get("test_accuracy"), known.training.get("tested")
     if isinstance(accuracy, float) and tested:
         lines.append(f"<p>Of {tested} photos that it was not trained on, it labelled {accuracy:.0%} rightly.</p>")
-    lines += [f"<p>{escaped(taken.note)}</p>"] if taken.note else []
+    lines += [f"<p>{escaped(loaded.note)}</p>"] if loaded.note else []
     return "".join(lines)
 
 
