@@ -1,4 +1,4 @@
-"""A classifier and photos in, its pace out: loading, the first photo, the usual one, the slow one, all cores.
+"""A classifier and photos in, its speed out: loading, the first photo, the usual one, the slow one, all cores.
 
 Every time is that of a whole photo: reading the file, decoding, resizing, the network.
 """
@@ -29,7 +29,7 @@ _DRAWN_PX = (640, 480)  # the photo that is made where none is given
 
 
 @dataclass(frozen=True)
-class Pace:
+class Speed:
     """What was measured."""
 
     graph: str
@@ -42,7 +42,7 @@ class Pace:
     workers: int
 
 
-def measure(load: Callable[[], Classifier], photos: Iterable[str], workers: int, spell_s: float = SPELL_S) -> Pace:
+def measure(load: Callable[[], Classifier], photos: Iterable[str], workers: int, spell_s: float = SPELL_S) -> Speed:
     """Loads a classifier and measures it.
 
     Args:
@@ -59,7 +59,7 @@ def measure(load: Callable[[], Classifier], photos: Iterable[str], workers: int,
     load_ms = _ms_since(start)
     sources, first_ms = _readable(classifier, photos)
     singles = list(_singles(classifier, sources, spell_s))
-    return Pace(
+    return Speed(
         graph=str(classifier.path),
         photos=len(sources),
         load_ms=round(load_ms, 3),
@@ -92,9 +92,9 @@ def percentile(values: list[float], percent: float) -> float:
     return ordered[max(0, -int(-len(ordered) * percent // 100) - 1)]
 
 
-def written(pace: Pace, form: str) -> str:
-    """The numbers as text, json, jsonl or csv; for programs under the names they have in Pace."""
-    fields = asdict(pace)
+def written(speed: Speed, form: str) -> str:
+    """The numbers as text, json, jsonl or csv; for programs under the names they have in Speed."""
+    fields = asdict(speed)
     if form in ("json", "jsonl"):
         return json.dumps(fields, indent=1 if form == "json" else None) + "\n"
     if form == "csv":
@@ -102,13 +102,13 @@ def written(pace: Pace, form: str) -> str:
         csv.writer(text, lineterminator="\n").writerows([list(fields), list(fields.values())])
         return text.getvalue()
     return (
-        f"graph        {clean(str(pace.graph))}\n"
-        f"photos       {pace.photos}\n"
-        f"load         {pace.load_ms:10.1f} ms\n"
-        f"first image  {pace.first_image_ms:10.1f} ms\n"
-        f"median       {pace.median_ms:10.1f} ms\n"
-        f"p95          {pace.p95_ms:10.1f} ms\n"
-        f"images/s     {pace.images_per_s:10.1f} with {pace.workers} worker{'s' * (pace.workers != 1)}\n"
+        f"graph        {clean(str(speed.graph))}\n"
+        f"photos       {speed.photos}\n"
+        f"load         {speed.load_ms:10.1f} ms\n"
+        f"first image  {speed.first_image_ms:10.1f} ms\n"
+        f"median       {speed.median_ms:10.1f} ms\n"
+        f"p95          {speed.p95_ms:10.1f} ms\n"
+        f"images/s     {speed.images_per_s:10.1f} with {speed.workers} worker{'s' * (speed.workers != 1)}\n"
     )
 
 

@@ -318,8 +318,8 @@ def _benchmark(command: Command, scratch: Path, output: Output) -> int:
         words = command.image or (benchmark.drawn_photo(scratch),)
         yield from (item.path for item in photos(words, scratch, fetch_listed=command.fetch))
 
-    pace = benchmark.measure(lambda: load(command), paths(), command.threads or cores())
-    output.write(benchmark.written(pace, command.format))
+    speed = benchmark.measure(lambda: load(command), paths(), command.threads or cores())
+    output.write(benchmark.written(speed, command.format))
     return 0
 
 
