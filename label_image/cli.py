@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from label_image.input_photos import Item
     from label_image.output import Output
     from label_image.output_file import OutputFile
-    from label_image.output_formats import Format, Row
+    from label_image.output_formats import Format, ResultRow
     from label_image.sorting import Sorter
 
 PROGRAM = "python -m label_image"
@@ -284,16 +284,16 @@ def _answers(classifier: Classifier, items: Iterable[Item]) -> Iterator[tuple[It
 
 def _row(
     command: Command, item: Item, prediction: Prediction, sorter: Sorter | None, explainer: Explainer | None
-) -> Row:
+) -> ResultRow:
     """What is said of a photo, after it was explained and put where it belongs."""
     from label_image.errors import PhotoError
-    from label_image.output_formats import Row
+    from label_image.output_formats import ResultRow
 
     if prediction.error:
-        return Row(item.name, error=str(prediction.error), undone=prediction.error.undone)
+        return ResultRow(item.name, error=str(prediction.error), undone=prediction.error.undone)
     best = prediction.top(command.top_k)
     sure = tuple((label, score) for label, score in best if not (command.threshold and not score >= command.threshold))
-    row = Row(item.name, sure, seconds=prediction.seconds)
+    row = ResultRow(item.name, sure, seconds=prediction.seconds)
     try:
         if explainer:
             from label_image.explainer import write_picture
@@ -304,7 +304,7 @@ def _row(
             placed = sorter.put(Path(item.path), item.name, sure[0][0] if sure else None)
             row = dataclasses.replace(row, sorted=placed.how, sorted_to=placed.path)
     except PhotoError as error:
-        return Row(item.name, error=str(error))
+        return ResultRow(item.name, error=str(error))
     return row
 
 

@@ -36,7 +36,7 @@ Write = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Row:
+class ResultRow:
     """What is said of one photo."""
 
     image: str
@@ -55,7 +55,7 @@ class Format(Protocol):
     def begin(self, labels: int) -> None:
         """Is told how many labels a row has at most."""
 
-    def row(self, row: Row) -> None:
+    def row(self, row: ResultRow) -> None:
         """Writes one row."""
 
     def end(self) -> None:
@@ -65,7 +65,7 @@ class Format(Protocol):
 SORTED, EXPLAINED = (
     ("sorted", "sorted_to"),
     ("heat_map",),
-)  # fields of Row that are written only where they were asked for
+)  # fields of ResultRow that are written only where they were asked for
 
 
 _JSON_ESCAPES = {
@@ -81,7 +81,7 @@ def format_for(name: str, write: Write, *, one: bool, extra: tuple[str, ...] = (
       name: text, json, jsonl or csv.
       write: takes each piece of text; a piece is whole rows.
       one: a single photo was asked for, by its name.
-      extra: further fields of Row to write: SORTED, EXPLAINED.
+      extra: further fields of ResultRow to write: SORTED, EXPLAINED.
     """
     if name == "json":
         return _Json(write, extra)
@@ -108,7 +108,7 @@ class _Text:
     def begin(self, labels: int) -> None:
         """Has no header."""
 
-    def row(self, row: Row) -> None:
+    def row(self, row: ResultRow) -> None:
         body = f"error: {clean(row.error)}\n" if row.error else _scores(row)
         self._write(f"{clean(row.image)}\n{body}\n")
 
@@ -119,7 +119,7 @@ class _Text:
 class _OneText(_Text):
     """The original's form, byte for byte."""
 
-    def row(self, row: Row) -> None:
+    def row(self, row: ResultRow) -> None:
         if row.error:
             warn(f"label_image: cannot {row.undone} {row.image}: {row.error}")
         else:
@@ -133,7 +133,7 @@ class _JsonLines:
     def begin(self, labels: int) -> None:
         """Has no header."""
 
-    def row(self, row: Row) -> None:
+    def row(self, row: ResultRow) -> None:
         self._write(_object(row, self._extra) + "\n")
 
     def end(self) -> None:
@@ -148,7 +148,7 @@ class _Json:
     def begin(self, labels: int) -> None:
         """Waits for the first row: an array that is cut short before it is still one."""
 
-    def row(self, row: Row) -> None:
+    def row(self, row: ResultRow) -> None:
         before, self._before = self._before, ","  # in front, so that a reader of lines has this row at once
         self._write(f"{before}{_object(row, self._extra)}\n")
 
@@ -166,7 +166,7 @@ class _Csv:
         more = [f"{name}_{rank}" for rank in range(2, self._labels + 1) for name in ("label", "score")]
         self._cells(["image", "label", "score", "error", *more, *self._extra])
 
-    def row(self, row: Row) -> None:
+    def row(self, row: ResultRow) -> None:
         pairs = [(label, shortest(score)) for label, score in row.labels]
         pairs += [("", None)] * (self._labels - len(pairs))
         more = [cell for pair in pairs[1:] for cell in pair]
@@ -185,7 +185,7 @@ class _Csv:
         self._write(line.getvalue().removesuffix("\r\n") + "\n")
 
 
-def _scores(row: Row) -> str:
+def _scores(row: ResultRow) -> str:
     lines = [f"{clean(label)} (score={score:.5f})\n" for label, score in row.labels]
     if row.sorted:
         lines.append(f"{row.sorted}{':' if row.sorted.endswith('there') else ' to'} {clean(row.sorted_to)}\n")
@@ -194,7 +194,7 @@ def _scores(row: Row) -> str:
     return "".join(lines)
 
 
-def _object(row: Row, extra: tuple[str, ...]) -> str:
+def _object(row: ResultRow, extra: tuple[str, ...]) -> str:
     fields: dict[str, Any] = {
         "image": row.image,
         "labels": [{"label": label, "score": shortest(score)} for label, score in row.labels],
