@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from label_image.explainer import Explainer
     from label_image.find_metadata import Overrides
     from label_image.input_photos import Item
-    from label_image.output import Output
+    from label_image.output import OutputStream
     from label_image.output_file import OutputFile
     from label_image.output_formats import Format, ResultRow
     from label_image.sorting import Sorter
@@ -141,9 +141,9 @@ def main(argv: Sequence[str]) -> int:
 def run(command: Command) -> int:
     """Does what was asked; returns the exit status."""
     from label_image.input_photos import check_words, needs_scratch
-    from label_image.output import Output
+    from label_image.output import OutputStream
 
-    with _written_to(command) as file, Output(utf8=command.format != "text", to=file) as output:
+    with _written_to(command) as file, OutputStream(utf8=command.format != "text", to=file) as output:
         if command.describe:
             return _describe(command, output)
         if command.image or not command.benchmark:
@@ -204,7 +204,7 @@ def _overrides(command: Command) -> Overrides:
     return Overrides(**typed)
 
 
-def _label(command: Command, scratch: Path, output: Output) -> int:
+def _label(command: Command, scratch: Path, output: OutputStream) -> int:
     """Labels photos and prints a row each, as soon as it is there."""
     from label_image.input_photos import is_one_photo, photos
     from label_image.output_formats import EXPLAINED, SORTED, format_for
@@ -247,7 +247,7 @@ def _rows(
     tools: tuple[Classifier, Explainer | None],
     items: Iterator[Item],
     form: Format,
-    output: Output,
+    output: OutputStream,
 ) -> tuple[int, int]:
     """Prints the rows, explains and sorts the photos; returns how many could not be labelled, of how many."""
     classifier, explainer = tools
@@ -308,7 +308,7 @@ def _row(
     return row
 
 
-def _benchmark(command: Command, scratch: Path, output: Output) -> int:
+def _benchmark(command: Command, scratch: Path, output: OutputStream) -> int:
     """Measures and prints how fast it is."""
     from label_image import benchmark
     from label_image.input_photos import photos
@@ -323,7 +323,7 @@ def _benchmark(command: Command, scratch: Path, output: Output) -> int:
     return 0
 
 
-def _describe(command: Command, output: Output) -> int:
+def _describe(command: Command, output: OutputStream) -> int:
     """Prints what is known of a classifier."""
     from label_image.describe import describe
     from label_image.find_metadata import metadata_of

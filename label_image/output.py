@@ -12,7 +12,7 @@ from label_image.errors import RunError, UserError
 from label_image.output_file import OutputFile
 
 
-class Output:
+class OutputStream:
     """Standard output, for rows that are never left half written. Use it in a `with` block.
 
     Args:
@@ -35,7 +35,7 @@ class Output:
             else:
                 sys.stdout.reconfigure(errors="surrogateescape")
 
-    def __enter__(self) -> Output:  # noqa: PYI034 - Self came with Python 3.11
+    def __enter__(self) -> OutputStream:  # noqa: PYI034 - Self came with Python 3.11
         """Takes Ctrl-C over, where that can be done and nobody else has."""
         self._caught.enter_context(signals.caught())
         return self

@@ -12,7 +12,7 @@ import signal
 import numpy as np
 import pytest
 
-from label_image.output import Output
+from label_image.output import OutputStream
 from label_image.output_formats import EXPLAINED, SORTED, ResultRow, format_for, shortest
 
 GOOD = ResultRow("a.jpg", (("daisy", 0.75), ("rose, red", 0.25)), seconds=0.1234)
@@ -182,6 +182,6 @@ def test_ctrl_c_waits_until_the_row_is_out(capsys):
             output.write("a whole row\n")
         output.write("never\n")
 
-    with Output(utf8=True) as output, pytest.raises(KeyboardInterrupt):
+    with OutputStream(utf8=True) as output, pytest.raises(KeyboardInterrupt):
         rows(output)
     assert capsys.readouterr().out == "a whole row\n"

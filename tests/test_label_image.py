@@ -378,7 +378,7 @@ def test_the_row_pipeline_holds_a_few_photos_of_a_hundred_thousand(monkeypatch):
     from label_image import cli
     from label_image.classifier import Prediction
     from label_image.input_photos import Item
-    from label_image.output import Output
+    from label_image.output import OutputStream
     from label_image.output_formats import format_for
     from label_image.workers import map_ordered
 
@@ -391,7 +391,10 @@ def test_the_row_pipeline_holds_a_few_photos_of_a_hundred_thousand(monkeypatch):
         items = (Item(f"{number}.jpg", f"{number}.jpg") for number in range(count))
         form = format_for("csv", lambda _: None, one=False)
         tracemalloc.reset_peak()
-        assert cli._rows(cli.Command(image=("x",)), (Echo(), None), items, form, Output(utf8=True)) == (0, count)
+        assert cli._rows(cli.LabelCommand(image=("x",)), (Echo(), None), items, form, OutputStream(utf8=True)) == (
+            0,
+            count,
+        )
         return tracemalloc.get_traced_memory()[1]
 
     tracemalloc.start()
