@@ -33,7 +33,7 @@ FORMATS = ("text", "json", "jsonl", "csv")
 
 
 @dataclass(frozen=True)
-class Command:
+class LabelCommand:
     """Labels photos with a trained classifier, for example `python -m label_image --image daisy.jpg`."""
 
     image: tuple[str, ...] = flag(
@@ -132,13 +132,13 @@ def main(argv: Sequence[str]) -> int:
     """Runs the command; returns the exit status: 0, 1 (a failure), 2 (usage), 130 (Ctrl-C)."""
 
     def work() -> int:
-        command, _ = parse(Command, argv, PROGRAM, words_are="image")
+        command, _ = parse(LabelCommand, argv, PROGRAM, words_are="image")
         return run(command)
 
     return exit_status("label_image", work, after_pipe=0)  # `| head` has seen enough
 
 
-def run(command: Command) -> int:
+def run(command: LabelCommand) -> int:
     """Does what was asked; returns the exit status."""
     from label_image.input_photos import check_words, needs_scratch
     from label_image.output import OutputStream
@@ -155,7 +155,7 @@ def run(command: Command) -> int:
             return work(command, scratch, output)
 
 
-def _written_to(command: Command) -> contextlib.AbstractContextManager[OutputFile | None]:
+def _written_to(command: LabelCommand) -> contextlib.AbstractContextManager[OutputFile | None]:
     """The file of --output; None is standard output."""
     from label_image.output_file import OutputFile
 
@@ -181,7 +181,7 @@ def scratch_folder() -> Iterator[Path]:
         yield Path(path)
 
 
-def load(command: Command) -> Classifier:
+def load(command: LabelCommand) -> Classifier:
     """The classifier that was asked for; says on standard error what had to be guessed of it."""
     from label_image.classifier import Classifier
     from label_image.describe import one_line
@@ -194,7 +194,7 @@ def load(command: Command) -> Classifier:
     return classifier
 
 
-def _overrides(command: Command) -> Overrides:
+def _overrides(command: LabelCommand) -> Overrides:
     """What the user typed of the graph."""
     from label_image.find_metadata import Overrides
 
@@ -204,7 +204,7 @@ def _overrides(command: Command) -> Overrides:
     return Overrides(**typed)
 
 
-def _label(command: Command, scratch: Path, output: OutputStream) -> int:
+def _label(command: LabelCommand, scratch: Path, output: OutputStream) -> int:
     """Labels photos and prints a row each, as soon as it is there."""
     from label_image.input_photos import is_one_photo, photos
     from label_image.output_formats import EXPLAINED, SORTED, format_for
@@ -233,7 +233,7 @@ def _label(command: Command, scratch: Path, output: OutputStream) -> int:
     return 1 if bad or not seen else 0
 
 
-def _explainer(command: Command, classifier: Classifier) -> Explainer | None:
+def _explainer(command: LabelCommand, classifier: Classifier) -> Explainer | None:
     """What draws the heat maps, if they were asked for; before the first photo, so that a network without is told at once."""
     if not command.explain:
         return None
@@ -243,7 +243,7 @@ def _explainer(command: Command, classifier: Classifier) -> Explainer | None:
 
 
 def _rows(
-    command: Command,
+    command: LabelCommand,
     tools: tuple[Classifier, Explainer | None],
     items: Iterator[Item],
     form: Format,
@@ -283,7 +283,7 @@ def _answers(classifier: Classifier, items: Iterable[Item]) -> Iterator[tuple[It
 
 
 def _row(
-    command: Command, item: Item, prediction: Prediction, sorter: Sorter | None, explainer: Explainer | None
+    command: LabelCommand, item: Item, prediction: Prediction, sorter: Sorter | None, explainer: Explainer | None
 ) -> ResultRow:
     """What is said of a photo, after it was explained and put where it belongs."""
     from label_image.errors import PhotoError
@@ -308,7 +308,7 @@ def _row(
     return row
 
 
-def _benchmark(command: Command, scratch: Path, output: OutputStream) -> int:
+def _benchmark(command: LabelCommand, scratch: Path, output: OutputStream) -> int:
     """Measures and prints how fast it is."""
     from label_image import benchmark
     from label_image.input_photos import photos
@@ -323,7 +323,7 @@ def _benchmark(command: Command, scratch: Path, output: OutputStream) -> int:
     return 0
 
 
-def _describe(command: Command, output: OutputStream) -> int:
+def _describe(command: LabelCommand, output: OutputStream) -> int:
     """Prints what is known of a classifier."""
     from label_image.describe import describe
     from label_image.find_metadata import metadata_of

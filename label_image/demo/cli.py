@@ -21,7 +21,7 @@ HOST = "127.0.0.1"  # this machine and no other
 
 
 @dataclass(frozen=True)
-class Command:
+class DemoCommand:
     """Opens a page on this machine that labels the photos dropped on it, for example `python -m label_image.demo`.
 
     No other machine can reach it, and it asks nothing of the network.
@@ -51,7 +51,7 @@ def main(argv: Sequence[str]) -> int:
     """Runs the command; returns the exit status: 0 (ended by Ctrl-C), 1 (a failure), 2 (usage)."""
 
     def work() -> None:
-        command, words = parse(Command, argv, PROGRAM)
+        command, words = parse(DemoCommand, argv, PROGRAM)
         if words:
             raise UserError(f"{words[0]!r} is no flag; photos are dropped on the page (--help lists the flags)")
         run(command)
@@ -59,7 +59,7 @@ def main(argv: Sequence[str]) -> int:
     return exit_status("label_image.demo", work)
 
 
-def run(command: Command) -> None:
+def run(command: DemoCommand) -> None:
     """Shows the page until Ctrl-C.
 
     Raises:
