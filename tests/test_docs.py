@@ -20,7 +20,12 @@ from retrain.runs.cli import Command as Runs
 from tests.conftest import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-MODULES = {"retrain": Options, "retrain.compare": Comparison, "label_image": LabelCommand, "label_image.demo": DemoCommand}
+MODULES = {
+    "retrain": Options,
+    "retrain.compare": Comparison,
+    "label_image": LabelCommand,
+    "label_image.demo": DemoCommand,
+}
 CONVERSION = re.compile(r"^python -m retrain\.convert (.*)$", re.MULTILINE)
 COMMAND = re.compile(
     r"^(?:\$ )?python -m (retrain|retrain\.compare|label_image|label_image\.demo) (-\S.*)$", re.MULTILINE
