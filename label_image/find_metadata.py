@@ -1,6 +1,6 @@
 """Finds the metadata of a classifier's file: inside it, or else from what its graph shows, with the reason for each fact.
 
-Never runs a network. What the user typed (Overrides) comes before what was found; each fact says where it came from.
+No network is run here. Values that the user typed (Overrides) take precedence; each fact says where it comes from.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _KINDS = "a .tflite, a .pb, a SavedModel folder, a .keras or an .h5"
 
 
 def kind_of(path: Path) -> str:
-    """Which runtime a file is for, by its content: "tflite", "graph_def", "saved_model", "keras" or "onnx".
+    """Finds the kind of a file by its content: "tflite", "graph_def", "saved_model", "keras" or "onnx".
 
     Raises:
-      UserError: if it is not there, or is none of these.
+      UserError: the file does not exist, or is of no known kind.
     """
-    if os.path.isdir(path):  # noqa: PTH112 - a name that is too long, or in a locked folder, is no folder and no traceback
+    if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises if a name is too long or inside a locked folder
         if (path / "saved_model.pb").is_file():
             return "saved_model"
         raise UserError(f"cannot use {path}: a folder without saved_model.pb{_inside(path)}; give {_KINDS}")
@@ -45,7 +45,7 @@ def kind_of(path: Path) -> str:
 
 
 def _kind_of_file(path: Path, head: bytes) -> str:
-    """The same of a file, by its first bytes."""
+    """Finds the kind of a file by its first bytes."""
     if head[4:8] == b"TFL3":
         return "tflite"
     if head[:4] == _HDF5:
@@ -53,11 +53,13 @@ def _kind_of_file(path: Path, head: bytes) -> str:
     if head[:4] == _ZIP:
         return _zipped(path)
     if path.suffix == ".tflite":
-        raise RunError(f"cannot use {path}: it is no .tflite (its bytes 4 to 8 are {head[4:8]!r}, not b'TFL3')")
+        raise RunError(f"cannot use {path}: it is not a .tflite (its bytes 4 to 8 are {head[4:8]!r}, not b'TFL3')")
     if path.suffix.lower() in (".keras", ".h5", ".hdf5"):
-        raise RunError(f"cannot use {path}: it is no Keras file (it begins with {head[:4]!r})")
+        raise RunError(f"cannot use {path}: it is not a Keras file (it begins with {head[:4]!r})")
     if path.name == "saved_model.pb":
-        raise UserError(f"cannot use {path}: it is one piece of a SavedModel; give its folder: --graph={path.parent}")
+        raise UserError(
+            f"cannot use {path}: it is only one file of a SavedModel; give its folder: --graph={path.parent}"
+        )
     # ModelProto begins with its ir_version, 3 or more; GraphDef with a node, SavedModel with the number 1.
     if head[:1] == b"\x08" and head[1:2] >= b"\x03":
         return "onnx"
@@ -65,12 +67,12 @@ def _kind_of_file(path: Path, head: bytes) -> str:
 
 
 def _inside(folder: Path) -> str:
-    """What a folder holds that could be meant."""
+    """Names the classifiers that a folder contains, for an error message."""
     found = [str(inside.parent) for inside in sorted(folder.glob("*/saved_model.pb"))]
     found += [
         str(inside) for ending in ("tflite", "pb", "keras", "h5") for inside in sorted(folder.glob(f"*.{ending}"))
     ]
-    return f" (it holds {', '.join(found[:4])})" if found else ""
+    return f" (it contains {', '.join(found[:4])})" if found else ""
 
 
 def _zipped(path: Path) -> str:
@@ -83,11 +85,13 @@ def _zipped(path: Path) -> str:
         raise RunError(f"cannot read {path}: a damaged zip archive ({meaning(error)})") from None
     if "config.json" in names and any(name.endswith(".weights.h5") for name in names):
         return "keras"
-    raise UserError(f"cannot use {path}: a zip archive ({', '.join(names[:4])}); unpack it and give what is inside")
+    raise UserError(
+        f"cannot use {path}: a zip archive ({', '.join(names[:4])}); unpack it and give the classifier inside"
+    )
 
 
 def open_model(path: Path) -> ModelFile:
-    """Opens a file or folder, once for all that is asked of it later.
+    """Reads a classifier's file or folder once.
 
     Raises:
       UserError: as `kind_of`.
@@ -96,14 +100,14 @@ def open_model(path: Path) -> ModelFile:
 
 
 def metadata_of(path: Path | ModelFile, overrides: Overrides) -> Metadata:
-    """What `path` takes and gives.
+    """Finds the metadata of a classifier: its inputs, outputs and labels.
 
     Args:
-      path: a `.tflite`, a GraphDef, a SavedModel folder or a Keras file; or what was read of one.
-      overrides: what the user typed.
+      path: a `.tflite`, a GraphDef, a SavedModel folder or a Keras file; or one that has been read.
+      overrides: the values that the user typed.
 
     Raises:
-      UserError: the file is not there or not to be understood, or says other than what was typed.
+      UserError: the file does not exist, cannot be understood, or contradicts what the user typed.
     """
     source = path if isinstance(path, ModelFile) else open_model(path)
     inside = {
@@ -118,7 +122,7 @@ def _tflite_metadata(source: ModelFile) -> Metadata | None:
     from label_image.detectors.checksum import is_ours
     from label_image.detectors.tflite_entry import entry_in
 
-    is_ours(source)  # a file that was damaged since is told so, whatever the damage makes of its metadata
+    is_ours(source)  # reports a damaged file before its damaged metadata could be misread
     text = entry_in(source.data, METADATA_KEY)
     return model_metadata.from_json(text.decode("utf-8", "replace"), str(source.path)) if text else None
 
@@ -146,13 +150,13 @@ def _onnx_metadata(source: ModelFile) -> Metadata:
     text = opened_onnx(source).metadata.get(METADATA_KEY)
     if text is None:
         raise RunError(
-            f"cannot use {path}: this .onnx says nothing of its size, range and labels; only those of python -m retrain --export onnx are read"
+            f"cannot use {path}: this .onnx has no metadata about its size, range and labels; only files from python -m retrain --export onnx can be used"
         )
     return model_metadata.from_json(text, str(path))
 
 
 def _examined(source: ModelFile, typed: Overrides) -> Metadata:
-    """The metadata of a file that has none inside."""
+    """Concludes the metadata of a file that contains none."""
     from label_image.detectors.conclude import metadata_from
 
     ends = (typed.input_layer.removeprefix("import/"), typed.output_layer.removeprefix("import/"))
@@ -169,10 +173,10 @@ def _examined(source: ModelFile, typed: Overrides) -> Metadata:
 
 
 def _fitted(metadata: Metadata, path: Path, outputs: int) -> Metadata:
-    """The metadata with labels that fit its outputs, where both are known.
+    """Fits the labels in the metadata to the number of outputs, if both are known.
 
     Raises:
-      RunError: they do not fit; both numbers are said.
+      RunError: they do not fit; the message states both numbers.
     """
     if not metadata.labels or not outputs:
         return metadata
@@ -180,16 +184,16 @@ def _fitted(metadata: Metadata, path: Path, outputs: int) -> Metadata:
 
 
 def fit_labels(labels: tuple[str, ...], outputs: int, path: Path, origin: str = "") -> tuple[str, ...]:
-    """The labels for `outputs` numbers: the background class left out if it must be, two names for one number.
+    """Fits labels to a number of outputs: removes or adds the background class; a single output may have two labels.
 
     Raises:
-      RunError: as many labels as outputs are needed; both numbers are said.
+      RunError: the number of labels differs from the number of outputs; the message states both.
     """
     labels = fitted(labels, outputs)
     if len(labels) == outputs or (outputs == 1 and len(labels) == 2):
         return labels
     where = f" ({origin})" if origin and not origin.startswith("--labels") else ""
     raise RunError(
-        f"cannot name the outputs of {path}: it has {outputs}, and there are {len(labels)} labels{where}; "
-        "give the labels file that was written with it: --labels"
+        f"cannot name the outputs of {path}: it has {outputs} outputs, but there are {len(labels)} labels{where}; "
+        "give the labels file that belongs to it with --labels"
     )

@@ -46,7 +46,7 @@ def test_what_is_gone_or_no_file_now_is_one_line(photo, tmp_path):
     with pytest.raises(PhotoError, match="removed while the run was going on"):
         bytes_of(photo.path, photo.sha256)
     (tmp_path / "a.jpg").mkdir()
-    with pytest.raises(PhotoError, match="not to be read"):
+    with pytest.raises(PhotoError, match="unreadable"):
         bytes_of(photo.path, photo.sha256)
 
 

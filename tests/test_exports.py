@@ -166,7 +166,7 @@ def test_an_onnx_file_of_others_is_refused_in_one_line(proof, tmp_path, label_im
     onnx.save(model, str(tmp_path / "theirs.onnx"))
     done = label_image(f"--graph={tmp_path / 'theirs.onnx'}", f"--image={proof.photos[0].path}")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    assert "says nothing of its size, range and labels" in done.stderr
+    assert "has no metadata about its size, range and labels" in done.stderr
     (tmp_path / "broken.onnx").write_bytes(made.path.read_bytes()[:500])
     done = label_image(f"--graph={tmp_path / 'broken.onnx'}", f"--image={proof.photos[0].path}")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
