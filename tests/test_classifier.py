@@ -68,7 +68,7 @@ def test_a_mean_of_zero_and_of_127_5_are_honoured(tflite, tmp_path):
 def test_labels_that_do_not_fit_are_refused_with_both_numbers(tflite, tmp_path):
     (tmp_path / "two.txt").write_text("a\nb\n")
     photo = write_photo(tmp_path / "p.jpg", COLOURS["cyan"], 3)
-    with pytest.raises(RunError, match="it has 3, and there are 2 labels"):
+    with pytest.raises(RunError, match="it has 3 outputs, but there are 2 labels"):
         Classifier(tflite, Overrides(labels=str(tmp_path / "two.txt"))).classify(photo)
 
 

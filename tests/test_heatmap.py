@@ -84,7 +84,7 @@ def test_the_headless_backbones_give_the_map_that_the_classifier_has(trained, mo
     backbone = prepare(Options.of(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)), lambda _: None)
     for path in (backbone.tflite, backbone.graph):
         np.testing.assert_allclose(feature_maps(path)(pixels), expected, atol=1e-6)
-        with pytest.raises(NoExactMap, match="it ends with the mean, no layer follows"):
+        with pytest.raises(NoExactMap, match="it ends with average pooling, and no layer follows"):
             head_of(path)
 
 
