@@ -103,7 +103,7 @@ def test_a_truncated_export_is_one_line(tflite, tmp_path):
 
 def test_a_missing_graph_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match="no trained classifier here"):
+    with pytest.raises(UserError, match="cannot find a trained classifier"):
         Classifier()
     with pytest.raises(UserError, match="no such file"):
         Classifier("nowhere.tflite")

@@ -405,7 +405,7 @@ def test_a_port_that_is_taken_is_one_line(tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "no trained classifier here: neither tf_files/retrained.tflite nor tf_files/retrained_graph.pb"),
+        ([], "cannot find a trained classifier: there is neither tf_files/retrained.tflite nor tf_files/retrained_graph.pb"),
         (["--graph=none.tflite"], "cannot use none.tflite: no such file"),
         (["--labels=a.txt"], "--labels needs --graph"),
         (["daisy.jpg"], "'daisy.jpg' is not a flag; drop photos on the page"),
@@ -426,7 +426,7 @@ def test_the_choices_are_the_exports_in_tf_files_and_the_one_named(trained, tmp_
     monkeypatch.setattr("label_image.demo.choices.has_tensorflow", lambda: False)
     assert choices("") == ["tf_files/retrained.tflite"]
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match="no trained classifier here"):
+    with pytest.raises(UserError, match="cannot find a trained classifier"):
         choices("")
     assert choices("x.tflite") == ["x.tflite"]
 

@@ -56,7 +56,7 @@ def test_every_format_has_an_error_and_status_1(label_image, tmp_path, photo, fo
     done = label_image(f"--graph={path}", f"--image={photo}", f"--format={form}")
     assert done.returncode == 1
     assert "score=" not in done.stdout
-    why = "no scores: the network answers NaN in 3 of 3 scores, which is no answer"
+    why = "no scores: the network outputs NaN in 3 of 3 scores"
     if form == "text":
         assert f"cannot label {photo}: {why}" in done.stderr
     elif form == "csv":
