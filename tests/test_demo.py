@@ -293,7 +293,9 @@ def test_another_page_may_neither_read_nor_upload_nor_label(demo, headers):
     for status, given, text in answers:
         assert status == 403, text
         assert not [name for name in given if name.lower().startswith("access-control")]
-        assert text.startswith(("this page can be used from this machine only", "requests from another page are not allowed"))
+        assert text.startswith(
+            ("this page can be used from this machine only", "requests from another page are not allowed")
+        )
     assert sorted((demo.scratch / "tmp").rglob("*")) == before
 
 
@@ -405,7 +407,10 @@ def test_a_port_that_is_taken_is_one_line(tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "cannot find a trained classifier: there is neither tf_files/retrained.tflite nor tf_files/retrained_graph.pb"),
+        (
+            [],
+            "cannot find a trained classifier: there is neither tf_files/retrained.tflite nor tf_files/retrained_graph.pb",
+        ),
         (["--graph=none.tflite"], "cannot use none.tflite: no such file"),
         (["--labels=a.txt"], "--labels needs --graph"),
         (["daisy.jpg"], "'daisy.jpg' is not a flag; drop photos on the page"),

@@ -120,8 +120,14 @@ def test_photos_that_are_moved_are_explained_first(label_image, tflite, tmp_path
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["new", "--explain=./new"], "--explain=./new is the folder that is read; give another folder, or one inside it"),
-        (["new", "--explain=maps", "--benchmark"], "--benchmark only measures and writes no files: leave out --explain"),
+        (
+            ["new", "--explain=./new"],
+            "--explain=./new is the folder that is read; give another folder, or one inside it",
+        ),
+        (
+            ["new", "--explain=maps", "--benchmark"],
+            "--benchmark only measures and writes no files: leave out --explain",
+        ),
     ],
 )
 def test_what_can_not_be_meant_is_one_line(words, said, label_image, tmp_path):
