@@ -135,7 +135,7 @@ def test_several_photos_are_several_answers_and_what_is_no_photo_says_so(demo, p
     page.wait_for_function("document.querySelectorAll('.answer').length == 3")
     said = page.locator(".answer").all_inner_texts()
     assert [text.split()[0] for text in said] == ["yellow", "text.jpg", "magenta"]
-    assert page.inner_text(".unread p") == "This can not be read: a text file: 'this is not a picture'."
+    assert page.inner_text(".unread p") == "This photo cannot be read: a text file: 'this is not a picture'."
     assert page.locator(".unread p").get_attribute("role") == "alert"
     assert demo.stderr == "starting the page; the first start takes some seconds\n"  # no traceback
 
@@ -367,7 +367,7 @@ def test_what_is_no_photo_has_the_command_lines_reason_whatever_its_type(demo, p
     opened(page, demo)
     drop(page, tmp_path / "a.pdf", kind="application/pdf")
     page.wait_for_selector(".unread")
-    assert page.inner_text(".unread p") == f"This can not be read: {said}."
+    assert page.inner_text(".unread p") == f"This photo cannot be read: {said}."
 
 
 def test_help_answers_at_once_and_imports_nothing_heavy(tmp_path):
