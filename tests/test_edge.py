@@ -123,6 +123,7 @@ def test_screens_do_without_streams(monkeypatch):
 )  # fmt: skip
 def test_whatever_happens_is_one_line(error, status, line, capsys, monkeypatch):
     monkeypatch.setattr(signals._State, "last", 0)
+    monkeypatch.setattr(program._Shown, "of_unexpected", False)  # another test in this process may have set it
 
     def work():
         raise error

@@ -123,7 +123,7 @@ def test_latin_1_is_read_and_said(tmp_path):
 def test_names_that_stand_twice_and_comments_are_said(tmp_path):
     found = read(tmp_path, "# mine\ncrane\nmaillot\ncrane\n")
     assert found.names == ("crane", "maillot", "crane")
-    assert found.notes == ("1 line beginning with # skipped", "1 name more than once: 'crane'")
+    assert found.notes == ("1 line beginning with # skipped", "1 name occurring more than once: 'crane'")
     assert read(tmp_path, "a\nb\n").notes == ()
 
 

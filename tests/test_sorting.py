@@ -192,7 +192,7 @@ def test_a_disk_that_does_not_take_it_keeps_the_photo_where_it_is(tmp_path, monk
     source = photo(tmp_path / "a.jpg")
     monkeypatch.setattr(os, "fsync", full)
     monkeypatch.setattr(sorting, "_linked", lambda *_: False)
-    with pytest.raises(RunError, match="Input/output error; it is the photo stays where it is"):
+    with pytest.raises(RunError, match="Input/output error; the photo stays where it is"):
         Sorter(tmp_path / "out", LABELS, move=True).put(source, "a.jpg", "rose")
     assert files(tmp_path) == ["a.jpg"]
 
