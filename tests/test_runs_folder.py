@@ -145,7 +145,7 @@ def test_an_older_run_labels(run_here, tmp_path, capfd, colour_photos):
         assert main([f"--run={run.name}", f"--image={photo}", "--top_k=1"]) == 0
         assert "cyan" in capfd.readouterr().out
     for words, message in (
-        (["--run=2020"], "found no run '2020'"),
+        (["--run=2020"], "cannot find the run '2020'"),
         (["--run=2"], "matches"),
         (["--run=2", "--graph=x"], "leave one out"),
     ):
@@ -165,9 +165,9 @@ def test_a_run_whose_file_was_written_over_is_not_used_in_silence(run_here, tmp_
         file.write(tflite.read_bytes())
     capfd.readouterr()
     assert main([f"--run={run.name}", f"--image={photo}"]) == 1
-    assert "it is not the file that this run made" in capfd.readouterr().err
+    assert "was overwritten" in capfd.readouterr().err
     code, _, err = program("use", run.name, capfd=capfd)
-    assert (code, err.count("\n"), "it is not the file that this run made" in err) == (1, 1, True)
+    assert (code, err.count("\n"), "was overwritten" in err) == (1, 1, True)
     (run / "run.json").write_text('{"exports": [{"kept": 7}, 7]}')
     assert main([f"--run={run.name}", f"--image={photo}", "--top_k=1"]) == 0  # no record to hold it against
 
