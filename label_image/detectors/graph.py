@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from label_image.detectors.affine import ADD, DIV, MUL, SUB, Affine, after, turned_round
 from label_image.detectors.evidence import Evidence, root_mean_square
+from label_image.detectors.graph_arithmetic import RESIZES, affine
 from label_image.detectors.net import PASS_ON, RESHAPES, Net, bare
 from label_image.detectors.purpose import INDEX, Output, seems, seems_by_inputs
 from label_image.errors import RunError, UserError
@@ -53,15 +48,10 @@ _NO_SCORES += ("MergeV2Checkpoints", "Print", "Mean", "MergeSummary", "ScalarSum
 _KINDS = {"Softmax": "probabilities", "Sigmoid": "sigmoid", "LogSoftmax": "logits"}
 _KINDS |= dict.fromkeys(("MatMul", "BiasAdd", "Add", "AddV2", "Conv2D", "Mean", "AvgPool", "_FusedMatMul"), "logits")
 _KINDS |= {"ArgMax": INDEX, "ArgMin": INDEX}
-_ARITHMETIC = {"Add": ADD, "AddV2": ADD, "BiasAdd": ADD, "Sub": SUB, "Mul": MUL, "RealDiv": DIV, "Div": DIV}
-_ARITHMETIC |= dict.fromkeys(("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"), "")
 _POOLS = ("Mean", "AvgPool")  # of an activation's result they give features, of a layer's without one logits
 _RECTIFIERS = ("Relu", "Relu6", "Elu", "Selu", "LeakyRelu")
 _ACTIVATIONS = (*_RECTIFIERS, "Sigmoid", "Softplus", "Mul", "ConcatV2", "Concat")
 _FINDS_BOXES = ("NonMaxSuppression", "CombinedNonMaxSuppression")
-_RESIZES = ("ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic")
-_MOVES = (*PASS_ON, *RESHAPES, "Pad", "PadV2", "MirrorPad", *_RESIZES, "ReverseV2")  # leave the numbers as they are
-_LOOKS = ("Shape", "Rank", "Size", "Assert", "ImageSummary", "HistogramSummary", "ScalarSummary")
 _DAMAGED = (ValueError, TypeError, IndexError, KeyError, OverflowError, MemoryError, RecursionError, AttributeError)
 
 
@@ -115,7 +105,7 @@ def _evidence(net: Net, path: Path, what: str, ends: tuple[str, str], why: str) 
         seems=_more_inputs(net, bare(source), bare(output)) or seems(chosen, all_outputs, finds_boxes=finds_boxes), others=tuple(all_outputs),
         layout=_data_format(net, first), affine=affine(net, bare(source)),
         kernel_rms=root_mean_square(kernel),
-        resizes=any(net.op(name) in _RESIZES for name in net.readers.get(bare(source), [])),
+        resizes=any(net.op(name) in RESIZES for name in net.readers.get(bare(source), [])),
     )  # fmt: skip
 
 
@@ -271,67 +261,6 @@ def _is_activated(net: Net, name: str) -> bool:
 
 def _data_format(net: Net, first: str) -> str:
     return net.nodes[first].attr["data_format"].s.decode() if first and "Conv" in net.op(first) else ""
-
-
-def affine(net: Net, source: str) -> Affine | None:
-    """What the graph does to its input before the first network layer, where that is arithmetic with constants."""
-    found, at = Affine(), source
-    for _ in range(24):
-        step = _step(net, at, found)
-        if step is None:
-            break
-        at, found = step
-        if found.stats:
-            break
-    return found if found.changes else None
-
-
-def _step(net: Net, at: str, found: Affine) -> tuple[str, Affine] | None:
-    """The next node behind `at`, and what was done up to there; None where something else begins."""
-    readers = [name for name in net.readers.get(at, []) if net.op(name) not in _LOOKS]
-    for name in readers:
-        op, sources = net.op(name), net.sources(name)
-        if op in _MOVES and sources[0] == at:
-            return name, turned_round(found) if _turns(net, name) else found
-        if op not in _ARITHMETIC or len(readers) > 1:
-            continue
-        numbers = [net.constant(source) for source in sources if source != at]
-        known = [number for number in numbers if number is not None]
-        if not known or len(known) < len(numbers):
-            continue
-        if op.startswith("FusedBatchNorm"):
-            statistics = _statistics(known)
-            return (name, replace(found, stats=statistics, where=_and(found.where, name))) if statistics else None
-        done = after(found, _ARITHMETIC[op], known[0], first=sources[0] == at, name=name)
-        return (name, done) if done is not None else None
-    return None
-
-
-def _statistics(numbers: list[npt.NDArray[Any]]) -> tuple[tuple[float, ...], ...]:
-    """Mean and deviation that a batch normalisation expects: of scale, offset, mean, variance; () where they are none."""
-    if len(numbers) < 4 or numbers[2].shape != numbers[3].shape or not 0 < numbers[2].size <= 4:
-        return ()
-    with np.errstate(all="ignore"):
-        mean, deviation = np.asarray(numbers[2], np.float64), np.sqrt(np.asarray(numbers[3], np.float64))
-    if not (np.isfinite(mean).all() and np.isfinite(deviation).all() and deviation.all()):
-        return ()
-    return tuple(map(float, mean.reshape(-1))), tuple(map(float, deviation.reshape(-1)))
-
-
-def _turns(net: Net, name: str) -> bool:
-    """Whether an operation puts the last axis, the channels, into the opposite order."""
-    sources = net.sources(name)
-    if net.op(name) == "ReverseV2":
-        axes = net.constant(sources[1])
-        return axes is not None and axes.size == 1 and int(axes.reshape(-1)[0]) in (-1, 3)
-    if net.op(name) == "StridedSlice" and len(sources) == 4:
-        strides = net.constant(sources[3])
-        return strides is not None and strides.size > 0 and int(strides.reshape(-1)[-1]) == -1
-    return False
-
-
-def _and(before: str, name: str) -> str:
-    return f"{before} and {name}" if before else name
 
 
 def _shape(net: Net, source: str, output: str, dtype: str) -> tuple[tuple[int, ...], str]:

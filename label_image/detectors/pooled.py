@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.detectors.net import PASS_ON, RESHAPES, Net
-from label_image.detectors.tflite import TfliteFile
+from label_image.detectors.tflite_file import TfliteFile
 from label_image.errors import RunError
 from label_image.source import Source
 

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from label_image.detectors.checkpoint_keys import variable_objects
+from label_image.detectors.net import bare
+from label_image.detectors.signature_structure import fixed_booleans, shape_of, tensor_shapes, write_shape
 from label_image.errors import RunError
 from label_image.operations import LEFT_OVER, VARIABLES, check_operations
 
@@ -92,12 +95,12 @@ def by_signature(meta: Any, folder: Path, wanted: Iterable[str]) -> SavedGraph |
         return None
     signature = meta.signature_def[name]
     ends = tuple(
-        tuple(End(key, info.name, info.dtype, _shape(info.tensor_shape)) for key, info in sorted(side.items()))
+        tuple(End(key, info.name, info.dtype, shape_of(info.tensor_shape)) for key, info in sorted(side.items()))
         for side in (signature.inputs, signature.outputs)
     )
     graph = type(meta.graph_def)()
     graph.CopyFrom(meta.graph_def)
-    return _cut(graph, folder, SavedGraph(graph, ends[0], ends[1], f"signature {name}", _objects(meta, graph)))
+    return _cut(graph, folder, SavedGraph(graph, ends[0], ends[1], f"signature {name}", variable_objects(meta, graph)))
 
 
 def by_call(meta: Any, folder: Path) -> SavedGraph | None:
@@ -114,7 +117,7 @@ def by_call(meta: Any, folder: Path) -> SavedGraph | None:
         if function is None:
             continue
         own = len(function.signature.input_arg) - len(concrete.bound_inputs)
-        if own == 1 and True not in _switches(concrete.canonicalized_input_signature):
+        if own == 1 and True not in fixed_booleans(concrete.canonicalized_input_signature):
             return _calling(meta, folder, name, function, list(concrete.bound_inputs))
     return None
 
@@ -124,10 +127,12 @@ def _calling(meta: Any, folder: Path, name: str, function: Any, bound: list[int]
     graph = type(meta.graph_def)()
     graph.CopyFrom(meta.graph_def)
     first, *captured = function.signature.input_arg
-    shape = next(iter(_shapes(meta.object_graph_def.concrete_functions[name].canonicalized_input_signature)), None)
+    shape = next(
+        iter(tensor_shapes(meta.object_graph_def.concrete_functions[name].canonicalized_input_signature)), None
+    )
     source = graph.node.add(op="Placeholder", name="input")
     source.attr["dtype"].type = first.type
-    _write_shape(source.attr["shape"].shape, shape)
+    write_shape(source.attr["shape"].shape, shape)
     inputs, objects = ["input"], {}
     for argument, number in zip(captured, bound, strict=True):
         item = meta.object_graph_def.nodes[number]
@@ -170,7 +175,7 @@ def _cut(graph: Any, folder: Path, saved: SavedGraph) -> SavedGraph:
     nodes = {node.name: node for node in graph.node}
     library = {function.signature.name: function for function in graph.library.function}
     names = _reached(
-        {_bare(end.tensor) for end in saved.outputs}, lambda name: map(_bare, nodes[name].input), nodes, folder
+        {bare(end.tensor) for end in saved.outputs}, lambda name: map(bare, nodes[name].input), nodes, folder
     )
     called = {value for name in names for value in _called(nodes[name], library)}
     functions = _reached(
@@ -231,63 +236,6 @@ def _called(node: Any, library: dict[str, Any]) -> Iterator[str]:
             yield function.name
 
 
-def _objects(meta: Any, graph: Any) -> dict[str, int]:
-    """Variable node -> id of its object: a function that is called knows the objects that it is bound to."""
-    functions = meta.object_graph_def.concrete_functions
-    found: dict[str, int] = {}
-    for node in graph.node:
-        name = node.attr["f"].func.name if node.op in ("StatefulPartitionedCall", "PartitionedCall") else ""
-        bound = list(functions[name].bound_inputs) if name in functions else []
-        data = [_bare(text) for text in node.input if not text.startswith("^")]
-        found.update(zip(data[len(data) - len(bound) :], bound, strict=False))
-    return found
-
-
-def restored_keys(graph_def: Any) -> dict[str, str]:
-    """Variable node -> key in the checkpoint, as the graph of TensorFlow 1 would restore them; it is read, not run."""
-    nodes = {node.name: node for node in graph_def.node}
-    found: dict[str, str] = {}
-    for node in graph_def.node:
-        if node.op not in ("Assign", "AssignVariableOp") or len(node.input) < 2:
-            continue
-        source = node.input[1]
-        for _ in range(4):
-            if _bare(source) in nodes and nodes[_bare(source)].op == "Identity":
-                source = nodes[_bare(source)].input[0]
-        at = nodes.get(_bare(source))
-        if at is None or at.op != "RestoreV2" or _bare(at.input[1]) not in nodes:
-            continue
-        names = nodes[_bare(at.input[1])].attr["value"].tensor.string_val
-        number = int(source.partition(":")[2] or 0)
-        if number < len(names):
-            found[_bare(node.input[0])] = names[number].decode("utf-8", "replace")
-    return found
-
-
-def checkpoint_keys(meta: Any, data: bytes, parse: Any) -> dict[int, str]:
-    """Object's id in the SavedModel -> its key in the checkpoint; both are walked by the same names.
-
-    Args:
-      meta: the MetaGraphDef.
-      data: the checkpoint's own table of objects.
-      parse: the protobuf class for it, TrackableObjectGraph.
-    """
-    saved, kept = meta.object_graph_def.nodes, parse.FromString(data).nodes
-    found: dict[int, str] = {}
-    waiting, seen = [(0, 0)], {(0, 0)}
-    while waiting and saved and kept:
-        at, there = waiting.pop()
-        for attribute in kept[there].attributes:
-            found.setdefault(at, attribute.checkpoint_key)
-        names = {child.local_name: child.node_id for child in kept[there].children}
-        for child in saved[at].children:
-            pair = (child.node_id, names.get(child.local_name, -1))
-            if pair[1] >= 0 and pair not in seen:
-                seen.add(pair)
-                waiting.append(pair)
-    return found
-
-
 def check_to_run(meta: Any, folder: Path) -> None:
     """Refuses a module that TensorFlow's own loader could not load without running more than computations.
 
@@ -309,46 +257,3 @@ def check_to_run(meta: Any, folder: Path) -> None:
                 ("__inference__traced_save_", "__inference__traced_restore_")
             ):
                 raise RunError(f"cannot train {folder}: its function {name[:60]!r} would use files ({node.op})")
-
-
-def _switches(structure: Any) -> list[bool]:
-    """The booleans of a signature that are fixed."""
-    kind = structure.WhichOneof("kind")
-    if kind == "bool_value":
-        return [structure.bool_value]
-    return [value for inside in _parts(structure, kind) for value in _switches(inside)]
-
-
-def _shapes(structure: Any) -> Iterator[tuple[int, ...] | None]:
-    """The shapes of a signature's tensors."""
-    kind = structure.WhichOneof("kind")
-    if kind in ("tensor_spec_value", "bounded_tensor_spec_value"):
-        yield _shape(getattr(structure, kind).shape)
-    for inside in _parts(structure, kind):
-        yield from _shapes(inside)
-
-
-def _parts(structure: Any, kind: str | None) -> Iterable[Any]:
-    if kind in ("list_value", "tuple_value"):
-        return list(getattr(structure, kind).values)
-    if kind == "dict_value":
-        return [structure.dict_value.fields[key] for key in sorted(structure.dict_value.fields)]
-    if kind == "named_tuple_value":
-        return [pair.value for pair in structure.named_tuple_value.values]
-    return ()
-
-
-def _shape(shape: Any) -> tuple[int, ...] | None:
-    return None if shape.unknown_rank else tuple(dim.size for dim in shape.dim)
-
-
-def _write_shape(shape: Any, sizes: tuple[int, ...] | None) -> None:
-    if sizes is None:
-        shape.unknown_rank = True
-        return
-    for size in sizes:
-        shape.dim.add(size=size)
-
-
-def _bare(text: str) -> str:
-    return text.lstrip("^").split(":")[0]

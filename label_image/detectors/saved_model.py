@@ -11,15 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from label_image.detectors.checkpoint_keys import checkpoint_keys, restored_keys
 from label_image.detectors.saved_graph import (
     OBJECT_GRAPH,
     End,
     SavedGraph,
     by_call,
     by_signature,
-    checkpoint_keys,
     read_meta_graph,
-    restored_keys,
 )
 from label_image.errors import RunError, meaning
 from label_image.operations import check_sizes

@@ -11,7 +11,8 @@ import numpy as np
 
 from label_image.errors import meaning
 from label_image.keras_files.arrays import KerasFile
-from label_image.keras_files.layers import KINDS, Use
+from label_image.keras_files.layer import Use
+from label_image.keras_files.layers import KINDS
 from label_image.keras_files.operations import operation
 from label_image.keras_files.structure import ForeignError, Layer, Network, Ref, input_shape, refs_in
 from label_image.keras_files.weights import Weights, weights_of
