@@ -8,7 +8,7 @@ from label_image.detectors.net import bare
 
 
 def variable_objects(meta: Any, graph: Any) -> dict[str, int]:
-    """Variable node -> id of its object: a function that is called knows the objects that it is bound to."""
+    """Maps variable nodes to the ids of their objects, which are listed as the captured inputs of the functions that are called."""
     functions = meta.object_graph_def.concrete_functions
     found: dict[str, int] = {}
     for node in graph.node:
@@ -20,7 +20,7 @@ def variable_objects(meta: Any, graph: Any) -> dict[str, int]:
 
 
 def restored_keys(graph_def: Any) -> dict[str, str]:
-    """Variable node -> key in the checkpoint, as the graph of TensorFlow 1 would restore them; it is read, not run."""
+    """Maps variable nodes to keys in the checkpoint, by reading (not running) the restore operations of a TensorFlow 1 graph."""
     nodes = {node.name: node for node in graph_def.node}
     found: dict[str, str] = {}
     for node in graph_def.node:
@@ -41,12 +41,12 @@ def restored_keys(graph_def: Any) -> dict[str, str]:
 
 
 def checkpoint_keys(meta: Any, data: bytes, parse: Any) -> dict[int, str]:
-    """Object's id in the SavedModel -> its key in the checkpoint; both are walked by the same names.
+    """Maps the ids of objects in the SavedModel to keys in the checkpoint, by following the same names in both.
 
     Args:
       meta: the MetaGraphDef.
-      data: the checkpoint's own table of objects.
-      parse: the protobuf class for it, TrackableObjectGraph.
+      data: the table of objects that the checkpoint contains.
+      parse: the protobuf class of that table, TrackableObjectGraph.
     """
     saved, kept = meta.object_graph_def.nodes, parse.FromString(data).nodes
     found: dict[int, str] = {}

@@ -1,4 +1,4 @@
-"""Evidence and the files beside it in, a Card out, with the origin of each fact; a guess names the flag that overrides it."""
+"""Decides from the evidence how a classifier is used, and records where each fact comes from; a guess names the flag that overrides it."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ _USUAL_PX = 224  # what most pretrained networks take
 _OVERRIDE_SIZE = "(--input_height, --input_width override it)"
 _GIVES = {
     "probabilities": "a softmax", "sigmoid": "a sigmoid for each class", "logits": "logits; a softmax is applied",
-    "as is": "numbers, taken as they are", "unset": "nothing: its weights are variables that nothing in the file sets",
+    "as is": "numbers that are used unchanged", "unset": "undefined: its weights are variables that the file never initialises",
 }  # fmt: skip
 
 
 def card_from(found: Evidence, path: Path, *, labels_typed: bool = False, insists: bool = False) -> Card:
-    """What the evidence means.
+    """Concludes from the evidence how the classifier is used.
 
     Args:
-      found: what a reader found in the file.
-      path: the file, to look beside it.
-      labels_typed: whether the user named the labels himself; then nothing is looked for.
-      insists: whether the user named the output; then it is used whatever the network seems to be for.
+      found: the evidence collected from the file.
+      path: the file; other files beside it are read too.
+      labels_typed: whether the user gave the labels; then no labels file is searched for.
+      insists: whether the user named the output; then it is used even if the network does not seem to be a classifier.
 
     Raises:
-      RunError: an input that no photo fits, or no classifier.
+      RunError: the input does not take photos, or the network is not a classifier.
     """
     if found.seems and not insists:
         raise RunError(refusal(path, found.seems, list(found.others)))
@@ -55,7 +55,7 @@ def card_from(found: Evidence, path: Path, *, labels_typed: bool = False, insist
 
 
 def _frame(found: Evidence, path: Path) -> tuple[int, int, int, str, str]:
-    """Height, width, channels, layout, and how they are known."""
+    """Returns height, width, channels and layout of the input, and how they are known."""
     shape, why = found.shape, found.shape_why
     if found.dtype == "string":
         return 0, 0, 3, "NHWC", why
@@ -71,11 +71,11 @@ def _frame(found: Evidence, path: Path) -> tuple[int, int, int, str, str]:
         side, channels = flat_size(shape[-1])
         if side:
             return side, side, channels, "flat", f"{why}: {shape[-1]} = {side} x {side} x {channels}"
-    raise RunError(f"cannot use {path}: its input has shape {shape_text(shape)}, a photo needs [1, height, width, 3]")
+    raise RunError(f"cannot use {path}: its input has shape {shape_text(shape)}; photos need [1, height, width, 3]")
 
 
 def _open_size(found: Evidence, path: Path, size: tuple[int, int, int], layout: str) -> tuple[int, int, int, str, str]:
-    """Fills in what the file leaves open."""
+    """Replaces sizes that the file leaves undefined."""
     height, width, channels = size
     if channels in (-1, 0):
         channels = 3
@@ -87,11 +87,11 @@ def _open_size(found: Evidence, path: Path, size: tuple[int, int, int], layout: 
         return height, width, channels, layout, found.shape_why
     given = max(height, width)
     side = given if given > 1 else _USUAL_PX
-    return side, side, channels, layout, f"{GUESS}the file leaves it open {_OVERRIDE_SIZE}"
+    return side, side, channels, layout, f"{GUESS}the file does not define it {_OVERRIDE_SIZE}"
 
 
 def _stated(found: Evidence, maker: Beside, size_why: str) -> tuple[str, ...]:
-    """What the file, or its maker in a file beside it, says in so many words; the rest is concluded from what it looks like."""
+    """The facts that the file, or a file that its maker placed beside it, states explicitly; the others are conclusions."""
     said = {
         "labels": bool(found.labels),
         "size": found.dtype != "string" and "shape" in size_why and not size_why.startswith(GUESS),
@@ -105,7 +105,7 @@ def _one(numbers: tuple[float, ...]) -> tuple[float, ...]:
 
 
 def _sure(taken: Range, order: str) -> str:
-    """How the range is known; a guess says so, and what to type where it was wrong."""
+    """How the range is known; for a guess, also which flags to try if it is wrong."""
     if taken.sure:
         return taken.why
     others = [
@@ -131,10 +131,10 @@ def _gives(found: Evidence, output: str) -> str:
 
 
 def _scores(found: Evidence, path: Path, *, labelled: bool, insists: bool) -> str:
-    """What its numbers are; features are scores only where as many labels belong to them, as behind SqueezeNet's last pool.
+    """What the output means. Features count as scores only if there are as many labels, as after the last pooling of SqueezeNet.
 
     Raises:
-      RunError: they are features, and nobody says otherwise.
+      RunError: the output is features, and neither labels nor flags contradict that.
     """
     if found.output == INDEX:
         return "as is"
@@ -148,7 +148,7 @@ def _scores(found: Evidence, path: Path, *, labelled: bool, insists: bool) -> st
 
 
 def _labels(found: Evidence, maker: Beside, labels_typed: bool) -> tuple[tuple[str, ...], str]:
-    if found.labels:  # also where others were typed, which are held against them
+    if found.labels:  # even if the user gave labels, because they are compared with these
         return found.labels, found.labels_why
     if labels_typed:
         return (), "--labels"

@@ -1,4 +1,4 @@
-"""A GraphDef in, Evidence out: its input, output, size and what it does to the pixels, by the shape of the graph itself."""
+"""Examines a GraphDef: finds its input, output, size and first operations from the structure of the graph, and returns Evidence."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _INPUTS = (
     "images",
     "x",
     "DecodeJpeg/contents",
-)  # of known makers, likeliest first
+)  # names that known tools use, the most likely first
 _OUTPUTS = ("final_result", "loss", "model_outputs", "softmax", "output", "scores", "predictions", "prob")
 _NO_SCORES: tuple[str, ...] = (
     "ArgMax",
@@ -48,7 +48,7 @@ _NO_SCORES += ("MergeV2Checkpoints", "Print", "Mean", "MergeSummary", "ScalarSum
 _KINDS = {"Softmax": "probabilities", "Sigmoid": "sigmoid", "LogSoftmax": "logits"}
 _KINDS |= dict.fromkeys(("MatMul", "BiasAdd", "Add", "AddV2", "Conv2D", "Mean", "AvgPool", "_FusedMatMul"), "logits")
 _KINDS |= {"ArgMax": INDEX, "ArgMin": INDEX}
-_POOLS = ("Mean", "AvgPool")  # of an activation's result they give features, of a layer's without one logits
+_POOLS = ("Mean", "AvgPool")  # after an activation their result is features, otherwise logits
 _RECTIFIERS = ("Relu", "Relu6", "Elu", "Selu", "LeakyRelu")
 _ACTIVATIONS = (*_RECTIFIERS, "Sigmoid", "Softplus", "Mul", "ConcatV2", "Concat")
 _FINDS_BOXES = ("NonMaxSuppression", "CombinedNonMaxSuppression")
@@ -56,22 +56,22 @@ _DAMAGED = (ValueError, TypeError, IndexError, KeyError, OverflowError, MemoryEr
 
 
 def evidence(net: Net, path: Path, what: str, ends: tuple[str, str] = ("", ""), why: str = "") -> Evidence:
-    """What a graph shows.
+    """Collects the evidence in a graph.
 
     Args:
       net: the graph.
       path: its file, for the errors.
-      what: what kind of file, for people.
-      ends: input and output layer where they are known, "" where not.
-      why: who knows them.
+      what: the kind of file, for messages.
+      ends: the input and output layer; "" for one that has to be found.
+      why: where their names come from.
 
     Raises:
-      UserError: a layer that is not there; the line lists those that are.
-      RunError: no input or output is to be found, or the graph is damaged.
+      UserError: a named layer does not exist; the message lists the candidates.
+      RunError: no input or output was found, or the graph is damaged.
     """
     try:
         return _evidence(net, path, what, ends, why)
-    except _DAMAGED as error:  # a constant whose numbers do not fill its shape, an operation without its inputs
+    except _DAMAGED as error:  # for example a constant with too few numbers for its shape
         raise RunError(f"cannot read {path}: the graph is damaged ({type(error).__name__})") from None
 
 
@@ -83,10 +83,8 @@ def _evidence(net: Net, path: Path, what: str, ends: tuple[str, str], why: str) 
     output = ends[1] or _output(net, ends[0])
     source = ends[0] or _input(net, output)
     if not output or not source:
-        lacks = "scores come out" if source else "pixels go in"
-        raise RunError(
-            f"cannot use {path}: no operation found where {lacks}; name it with --input_layer, --output_layer"
-        )
+        lacks = "output for the scores" if source else "input for the pixels"
+        raise RunError(f"cannot use {path}: found no {lacks}; name it with --input_layer or --output_layer")
     all_outputs = _outputs(net, source, output, told=bool(ends[1]) and not typed)
     if not typed and not _is_scores(net, output):
         better = [one for one in all_outputs if one.is_scores]
@@ -110,16 +108,17 @@ def _evidence(net: Net, path: Path, what: str, ends: tuple[str, str], why: str) 
 
 
 def _more_inputs(net: Net, source: str, output: str) -> str:
-    """Says which other placeholders than the photo's want more than a number; those before the photo's are not asked."""
+    """Names the placeholders, apart from the photo's and those it depends on, that need more than a single number."""
     names = [n for n in net.nodes if n in net.above(output) and net.op(n) == "Placeholder" and n != source]
     before = net.above(source) if names else set()
     return seems_by_inputs([(name, tuple(_dims(net, name) or ())) for name in names if name not in before])
 
 
 def _outputs(net: Net, source: str, output: str, *, told: bool) -> list[Output]:
-    """Its outputs, the one that is taken first: all that nobody reads on; of a frozen graph only that one, if it has a usual name.
+    """Lists the outputs, the chosen one first.
 
-    A frozen graph has loose ends of its training, the graph of a format that names its outputs has not.
+    All nodes that no other node reads are outputs, except in a frozen graph whose output has a usual name: there the others are
+    left over from training.
     """
     own = Output(output, (), _kind(net, bare(output))[0])
     if bare(output) in _OUTPUTS and not told:
@@ -140,7 +139,7 @@ def _is_scores(net: Net, name: str) -> bool:
 
 
 def _some(net: Net, flag: str) -> str:
-    """The likeliest layers, for the error: what an image could go into, or what nobody reads."""
+    """Lists candidates for the error message: possible inputs, or nodes that no other node reads."""
     if flag == "input_layer":
         names = [name for name in net.nodes if net.op(name).startswith("Placeholder") or name in _INPUTS]
     else:
@@ -149,7 +148,7 @@ def _some(net: Net, flag: str) -> str:
 
 
 def _output(net: Net, source: str) -> str:
-    """What known makers call it; else the softmax nobody reads on; else the last thing that depends on the pixels."""
+    """Finds the output: by a usual name, else an unread softmax or sigmoid, else the last node that depends on the pixels."""
     fed = net.below(bare(source)) if source else _fed(net)
     for name in _OUTPUTS:
         if name in fed and net.op(name) not in _NO_SCORES:
@@ -168,7 +167,7 @@ def _output(net: Net, source: str) -> str:
 
 
 def _fed(net: Net) -> set[str]:
-    """All that depends on something that is fed."""
+    """All nodes that depend on an input of the graph."""
     found: set[str] = set()
     for name in net.nodes:
         if net.op(name) == "Placeholder" or name in ("DecodeJpeg/contents", "Mul"):
@@ -177,7 +176,7 @@ def _fed(net: Net) -> set[str]:
 
 
 def _input(net: Net, output: str) -> str:
-    """The placeholder for the image; the original Inception's `Mul` before its JPEG reader."""
+    """Finds the placeholder of the image; in the original Inception graph it is `Mul`, behind the JPEG decoder."""
     above = net.above(bare(output)) if output else set()
     if "Mul" in above and net.op("Mul") in ("Mul", "Placeholder") and "DecodeJpeg" in net.nodes:
         return "Mul"
@@ -199,7 +198,7 @@ def _likeliness(net: Net, name: str) -> tuple[bool, bool, bool, int]:
 
 
 def _dims(net: Net, name: str) -> tuple[int, ...] | None:
-    """The shape of a placeholder; None where it is unknown, or empty, as tools of 2017 left it."""
+    """The shape of a placeholder; None if it is unknown or, as tools of 2017 wrote it, empty."""
     attributes = net.nodes[name].attr
     if "shape" not in attributes or attributes["shape"].shape.unknown_rank:
         listed = attributes["_output_shapes"].list.shape if "_output_shapes" in attributes else []
@@ -215,7 +214,7 @@ def _dtype(net: Net, name: str) -> str:
 
 def _input_why(net: Net, source: str, output: str) -> str:
     if bare(source) == "Mul":
-        return "the original Inception's, past its JPEG reader"
+        return "the original Inception's, behind its JPEG decoder"
     above = net.above(bare(output))
     others = [n for n in net.nodes if n in above and net.op(n).startswith("Placeholder") and n != bare(source)]
     return f"the only image placeholder; {', '.join(others)} bypassed" if others else "its only placeholder"
@@ -225,11 +224,11 @@ def _output_why(net: Net, output: str) -> str:
     name = bare(output)
     if name in _OUTPUTS:
         return "its usual name"
-    return f"nothing reads on from this {net.op(name)}" if name not in net.readers else f"the last {net.op(name)}"
+    return f"no operation reads this {net.op(name)}" if name not in net.readers else f"the last {net.op(name)}"
 
 
 def _kind(net: Net, output: str) -> tuple[str, int]:
-    """What the numbers are, by the operation that makes them, and how many: the width of the last weights."""
+    """What the output means, by the operation that computes it, and its size, which is the width of the last weights."""
     at, kind = output, ""
     for _ in range(40):
         op = net.op(at)
@@ -250,7 +249,7 @@ def _kind(net: Net, output: str) -> tuple[str, int]:
 
 
 def _is_activated(net: Net, name: str) -> bool:
-    """Whether what an operation reads comes out of an activation, as features do."""
+    """Whether the input of an operation is the result of an activation, as with features."""
     at = net.sources(name)[0] if net.sources(name) else ""
     for _ in range(8):
         if net.op(at) not in (*PASS_ON, *RESHAPES) or not net.sources(at):
@@ -264,9 +263,9 @@ def _data_format(net: Net, first: str) -> str:
 
 
 def _shape(net: Net, source: str, output: str, dtype: str) -> tuple[tuple[int, ...], str]:
-    """The input's shape and how it is known."""
+    """The shape of the input, and how it is known."""
     if dtype == "string":
-        return (), "the graph reads the photo's file itself"
+        return (), "the graph decodes the photo's file itself"
     if source == "Mul" and net.op(source) == "Mul":
         return (1, 299, 299, 3), "the original Inception's"
     from label_image.detectors.sizes import sized

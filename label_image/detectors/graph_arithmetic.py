@@ -14,12 +14,12 @@ from label_image.detectors.net import PASS_ON, RESHAPES, Net
 RESIZES = ("ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic")
 _ARITHMETIC = {"Add": ADD, "AddV2": ADD, "BiasAdd": ADD, "Sub": SUB, "Mul": MUL, "RealDiv": DIV, "Div": DIV}
 _ARITHMETIC |= dict.fromkeys(("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"), "")
-_MOVES = (*PASS_ON, *RESHAPES, "Pad", "PadV2", "MirrorPad", *RESIZES, "ReverseV2")  # leave the numbers as they are
+_MOVES = (*PASS_ON, *RESHAPES, "Pad", "PadV2", "MirrorPad", *RESIZES, "ReverseV2")  # do not change the values
 _LOOKS = ("Shape", "Rank", "Size", "Assert", "ImageSummary", "HistogramSummary", "ScalarSummary")
 
 
 def affine(net: Net, source: str) -> Affine | None:
-    """What the graph does to its input before the first network layer, where that is arithmetic with constants."""
+    """The affine function that the graph applies to its input before the first layer; None if there is none."""
     found, at = Affine(), source
     for _ in range(24):
         step = _step(net, at, found)
@@ -32,7 +32,7 @@ def affine(net: Net, source: str) -> Affine | None:
 
 
 def _step(net: Net, at: str, found: Affine) -> tuple[str, Affine] | None:
-    """The next node behind `at`, and what was done up to there; None where something else begins."""
+    """The node that follows `at` and the function up to it; None if it is not arithmetic with constants."""
     readers = [name for name in net.readers.get(at, []) if net.op(name) not in _LOOKS]
     for name in readers:
         op, sources = net.op(name), net.sources(name)
@@ -53,7 +53,7 @@ def _step(net: Net, at: str, found: Affine) -> tuple[str, Affine] | None:
 
 
 def _statistics(numbers: list[npt.NDArray[Any]]) -> tuple[tuple[float, ...], ...]:
-    """Mean and deviation that a batch normalisation expects: of scale, offset, mean, variance; () where they are none."""
+    """Mean and standard deviation of a batch normalisation, given its scale, offset, mean and variance; () if they are unusable."""
     if len(numbers) < 4 or numbers[2].shape != numbers[3].shape or not 0 < numbers[2].size <= 4:
         return ()
     with np.errstate(all="ignore"):
@@ -64,7 +64,7 @@ def _statistics(numbers: list[npt.NDArray[Any]]) -> tuple[tuple[float, ...], ...
 
 
 def _turns(net: Net, name: str) -> bool:
-    """Whether an operation puts the last axis, the channels, into the opposite order."""
+    """Whether an operation reverses the last axis, which is the channels."""
     sources = net.sources(name)
     if net.op(name) == "ReverseV2":
         axes = net.constant(sources[1])

@@ -1,4 +1,4 @@
-"""A GraphDef as found in, one that only labels out: no training switch, no living dropout, one input, and nothing beside its way."""
+"""Prepares a graph for inference: removes dropout, training switches and unused nodes, and leaves one input."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _BOOL, _STRING = 10, 7
 
 
 def for_labelling(net: Net, input_layer: str, output_layer: str) -> tuple[Any, tuple[str, ...]]:
-    """Rewrites a graph.
+    """Prepares a graph for inference.
 
     Args:
-      net: the graph; left as it is.
-      input_layer: what takes the pixels; becomes a placeholder called the same.
-      output_layer: what gives the scores.
+      net: the graph, which is not changed.
+      input_layer: the operation that takes the pixels; it becomes a placeholder of the same name.
+      output_layer: the operation that computes the scores.
 
     Returns:
-      a GraphDef with the nodes that the scores need, and what was mended, in words.
+      a GraphDef with only the nodes that the scores need, and messages about what was changed.
     """
     graph = type(net.graph_def)()
     graph.CopyFrom(net.graph_def)
@@ -33,16 +33,16 @@ def for_labelling(net: Net, input_layer: str, output_layer: str) -> tuple[Any, t
     _open(wired, bare(input_layer))
     masked = _without_dropout(wired)
     if masked:
-        notes.append(f"dropout left alive was put out ({masked[0]}{' and others' if len(masked) > 1 else ''})")
+        notes.append(f"removed dropout that was still active ({masked[0]}{' and others' if len(masked) > 1 else ''})")
     wired = Net(graph)
     switched = _settle(wired, bare(input_layer), bare(output_layer))
     if switched:
-        notes.append(f"set for labelling: {', '.join(switched)}")
+        notes.append(f"set for inference: {', '.join(switched)}")
     return _kept(Net(graph), bare(output_layer)), tuple(notes)
 
 
 def _open(net: Net, name: str) -> None:
-    """Makes a placeholder of any size out of the input, whatever computed it before."""
+    """Replaces the input by a placeholder without a fixed size, whatever computed it before."""
     node = net.nodes[name]
     dtype = _STRING if name == "DecodeJpeg/contents" else (node.attr["dtype"].type or node.attr["T"].type or 1)
     node.op = "Placeholder"
@@ -53,7 +53,7 @@ def _open(net: Net, name: str) -> None:
 
 
 def _without_dropout(net: Net) -> list[str]:
-    """Passes on what a random mask would have multiplied; the scaling that belongs to it is undone."""
+    """Bypasses multiplications with a random mask, and removes the scaling that belongs to them."""
     masks = _masks(net)
     done = []
     for name in list(net.nodes):
@@ -75,7 +75,7 @@ def _without_dropout(net: Net) -> list[str]:
 
 
 def _masks(net: Net) -> set[str]:
-    """Nodes that say which numbers fall away: they come from a random generator and hold no data."""
+    """Finds the masks of dropout: nodes that are computed from a random generator and no data."""
     found: set[str] = set()
     for name in net.nodes:
         if net.op(name) in _RANDOM:
@@ -85,7 +85,7 @@ def _masks(net: Net) -> set[str]:
 
 
 def _walk(net: Net, name: str) -> list[str]:
-    """What is computed from random numbers alone, up to the mask itself."""
+    """The nodes that are computed from random numbers alone, up to the mask itself."""
     seen: list[str] = []
     waiting = [name]
     while waiting:
@@ -109,7 +109,7 @@ def _mask_made(net: Net, name: str) -> bool:
 
 
 def _scaled(net: Net, name: str, masks: set[str]) -> tuple[bool, str]:
-    """The data behind the division by keep_prob, and whether there was one."""
+    """Whether a node is a division by keep_prob, and the data that is divided."""
     op, sources = net.op(name), net.sources(name)
     if op in ("RealDiv", "Div", "Mul") and len(sources) == 2 and not set(sources) & masks:
         data = [source for source in sources if not _is_rate(net, source)]
@@ -119,7 +119,7 @@ def _scaled(net: Net, name: str, masks: set[str]) -> tuple[bool, str]:
 
 
 def _is_rate(net: Net, name: str) -> bool:
-    """Whether a node is one number that depends on no picture: a constant or a scalar placeholder such as keep_prob."""
+    """Whether a node is a single number that does not depend on the image: a constant, or a placeholder such as keep_prob."""
     values = net.constant(name)
     if values is not None:
         return values.size == 1
@@ -135,7 +135,7 @@ def _scalar_name(name: str) -> bool:
 
 
 def _undo_after(net: Net, name: str) -> None:
-    """Where the scaling comes behind the mask, it is taken out there."""
+    """Removes the scaling if it follows the mask."""
     for reader in net.readers.get(name, []):
         others = [source for source in net.sources(reader) if source != name]
         if net.op(reader) in ("RealDiv", "Div", "Mul") and others and "dropout" in reader and _is_rate(net, others[0]):
@@ -143,7 +143,7 @@ def _undo_after(net: Net, name: str) -> None:
 
 
 def _pass(node: Any, source: str) -> None:
-    """Makes a node hand on `source`."""
+    """Turns a node into an Identity of `source`."""
     dtype = node.attr["T"].type or 1
     node.op = "Identity"
     del node.input[:]
@@ -153,7 +153,7 @@ def _pass(node: Any, source: str) -> None:
 
 
 def _settle(net: Net, source: str, output: str) -> list[str]:
-    """Gives every other placeholder the value it has when nothing is trained; returns what was set."""
+    """Sets all other placeholders to their values for inference; returns what was set."""
     done = []
     above = net.above(output)
     for name, node in net.nodes.items():
@@ -169,7 +169,7 @@ def _settle(net: Net, source: str, output: str) -> list[str]:
 
 
 def _resting(name: str, dtype: int) -> Any:
-    """False for switches, 1 for keep_prob and counts, 0 for rates."""
+    """The value of a placeholder at inference: False for switches, 1 for keep_prob and counts, 0 for rates."""
     if dtype == _BOOL:
         return np.bool_(False)
     if dtype in _FROZEN_INTS:

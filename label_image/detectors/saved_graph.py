@@ -1,7 +1,7 @@
-"""Reads saved_model.pb: which graph it holds, what goes in and comes out, and under which key each variable's values lie.
+"""Reads the graph, inputs and outputs of a SavedModel from saved_model.pb.
 
-TensorFlow's own loader runs what the folder brings along: functions that restore and that initialise. Here the graph that gives
-the scores is cut out and nothing else is kept; what values its variables have is read from the checkpoint by ourselves.
+TensorFlow's own loader would run functions of the folder that restore and initialise. Here only the graph that computes the scores
+is kept, and the values of its variables are read from the checkpoint without running anything.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from label_image.detectors.signature_structure import fixed_booleans, shape_of, 
 from label_image.errors import RunError
 from label_image.operations import LEFT_OVER, VARIABLES, check_operations
 
-_CALL = "label_image_call"  # our own node, which calls the object
+_CALL = "label_image_call"  # the node that we add to call the object
 _HIDDEN = ("__saved_model_init_op", "__saved_model_train_op")
 _RESOURCE = 20  # of tensorflow.DataType
 _ON_DISK = (
@@ -31,7 +31,7 @@ OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
 @dataclass(frozen=True)
 class End:
-    """An input or output: what the format calls it, its tensor, its DataType, its shape (None: unknown, -1: any)."""
+    """An input or output: its key in the signature, tensor, DataType and shape (None: unknown rank, -1: any size)."""
 
     key: str
     tensor: str
@@ -49,8 +49,8 @@ class SavedGraph:
     """One function of a SavedModel as a graph of its own.
 
     Args:
-      graph_def: the nodes that its outputs need, and the functions that these call.
-      objects: variable node -> id of its object in the SavedModel; those of TensorFlow 1 have none.
+      graph_def: the nodes that the outputs depend on, and the functions that these call.
+      objects: variable node -> id of its object in the SavedModel; empty for a SavedModel of TensorFlow 1.
     """
 
     graph_def: Any
@@ -61,10 +61,10 @@ class SavedGraph:
 
 
 def read_meta_graph(folder: Path, tags: tuple[str, ...] = ("serve",)) -> Any:
-    """The MetaGraphDef for labelling.
+    """Reads the MetaGraphDef for inference.
 
     Raises:
-      RunError: the file does not read, or uses an operation that does more than compute.
+      RunError: the file cannot be parsed, or uses an operation that does more than compute.
     """
     from label_image.runners.tensorflow import parse_saved_model
 
@@ -73,13 +73,13 @@ def read_meta_graph(folder: Path, tags: tuple[str, ...] = ("serve",)) -> Any:
         saved.meta_graphs, key=lambda meta: (set(meta.meta_info_def.tags) != set(tags), len(meta.meta_info_def.tags))
     )
     if not graphs:
-        raise RunError(f"cannot use {folder}: its saved_model.pb holds no graph")
+        raise RunError(f"cannot use {folder}: its saved_model.pb contains no graph")
     check_operations(graphs[0].graph_def, folder)
     return graphs[0]
 
 
 def signatures(meta: Any) -> list[str]:
-    """The names of what can be asked for."""
+    """The names of the signatures that have inputs and outputs."""
     return [
         name
         for name, found in sorted(meta.signature_def.items())
@@ -88,7 +88,7 @@ def signatures(meta: Any) -> list[str]:
 
 
 def by_signature(meta: Any, folder: Path, wanted: Iterable[str]) -> SavedGraph | None:
-    """The first signature of those wanted, or else the first; None if there is none."""
+    """The graph of the first wanted signature that exists, else of any; None if there is no signature."""
     there = signatures(meta)
     name = next((name for name in (*wanted, *there) if name in there), None)
     if name is None:
@@ -104,7 +104,7 @@ def by_signature(meta: Any, folder: Path, wanted: Iterable[str]) -> SavedGraph |
 
 
 def by_call(meta: Any, folder: Path) -> SavedGraph | None:
-    """What the object is when it is called with one picture, not in training; None if it can not be."""
+    """The graph that calls the object with one image, in inference mode; None if the object cannot be called like that."""
     nodes = meta.object_graph_def.nodes
     call = (
         next((child.node_id for child in nodes[0].children if child.local_name == "__call__"), None) if nodes else None
@@ -123,7 +123,7 @@ def by_call(meta: Any, folder: Path) -> SavedGraph | None:
 
 
 def _calling(meta: Any, folder: Path, name: str, function: Any, bound: list[int]) -> SavedGraph:
-    """A graph with one node that calls a function, with a placeholder and what it is bound to as its inputs."""
+    """Makes a graph with one node that calls a function; its inputs are a placeholder and the captured variables and constants."""
     graph = type(meta.graph_def)()
     graph.CopyFrom(meta.graph_def)
     first, *captured = function.signature.input_arg
@@ -141,7 +141,7 @@ def _calling(meta: Any, folder: Path, name: str, function: Any, bound: list[int]
             continue
         if item.WhichOneof("kind") != "variable" or argument.type != _RESOURCE:
             raise RunError(
-                f"cannot use {folder}: it needs a {item.WhichOneof('kind')} beside its weights, which is not read here"
+                f"cannot use {folder}: it needs a {item.WhichOneof('kind')} in addition to its weights, which is not supported"
             )
         node = graph.node.add(op="VarHandleOp", name=f"{_CALL}/variable_{number}")
         node.attr["dtype"].type = item.variable.dtype
@@ -171,7 +171,7 @@ def _output_keys(meta: Any, name: str, function: Any) -> list[str]:
 
 
 def _cut(graph: Any, folder: Path, saved: SavedGraph) -> SavedGraph:
-    """Leaves the nodes that the outputs need, and the functions that these call; they may only compute and read variables."""
+    """Keeps the nodes that the outputs depend on and the functions they call; refuses any that do more than compute and read variables."""
     nodes = {node.name: node for node in graph.node}
     library = {function.signature.name: function for function in graph.library.function}
     names = _reached(
@@ -198,7 +198,7 @@ _NUMBERS = itertools.count()
 
 
 def _rename_functions(graph: Any) -> None:
-    """Names that no other graph of this process has: TensorFlow keeps functions for as long as it runs."""
+    """Makes the names of functions unique in this process, because TensorFlow never forgets a function that it has loaded."""
     mark = f"opened_{next(_NUMBERS)}_"
     names = {function.signature.name for function in graph.library.function}
     for node in (*graph.node, *(node for function in graph.library.function for node in function.node_def)):
@@ -220,7 +220,7 @@ def _reached(start: set[str], next_of: Any, there: dict[str, Any], folder: Path)
         if at in seen:
             continue
         if at not in there:
-            raise RunError(f"cannot use {folder}: its graph names {at[:80]!r}, which is not in it")
+            raise RunError(f"cannot use {folder}: its graph refers to {at[:80]!r}, which it does not contain")
         seen.add(at)
         waiting += next_of(at)
     return seen
@@ -237,17 +237,17 @@ def _called(node: Any, library: dict[str, Any]) -> Iterator[str]:
 
 
 def check_to_run(meta: Any, folder: Path) -> None:
-    """Refuses a module that TensorFlow's own loader could not load without running more than computations.
+    """Refuses a module for which TensorFlow's own loader would run more than computations.
 
-    It is for fine-tuning, where the objects themselves are needed. The loader runs the initialisers of tables and of assets.
+    Fine-tuning needs this loader, because it needs the objects themselves; the loader runs the initialisers of tables and assets.
 
     Raises:
-      RunError: there is one, or it is a module of TensorFlow 1.
+      RunError: the module has such initialisers, or it is a module of TensorFlow 1.
     """
     kinds = {node.WhichOneof("kind") for node in meta.object_graph_def.nodes}
     if not kinds or kinds & {"asset", "resource", "captured_tensor"} or meta.asset_file_def:
         raise RunError(
-            f"cannot train {folder}: it brings tables or files, whose initialisers would be run; without --train it can be used"
+            f"cannot train {folder}: it contains tables or files, whose initialisers would be run; it can be used without --train"
         )
     check_operations(meta.graph_def, folder)
     for function in meta.graph_def.library.function:

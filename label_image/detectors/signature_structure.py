@@ -7,7 +7,7 @@ from typing import Any
 
 
 def fixed_booleans(structure: Any) -> list[bool]:
-    """The booleans of a signature that are fixed."""
+    """The boolean arguments that a signature fixes."""
     kind = structure.WhichOneof("kind")
     if kind == "bool_value":
         return [structure.bool_value]
@@ -15,7 +15,7 @@ def fixed_booleans(structure: Any) -> list[bool]:
 
 
 def tensor_shapes(structure: Any) -> Iterator[tuple[int, ...] | None]:
-    """The shapes of a signature's tensors."""
+    """The shapes of the tensors of a signature."""
     kind = structure.WhichOneof("kind")
     if kind in ("tensor_spec_value", "bounded_tensor_spec_value"):
         yield shape_of(getattr(structure, kind).shape)

@@ -1,4 +1,4 @@
-"""A `.tflite` in, Evidence out, read from the flatbuffer with LiteRT's own schema classes; nothing is run."""
+"""Examines a `.tflite`: finds its input, output, size and first operations, and returns Evidence. Nothing is run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _KINDS = {"SOFTMAX": "probabilities", "LOGISTIC": "sigmoid", "FULLY_CONNECTED": 
 _KINDS |= {"LOG_SOFTMAX": "logits", "ADD": "logits", "MEAN": "logits", "AVERAGE_POOL_2D": "logits"}
 _KINDS |= {"BATCH_MATMUL": "logits"}
 _KINDS |= {"L2_NORMALIZATION": "features", "ARG_MAX": INDEX, "ARG_MIN": INDEX}
-_POOLS = ("MEAN", "AVERAGE_POOL_2D")  # of a layer with an activation they give features, of one without logits
+_POOLS = ("MEAN", "AVERAGE_POOL_2D")  # after an activation their result is features, otherwise logits
 _ACTIVATIONS = (
     "RELU",
     "RELU6",
@@ -49,15 +49,15 @@ _LOOKS = ("SHAPE", "RANK")
 
 
 def evidence(source: Path | Source, input_layer: str = "", output_layer: str = "") -> Evidence:
-    """What a `.tflite` shows.
+    """Collects the evidence in a `.tflite`.
 
     Args:
-      source: the file, or what was read of it.
-      input_layer: the tensor that the user named; "" finds it.
+      source: the file, or its content if it was already read.
+      input_layer: the input tensor that the user named; "" to find it.
       output_layer: the same for the scores.
 
     Raises:
-      UserError: a tensor that is not there; the line lists those that are.
+      UserError: a named tensor does not exist; the message lists the candidates.
       RunError: the file is damaged.
     """
     file = TfliteFile(source)
@@ -71,7 +71,7 @@ def _evidence(file: TfliteFile, input_layer: str, output_layer: str) -> Evidence
     source = _chosen(file, file.inputs, input_layer, "input_layer")
     result = _chosen(file, file.outputs, output_layer, "output_layer")
     if file.dtype(source) == "string":
-        raise RunError(f"cannot use {file.path}: its input takes text or files, a photo needs numbers")
+        raise RunError(f"cannot use {file.path}: its input is text or files; photos need numbers")
     said = metadata.read(file.entry(metadata.NAME))
     labels, inside = metadata.packed_labels(file.file, said.labels_file)
     stated = None
@@ -99,17 +99,17 @@ def _evidence(file: TfliteFile, input_layer: str, output_layer: str) -> Evidence
 
 
 def _unset(file: TfliteFile) -> bool:
-    """Whether it reads variables that nothing in it sets: what they hold then is whatever stood in the memory before."""
+    """Whether it reads variables that it never assigns, so that their values are whatever was in memory before."""
     ops = file.all_ops()
     return "READ_VARIABLE" in ops and "ASSIGN_VARIABLE" not in ops
 
 
 def _why(tensors: list[int], what: str) -> str:
-    return f"its only {what}" if len(tensors) == 1 else f"the likeliest of its {len(tensors)} {what}s"
+    return f"its only {what}" if len(tensors) == 1 else f"the most likely of its {len(tensors)} {what}s"
 
 
 def _chosen(file: TfliteFile, tensors: list[int], typed: str, flag: str) -> int:
-    """The tensor typed, or else the likeliest: an image has most dimensions, scores have few and end in a softmax."""
+    """Chooses the named tensor, or else the most likely: images have most dimensions, scores have few and come from a softmax."""
     if typed:
         exact = [index for index in tensors if file.names[index] == typed]
         near = [i for i in tensors if typed.split(":", maxsplit=1)[0] in (file.names[i], file.names[i].split(":")[0])]
@@ -144,7 +144,7 @@ def _kind(file: TfliteFile, tensor: int) -> str:
 
 
 def _is_activated(file: TfliteFile, tensor: int) -> bool:
-    """Whether a tensor comes out of an activation, as features do."""
+    """Whether a tensor is the result of an activation, as with features."""
     operator = file.writers.get(tensor)
     if operator is None:
         return False
@@ -158,10 +158,10 @@ def _is(file: TfliteFile, tensor: int, op: str) -> bool:
 
 
 def _from_the_input(file: TfliteFile, source: int) -> tuple[Affine, str, Any]:
-    """What the first operators do to the pixels.
+    """Reads the arithmetic that the first operators apply to the pixels.
 
     Returns:
-      the arithmetic; the range that a QUANTIZE behind it was made for, "" where none tells; the first operator that is more.
+      the affine function; the range for which a following QUANTIZE was calibrated, or ""; the first operator that is not arithmetic.
     """
     found, at, range_name = Affine(), source, ""
     for _ in range(12):
@@ -192,7 +192,7 @@ def _from_the_input(file: TfliteFile, source: int) -> tuple[Affine, str, Any]:
 
 
 def _turns(file: TfliteFile, op: str, sources: list[int]) -> bool:
-    """Whether an operator puts the last axis, the channels, into the opposite order."""
+    """Whether an operator reverses the last axis, which is the channels."""
     if op == "REVERSE_V2":
         axes = file.numbers(sources[1])
         return axes is not None and axes.size == 1 and int(axes.reshape(-1)[0]) in (-1, 3)

@@ -24,27 +24,27 @@ DAMAGED = (struct.error, IndexError, TypeError, ValueError, OverflowError, Attri
 
 
 def damage(error: Exception) -> str:
-    """What is wrong, in words: what struct, NumPy and Python call it says nothing to who reads the line."""
+    """Describes the damage in words, because the messages of struct, NumPy and Python would not help a user."""
     if isinstance(error, (struct.error, IndexError, OverflowError)):
-        return "an offset or index in it leads out of the file"
+        return "an offset or index in it points outside the file"
     return f"a field in it has an impossible value: {type(error).__name__}"
 
 
 class TfliteFile:
-    """The first subgraph of a `.tflite`, open to questions.
+    """The first subgraph of a `.tflite`.
 
     Raises:
-      RunError: if the flatbuffer is damaged.
+      RunError: if the FlatBuffer is damaged.
     """
 
     def __init__(self, source: Path | Source) -> None:
         from ai_edge_litert import schema_py_generated as schema
 
         self._data: Any
-        self.file: Path | io.BytesIO  # for who reads what lies behind the model
+        self.file: Path | io.BytesIO  # for reading the archive behind the model
         if isinstance(source, Source):
             self.path = path = source.path
-            self._data, self.file = source.data, io.BytesIO(source.data)  # which copies nothing
+            self._data, self.file = source.data, io.BytesIO(source.data)  # BytesIO does not copy
         else:
             self.path = self.file = path = source
             self._data = np.memmap(path, np.uint8, "r")
@@ -62,7 +62,7 @@ class TfliteFile:
             raise RunError(f"cannot read {path}: the .tflite is damaged ({damage(error)})") from None
 
     def entry(self, name: str) -> npt.NDArray[np.uint8] | None:
-        """A metadata entry's bytes."""
+        """The bytes of a metadata entry; None if there is no such entry."""
         try:
             for index in range(self._model.MetadataLength()):
                 entry = self._model.Metadata(index)
@@ -73,7 +73,7 @@ class TfliteFile:
         return None
 
     def op(self, operator: Any) -> str:
-        """An operator's name: "CONV_2D"."""
+        """The name of an operator, such as "CONV_2D"."""
         code = self._model.OperatorCodes(operator.OpcodeIndex())
         return str(self._ops.get(max(code.BuiltinCode(), code.DeprecatedBuiltinCode()), "CUSTOM"))
 
@@ -83,25 +83,25 @@ class TfliteFile:
         return {self.op(graph.Operators(index)) for graph in graphs for index in range(graph.OperatorsLength())}
 
     def has_custom(self, word: str) -> bool:
-        """Whether an operator that is not of the schema has this word in its name."""
+        """Whether a custom operator has this word in its name."""
         codes = [self._model.OperatorCodes(index) for index in range(self._model.OperatorCodesLength())]
         return any(word.encode() in (code.CustomCode() or b"") for code in codes)
 
     def sources(self, operator: Any) -> list[int]:
-        """The tensors that an operator reads; -1 is an optional one left out."""
+        """The tensors that an operator reads; -1 is an optional input that is missing."""
         return self.indices(operator.InputsAsNumpy())
 
     def shape(self, tensor: int) -> tuple[int, ...]:
-        """With -1 where the file leaves a dimension open."""
+        """The shape of a tensor, with -1 for a size that the file leaves undefined."""
         signature = self.indices(self.tensors[tensor].ShapeSignatureAsNumpy())
         return tuple(signature or self.indices(self.tensors[tensor].ShapeAsNumpy()))
 
     def dtype(self, tensor: int) -> str:
-        """A name that NumPy knows, or "other"."""
+        """The data type of a tensor as NumPy names it, or "other"."""
         return _DTYPES.get(self.tensors[tensor].Type(), "other")
 
     def constant(self, tensor: int) -> npt.NDArray[Any] | None:
-        """A float constant's numbers; a quantized one's, dequantized with its first scale; None of anything else."""
+        """The values of a constant, dequantized with its median scale if it is quantized; None for other tensors."""
         if tensor < 0 or self.dtype(tensor) not in ("float32", "float16", "int8", "uint8"):
             return None
         data = self._model.Buffers(self.tensors[tensor].Buffer()).DataAsNumpy()
@@ -115,7 +115,7 @@ class TfliteFile:
         return values
 
     def numbers(self, tensor: int) -> npt.NDArray[np.float32] | None:
-        """A constant in its shape, dequantized with the scale of each channel; seen through DEQUANTIZE. None of anything else."""
+        """The values of a constant in its shape, dequantized by channel, also behind a DEQUANTIZE; None for other tensors."""
         maker = self.writers.get(tensor)
         if maker is not None and self.op(maker) == "DEQUANTIZE":
             return self.numbers(self.sources(maker)[0])
@@ -135,7 +135,7 @@ class TfliteFile:
         return (values - zeros.reshape(along)) * scales.reshape(along) if shape else (values - zeros[0]) * scales[0]
 
     def limits(self, tensor: int) -> tuple[float, float]:
-        """The least and the largest number that a quantized tensor can say; (0, 0) of any other."""
+        """The smallest and largest number that a quantized tensor can represent; (0, 0) for other tensors."""
         quantized, dtype = self.tensors[tensor].Quantization(), self.dtype(tensor)
         if not quantized or quantized.ScaleLength() != 1 or dtype not in _LIMITS:
             return 0.0, 0.0
@@ -144,7 +144,7 @@ class TfliteFile:
         return low, high
 
     def activated(self, operator: Any) -> bool:
-        """Whether an operator ends in a ReLU or the like; layers and sums can."""
+        """Whether a fused activation, such as ReLU, is part of an operator."""
         from ai_edge_litert import schema_py_generated as schema
 
         table = operator.BuiltinOptions()
@@ -157,5 +157,7 @@ class TfliteFile:
 
     @staticmethod
     def indices(values: Any) -> list[int]:
-        """Numbers of a flatbuffer's vector as a list."""
-        return [] if isinstance(values, int) else [int(value) for value in values]  # 0 is the schema's "nothing"
+        """Converts a FlatBuffer vector to a list."""
+        return (
+            [] if isinstance(values, int) else [int(value) for value in values]
+        )  # the schema classes return 0 for a missing vector

@@ -1,4 +1,4 @@
-"""The row of the table of layers: how a layer is built, and which arrays it has."""
+"""Defines an entry of the table of layer kinds: how a layer is built, and which arrays it has."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Use:
-    """One use of a layer: what a row builds from."""
+    """One use of a layer in a network: all that its builder needs."""
 
     tf: Any
-    keras_3: bool  # some words changed their meaning with Keras 3
+    keras_3: bool  # some names have another meaning in Keras 3
     config: dict[str, Any]
-    arrays: list[Any]  # the layer's own, as constants
+    arrays: list[Any]  # the arrays of the layer, as constants
     inputs: list[Any]  # tensors
 
 
@@ -23,11 +23,11 @@ Build = Callable[[Use], Any]
 
 @dataclass(frozen=True)
 class Kind:
-    """A row.
+    """A kind of layer.
 
     Args:
-      build: a use -> its output.
-      arrays: config -> one True for each array that is trained, one False for each that is not, in Keras's order.
+      build: computes the output of a use.
+      arrays: from the config, True for each trained array and False for each other one, in the order of Keras.
     """
 
     build: Build

@@ -1,7 +1,7 @@
-"""The table of layer kinds that image classifiers use: what arrays each has, and how it is computed in plain TensorFlow operations.
+"""Lists the kinds of layers that image classifiers use: the arrays of each, and how it is computed with TensorFlow operations.
 
-A kind is a row. The file's words choose rows and fill numbers in; nothing of the file is called. What only matters in training
-(dropout, augmentation, regularisers, initialisers) passes on what it gets, or is not looked at.
+A file selects kinds by name and sets their numbers; no code of the file is called. Layers that matter only in training (dropout,
+augmentation) return their input, and regularisers and initialisers are ignored.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _PASSED_ON = (
 )  # fmt: skip
 
 KINDS: dict[str, Kind] = {
-    "InputLayer": Kind(weightless_layers.same),  # those that are the network's ends are placeholders
+    "InputLayer": Kind(weightless_layers.same),  # the inputs of the whole network are placeholders instead
     **{name: Kind(weightless_layers.same) for name in _PASSED_ON},
     **{name: Kind(weightless_layers.named_activation(name)) for name in ("ReLU", "LeakyReLU", "ELU", "Softmax")},
     "Conv2D": Kind(weighted_layers.conv, _convolved(1)),
@@ -69,7 +69,7 @@ KINDS: dict[str, Kind] = {
     "Multiply": Kind(weightless_layers.merged("multiply")),
     "Maximum": Kind(weightless_layers.merged("maximum")),
     "Minimum": Kind(weightless_layers.merged("minimum")),
-    # Keras's own, in its InceptionResNetV2; Keras 2 writes it as if it were its user's.
+    # Keras's own layer in its InceptionResNetV2, which Keras 2 saves like a user's layer.
     **dict.fromkeys(("CustomScaleLayer", "Custom>CustomScaleLayer"), Kind(weightless_layers.scaled_sum)),
     "Average": Kind(weightless_layers.average),
     "Concatenate": Kind(weightless_layers.concatenate),

@@ -27,11 +27,11 @@ def conv(use: Use) -> Any:
     dilations = pair(use.config.get("dilation_rate", 1))
     if groups == 1:
         value = tf.nn.conv2d(use.inputs[0], kernel, strides, padding, dilations=dilations)
-    elif groups == use.inputs[0].shape[-1]:  # as ConvNeXt writes a depthwise convolution
+    elif groups == use.inputs[0].shape[-1]:  # ConvNeXt describes a depthwise convolution like this
         rows, columns, _, outputs = kernel.shape
         kernel = tf.reshape(kernel, [rows, columns, groups, outputs // groups])
         value = tf.nn.depthwise_conv2d(use.inputs[0], kernel, strides, padding, dilations=dilations)
-    else:  # TensorFlow computes grouped convolutions on a GPU only
+    else:  # TensorFlow supports grouped convolutions only on a GPU
         parts = zip(tf.split(use.inputs[0], groups, -1), tf.split(kernel, groups, -1), strict=True)
         value = tf.concat([tf.nn.conv2d(x, k, strides, padding, dilations=dilations) for x, k in parts], -1)
     return _with_bias(use, value, 1)
@@ -65,7 +65,7 @@ def dense(use: Use) -> Any:
     return _with_bias(use, value, 1)
 
 
-_FUSED_EPSILON = 1.001e-5  # TensorFlow's fused operation takes no smaller one
+_FUSED_EPSILON = 1.001e-5  # the smallest that TensorFlow's fused operation accepts
 
 
 def batch_normalization(use: Use) -> Any:
@@ -93,7 +93,7 @@ def layer_normalization(use: Use) -> Any:
     beta = left.pop(0) if use.config.get("center", True) else None
     axis = _axes(use.config.get("axis", -1), x.shape.rank)
     if use.config.get("rms_scaling"):
-        raise ValueError("rms_scaling is not read here")
+        raise ValueError("rms_scaling is not supported")
     mean, variance = tf.nn.moments(x, axis, keepdims=True)
     if axis != [x.shape.rank - 1]:
         shape = [x.shape[index] if index in axis else 1 for index in range(x.shape.rank)]
@@ -113,7 +113,7 @@ def normalization(use: Use) -> Any:
     shape = [x.shape[index] if index in kept else 1 for index in range(x.shape.rank)]
     if use.config.get("mean") is not None:
         mean, variance = (np.float32(numbers(use.config[name])) for name in ("mean", "variance"))
-        if mean.size == variance.size == 1:  # one for all channels
+        if mean.size == variance.size == 1:  # one number for all channels
             shape = [1] * len(shape)
     else:
         mean, variance = use.arrays[0], use.arrays[1]

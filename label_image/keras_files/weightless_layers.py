@@ -101,7 +101,7 @@ def up_sampling(use: Use) -> Any:
 def resizing(use: Use) -> Any:
     """Resizing, without crop, padding or antialiasing."""
     if use.config.get("crop_to_aspect_ratio") or use.config.get("pad_to_aspect_ratio") or use.config.get("antialias"):
-        raise ValueError("a Resizing that crops, pads or smooths is not read here")
+        raise ValueError("a Resizing that crops, pads or smooths is not supported")
     return _resized(
         use.tf, use.inputs[0], use.config["height"], use.config["width"], use.config.get("interpolation", "bilinear")
     )
@@ -109,7 +109,7 @@ def resizing(use: Use) -> Any:
 
 def _resized(tf: Any, x: Any, height: int, width: int, how: str) -> Any:
     if how not in ("nearest", "bilinear"):
-        raise ValueError(f"resizing in the way {how!r} is not read here")
+        raise ValueError(f"resizing by {how!r} is not supported")
     return tf.image.resize(x, (int(height), int(width)), how)
 
 
@@ -118,7 +118,7 @@ def centre_crop(use: Use) -> Any:
     _, height, width, _ = use.inputs[0].shape
     rows, columns = int(use.config["height"]), int(use.config["width"])
     if height < rows or width < columns:
-        raise ValueError("a crop larger than the picture is not read here")
+        raise ValueError("a crop larger than the image is not supported")
     top, left = (height - rows) // 2, (width - columns) // 2
     return use.inputs[0][:, top : top + rows, left : left + columns, :]
 
