@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from label_image.allowed_operations import LEFT_OVER, VARIABLES, check_operations
 from label_image.detectors.checkpoint_keys import variable_objects
 from label_image.detectors.net import bare
 from label_image.detectors.signature_structure import fixed_booleans, shape_of, tensor_shapes, write_shape
 from label_image.errors import RunError
-from label_image.operations import LEFT_OVER, VARIABLES, check_operations
 
 _CALL = "label_image_call"  # the node that we add to call the object
 _HIDDEN = ("__saved_model_init_op", "__saved_model_train_op")

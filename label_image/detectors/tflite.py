@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from label_image.detectors import metadata
+from label_image.detectors import standard_metadata
 from label_image.detectors.affine import ADD, DIV, MUL, SUB, Affine, after, calibrated, turned_round
 from label_image.detectors.evidence import Evidence, Range, root_mean_square
 from label_image.detectors.purpose import INDEX, Output, seems, seems_by_inputs
 from label_image.detectors.tflite_file import DAMAGED, TfliteFile, damage
 from label_image.errors import RunError, UserError
-from label_image.source import Source
+from label_image.model_file import ModelFile
 
 _PASS_ON = (
     "RESHAPE",
@@ -48,7 +48,7 @@ _SUMS = (ADD, SUB, MUL, DIV)
 _LOOKS = ("SHAPE", "RANK")
 
 
-def evidence(source: Path | Source, input_layer: str = "", output_layer: str = "") -> Evidence:
+def evidence(source: Path | ModelFile, input_layer: str = "", output_layer: str = "") -> Evidence:
     """Collects the evidence in a `.tflite`.
 
     Args:
@@ -72,8 +72,8 @@ def _evidence(file: TfliteFile, input_layer: str, output_layer: str) -> Evidence
     result = _chosen(file, file.outputs, output_layer, "output_layer")
     if file.dtype(source) == "string":
         raise RunError(f"cannot use {file.path}: its input is text or files; photos need numbers")
-    said = metadata.read(file.entry(metadata.NAME))
-    labels, inside = metadata.packed_labels(file.file, said.labels_file)
+    said = standard_metadata.read(file.entry(standard_metadata.NAME))
+    labels, inside = standard_metadata.packed_labels(file.file, said.labels_file)
     stated = None
     if said.mean and said.std:
         stated = Range(said.mean, said.std, "TFLite metadata inside the file", order="grey" if said.grey else "RGB")
@@ -125,7 +125,7 @@ def _chosen(file: TfliteFile, tensors: list[int], typed: str, flag: str) -> int:
 
 
 def _kind(file: TfliteFile, tensor: int) -> str:
-    """What the numbers are, by the operator that makes them."""
+    """What a tensor means, judging by the operator that computes it."""
     for _ in range(12):
         operator = file.writers.get(tensor)
         if operator is None:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from label_image.detectors.affine import ADD, DIV, MUL, SUB
 from label_image.errors import RunError
-from label_image.source import Source
+from label_image.model_file import ModelFile
 
 _DTYPES = {0: "float32", 1: "float16", 2: "int32", 3: "uint8", 4: "int64", 5: "string", 7: "int16", 9: "int8"}
 _NUMBERS = ("float32", "float16", "int8", "uint8", "int32", "int64")
@@ -37,12 +37,12 @@ class TfliteFile:
       RunError: if the FlatBuffer is damaged.
     """
 
-    def __init__(self, source: Path | Source) -> None:
+    def __init__(self, source: Path | ModelFile) -> None:
         from ai_edge_litert import schema_py_generated as schema
 
         self._data: Any
         self.file: Path | io.BytesIO  # for reading the archive behind the model
-        if isinstance(source, Source):
+        if isinstance(source, ModelFile):
             self.path = path = source.path
             self._data, self.file = source.data, io.BytesIO(source.data)  # BytesIO does not copy
         else:

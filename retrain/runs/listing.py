@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from label_image.errors import RunError, UserError
-from label_image.mark import is_over
-from label_image.runs import RECORD, all_runs
+from label_image.find_run import RECORD, all_runs
+from label_image.process_mark import is_over
 from retrain.files.temporary_names import remove, temporary
 from retrain.runs.folder import RUNNING, is_name, running
 from retrain.runs.record_schema import fault

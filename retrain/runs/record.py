@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.errors import RunError, UserError, meaning
-from label_image.runs import RECORD, RUNS_DIR
+from label_image.find_run import RECORD, RUNS_DIR
 from label_image.workers import cores
 from retrain.audit.neighbours import nearest
 from retrain.features import library_versions

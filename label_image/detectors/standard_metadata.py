@@ -31,7 +31,7 @@ _IMAGE_PROPERTIES, _GREY, _NORMALIZATION, _AXIS_LABELS, _VALUE_LABELS = 2, 2, 1,
 
 
 @dataclass(frozen=True)
-class Metadata:
+class StandardMetadata:
     """What the standard metadata of a `.tflite` states."""
 
     mean: tuple[float, ...] = ()  # input = (pixel - mean) / std
@@ -82,7 +82,7 @@ class _Table:
         return struct.unpack_from(f"<{count}f", self._data, start)
 
 
-def parse(data: bytes) -> Metadata:
+def parse(data: bytes) -> StandardMetadata:
     """Parses the FlatBuffer.
 
     Raises:
@@ -99,7 +99,7 @@ def parse(data: bytes) -> Metadata:
         file for file in files if "label" in file.text(_FILE_NAME).lower()
     ]
     named.sort(key=lambda file: bool(file.text(_FILE_LOCALE)))  # files without a language come first
-    return Metadata(mean, std, grey, named[0].text(_FILE_NAME) if named else "")
+    return StandardMetadata(mean, std, grey, named[0].text(_FILE_NAME) if named else "")
 
 
 def _image(tensor: _Table) -> tuple[tuple[float, ...], tuple[float, ...], bool]:
@@ -114,14 +114,14 @@ def _image(tensor: _Table) -> tuple[tuple[float, ...], tuple[float, ...], bool]:
     return mean, std, image is not None and image.byte(_COLOUR) == _GREY
 
 
-def read(data: bytes | np.ndarray[Any, Any] | None) -> Metadata:
+def read(data: bytes | np.ndarray[Any, Any] | None) -> StandardMetadata:
     """Parses the metadata in a model's buffer; returns empty metadata if it is missing or damaged."""
     if data is None:
-        return Metadata()
+        return StandardMetadata()
     try:
         return parse(bytes(data))
     except (struct.error, IndexError, TypeError, ValueError, OverflowError):
-        return Metadata()
+        return StandardMetadata()
 
 
 def packed_labels(file: Path | BinaryIO, name: str) -> tuple[tuple[str, ...], str]:
