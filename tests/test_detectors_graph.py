@@ -278,7 +278,9 @@ def test_custom_vision_gets_bgr_and_the_centre_of_a_square(tmp_path):
     def middle(graph, source):
         return operation(graph, "Mul", "data_bn/mul", [source, constant(graph, "data_bn/s", np.float32([1 / 255]))])
 
-    blue_first = [NAMES.index(name) for name in ("yellow", "magenta", "cyan")]  # reversing the channels turns cyan into yellow, and so on
+    blue_first = [
+        NAMES.index(name) for name in ("yellow", "magenta", "cyan")
+    ]  # reversing the channels turns cyan into yellow, and so on
     path = graph_of(
         tmp_path / "model.pb", middle, lambda g, x: operation(g, "Softmax", "loss", [x]), name="Placeholder", **ZERO_ONE
     )

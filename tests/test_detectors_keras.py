@@ -14,7 +14,9 @@ from label_image.quiet import tensorflow
 from tests.colour_graphs import NAMES, SIDE, colours, expected, weights
 from tests.conftest import COLOURS, write_photo
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # warnings of the Keras that writes the files, which is not under test
+pytestmark = pytest.mark.filterwarnings(
+    "ignore"
+)  # warnings of the Keras that writes the files, which is not under test
 ZERO_ONE = {"mean": 0.0, "std": 255.0}
 
 

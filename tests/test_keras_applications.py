@@ -113,7 +113,9 @@ def test_offline_names_the_address_and_the_path_and_does_not_connect(tmp_path, n
     assert "or use efficientnet_lite0, which needs no download" in line
 
 
-def test_a_file_at_the_path_in_that_message_is_used(mobilenet, published, tmp_path, no_network, keras_cache, monkeypatch):
+def test_a_file_at_the_path_in_that_message_is_used(
+    mobilenet, published, tmp_path, no_network, keras_cache, monkeypatch
+):
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / PUBLISHED).write_bytes(published)
     assert_loads(mobilenet, plan_of(tmp_path / "models", offline=True), monkeypatch)

@@ -18,7 +18,9 @@ from label_image.errors import RunError
 from label_image.quiet import tensorflow
 from tests.conftest import SHARED
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # warnings of the Keras that writes the files, which is not under test
+pytestmark = pytest.mark.filterwarnings(
+    "ignore"
+)  # warnings of the Keras that writes the files, which is not under test
 SIDE = 12
 
 

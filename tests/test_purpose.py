@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from label_image import Classifier, Overrides
-from label_image.detectors.purpose import INDEX, Output, seems, seems_by_answer, seems_by_shape
+from label_image.detectors.purpose import INDEX, Output, purpose_by_outputs, purpose_by_scores, purpose_by_shape
 from label_image.errors import RunError
 from label_image.find_metadata import metadata_of
 from label_image.model_metadata import Metadata
@@ -51,13 +51,13 @@ def scores(name="s", width=5, kind="probabilities"):
     ],
 )
 def test_outputs_show_what_a_network_is_for(outputs, finds_boxes, word):
-    found = seems(outputs[0], outputs, finds_boxes=finds_boxes)
+    found = purpose_by_outputs(outputs[0], outputs, finds_boxes=finds_boxes)
     assert found.startswith(word) if word else found == ""
 
 
 def answered(output, *numbers, labels=()):
     metadata = Metadata(labels, 8, 8, (0,), (1,), output=output)
-    return seems_by_answer(metadata, np.float32(numbers).reshape(1, -1))
+    return purpose_by_scores(metadata, np.float32(numbers).reshape(1, -1))
 
 
 def test_scores_show_what_a_network_is_for_if_its_structure_does_not():
@@ -74,7 +74,7 @@ def test_scores_show_what_a_network_is_for_if_its_structure_does_not():
     assert answered("as is", 0.6, 0.8, 0.0).startswith("a network without a head")  # normalised features
     assert answered("as is", 0.6, 0.8, labels=("a", "b")) == answered("as is", 0.0, 1.0) == ""
     assert answered("as is", 0.5, 0.4) == answered("sigmoid", 0.6, 0.8) == ""
-    assert seems_by_shape((8, 3)) == ""
+    assert purpose_by_shape((8, 3)) == ""
 
 
 @pytest.mark.shared
@@ -167,7 +167,9 @@ def test_a_graph_with_an_output_for_each_position_is_a_segmenter(tmp_path, photo
 
     path = graph_of(tmp_path / "g.pb", end=end)
     (tmp_path / "labels.txt").unlink()
-    with pytest.raises(RunError, match=r"a segmenter: it has an output for each position in the image, \[1, 16, 16, 4\]"):
+    with pytest.raises(
+        RunError, match=r"a segmenter: it has an output for each position in the image, \[1, 16, 16, 4\]"
+    ):
         Classifier(path)
     insists = Classifier(path, Overrides(output_layer="final_result"))
     assert insists.classify(photo).scores.size == SIDE * SIDE * 4

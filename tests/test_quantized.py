@@ -58,7 +58,9 @@ def test_its_features_are_close_to_those_of_the_backbone_and_it_is_made_once(pre
     assert first.precision == precision
     assert first.digest != backbone.digest
     wanted, got = features(backbone, photos), features(first, photos)
-    difference = np.abs(got - wanted).max()  # features are 0..2; the weights of the stand-in, 0 and 1, are exact in float16
+    difference = np.abs(
+        got - wanted
+    ).max()  # features are 0..2; the weights of the stand-in, 0 and 1, are exact in float16
     assert difference < 0.03
     assert (difference > 0) == (precision != "float16")
     monkeypatch.setattr("retrain.backbones.quantize._quantize", lambda *_: pytest.fail("made again"))

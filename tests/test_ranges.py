@@ -7,7 +7,7 @@ import pytest
 
 from label_image import Classifier
 from label_image.describe import one_line
-from label_image.detectors.affine import ADD, DIV, MUL, SUB, Affine, after, by_channel, order, takes
+from label_image.detectors.affine import ADD, DIV, MUL, SUB, Affine, after, by_channel, channel_order, input_range
 from label_image.detectors.tflite import evidence
 from label_image.photo_pixels import decode, in_order
 from retrain.formats.graph_def import constant, operation
@@ -55,12 +55,12 @@ def applied(steps, reverse=False):
 @pytest.mark.parametrize(("steps", "name"), FRONTS)
 @pytest.mark.parametrize("reverse", [False, True])
 def test_scale_and_offset_together_determine_the_range(steps, name, reverse):
-    assert takes(applied(steps, reverse)) == name
+    assert input_range(applied(steps, reverse)) == name
 
 
 def test_a_constant_may_be_the_first_operand():
     inverted = after(Affine(), SUB, np.float32(255), first=False, name="s")
-    assert (inverted.scale, inverted.offset, takes(inverted)) == ((-1.0,), (255.0,), "0..255")
+    assert (inverted.scale, inverted.offset, input_range(inverted)) == ((-1.0,), (255.0,), "0..255")
     assert after(Affine(), DIV, np.float32(1), first=False, name="d") is None  # 1 / x is not a scale
 
 
@@ -71,10 +71,10 @@ def test_a_constant_that_is_zero_or_not_finite_is_not_an_affine_function(op, num
 
 def test_means_for_each_channel_determine_the_order_and_a_reversal_before_them_reverses_it():
     means = np.float32([103.939, 116.779, 123.68])
-    assert order(after(Affine(), SUB, means, first=True, name="s")) == "BGR"
-    assert order(after(Affine(turned=True), SUB, means, first=True, name="s")) == "RGB"
-    assert order(after(Affine(), SUB, means[::-1], first=True, name="s")) == "RGB"
-    assert order(after(Affine(), SUB, np.float32([90, 100, 110]), first=True, name="s")) == ""
+    assert channel_order(after(Affine(), SUB, means, first=True, name="s")) == "BGR"
+    assert channel_order(after(Affine(turned=True), SUB, means, first=True, name="s")) == "RGB"
+    assert channel_order(after(Affine(), SUB, means[::-1], first=True, name="s")) == "RGB"
+    assert channel_order(after(Affine(), SUB, np.float32([90, 100, 110]), first=True, name="s")) == ""
 
 
 def test_a_mean_image_counts_as_its_median_and_a_vector_of_many_numbers_does_not_count():
@@ -86,7 +86,7 @@ def test_a_mean_image_counts_as_its_median_and_a_vector_of_many_numbers_does_not
     ("mean", "deviation", "name"), [(118, 62, "0..255"), (0.46, 0.25, "0..1"), (-0.1, 0.5, "-1..1")]
 )
 def test_a_first_batch_normalisation_determines_the_range(mean, deviation, name):
-    assert takes(Affine(stats=((mean,) * 3, (deviation,) * 3))) == name
+    assert input_range(Affine(stats=((mean,) * 3, (deviation,) * 3))) == name
 
 
 @pytest.fixture
@@ -115,7 +115,9 @@ def graph_with(path, steps, **scaling):
         ([(MUL, 0.5), (ADD, 0.5)], "-1..1", (0.0, 255.0)),
     ],
 )
-def test_a_range_from_the_first_operations_is_certain_and_the_scores_are_right(tmp_path, photo, kind, steps, name, seen):
+def test_a_range_from_the_first_operations_is_certain_and_the_scores_are_right(
+    tmp_path, photo, kind, steps, name, seen
+):
     mean, std = seen  # the rest of the network gets (pixel - mean) / std
     if kind == "tflite":
         path = colour_tflite(tmp_path / "m.tflite", arithmetic=steps, mean=mean, std=std)
@@ -140,7 +142,9 @@ def test_a_constant_without_meaning_leaves_a_guess(tmp_path, kind, step):
         assert found.affine is None
     from label_image.find_metadata import Overrides, metadata_of
 
-    assert one_line(metadata_of(path, Overrides())).startswith("GUESSED: 0..1 is a guess: nothing in the file determines it")
+    assert one_line(metadata_of(path, Overrides())).startswith(
+        "GUESSED: 0..1 is a guess: nothing in the file determines it"
+    )
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import numpy.typing as npt
 ADD, SUB, MUL, DIV = "ADD", "SUB", "MUL", "DIV"
 
 # The ranges of input that a network may expect, as (lowest, highest).
-TAKES = {"0..255": (0.0, 255.0), "0..1": (0.0, 1.0), "-1..1": (-1.0, 1.0)}
+RANGES = {"0..255": (0.0, 255.0), "0..1": (0.0, 1.0), "-1..1": (-1.0, 1.0)}
 # The mean of ImageNet for red, green and blue, divided by 255: as torchvision and as Caffe use it.
 _IMAGENET_MEANS = ((0.485, 0.456, 0.406), (123.68 / 255, 116.779 / 255, 103.939 / 255))
 _MEAN_WITHIN = 0.01
@@ -33,14 +33,14 @@ class Affine:
       scale: one number, or one for each channel.
       offset: as many numbers as scale.
       where: the names of the operations, for messages; "" if there are none yet.
-      turned: whether the order of the channels is reversed before the first constant that has one number for each channel.
+      channels_reversed: whether the order of the channels is reversed before the first constant that has one number for each channel.
       stats: mean and standard deviation of the batch normalisation that follows, for each channel; () if there is none.
     """
 
     scale: tuple[float, ...] = (1.0,)
     offset: tuple[float, ...] = (0.0,)
     where: str = ""
-    turned: bool = False
+    channels_reversed: bool = False
     stats: tuple[tuple[float, ...], ...] = ()
 
     @property
@@ -63,7 +63,7 @@ def after(now: Affine, op: str, numbers: npt.NDArray[Any], *, first: bool, name:
       None if the result is not an affine function per channel (the constant is zero, not finite, or differs by position).
 
     >>> after(Affine(), SUB, np.float32([127]), first=True, name="s")
-    Affine(scale=(1.0,), offset=(-127.0,), where='s', turned=False, stats=())
+    Affine(scale=(1.0,), offset=(-127.0,), where='s', channels_reversed=False, stats=())
     >>> after(Affine(), DIV, np.float32([0]), first=True, name="d") is None
     True
     """
@@ -101,27 +101,27 @@ def by_channel(numbers: npt.NDArray[Any]) -> npt.NDArray[np.float64] | None:
     return None
 
 
-def turned_round(now: Affine) -> Affine:
+def reverse_channels(now: Affine) -> Affine:
     """Reverses the order of the channels; constants that came before keep the order of the input."""
-    return now if len(now.scale) > 1 else replace(now, turned=not now.turned)
+    return now if len(now.scale) > 1 else replace(now, channels_reversed=not now.channels_reversed)
 
 
-def takes(affine: Affine) -> str:
+def input_range(affine: Affine) -> str:
     """The range of input that the function maps to a range on which networks are usually trained; "" if none or several fit.
 
-    >>> takes(Affine((255.0,), (-127.0,))), takes(Affine((1 / 127.5,), (-1.0,))), takes(Affine((2.0,), (-1.0,)))
+    >>> input_range(Affine((255.0,), (-127.0,))), input_range(Affine((1 / 127.5,), (-1.0,))), input_range(Affine((2.0,), (-1.0,)))
     ('0..1', '0..255', '0..1')
-    >>> takes(Affine((127.5,), (127.5,))), takes(Affine((0.5,), (0.0,)))
+    >>> input_range(Affine((127.5,), (127.5,))), input_range(Affine((0.5,), (0.0,)))
     ('-1..1', '')
     """
-    for fits in (_expected,) if affine.stats else (_usual, _standardised):
-        found = [name for name in TAKES if fits(affine, name)]
+    for fits in (_matches_statistics,) if affine.stats else (_maps_to_usual_range, _standardises):
+        found = [name for name in RANGES if fits(affine, name)]
         if found:
             return found[0] if len(found) == 1 else ""
     return ""
 
 
-def calibrated(affine: Affine, low: float, high: float) -> str:
+def calibrated_range(affine: Affine, low: float, high: float) -> str:
     """The range of input for which the QUANTIZE that follows was calibrated; "" if none or several fit.
 
     Args:
@@ -129,14 +129,14 @@ def calibrated(affine: Affine, low: float, high: float) -> str:
       low: the smallest number that the quantized type can represent.
       high: the largest.
 
-    >>> calibrated(Affine(), -1.0, 0.99), calibrated(Affine((255.0,), (0.0,)), 0.0, 254.0), calibrated(Affine(), -3.0, 3.0)
+    >>> calibrated_range(Affine(), -1.0, 0.99), calibrated_range(Affine((255.0,), (0.0,)), 0.0, 254.0), calibrated_range(Affine(), -3.0, 3.0)
     ('-1..1', '0..1', '')
     """
     if max(len(affine.scale), len(affine.offset)) > 1 or affine.scale[0] <= 0:
         return ""
     least, most = ((end - affine.offset[0]) / affine.scale[0] for end in (low, high))
     found = []
-    for name, (lowest, highest) in TAKES.items():
+    for name, (lowest, highest) in RANGES.items():
         span = highest - lowest
         if (
             abs(least - lowest) <= _CALIBRATED * span
@@ -146,23 +146,23 @@ def calibrated(affine: Affine, low: float, high: float) -> str:
     return found[0] if len(found) == 1 else ""
 
 
-def order(affine: Affine) -> str:
+def channel_order(affine: Affine) -> str:
     """The order of the channels, RGB or BGR, if the constants are the mean of ImageNet in that order; "" if they are not."""
     scale, offset = np.asarray(affine.scale), np.asarray(affine.offset)
-    if affine.stats or max(scale.size, offset.size) != 3 or takes(affine) not in ("0..255", "0..1"):
+    if affine.stats or max(scale.size, offset.size) != 3 or input_range(affine) not in ("0..255", "0..1"):
         return ""
-    share = -offset / scale / TAKES[takes(affine)][1]
+    share = -offset / scale / RANGES[input_range(affine)][1]
     for mean in _IMAGENET_MEANS:
         for name, wanted in (("RGB", mean), ("BGR", mean[::-1])):
             if np.abs(share - wanted).max() <= _MEAN_WITHIN:
-                return {"RGB": "BGR", "BGR": "RGB"}[name] if affine.turned else name
+                return {"RGB": "BGR", "BGR": "RGB"}[name] if affine.channels_reversed else name
     return ""
 
 
-def _usual(affine: Affine, name: str) -> bool:
+def _maps_to_usual_range(affine: Affine, name: str) -> bool:
     """Whether every channel of this input is mapped to 0..1, -1..1, 0..255, or 0..255 minus a mean."""
     scale, offset = np.asarray(affine.scale), np.asarray(affine.offset)
-    one, other = (scale * end + offset for end in TAKES[name])
+    one, other = (scale * end + offset for end in RANGES[name])
     low, high = np.minimum(one, other), np.maximum(one, other)
 
     def is_range(lowest: float, highest: float) -> npt.NDArray[np.bool_]:
@@ -178,21 +178,21 @@ def _usual(affine: Affine, name: str) -> bool:
     return bool(fits.all())
 
 
-def _standardised(affine: Affine, name: str) -> bool:
+def _standardises(affine: Affine, name: str) -> bool:
     """Whether it subtracts a mean and divides by a standard deviation that are plausible for images in this range."""
     scale, offset = np.asarray(affine.scale), np.asarray(affine.offset)
     if not offset.any():
         return False
-    lowest, highest = TAKES[name]
+    lowest, highest = RANGES[name]
     mean, deviation = (-offset / scale - lowest) / (highest - lowest), 1 / np.abs(scale) / (highest - lowest)
     return bool(((mean >= 0.08) & (mean <= 0.65) & (deviation >= 0.18) & (deviation <= 0.42)).all())
 
 
-def _expected(affine: Affine, name: str) -> bool:
+def _matches_statistics(affine: Affine, name: str) -> bool:
     """Whether the statistics of the batch normalisation are plausible for photos in this range."""
     scale, offset = np.asarray(affine.scale), np.asarray(affine.offset)
     mean, deviation = (np.asarray(values) for values in affine.stats)
-    lowest, span = TAKES[name][0], TAKES[name][1] - TAKES[name][0]
+    lowest, span = RANGES[name][0], RANGES[name][1] - RANGES[name][0]
     middle = ((mean - offset) / scale - lowest) / span
     share = deviation / np.abs(scale) / span
     return bool(((middle >= 0.12) & (middle <= 0.7) & (share >= 0.14) & (share <= 0.5)).all())

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from label_image.detectors.evidence import Evidence, Range
-from label_image.detectors.makers import Beside, beside
+from label_image.detectors.makers import MakerFiles, read_maker_files
 from label_image.detectors.purpose import INDEX, NO_HEAD, refusal, shape_text
 from label_image.detectors.ranges import NAMED, range_of
 from label_image.detectors.sizes import flat_size
@@ -17,7 +17,7 @@ from label_image.model_metadata import GUESS, Metadata
 
 _USUAL_PX = 224  # what most pretrained networks take
 _OVERRIDE_SIZE = "(--input_height, --input_width override it)"
-_GIVES = {
+_OUTPUT_TEXTS = {
     "probabilities": "a softmax", "sigmoid": "a sigmoid for each class", "logits": "logits; a softmax is applied",
     "as is": "numbers that are used unchanged", "unset": "undefined: its weights are variables that the file never initialises",
 }  # fmt: skip
@@ -35,18 +35,18 @@ def metadata_from(found: Evidence, path: Path, *, labels_typed: bool = False, in
     Raises:
       RunError: the input does not take photos, or the network is not a classifier.
     """
-    if found.seems and not insists:
-        raise RunError(refusal(path, found.seems, list(found.others)))
-    maker = beside(path)
-    height, width, channels, layout, size_why = _frame(found, path)
+    if found.other_purpose and not insists:
+        raise RunError(refusal(path, found.other_purpose, list(found.others)))
+    maker = read_maker_files(path)
+    height, width, channels, layout, size_why = _input_shape(found, path)
     taken = range_of(found, maker.range, channels)
     order = "grey" if channels == 1 else (taken.order if taken.order != "grey" else "RGB")
-    mean, std = (_one(taken.mean), _one(taken.std)) if channels == 1 else (taken.mean, taken.std)
+    mean, std = (_mean(taken.mean), _mean(taken.std)) if channels == 1 else (taken.mean, taken.std)
     labels, labels_why = _labels(found, maker, labels_typed)
-    output = _scores(found, path, labelled=labels_typed or len(labels) == found.outputs, insists=insists)
+    output = _output_kind(found, path, labelled=labels_typed or len(labels) == found.outputs, insists=insists)
     facts = {
-        "size": size_why, "range": _sure(taken, order), "order": _order_why(order, taken),
-        "input": found.input_why, "output": f"{found.output_why}: {_gives(found, output)}", "labels": labels_why,
+        "size": size_why, "range": _range_why(taken, order), "order": _order_why(order, taken),
+        "input": found.input_why, "output": f"{found.output_why}: {_output_text(found, output)}", "labels": labels_why,
     }  # fmt: skip
     facts |= {f"note {number}": note for number, note in enumerate(found.notes, 1)}
     return Metadata(
@@ -57,7 +57,7 @@ def metadata_from(found: Evidence, path: Path, *, labels_typed: bool = False, in
     )  # fmt: skip
 
 
-def _frame(found: Evidence, path: Path) -> tuple[int, int, int, str, str]:
+def _input_shape(found: Evidence, path: Path) -> tuple[int, int, int, str, str]:
     """Returns height, width, channels and layout of the input, and how they are known."""
     shape, why = found.shape, found.shape_why
     if found.dtype == "string":
@@ -65,11 +65,11 @@ def _frame(found: Evidence, path: Path) -> tuple[int, int, int, str, str]:
     if len(shape) == 4:
         first = shape[1] in (1, 3) and shape[3] not in (1, 3)
         height, width, channels = (shape[2], shape[3], shape[1]) if first else (shape[1], shape[2], shape[3])
-        return _open_size(found, path, (height, width, channels), "NCHW" if first else "NHWC")
+        return _with_default_size(found, path, (height, width, channels), "NCHW" if first else "NHWC")
     if len(shape) == 3 and shape[2] in (1, 3) and shape[0] > 3:
-        return _open_size(found, path, (shape[0], shape[1], shape[2]), "NHWC")
+        return _with_default_size(found, path, (shape[0], shape[1], shape[2]), "NHWC")
     if len(shape) == 3:
-        return _open_size(found, path, (shape[1], shape[2], 1), "NHW")
+        return _with_default_size(found, path, (shape[1], shape[2], 1), "NHW")
     if len(shape) in (1, 2) and shape[-1] > 0:
         side, channels = flat_size(shape[-1])
         if side:
@@ -77,7 +77,9 @@ def _frame(found: Evidence, path: Path) -> tuple[int, int, int, str, str]:
     raise RunError(f"cannot use {path}: its input has shape {shape_text(shape)}; photos need [1, height, width, 3]")
 
 
-def _open_size(found: Evidence, path: Path, size: tuple[int, int, int], layout: str) -> tuple[int, int, int, str, str]:
+def _with_default_size(
+    found: Evidence, path: Path, size: tuple[int, int, int], layout: str
+) -> tuple[int, int, int, str, str]:
     """Replaces sizes that the file leaves undefined."""
     height, width, channels = size
     if channels in (-1, 0):
@@ -93,7 +95,7 @@ def _open_size(found: Evidence, path: Path, size: tuple[int, int, int], layout: 
     return side, side, channels, layout, f"{GUESS}the file does not define it {_OVERRIDE_SIZE}"
 
 
-def _stated(found: Evidence, maker: Beside, size_why: str) -> tuple[str, ...]:
+def _stated(found: Evidence, maker: MakerFiles, size_why: str) -> tuple[str, ...]:
     """The facts that the file, or a file that its maker placed beside it, states explicitly; the others are conclusions."""
     said = {
         "labels": bool(found.labels),
@@ -103,11 +105,11 @@ def _stated(found: Evidence, maker: Beside, size_why: str) -> tuple[str, ...]:
     return tuple(fact for fact, is_said in said.items() if is_said)
 
 
-def _one(numbers: tuple[float, ...]) -> tuple[float, ...]:
+def _mean(numbers: tuple[float, ...]) -> tuple[float, ...]:
     return (sum(numbers) / len(numbers),)
 
 
-def _sure(taken: Range, order: str) -> str:
+def _range_why(taken: Range, order: str) -> str:
     """How the range is known; for a guess, also which flags to try if it is wrong."""
     if taken.sure:
         return taken.why
@@ -127,13 +129,13 @@ def _order_why(order: str, taken: Range) -> str:
     return (taken.why if taken.sure else f"{GUESS}{taken.why}") if order == "BGR" else "the usual one"
 
 
-def _gives(found: Evidence, output: str) -> str:
+def _output_text(found: Evidence, output: str) -> str:
     if found.outputs == 1:
         return "one number for two classes" + ("; a sigmoid is applied" if output == "logits" else "")
-    return _GIVES[output]
+    return _OUTPUT_TEXTS[output]
 
 
-def _scores(found: Evidence, path: Path, *, labelled: bool, insists: bool) -> str:
+def _output_kind(found: Evidence, path: Path, *, labelled: bool, insists: bool) -> str:
     """What the output means. Features count as scores only if there are as many labels, as after the last pooling of SqueezeNet.
 
     Raises:
@@ -150,7 +152,7 @@ def _scores(found: Evidence, path: Path, *, labelled: bool, insists: bool) -> st
     raise RunError(refusal(path, NO_HEAD, list(found.others)))
 
 
-def _labels(found: Evidence, maker: Beside, labels_typed: bool) -> tuple[tuple[str, ...], str]:
+def _labels(found: Evidence, maker: MakerFiles, labels_typed: bool) -> tuple[tuple[str, ...], str]:
     if found.labels:  # even if the user gave labels, because they are compared with these
         return found.labels, found.labels_why
     if labels_typed:

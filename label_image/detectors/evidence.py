@@ -51,7 +51,7 @@ class Evidence:
     range: Range | None = None  # if metadata in the file states it
     labels: tuple[str, ...] = ()
     labels_why: str = ""
-    seems: str = ""  # what the network is, if it is not a classifier of whole photos
+    other_purpose: str = ""  # what the network is, if it is not a classifier of whole photos
     others: tuple[Output, ...] = ()  # all outputs of the network, if they are known
     notes: tuple[str, ...] = ()  # what was repaired, such as dropout that was still active
     facts: Mapping[str, str] = field(default_factory=dict)

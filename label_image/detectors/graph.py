@@ -7,7 +7,7 @@ from pathlib import Path
 from label_image.detectors.evidence import Evidence, root_mean_square
 from label_image.detectors.graph_arithmetic import RESIZES, affine
 from label_image.detectors.net import PASS_ON, RESHAPES, Net, bare
-from label_image.detectors.purpose import INDEX, Output, seems, seems_by_inputs
+from label_image.detectors.purpose import INDEX, Output, purpose_by_inputs, purpose_by_outputs
 from label_image.errors import RunError, UserError
 
 _DTYPES = {
@@ -51,7 +51,7 @@ _KINDS |= {"ArgMax": INDEX, "ArgMin": INDEX}
 _POOLS = ("Mean", "AvgPool")  # after an activation their result is features, otherwise logits
 _RECTIFIERS = ("Relu", "Relu6", "Elu", "Selu", "LeakyRelu")
 _ACTIVATIONS = (*_RECTIFIERS, "Sigmoid", "Softplus", "Mul", "ConcatV2", "Concat")
-_FINDS_BOXES = ("NonMaxSuppression", "CombinedNonMaxSuppression")
+_BOX_OPERATIONS = ("NonMaxSuppression", "CombinedNonMaxSuppression")
 _DAMAGED = (ValueError, TypeError, IndexError, KeyError, OverflowError, MemoryError, RecursionError, AttributeError)
 
 
@@ -79,20 +79,20 @@ def _evidence(net: Net, path: Path, what: str, ends: tuple[str, str], why: str) 
     typed = bool(ends[1]) and why.startswith("--")
     for flag, layer in zip(("input_layer", "output_layer"), ends, strict=True):
         if layer and bare(layer) not in net.nodes:
-            raise UserError(f"--{flag}={layer} is not in {path}; it has {_some(net, flag)}")
+            raise UserError(f"--{flag}={layer} is not in {path}; it has {_candidates(net, flag)}")
     output = ends[1] or _output(net, ends[0])
     source = ends[0] or _input(net, output)
     if not output or not source:
         lacks = "output for the scores" if source else "input for the pixels"
         raise RunError(f"cannot use {path}: found no {lacks}; name it with --input_layer or --output_layer")
-    all_outputs = _outputs(net, source, output, told=bool(ends[1]) and not typed)
+    all_outputs = _outputs(net, source, output, named=bool(ends[1]) and not typed)
     if not typed and not _is_scores(net, output):
         better = [one for one in all_outputs if one.is_scores]
         output = better[0].name if len(better) == 1 and output not in _OUTPUTS else output
     dtype = _dtype(net, bare(source))
     kind, outputs = _kind(net, bare(output))
     chosen = next((one for one in all_outputs if bare(one.name) == bare(output)), Output(output, (), kind))
-    finds_boxes = any(net.op(name).startswith(_FINDS_BOXES) for name in net.nodes)
+    finds_boxes = any(net.op(name).startswith(_BOX_OPERATIONS) for name in net.nodes)
     shape, shape_why = _shape(net, bare(source), bare(output), dtype)
     first = net.first_network(bare(source))
     kernel = net.kernel(first) if first else None
@@ -100,28 +100,28 @@ def _evidence(net: Net, path: Path, what: str, ends: tuple[str, str], why: str) 
         what=what, shape=shape, shape_why=shape_why, dtype=dtype, names="\n".join(net.nodes), input_layer=source,
         input_why=(why if ends[0] else _input_why(net, source, output)), output_layer=output,
         output_why=(why if ends[1] else _output_why(net, output)), output=kind, outputs=outputs,
-        seems=_more_inputs(net, bare(source), bare(output)) or seems(chosen, all_outputs, finds_boxes=finds_boxes), others=tuple(all_outputs),
+        other_purpose=_purpose_by_placeholders(net, bare(source), bare(output)) or purpose_by_outputs(chosen, all_outputs, finds_boxes=finds_boxes), others=tuple(all_outputs),
         layout=_data_format(net, first), affine=affine(net, bare(source)),
         kernel_rms=root_mean_square(kernel),
         resizes=any(net.op(name) in RESIZES for name in net.readers.get(bare(source), [])),
     )  # fmt: skip
 
 
-def _more_inputs(net: Net, source: str, output: str) -> str:
+def _purpose_by_placeholders(net: Net, source: str, output: str) -> str:
     """Names the placeholders, apart from the photo's and those it depends on, that need more than a single number."""
     names = [n for n in net.nodes if n in net.above(output) and net.op(n) == "Placeholder" and n != source]
     before = net.above(source) if names else set()
-    return seems_by_inputs([(name, tuple(_dims(net, name) or ())) for name in names if name not in before])
+    return purpose_by_inputs([(name, tuple(_dims(net, name) or ())) for name in names if name not in before])
 
 
-def _outputs(net: Net, source: str, output: str, *, told: bool) -> list[Output]:
+def _outputs(net: Net, source: str, output: str, *, named: bool) -> list[Output]:
     """Lists the outputs, the chosen one first.
 
     All nodes that no other node reads are outputs, except in a frozen graph whose output has a usual name: there the others are
     left over from training.
     """
     own = Output(output, (), _kind(net, bare(output))[0])
-    if bare(output) in _OUTPUTS and not told:
+    if bare(output) in _OUTPUTS and not named:
         return [own]
     fed = net.below(bare(source))
     ends = [
@@ -138,7 +138,7 @@ def _is_scores(net: Net, name: str) -> bool:
     return _kind(net, bare(name))[0] in ("probabilities", "sigmoid")
 
 
-def _some(net: Net, flag: str) -> str:
+def _candidates(net: Net, flag: str) -> str:
     """Lists candidates for the error message: possible inputs, or nodes that no other node reads."""
     if flag == "input_layer":
         names = [name for name in net.nodes if net.op(name).startswith("Placeholder") or name in _INPUTS]
@@ -149,7 +149,7 @@ def _some(net: Net, flag: str) -> str:
 
 def _output(net: Net, source: str) -> str:
     """Finds the output: by a usual name, else an unread softmax or sigmoid, else the last node that depends on the pixels."""
-    fed = net.below(bare(source)) if source else _fed(net)
+    fed = net.below(bare(source)) if source else _depending_on_inputs(net)
     for name in _OUTPUTS:
         if name in fed and net.op(name) not in _NO_SCORES:
             return name
@@ -166,7 +166,7 @@ def _output(net: Net, source: str) -> str:
     return softmax[-1] if softmax else (ends[-1] if ends else "")
 
 
-def _fed(net: Net) -> set[str]:
+def _depending_on_inputs(net: Net) -> set[str]:
     """All nodes that depend on an input of the graph."""
     found: set[str] = set()
     for name in net.nodes:
@@ -186,10 +186,10 @@ def _input(net: Net, output: str) -> str:
         found.append("DecodeJpeg/contents")
     if not found:
         found = [n for n in net.nodes if n in above and net.op(n) == "PlaceholderWithDefault" and "earning" not in n]
-    return max(found, key=lambda name: _likeliness(net, name)) if found else ""
+    return max(found, key=lambda name: _likelihood(net, name)) if found else ""
 
 
-def _likeliness(net: Net, name: str) -> tuple[bool, bool, bool, int]:
+def _likelihood(net: Net, name: str) -> tuple[bool, bool, bool, int]:
     dims = _dims(net, name)
     image = dims is not None and len(dims) in (3, 4) and any(size in (1, 3) for size in dims[1:])
     known = len(_INPUTS) - _INPUTS.index(name) if name in _INPUTS else 0
@@ -268,6 +268,6 @@ def _shape(net: Net, source: str, output: str, dtype: str) -> tuple[tuple[int, .
         return (), "the graph decodes the photo's file itself"
     if source == "Mul" and net.op(source) == "Mul":
         return (1, 299, 299, 3), "the original Inception's"
-    from label_image.detectors.sizes import sized
+    from label_image.detectors.sizes import input_shape
 
-    return sized(net, source, output, _dims(net, source))
+    return input_shape(net, source, output, _dims(net, source))

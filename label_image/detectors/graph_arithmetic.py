@@ -8,21 +8,29 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from label_image.detectors.affine import ADD, DIV, MUL, SUB, Affine, after, turned_round
+from label_image.detectors.affine import ADD, DIV, MUL, SUB, Affine, after, reverse_channels
 from label_image.detectors.net import PASS_ON, RESHAPES, Net
 
 RESIZES = ("ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic")
 _ARITHMETIC = {"Add": ADD, "AddV2": ADD, "BiasAdd": ADD, "Sub": SUB, "Mul": MUL, "RealDiv": DIV, "Div": DIV}
 _ARITHMETIC |= dict.fromkeys(("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"), "")
-_MOVES = (*PASS_ON, *RESHAPES, "Pad", "PadV2", "MirrorPad", *RESIZES, "ReverseV2")  # do not change the values
-_LOOKS = ("Shape", "Rank", "Size", "Assert", "ImageSummary", "HistogramSummary", "ScalarSummary")
+_VALUE_PRESERVING = (
+    *PASS_ON,
+    *RESHAPES,
+    "Pad",
+    "PadV2",
+    "MirrorPad",
+    *RESIZES,
+    "ReverseV2",
+)  # do not change the values
+_INSPECTIONS = ("Shape", "Rank", "Size", "Assert", "ImageSummary", "HistogramSummary", "ScalarSummary")
 
 
 def affine(net: Net, source: str) -> Affine | None:
     """The affine function that the graph applies to its input before the first layer; None if there is none."""
     found, at = Affine(), source
     for _ in range(24):
-        step = _step(net, at, found)
+        step = _next_step(net, at, found)
         if step is None:
             break
         at, found = step
@@ -31,13 +39,13 @@ def affine(net: Net, source: str) -> Affine | None:
     return found if found.changes else None
 
 
-def _step(net: Net, at: str, found: Affine) -> tuple[str, Affine] | None:
+def _next_step(net: Net, at: str, found: Affine) -> tuple[str, Affine] | None:
     """The node that follows `at` and the function up to it; None if it is not arithmetic with constants."""
-    readers = [name for name in net.readers.get(at, []) if net.op(name) not in _LOOKS]
+    readers = [name for name in net.readers.get(at, []) if net.op(name) not in _INSPECTIONS]
     for name in readers:
         op, sources = net.op(name), net.sources(name)
-        if op in _MOVES and sources[0] == at:
-            return name, turned_round(found) if _turns(net, name) else found
+        if op in _VALUE_PRESERVING and sources[0] == at:
+            return name, reverse_channels(found) if _reverses_channels(net, name) else found
         if op not in _ARITHMETIC or len(readers) > 1:
             continue
         numbers = [net.constant(source) for source in sources if source != at]
@@ -46,7 +54,7 @@ def _step(net: Net, at: str, found: Affine) -> tuple[str, Affine] | None:
             continue
         if op.startswith("FusedBatchNorm"):
             statistics = _statistics(known)
-            return (name, replace(found, stats=statistics, where=_and(found.where, name))) if statistics else None
+            return (name, replace(found, stats=statistics, where=_joined(found.where, name))) if statistics else None
         done = after(found, _ARITHMETIC[op], known[0], first=sources[0] == at, name=name)
         return (name, done) if done is not None else None
     return None
@@ -63,7 +71,7 @@ def _statistics(numbers: list[npt.NDArray[Any]]) -> tuple[tuple[float, ...], ...
     return tuple(map(float, mean.reshape(-1))), tuple(map(float, deviation.reshape(-1)))
 
 
-def _turns(net: Net, name: str) -> bool:
+def _reverses_channels(net: Net, name: str) -> bool:
     """Whether an operation reverses the last axis, which is the channels."""
     sources = net.sources(name)
     if net.op(name) == "ReverseV2":
@@ -75,5 +83,5 @@ def _turns(net: Net, name: str) -> bool:
     return False
 
 
-def _and(before: str, name: str) -> str:
+def _joined(before: str, name: str) -> str:
     return f"{before} and {name}" if before else name

@@ -17,7 +17,7 @@ _SMALL_FILE = 4 << 20  # a labels file of 21,000 ImageNet classes has 0.5 MB
 
 
 @dataclass(frozen=True)
-class Beside:
+class MakerFiles:
     """What the files beside a classifier state."""
 
     labels: tuple[str, ...] = ()
@@ -26,7 +26,7 @@ class Beside:
     maker: str = ""
 
 
-def beside(path: Path) -> Beside:
+def read_maker_files(path: Path) -> MakerFiles:
     """Reads the files beside a model file; for a SavedModel, also those inside its folder.
 
     Raises:
@@ -40,10 +40,10 @@ def beside(path: Path) -> Beside:
             return lobe
     stated = next((found for folder in folders if (found := _azure(folder)) is not None), None)
     labels, why = _labels(folders, path)
-    return Beside(labels, why, stated, "Azure Custom Vision" if stated else "")
+    return MakerFiles(labels, why, stated, "Azure Custom Vision" if stated else "")
 
 
-def _lobe(path: Path, graph: Path) -> Beside | None:
+def _lobe(path: Path, graph: Path) -> MakerFiles | None:
     """Reads Lobe's signature.json, which has the labels in `classes.Label`; Lobe networks expect 0..1."""
     found = _json(path)
     if not isinstance(found, dict) or "inputs" not in found or "outputs" not in found:
@@ -53,7 +53,7 @@ def _lobe(path: Path, graph: Path) -> Beside | None:
         return None  # it describes another model file in this folder
     labels = found.get("classes", {}).get("Label", []) if isinstance(found.get("classes"), dict) else []
     why = "Lobe's signature.json beside it"
-    return Beside(
+    return MakerFiles(
         tuple(str(label) for label in labels), why, Range(*ZERO_ONE, f"{why}: Lobe networks expect 0..1"), "Lobe"
     )
 
@@ -89,14 +89,14 @@ def _numbers(value: Any, default: float) -> tuple[float, ...]:
 def _labels(folders: list[Path], path: Path) -> tuple[tuple[str, ...], str]:
     """Finds the labels file that belongs to `path`; returns the labels and its name."""
     for folder in folders:
-        for name in _candidates(folder, path.stem):
-            labels = _listed(folder / name)
+        for name in _label_file_names(folder, path.stem):
+            labels = _labels_in(folder / name)
             if labels:
                 return labels, f"{name} beside it" if folder != path else f"{name} in its folder"
     return (), ""
 
 
-def _candidates(folder: Path, stem: str) -> list[str]:
+def _label_file_names(folder: Path, stem: str) -> list[str]:
     """Names of possible labels files, the most likely first."""
     names = sorted(entry.name for entry in folder.iterdir() if entry.is_file() and not entry.name.startswith("."))
     first = [f"{stem}_labels.txt", f"{stem}.labels.txt", f"{stem}.labels", "labels.txt", "retrained_labels.txt"]
@@ -106,7 +106,7 @@ def _candidates(folder: Path, stem: str) -> list[str]:
     return [name for name in dict.fromkeys(wanted) if name in names]
 
 
-def _listed(path: Path) -> tuple[str, ...]:
+def _labels_in(path: Path) -> tuple[str, ...]:
     if not 0 < path.stat().st_size <= _SMALL_FILE:
         return ()
     if path.suffix.lower() not in (".txt", ".labels"):  # it may have nothing to do with labels

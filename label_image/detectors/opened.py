@@ -9,7 +9,7 @@ from typing import Any
 from label_image.detectors.evidence import Evidence
 from label_image.detectors.graph import evidence
 from label_image.detectors.net import Net
-from label_image.detectors.rewrite import for_labelling
+from label_image.detectors.rewrite import for_inference
 from label_image.model_file import ModelFile
 
 
@@ -29,13 +29,13 @@ class Opened:
         why = "--input_layer, --output_layer" if input_layer or output_layer else self.why
         ends = (input_layer or self.input_layer, output_layer or self.output_layer)
         found = evidence(self.net, path, self.what, ends, why)
-        return replace(found, notes=self.for_labelling(found.input_layer, found.output_layer)[1])
+        return replace(found, notes=self.for_inference(found.input_layer, found.output_layer)[1])
 
-    def for_labelling(self, input_layer: str, output_layer: str) -> tuple[Any, tuple[str, ...]]:
+    def for_inference(self, input_layer: str, output_layer: str) -> tuple[Any, tuple[str, ...]]:
         """The graph prepared for inference and a list of what was repaired; computed once."""
         ends = (input_layer, output_layer)
         if ends not in self._ready:
-            self._ready[ends] = for_labelling(self.net, *ends)
+            self._ready[ends] = for_inference(self.net, *ends)
         return self._ready[ends]
 
 

@@ -40,10 +40,10 @@ class Output:
     @property
     def is_scores(self) -> bool:
         """Whether it is the result of a softmax or sigmoid, with one number for each class."""
-        return self.kind in ("probabilities", "sigmoid") and not seems_by_shape(self.shape)
+        return self.kind in ("probabilities", "sigmoid") and not purpose_by_shape(self.shape)
 
 
-def seems(chosen: Output, outputs: list[Output], *, finds_boxes: bool) -> str:
+def purpose_by_outputs(chosen: Output, outputs: list[Output], *, finds_boxes: bool) -> str:
     """Says what a network seems to be, judging by its outputs.
 
     Args:
@@ -57,7 +57,7 @@ def seems(chosen: Output, outputs: list[Output], *, finds_boxes: bool) -> str:
     boxes = [one for one in outputs if len(one.shape) == 3 and one.shape[2] == 4]
     if finds_boxes or (boxes and len(outputs) > 1):
         return f"an object detector{_listed(outputs)}"
-    if by_shape := seems_by_shape(chosen.shape):
+    if by_shape := purpose_by_shape(chosen.shape):
         return by_shape
     if chosen.kind == INDEX:
         return ONLY_AN_INDEX + _listed(outputs)
@@ -66,25 +66,25 @@ def seems(chosen: Output, outputs: list[Output], *, finds_boxes: bool) -> str:
     return ""
 
 
-def seems_by_inputs(others: Sequence[tuple[str, tuple[int, ...]]]) -> str:
+def purpose_by_inputs(others: Sequence[tuple[str, tuple[int, ...]]]) -> str:
     """Says which inputs the network needs besides a photo; "" if each of the others is a single number, such as a rate or a switch.
 
     Args:
       others: name and shape of each input other than the photo's; () is an unknown shape.
 
-    >>> seems_by_inputs([("keep_prob", ()), ("batch", (1,))]), seems_by_inputs([("age", (1, 4))])
+    >>> purpose_by_inputs([("keep_prob", ()), ("batch", (1,))]), purpose_by_inputs([("age", (1, 4))])
     ('', 'a network that needs more input than a photo: age [1, 4]')
     """
     more = [f"{name} {shape_text(shape)}" for name, shape in others if any(size != 1 for size in shape[1:])]
     return f"a network that needs more input than a photo: {', '.join(more[:_NAMED])}" if more else ""
 
 
-def seems_by_shape(shape: tuple[int, ...]) -> str:
+def purpose_by_shape(shape: tuple[int, ...]) -> str:
     """Says what a network with an output of this shape seems to be; "" if the output is one row of numbers for each photo.
 
-    >>> seems_by_shape((1, 1000)), seems_by_shape((1, 1, 1, 1000)), seems_by_shape((5,))
+    >>> purpose_by_shape((1, 1000)), purpose_by_shape((1, 1, 1, 1000)), purpose_by_shape((5,))
     ('', '', '')
-    >>> seems_by_shape((1, 32, 32, 4)), seems_by_shape((-1, 10, 4))
+    >>> purpose_by_shape((1, 32, 32, 4)), purpose_by_shape((-1, 10, 4))
     ('a segmenter: it has an output for each position in the image, [1, 32, 32, 4]', 'an object detector or text recogniser: it returns many rows of numbers for each photo, [-1, 10, 4]')
     """
     several = [size for size in shape[1:] if size != 1]
@@ -106,9 +106,9 @@ def shape_text(shape: tuple[int, ...]) -> str:
     return f"[{', '.join(map(str, shape[:_NAMED]))}, ...] of {len(shape)} sizes"
 
 
-def seems_by_answer(metadata: Metadata, answer: npt.NDArray[np.float32]) -> str:
+def purpose_by_scores(metadata: Metadata, answer: npt.NDArray[np.float32]) -> str:
     """Says what a network seems to be, judging by its output for a synthetic image: float32 [1, ...] in the output's own shape."""
-    if by_shape := seems_by_shape(answer.shape):
+    if by_shape := purpose_by_shape(answer.shape):
         return by_shape
     count, total = answer.size, float(answer.sum())
     if not np.isfinite(total):

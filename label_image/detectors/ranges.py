@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from label_image.detectors.affine import order, takes
+from label_image.detectors.affine import channel_order, input_range
 from label_image.detectors.evidence import RAW_DTYPES, Evidence, Range
 
 ZERO_ONE = ((0.0,), (255.0,))
@@ -63,10 +63,10 @@ def range_of(found: Evidence, said: Range | None, channels: int) -> Range:
     return (
         _original_inception(found)
         or _azure(found)
-        or _inside(found)
+        or _by_first_operations(found)
         or _by_family(found.names)
         or _by_weights(found)
-        or _by_habit(found, channels)
+        or _by_convention(found, channels)
     )
 
 
@@ -82,7 +82,7 @@ def _azure(found: Evidence) -> Range | None:
     ends = (found.input_layer.split(":")[0], found.output_layer.split(":")[0])
     if "data_bn" not in found.names and ends not in (("Placeholder", "loss"), ("Placeholder", "model_outputs")):
         return None
-    inside = _inside(found)
+    inside = _by_first_operations(found)
     if inside is not None and inside.std != PIXELS[1]:
         return inside  # it has Azure's names, but its arithmetic expects another range
     what = "Azure Custom Vision's names"
@@ -93,21 +93,21 @@ def _azure(found: Evidence) -> Range | None:
     return Range(AZURE_MEAN, (1.0,), what, sure=False, order="BGR", crop_px=AZURE_SQUARE)
 
 
-def _inside(found: Evidence) -> Range | None:
+def _by_first_operations(found: Evidence) -> Range | None:
     """The range that the first operations imply: arithmetic, the statistics of a batch normalisation, or the limits of a QUANTIZE."""
     affine = found.affine
-    name = takes(affine) if affine is not None else ""
+    name = input_range(affine) if affine is not None else ""
     if affine is not None and name:
-        what = f"{affine.where} inside the graph: {_shown(affine.scale)} x input {_shown(affine.offset, '+')}"
+        what = f"{affine.where} inside the graph: {_formatted(affine.scale)} x input {_formatted(affine.offset, '+')}"
         if affine.stats:
-            what = f"{affine.where} inside the graph expects inputs around {_shown(affine.stats[0])}"
-        return Range(*NAMED[name], what, order=order(affine) or "RGB")
+            what = f"{affine.where} inside the graph expects inputs around {_formatted(affine.stats[0])}"
+        return Range(*NAMED[name], what, order=channel_order(affine) or "RGB")
     if found.calibrated:
         return Range(*NAMED[found.calibrated], f"its QUANTIZE was calibrated for {found.calibrated}")
     return None
 
 
-def _shown(numbers: tuple[float, ...], sign: str = "") -> str:
+def _formatted(numbers: tuple[float, ...], sign: str = "") -> str:
     texts = [f"{number:{sign}.4g}" for number in numbers]
     return texts[0] if len(texts) == 1 else f"{'+ ' if sign else ''}[{' '.join(texts)}]"
 
@@ -128,7 +128,7 @@ def _by_weights(found: Evidence) -> Range | None:
     return None
 
 
-def _by_habit(found: Evidence, channels: int) -> Range:
+def _by_convention(found: Evidence, channels: int) -> Range:
     if channels == 3 and found.layout == "NCHW":
         return Range(*TORCH, "channels first, as in PyTorch: ImageNet's mean and standard deviation", sure=False)
     return Range(*ZERO_ONE, "nothing in the file determines it; most hand-made networks expect 0..1", sure=False)

@@ -15,7 +15,7 @@ _FROZEN_INTS = (3, 9)  # int32 and int64 of tensorflow.DataType
 _BOOL, _STRING = 10, 7
 
 
-def for_labelling(net: Net, input_layer: str, output_layer: str) -> tuple[Any, tuple[str, ...]]:
+def for_inference(net: Net, input_layer: str, output_layer: str) -> tuple[Any, tuple[str, ...]]:
     """Prepares a graph for inference.
 
     Args:
@@ -28,20 +28,20 @@ def for_labelling(net: Net, input_layer: str, output_layer: str) -> tuple[Any, t
     """
     graph = type(net.graph_def)()
     graph.CopyFrom(net.graph_def)
-    wired = Net(graph)
+    work = Net(graph)
     notes = []
-    _open(wired, bare(input_layer))
-    masked = _without_dropout(wired)
+    _make_placeholder(work, bare(input_layer))
+    masked = _without_dropout(work)
     if masked:
         notes.append(f"removed dropout that was still active ({masked[0]}{' and others' if len(masked) > 1 else ''})")
-    wired = Net(graph)
-    switched = _settle(wired, bare(input_layer), bare(output_layer))
+    work = Net(graph)
+    switched = _freeze_placeholders(work, bare(input_layer), bare(output_layer))
     if switched:
         notes.append(f"set for inference: {', '.join(switched)}")
-    return _kept(Net(graph), bare(output_layer)), tuple(notes)
+    return _pruned(Net(graph), bare(output_layer)), tuple(notes)
 
 
-def _open(net: Net, name: str) -> None:
+def _make_placeholder(net: Net, name: str) -> None:
     """Replaces the input by a placeholder without a fixed size, whatever computed it before."""
     node = net.nodes[name]
     dtype = _STRING if name == "DecodeJpeg/contents" else (node.attr["dtype"].type or node.attr["T"].type or 1)
@@ -66,10 +66,10 @@ def _without_dropout(net: Net) -> list[str]:
             continue
         if kept is None:
             continue
-        scale, plain = _scaled(net, kept, masks)
-        _pass(net.nodes[name], plain)
+        scale, plain = _without_scaling(net, kept, masks)
+        _make_identity(net.nodes[name], plain)
         if not scale:
-            _undo_after(net, name)
+            _remove_scaling_after(net, name)
         done.append(name)
     return done
 
@@ -79,12 +79,12 @@ def _masks(net: Net) -> set[str]:
     found: set[str] = set()
     for name in net.nodes:
         if net.op(name) in _RANDOM:
-            for below in _walk(net, name):
+            for below in _computed_from_noise(net, name):
                 found.add(below)
     return found
 
 
-def _walk(net: Net, name: str) -> list[str]:
+def _computed_from_noise(net: Net, name: str) -> list[str]:
     """The nodes that are computed from random numbers alone, up to the mask itself."""
     seen: list[str] = []
     waiting = [name]
@@ -99,16 +99,16 @@ def _walk(net: Net, name: str) -> list[str]:
                 "GreaterEqual",
                 "Floor",
             )
-            if op in _MASKS or (arithmetic and not _mask_made(net, at)):
+            if op in _MASKS or (arithmetic and not _is_mask(net, at)):
                 waiting.append(reader)
     return seen
 
 
-def _mask_made(net: Net, name: str) -> bool:
+def _is_mask(net: Net, name: str) -> bool:
     return net.op(name) in _MASKS
 
 
-def _scaled(net: Net, name: str, masks: set[str]) -> tuple[bool, str]:
+def _without_scaling(net: Net, name: str, masks: set[str]) -> tuple[bool, str]:
     """Whether a node is a division by keep_prob, and the data that is divided."""
     op, sources = net.op(name), net.sources(name)
     if op in ("RealDiv", "Div", "Mul") and len(sources) == 2 and not set(sources) & masks:
@@ -127,22 +127,22 @@ def _is_rate(net: Net, name: str) -> bool:
     if len(above) > 12:
         return False
     fed = [node for node in above if net.op(node).startswith("Placeholder")]
-    return bool(fed) and all(_scalar_name(node) for node in fed)
+    return bool(fed) and all(_has_rate_name(node) for node in fed)
 
 
-def _scalar_name(name: str) -> bool:
+def _has_rate_name(name: str) -> bool:
     return any(word in name.lower() for word in ("keep", "drop", "prob", "rate"))
 
 
-def _undo_after(net: Net, name: str) -> None:
+def _remove_scaling_after(net: Net, name: str) -> None:
     """Removes the scaling if it follows the mask."""
     for reader in net.readers.get(name, []):
         others = [source for source in net.sources(reader) if source != name]
         if net.op(reader) in ("RealDiv", "Div", "Mul") and others and "dropout" in reader and _is_rate(net, others[0]):
-            _pass(net.nodes[reader], name)
+            _make_identity(net.nodes[reader], name)
 
 
-def _pass(node: Any, source: str) -> None:
+def _make_identity(node: Any, source: str) -> None:
     """Turns a node into an Identity of `source`."""
     dtype = node.attr["T"].type or 1
     node.op = "Identity"
@@ -152,7 +152,7 @@ def _pass(node: Any, source: str) -> None:
     node.attr["T"].type = dtype
 
 
-def _settle(net: Net, source: str, output: str) -> list[str]:
+def _freeze_placeholders(net: Net, source: str, output: str) -> list[str]:
     """Sets all other placeholders to their values for inference; returns what was set."""
     done = []
     above = net.above(output)
@@ -160,15 +160,15 @@ def _settle(net: Net, source: str, output: str) -> list[str]:
         if name == source or name not in above or not node.op.startswith("Placeholder"):
             continue
         if node.op == "PlaceholderWithDefault" and node.attr["dtype"].type != _BOOL:
-            _pass_default(node)
+            _use_default(node)
             continue
-        value = _resting(name, node.attr["dtype"].type)
-        _constant(node, value)
+        value = _inference_value(name, node.attr["dtype"].type)
+        _make_constant(node, value)
         done.append(f"{name}={value.item()}")
     return done
 
 
-def _resting(name: str, dtype: int) -> Any:
+def _inference_value(name: str, dtype: int) -> Any:
     """The value of a placeholder at inference: False for switches, 1 for keep_prob and counts, 0 for rates."""
     if dtype == _BOOL:
         return np.bool_(False)
@@ -178,14 +178,14 @@ def _resting(name: str, dtype: int) -> Any:
     return np.float32(0 if zero else 1)
 
 
-def _pass_default(node: Any) -> None:
+def _use_default(node: Any) -> None:
     dtype = node.attr["dtype"].type
     node.op = "Identity"
     node.attr.clear()
     node.attr["T"].type = dtype
 
 
-def _constant(node: Any, value: Any) -> None:
+def _make_constant(node: Any, value: Any) -> None:
     tf = tensorflow()
     node.op = "Const"
     del node.input[:]
@@ -195,7 +195,7 @@ def _constant(node: Any, value: Any) -> None:
     node.attr["value"].tensor.CopyFrom(made)
 
 
-def _kept(net: Net, output: str) -> Any:
+def _pruned(net: Net, output: str) -> Any:
     above = net.above(output)
     graph = type(net.graph_def)()
     graph.versions.CopyFrom(net.graph_def.versions)

@@ -21,7 +21,7 @@ from label_image.errors import RunError
 _CALL = "label_image_call"  # the node that we add to call the object
 _HIDDEN = ("__saved_model_init_op", "__saved_model_train_op")
 _RESOURCE = 20  # of tensorflow.DataType
-_ON_DISK = (
+_FILE_OPERATIONS = (
     "Print",
     "PrintV2",
     *(op for op in sorted(LEFT_OVER) if op.startswith(("Save", "Merge", "Restore", "Initialize"))),
@@ -100,7 +100,9 @@ def by_signature(meta: Any, folder: Path, wanted: Iterable[str]) -> SavedGraph |
     )
     graph = type(meta.graph_def)()
     graph.CopyFrom(meta.graph_def)
-    return _cut(graph, folder, SavedGraph(graph, ends[0], ends[1], f"signature {name}", variable_objects(meta, graph)))
+    return _pruned(
+        graph, folder, SavedGraph(graph, ends[0], ends[1], f"signature {name}", variable_objects(meta, graph))
+    )
 
 
 def by_call(meta: Any, folder: Path) -> SavedGraph | None:
@@ -118,11 +120,11 @@ def by_call(meta: Any, folder: Path) -> SavedGraph | None:
             continue
         own = len(function.signature.input_arg) - len(concrete.bound_inputs)
         if own == 1 and True not in fixed_booleans(concrete.canonicalized_input_signature):
-            return _calling(meta, folder, name, function, list(concrete.bound_inputs))
+            return _graph_of_call(meta, folder, name, function, list(concrete.bound_inputs))
     return None
 
 
-def _calling(meta: Any, folder: Path, name: str, function: Any, bound: list[int]) -> SavedGraph:
+def _graph_of_call(meta: Any, folder: Path, name: str, function: Any, bound: list[int]) -> SavedGraph:
     """Makes a graph with one node that calls a function; its inputs are a placeholder and the captured variables and constants."""
     graph = type(meta.graph_def)()
     graph.CopyFrom(meta.graph_def)
@@ -160,7 +162,7 @@ def _calling(meta: Any, folder: Path, name: str, function: Any, bound: list[int]
         )
     )
     ends = (End("input", "input:0", first.type, shape),)
-    return _cut(graph, folder, SavedGraph(graph, ends, outputs, "the object when called", objects))
+    return _pruned(graph, folder, SavedGraph(graph, ends, outputs, "the object when called", objects))
 
 
 def _output_keys(meta: Any, name: str, function: Any) -> list[str]:
@@ -170,17 +172,17 @@ def _output_keys(meta: Any, name: str, function: Any) -> list[str]:
     return keys if len(keys) == len(arguments) else [argument.name for argument in arguments]
 
 
-def _cut(graph: Any, folder: Path, saved: SavedGraph) -> SavedGraph:
+def _pruned(graph: Any, folder: Path, saved: SavedGraph) -> SavedGraph:
     """Keeps the nodes that the outputs depend on and the functions they call; refuses any that do more than compute and read variables."""
     nodes = {node.name: node for node in graph.node}
     library = {function.signature.name: function for function in graph.library.function}
     names = _reached(
         {bare(end.tensor) for end in saved.outputs}, lambda name: map(bare, nodes[name].input), nodes, folder
     )
-    called = {value for name in names for value in _called(nodes[name], library)}
+    called = {value for name in names for value in _functions_called(nodes[name], library)}
     functions = _reached(
         called,
-        lambda name: [value for node in library[name].node_def for value in _called(node, library)],
+        lambda name: [value for node in library[name].node_def for value in _functions_called(node, library)],
         library,
         folder,
     )
@@ -226,7 +228,7 @@ def _reached(start: set[str], next_of: Any, there: dict[str, Any], folder: Path)
     return seen
 
 
-def _called(node: Any, library: dict[str, Any]) -> Iterator[str]:
+def _functions_called(node: Any, library: dict[str, Any]) -> Iterator[str]:
     """The functions that a node calls."""
     if node.op in library:
         yield node.op
@@ -253,7 +255,7 @@ def check_to_run(meta: Any, folder: Path) -> None:
     for function in meta.graph_def.library.function:
         name = function.signature.name
         for node in function.node_def:
-            if node.op in _ON_DISK and not name.startswith(
+            if node.op in _FILE_OPERATIONS and not name.startswith(
                 ("__inference__traced_save_", "__inference__traced_restore_")
             ):
                 raise RunError(f"cannot train {folder}: its function {name[:60]!r} would use files ({node.op})")

@@ -63,18 +63,20 @@ def frozen(
     tf = tensorflow()
     try:
         with native_noise_hidden():
-            graph_def = _with_values(tf, meta, found, (output, *others), folder)
+            graph_def = _with_constants(tf, meta, found, (output, *others), folder)
             if not graph_def.library.function:
                 return graph_def, source.tensor, output.tensor
             function = _inlined(graph_def, source, (output, *others), folder)
-            return _untied(function.graph.as_graph_def(), str(function.inputs[0].name), str(function.outputs[0].name))
+            return _without_identity_n(
+                function.graph.as_graph_def(), str(function.inputs[0].name), str(function.outputs[0].name)
+            )
     except RunError:
         raise
     except Exception as error:  # a graph of unknown origin can fail in the parser, the import or any operation
         raise RunError(f"cannot run {folder}: TensorFlow refuses it ({meaning(error)})") from None
 
 
-def _with_values(tf: Any, meta: Any, found: SavedGraph, outputs: tuple[End, ...], folder: Path) -> Any:
+def _with_constants(tf: Any, meta: Any, found: SavedGraph, outputs: tuple[End, ...], folder: Path) -> Any:
     """Replaces each variable by a constant. Only our own assignments of values are run."""
     variables = [node for node in found.graph_def.node if node.op in _VARIABLES]
     if not variables:
@@ -83,27 +85,27 @@ def _with_values(tf: Any, meta: Any, found: SavedGraph, outputs: tuple[End, ...]
     with graph.as_default(), tf.compat.v1.Session(graph=graph) as session:
         tf.compat.v1.import_graph_def(found.graph_def, name="")
         check_sizes(graph, folder)
-        value_of = _values(tf, meta, found, folder)
-        gives, values = [], {}
+        value_of = _value_reader(tf, meta, found, folder)
+        assignments, values = [], {}
         for node in variables:
             array = value_of(node)
             handle = graph.get_tensor_by_name(f"{node.name}:0")
             given = tf.compat.v1.placeholder(array.dtype, array.shape)
             values[given] = array
             if node.op == "VarHandleOp":
-                gives.append(tf.raw_ops.AssignVariableOp(resource=handle, value=given))
+                assignments.append(tf.raw_ops.AssignVariableOp(resource=handle, value=given))
                 # TensorFlow's conversion to constants looks for a node of this name.
                 tf.raw_ops.ReadVariableOp(resource=handle, dtype=array.dtype, name=f"{node.name}/Read/ReadVariableOp")
             else:
-                gives.append(tf.raw_ops.Assign(ref=handle, value=given).op)
+                assignments.append(tf.raw_ops.Assign(ref=handle, value=given).op)
         session.run(
-            gives, values
+            assignments, values
         )  # all at once, because a session processes the whole graph again after each new operation
         names = [output.tensor.split(":")[0] for output in outputs]
         return tf.compat.v1.graph_util.convert_variables_to_constants(session, found.graph_def, names)
 
 
-def _values(tf: Any, meta: Any, found: SavedGraph, folder: Path) -> Callable[[Any], Any]:
+def _value_reader(tf: Any, meta: Any, found: SavedGraph, folder: Path) -> Callable[[Any], Any]:
     """Returns a function that reads the value of a variable node from the checkpoint in the folder."""
     from label_image.runners.tensorflow import object_graph_class
 
@@ -139,28 +141,28 @@ def _inlined(graph_def: Any, source: End, outputs: tuple[End, ...], folder: Path
     return function
 
 
-def _untied(graph_def: Any, source: str, output: str) -> tuple[Any, str, str]:
+def _without_identity_n(graph_def: Any, source: str, output: str) -> tuple[Any, str, str]:
     """Removes IdentityN operations, which pass several tensors on together, so that each output is a node of its own."""
-    tied = {
+    passed_on = {
         f"{node.name}:{at}": name
         for node in graph_def.node if node.op == "IdentityN"
         for at, name in enumerate(name for name in node.input if not name.startswith("^"))
     }  # fmt: skip
-    tied |= {name.removesuffix(":0"): to for name, to in tied.items() if name.endswith(":0")}
+    passed_on |= {name.removesuffix(":0"): to for name, to in passed_on.items() if name.endswith(":0")}
 
-    def untied(name: str) -> str:
-        for _ in range(len(tied)):
-            if name not in tied:
+    def resolved(name: str) -> str:
+        for _ in range(len(passed_on)):
+            if name not in passed_on:
                 break
-            name = tied[name]
+            name = passed_on[name]
         return name
 
     for node in graph_def.node:
-        node.input[:] = [untied(name) for name in node.input]
-    awaited = {name[1:] for node in graph_def.node for name in node.input if name.startswith("^")}
-    for node in [node for node in graph_def.node if node.op == "IdentityN" and node.name not in awaited]:
+        node.input[:] = [resolved(name) for name in node.input]
+    control_inputs = {name[1:] for node in graph_def.node for name in node.input if name.startswith("^")}
+    for node in [node for node in graph_def.node if node.op == "IdentityN" and node.name not in control_inputs]:
         graph_def.node.remove(node)
-    output = untied(output)
+    output = resolved(output)
     return graph_def, source, output if ":" in output else f"{output}:0"
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from label_image.detectors import standard_metadata
-from label_image.detectors.affine import ADD, DIV, MUL, SUB, Affine, after, calibrated, turned_round
+from label_image.detectors.affine import ADD, DIV, MUL, SUB, Affine, after, calibrated_range, reverse_channels
 from label_image.detectors.evidence import Evidence, Range, root_mean_square
-from label_image.detectors.purpose import INDEX, Output, seems, seems_by_inputs
+from label_image.detectors.purpose import INDEX, Output, purpose_by_inputs, purpose_by_outputs
 from label_image.detectors.tflite_file import DAMAGED, TfliteFile, damage
 from label_image.errors import RunError, UserError
 from label_image.model_file import ModelFile
@@ -42,10 +42,10 @@ _ACTIVATIONS = (
     "MUL",
     "CONCATENATION",
 )
-_FINDS_BOXES = ("NON_MAX_SUPPRESSION_V4", "NON_MAX_SUPPRESSION_V5")
+_BOX_OPERATIONS = ("NON_MAX_SUPPRESSION_V4", "NON_MAX_SUPPRESSION_V5")
 _RESIZES = ("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR")
-_SUMS = (ADD, SUB, MUL, DIV)
-_LOOKS = ("SHAPE", "RANK")
+_ARITHMETIC = (ADD, SUB, MUL, DIV)
+_INSPECTIONS = ("SHAPE", "RANK")
 
 
 def evidence(source: Path | ModelFile, input_layer: str = "", output_layer: str = "") -> Evidence:
@@ -77,28 +77,28 @@ def _evidence(file: TfliteFile, input_layer: str, output_layer: str) -> Evidence
     stated = None
     if said.mean and said.std:
         stated = Range(said.mean, said.std, "TFLite metadata inside the file", order="grey" if said.grey else "RGB")
-    affine, range_name, first = _from_the_input(file, source)
+    affine, range_name, first = _first_arithmetic(file, source)
     kernel = file.constant(file.sources(first)[1]) if first is not None and len(file.sources(first)) > 1 else None
     shape = file.shape(result)
     outputs = [Output(file.names[index], file.shape(index), _kind(file, index)) for index in file.outputs]
     read = {index for operator in file.operators for index in file.sources(operator)}
-    more = seems_by_inputs([(file.names[i], file.shape(i)) for i in file.inputs if i != source and i in read])
-    finds_boxes = bool(file.all_ops() & set(_FINDS_BOXES)) or file.has_custom("Detection_PostProcess")
+    more = purpose_by_inputs([(file.names[i], file.shape(i)) for i in file.inputs if i != source and i in read])
+    finds_boxes = bool(file.all_ops() & set(_BOX_OPERATIONS)) or file.has_custom("Detection_PostProcess")
     return Evidence(
         what="a TensorFlow Lite file", shape=file.shape(source), shape_why="the input's shape",
         dtype=file.dtype(source), names="\n".join(file.names), input_layer=file.names[source],
         input_why="--input_layer" if input_layer else _why(file.inputs, "input"),
         output_layer=file.names[result], output_why="--output_layer" if output_layer else _why(file.outputs, "output"),
-        output="unset" if _unset(file) else _kind(file, result), outputs=max(shape[-1], 0) if shape else 0,
+        output="unset" if _has_unset_variables(file) else _kind(file, result), outputs=max(shape[-1], 0) if shape else 0,
         affine=affine if affine.changes else None, calibrated=range_name,
         kernel_rms=root_mean_square(kernel),
         resizes=any(file.op(op) in _RESIZES and source in file.sources(op) for op in file.operators[:3]),
-        range=stated, seems=more or seems(outputs[file.outputs.index(result)], outputs, finds_boxes=finds_boxes),
+        range=stated, other_purpose=more or purpose_by_outputs(outputs[file.outputs.index(result)], outputs, finds_boxes=finds_boxes),
         others=tuple(outputs), labels=labels, labels_why=f"{inside} inside the file" if labels else "",
     )  # fmt: skip
 
 
-def _unset(file: TfliteFile) -> bool:
+def _has_unset_variables(file: TfliteFile) -> bool:
     """Whether it reads variables that it never assigns, so that their values are whatever was in memory before."""
     ops = file.all_ops()
     return "READ_VARIABLE" in ops and "ASSIGN_VARIABLE" not in ops
@@ -136,7 +136,7 @@ def _kind(file: TfliteFile, tensor: int) -> str:
         if op in ("FULLY_CONNECTED", "CONV_2D") and file.activated(operator):
             return "features"
         if op in ("DIV", "MUL"):
-            return "probabilities" if _is(file, sources[0], "EXP") else "as is"
+            return "probabilities" if _is_made_by(file, sources[0], "EXP") else "as is"
         if op not in _PASS_ON:
             return _KINDS.get(op, "as is")
         tensor = sources[0]
@@ -153,11 +153,11 @@ def _is_activated(file: TfliteFile, tensor: int) -> bool:
     return file.op(operator) in _ACTIVATIONS or file.activated(operator)
 
 
-def _is(file: TfliteFile, tensor: int, op: str) -> bool:
+def _is_made_by(file: TfliteFile, tensor: int, op: str) -> bool:
     return tensor in file.writers and file.op(file.writers[tensor]) == op
 
 
-def _from_the_input(file: TfliteFile, source: int) -> tuple[Affine, str, Any]:
+def _first_arithmetic(file: TfliteFile, source: int) -> tuple[Affine, str, Any]:
     """Reads the arithmetic that the first operators apply to the pixels.
 
     Returns:
@@ -165,13 +165,13 @@ def _from_the_input(file: TfliteFile, source: int) -> tuple[Affine, str, Any]:
     """
     found, at, range_name = Affine(), source, ""
     for _ in range(12):
-        readers = [op for op in file.operators if at in file.sources(op) and file.op(op) not in _LOOKS]
+        readers = [op for op in file.operators if at in file.sources(op) and file.op(op) not in _INSPECTIONS]
         operator = readers[0] if readers else None
         if operator is None:
             return found, range_name, None
         op, sources = file.op(operator), file.sources(operator)
         result = int(file.indices(operator.OutputsAsNumpy())[0])
-        if op in _SUMS:
+        if op in _ARITHMETIC:
             other = file.numbers(sources[1] if sources[0] == at else sources[0])
             done = None
             if other is not None and len(readers) == 1:
@@ -182,16 +182,16 @@ def _from_the_input(file: TfliteFile, source: int) -> tuple[Affine, str, Any]:
             if file.activated(operator):
                 return found, range_name, None
         elif op == "QUANTIZE" and file.dtype(at) == "float32":
-            range_name = range_name or calibrated(found, *file.limits(result))
-        elif _turns(file, op, sources):
-            found = turned_round(found)
+            range_name = range_name or calibrated_range(found, *file.limits(result))
+        elif _reverses_channels(file, op, sources):
+            found = reverse_channels(found)
         elif op not in (*_PASS_ON, *_RESIZES, "PAD", "PADV2", "MIRROR_PAD"):
             return found, range_name, operator
         at = result
     return found, range_name, None
 
 
-def _turns(file: TfliteFile, op: str, sources: list[int]) -> bool:
+def _reverses_channels(file: TfliteFile, op: str, sources: list[int]) -> bool:
     """Whether an operator reverses the last axis, which is the channels."""
     if op == "REVERSE_V2":
         axes = file.numbers(sources[1])

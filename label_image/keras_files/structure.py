@@ -85,7 +85,7 @@ def network(described: Any) -> Network:
     kind = str(described["class_name"])
     _check_origin(described, "its network")
     if kind not in MODELS:
-        raise ForeignError(f"its network has the class {_said(kind)}, which needs the code of its author")
+        raise ForeignError(f"its network has the class {_quoted(kind)}, which needs the code of its author")
     config = described["config"]
     if isinstance(config, list):  # how Keras before 2.3 wrote a Sequential
         config = {"name": "sequential", "layers": config}
@@ -95,19 +95,19 @@ def network(described: Any) -> Network:
 
 
 def _functional(config: dict[str, Any], kind: str) -> Network:
-    layers = tuple(_layer(entry) for entry in _bounded(config["layers"]))
+    layers = tuple(_layer(entry) for entry in _checked_layers(config["layers"]))
     if len({layer.name for layer in layers}) != len(layers):
         raise ForeignError("two of its layers have the same name")
     inputs, outputs = tuple(_ends(config["input_layers"])), tuple(_ends(config["output_layers"]))
     found = Network(
         kind, str(config.get("name", "model")), layers, inputs, outputs, config.get("trainable", True) is not False
     )
-    return _counted_from_zero(found)
+    return _renumbered(found)
 
 
 def _sequential(config: dict[str, Any]) -> Network:
     """Reads a chain of layers; if it has no input layer, adds one with the shape that the first layer states."""
-    entries = list(_bounded(config["layers"]))
+    entries = list(_checked_layers(config["layers"]))
     name = str(config.get("name", "sequential"))
     chain: list[Layer] = []
     for entry in entries:
@@ -143,7 +143,7 @@ def input_shape(config: dict[str, Any]) -> Any:
 def _layer(entry: Any) -> Layer:
     kind, config = str(entry["class_name"]), entry["config"]
     name = str(entry.get("name") or (config.get("name") if isinstance(config, dict) else "") or kind)
-    _check_origin(entry, f"its layer {_said(name)}")
+    _check_origin(entry, f"its layer {_quoted(name)}")
     calls = tuple(_calls(entry.get("inbound_nodes") or []))
     if kind in MODELS:
         return Layer(kind, name, {}, calls, network(entry))
@@ -153,7 +153,7 @@ def _layer(entry: Any) -> Layer:
     except ValueError as error:
         raise ForeignError(str(error)) from None
     for inside in _dictionaries(config):
-        _check_origin(inside, f"its layer {_said(name)}")
+        _check_origin(inside, f"its layer {_quoted(name)}")
     _check_precision(config.get("dtype"), name)
     if kind == "InputLayer" and not calls:
         calls = (Call((), {}),)
@@ -162,23 +162,23 @@ def _layer(entry: Any) -> Layer:
 
 def _refusal(kind: str, name: str) -> str:
     if "Lambda" in kind:
-        return f"its layer {_said(name)} is a {kind}: Python code inside the file, which is never run"
-    return f"its layer {_said(name)} is of the kind {_said(kind)}, which is not supported"
+        return f"its layer {_quoted(name)} is a {kind}: Python code inside the file, which is never run"
+    return f"its layer {_quoted(name)} is of the kind {_quoted(kind)}, which is not supported"
 
 
 def _check_origin(entry: dict[str, Any], what: str) -> None:
     """Refuses an entry that is not part of Keras. Its code would not be imported anyway, but what we build could differ from it."""
     module, registered = entry.get("module"), entry.get("registered_name")
     if module is not None and not (isinstance(module, str) and _KERAS.fullmatch(module)):
-        raise ForeignError(f"it names the module {_said(str(module))}, which is not part of Keras, for {what}")
+        raise ForeignError(f"it names the module {_quoted(str(module))}, which is not part of Keras, for {what}")
     if isinstance(registered, str) and ">" in registered and registered not in KINDS:
-        raise ForeignError(f"it needs {_said(registered)}, a custom class of its author")
+        raise ForeignError(f"it needs {_quoted(registered)}, a custom class of its author")
 
 
 def _check_precision(dtype: Any, layer: str) -> None:
     name = dtype.get("config", {}).get("name") if isinstance(dtype, dict) else dtype
     if name is not None and name not in _PRECISIONS:
-        raise ForeignError(f"its layer {_said(layer)} computes in {_said(str(name))}, which is not supported")
+        raise ForeignError(f"its layer {_quoted(layer)} computes in {_quoted(str(name))}, which is not supported")
 
 
 def _dictionaries(value: Any) -> Iterator[dict[str, Any]]:
@@ -251,7 +251,7 @@ def _ends(listed: Any) -> Iterator[Ref]:
         yield from _ends(inside)
 
 
-def _counted_from_zero(found: Network) -> Network:
+def _renumbered(found: Network) -> Network:
     """Renumbers calls from 0: Keras 2 counts the construction of a nested network as its call 0."""
     refs = [
         *found.outputs,
@@ -290,11 +290,11 @@ def refs_in(value: Any) -> Iterator[Ref]:
             yield from refs_in(inside)
 
 
-def _bounded(layers: Any) -> list[Any]:
+def _checked_layers(layers: Any) -> list[Any]:
     if not isinstance(layers, list) or len(layers) > _MOST_LAYERS:
         raise ForeignError("its list of layers is missing or too long")
     return layers
 
 
-def _said(text: str) -> str:
+def _quoted(text: str) -> str:
     return repr(text if len(text) <= _SHORT else f"{text[:_SHORT]}...")

@@ -38,11 +38,11 @@ def weights_of(file: KerasFile, network: Network) -> dict[str, Weights]:
     for layer in network.layers:
         paths = [path for path in file.names.get(layer.name, ()) if not any(word in path for word in _SEEDS)]
         row = [_array(file, path) for path in paths]
-        found[layer.name] = _dealt(layer, row)
+        found[layer.name] = _assigned(layer, row)
     return found
 
 
-def _slots(layer: Layer) -> tuple[bool, ...]:
+def _arrays_of(layer: Layer) -> tuple[bool, ...]:
     kind = KINDS.get(layer.kind)
     return kind.arrays(layer.config) if kind else ()
 
@@ -64,7 +64,9 @@ def _by_path(file: KerasFile, network: Network, prefix: str) -> dict[str, Weight
         if layer.inner is not None:
             found[layer.name] = Weights((), _by_path(file, layer.inner, place))
         else:
-            found[layer.name] = Weights(tuple(_array(file, f"{place}vars/{at}") for at in range(len(_slots(layer)))))
+            found[layer.name] = Weights(
+                tuple(_array(file, f"{place}vars/{at}") for at in range(len(_arrays_of(layer))))
+            )
     return found
 
 
@@ -74,30 +76,30 @@ def _snake(kind: str) -> str:
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", kind)).lower()
 
 
-def _dealt(layer: Layer, row: list[Any]) -> Weights:
+def _assigned(layer: Layer, row: list[Any]) -> Weights:
     """Assigns a list of arrays to a layer, or to the layers of a nested network."""
-    order = [*_places(layer, (), True)]
+    order = [*_array_paths(layer, (), True)]
     trained = [place for place, is_trained in order if is_trained]
     wanted = [*trained, *(place for place, is_trained in order if not is_trained)]
     if len(wanted) != len(row):
         raise ForeignError(f"its layer {layer.name[:60]!r} has {len(row)} arrays, expected {len(wanted)}")
-    return _gathered(layer, (), dict(zip(wanted, row, strict=True)))
+    return _as_weights(layer, (), dict(zip(wanted, row, strict=True)))
 
 
-def _places(layer: Layer, above: tuple[str, ...], trainable: bool) -> Iterator[tuple[tuple[Any, ...], bool]]:
+def _array_paths(layer: Layer, above: tuple[str, ...], trainable: bool) -> Iterator[tuple[tuple[Any, ...], bool]]:
     """Yields (path of names and index, whether Keras counts it as trained) for each array, in the order of the layers."""
     path = (*above, layer.name)
     if layer.inner is not None:
         for inside in layer.inner.layers:
-            yield from _places(inside, path, trainable and layer.inner.trainable)
+            yield from _array_paths(inside, path, trainable and layer.inner.trainable)
         return
     trainable = trainable and layer.config.get("trainable", True) is not False
-    for at, is_trained in enumerate(_slots(layer)):
+    for at, is_trained in enumerate(_arrays_of(layer)):
         yield (*path, at), is_trained and trainable
 
 
-def _gathered(layer: Layer, above: tuple[str, ...], arrays: dict[tuple[Any, ...], Any]) -> Weights:
+def _as_weights(layer: Layer, above: tuple[str, ...], arrays: dict[tuple[Any, ...], Any]) -> Weights:
     path = (*above, layer.name)
     if layer.inner is not None:
-        return Weights((), {inside.name: _gathered(inside, path, arrays) for inside in layer.inner.layers})
-    return Weights(tuple(arrays[(*path, at)] for at in range(len(_slots(layer)))))
+        return Weights((), {inside.name: _as_weights(inside, path, arrays) for inside in layer.inner.layers})
+    return Weights(tuple(arrays[(*path, at)] for at in range(len(_arrays_of(layer)))))

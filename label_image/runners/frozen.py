@@ -27,7 +27,7 @@ class FrozenRunner:
         self._path = path = source.path
         file = opened(source)
         self._batch = _fixed_batch(file.net, bare(input_layer))
-        graph_def, _ = file.for_labelling(input_layer, output_layer)
+        graph_def, _ = file.for_inference(input_layer, output_layer)
         output = output_layer if ":" in output_layer else f"{output_layer}:0"
         check_operations(graph_def, path, more=())
         graph = tf.Graph()
@@ -37,7 +37,7 @@ class FrozenRunner:
                 check_sizes(graph, path)
                 taken = graph.as_graph_element(f"{bare(input_layer)}:0")
                 # A session, unlike a tf.function, also runs the control flow and scalar string inputs of TensorFlow 1.
-                self._session = tf.compat.v1.Session(graph=graph, config=_cautious(tf))
+                self._session = tf.compat.v1.Session(graph=graph, config=_session_config(tf))
                 self._function: Any = self._session.make_callable(graph.as_graph_element(output), [taken])
             self._dtype = taken.dtype.as_numpy_dtype
             self._batched = (
@@ -46,7 +46,7 @@ class FrozenRunner:
         except RunError:
             raise
         except Exception as error:  # TensorFlow refuses a graph with many kinds of errors
-            raise RunError(f"cannot run {path}: TensorFlow refuses it ({_said(error)})") from None
+            raise RunError(f"cannot run {path}: TensorFlow refuses it ({_first_line(error)})") from None
 
     def scores(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Runs the network: float32 [n, ...] as its metadata says -> float32 [n, outputs]."""
@@ -66,10 +66,10 @@ class FrozenRunner:
         try:
             return np.asarray(self._function(value), np.float32)
         except Exception as error:  # as above
-            raise RunError(f"cannot run {self._path}: {_said(error)}") from None
+            raise RunError(f"cannot run {self._path}: {_first_line(error)}") from None
 
 
-def _cautious(tf: Any) -> Any:
+def _session_config(tf: Any) -> Any:
     """Session settings for graphs of unknown origin: TensorFlow's graph optimiser aborts the process on some damaged graphs."""
     config = tf.compat.v1.ConfigProto()
     config.graph_options.rewrite_options.disable_meta_optimizer = True
@@ -83,7 +83,7 @@ def _fixed_batch(net: Net, name: str) -> int:
     return max(sizes[0], 1) if len(sizes) in (2, 4) and sizes[0] <= _MOST_AT_ONCE else 1
 
 
-def _said(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     told = [line for line in lines if not line.startswith(("Graph execution error", "Detected at", "File ", "Node: "))]
     return " ".join((told or [type(error).__name__])[0].split())[:200]

@@ -37,7 +37,7 @@ _child: subprocess.Popen[bytes] | None = None
 _owner = 0  # the process that started the child: a fork of it must not use its pipes
 
 
-def tried(path: Path, content: bytes, ends: tuple[str, str], image: Floats) -> Floats | None:
+def run_in_child(path: Path, content: bytes, ends: tuple[str, str], image: Floats) -> Floats | None:
     """Runs a `.tflite` in a child process.
 
     Args:
@@ -55,34 +55,36 @@ def tried(path: Path, content: bytes, ends: tuple[str, str], image: Floats) -> F
     asked = {"path": str(path), "ends": ends, "shape": image.shape}
     with _lock:
         try:
-            answer, numbers = _asked(asked, np.ascontiguousarray(image, "<f4").tobytes(), content)
+            answer, numbers = _request(asked, np.ascontiguousarray(image, "<f4").tobytes(), content)
         except (OSError, EOFError, ValueError, struct.error):
-            died = put_down()
+            died = stop_child()
             if died is None or died >= 0 or died == -signal.SIGPIPE:
                 return None  # the child could not be started, which is not the network's fault
             answer, numbers = {"died": -died}, b""
         except BaseException:  # Ctrl-C: a late response must not be taken for the next one
-            put_down()
+            stop_child()
             raise
     if "died" in answer:
-        raise RunError(f"cannot use {path}: its network crashed LiteRT ({_name(answer['died'])}); the file is damaged")
+        raise RunError(
+            f"cannot use {path}: its network crashed LiteRT ({_signal_name(answer['died'])}); the file is damaged"
+        )
     if "error" in answer:
         raise RunError(answer["error"])
     return np.frombuffer(numbers, "<f4").reshape(answer["shape"]) if "shape" in answer else None
 
 
-def _asked(asked: dict[str, Any], image: bytes, content: bytes) -> tuple[dict[str, Any], bytes]:
+def _request(asked: dict[str, Any], image: bytes, content: bytes) -> tuple[dict[str, Any], bytes]:
     """Sends a request to the child process, starting it if necessary, and waits for the response."""
     global _child, _owner  # noqa: PLW0603 - one child for the whole process, which makes a trial cheap
     if _child is not None and _owner == os.getpid() and _child.poll() is not None:
-        put_down()
+        stop_child()
     if _child is None or _owner != os.getpid():
         code = _CHILD.format(path=sys.path)
         _child = subprocess.Popen(  # noqa: S603 - this Python itself
             [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
         _owner = os.getpid()
-        atexit.register(put_down)
+        atexit.register(stop_child)
     assert _child.stdin is not None and _child.stdout is not None  # noqa: S101, PT018 - both are pipes
     text = json.dumps(asked).encode()
     for part in (_HEAD.pack(len(text), len(image), len(content)), text, image, content):
@@ -92,7 +94,7 @@ def _asked(asked: dict[str, Any], image: bytes, content: bytes) -> tuple[dict[st
     return json.loads(answer), numbers
 
 
-def put_down() -> int | None:
+def stop_child() -> int | None:
     """Stops the child process; returns its status, or None if there is no child."""
     global _child
     child, _child = _child, None
@@ -183,19 +185,19 @@ def _message(source: BinaryIO) -> tuple[bytes, bytes, bytes]:
     Raises:
       EOFError: the other process has ended.
     """
-    sizes = _HEAD.unpack(_whole(source, _HEAD.size))
-    first, second, third = (_whole(source, size) for size in sizes)
+    sizes = _HEAD.unpack(_read_exactly(source, _HEAD.size))
+    first, second, third = (_read_exactly(source, size) for size in sizes)
     return first, second, third
 
 
-def _whole(source: BinaryIO, size: int) -> bytes:
+def _read_exactly(source: BinaryIO, size: int) -> bytes:
     data = source.read(size)
     if len(data) < size:
         raise EOFError
     return data
 
 
-def _name(number: int) -> str:
+def _signal_name(number: int) -> str:
     """The name of a signal; for the alarm, that the time limit was exceeded."""
     if number == getattr(signal, "SIGALRM", None):
         return f"no answer within {_LONGEST_S} s"
