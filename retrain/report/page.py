@@ -19,7 +19,7 @@ from retrain.report.explain import heat_maps
 from retrain.report.figures import Figures, printable, short
 from retrain.report.first_layer import kernels_of_tflite, kernels_picture
 from retrain.report.photos import Album
-from retrain.runs.record import MOST_MISTAKES, metrics_of
+from retrain.runs.make_record import MOST_MISTAKES, metrics_of
 from retrain.types import LISTS, Head
 
 HERE = Path(__file__).parent
