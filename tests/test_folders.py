@@ -265,7 +265,7 @@ def test_list_folders_may_be_spelt_in_the_usual_ways(tmp_path, names):
 def test_where_a_list_has_no_folder_the_training_folder_is_dealt_to_it_and_that_is_said(tmp_path):
     tree(tmp_path, *(one for one in PETS if not one.startswith("validation")))
     assert found(tmp_path) == [("cat", None), ("dog", None), ("cat", TESTING), ("dog", TESTING)]
-    assert f"no folder has photos for validation: 10 % of {tmp_path}/train are dealt to it" in notes(tmp_path)
+    assert f"no folder has photos for validation: 10 % of {tmp_path}/train are used for it" in notes(tmp_path)
     assert len(notes(tmp_path, validation_percentage=0)) == 1
 
 

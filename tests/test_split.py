@@ -456,7 +456,7 @@ def test_a_test_photo_that_is_also_a_training_photo_is_kept_and_said():
     split = deal(photos)
     assert split.lists.tolist() == [TRAINING] * 5 + [TESTING] * 6
     assert split.notes == (
-        "pictures in two lists, which makes the test too easy: 2; photos/test/a/3 and photos/train/a/3 have the same bytes",
+        "pictures in two subsets, which makes the test too easy: 2; photos/test/a/3 and photos/train/a/3 have the same bytes",
     )
 
 
