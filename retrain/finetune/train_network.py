@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from label_image.errors import PhotoError, UserError
 from label_image.quiet import tensorflow
+from retrain.backbones.trainable import SomePhotos, Trainable
 from retrain.console import Screen
 from retrain.data.augment import Distortions
 from retrain.finetune.batches import Batches
@@ -30,7 +31,6 @@ from retrain.finetune.memory import keep_freed_memory
 from retrain.finetune.network_training import NetworkTraining
 from retrain.finetune.pixels import Pixels, decoded, enlarged, has_colour
 from retrain.finetune.run_loop import run_loop
-from retrain.finetune.trainable import Trainable
 from retrain.finetune.unreadable import Unreadable
 from retrain.head.sampler import validation_subset
 from retrain.head.training import balanced_sample_weights
@@ -42,7 +42,6 @@ _MIRRORED = 500  # validation photos that say whether a mirrored photo is still 
 _MEASURED = 256  # training photos whose statistics a network without normalisation gets
 _AS_WELL = 0.02  # of accuracy that they may lose: left and right are chance then
 
-SomePhotos = Callable[[int], Pixels]  # rows (and columns) -> uint8 [n, rows, rows, 3], some training photos
 Build = Callable[[bool, SomePhotos], Trainable]  # (whether most numbers are float16, some photos) -> the network
 Seen = Callable[[Point, dict[str, npt.NDArray[Any]]], None]  # an evaluation, and what the network consists of
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from label_image.errors import UserError
 from label_image.quiet import has_tensorflow
-from retrain.backbones.table import Architecture, architecture
+from retrain.backbones.table import Architecture
 from retrain.head import lbfgs
 from retrain.head.snapshots import read_snapshot
 from retrain.options.for_network import check_network
@@ -23,8 +23,7 @@ def check(options: Options) -> Architecture:
     Raises:
       UserError: an unknown name, no room for a file, SciPy or a snapshot that is not there.
     """
-    row = architecture(options.network.architecture, options.network.tfhub_module)
-    check_network(options, row.name, row.family)
+    row = check_network(options)
     if options.finetune.tunes and not has_tensorflow():
         raise UserError(
             f"--train={options.finetune.train} needs TensorFlow, which is not installed; pip install tensorflow, or use --train=head"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from label_image.errors import RunError, UserError
-from label_image.runs import RUNS_DIR
+from label_image.find_run import RUNS_DIR
 from retrain.clock import Clock
 from retrain.console import Screen
 from retrain.exporters.write_all import members, write_exports

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from retrain.console import Screen
 from retrain.exporters import graph as graph_exporter
-from retrain.exporters.write_all import card_of
+from retrain.exporters.write_all import metadata_of
 from retrain.features.photo_features import PhotoFeatures
 from retrain.files.atomic import replacing
 from retrain.head.layer_training import LayerTraining
@@ -56,8 +56,8 @@ def _intermediate_graphs(options: Options, features: PhotoFeatures, screen: Scre
         path = Path(f"{options.exports.intermediate_output_graphs_dir}intermediate_{step}.pb")
         screen.info(f"Save intermediate result to : {path}")
         with replacing(path) as scratch:
-            card = card_of(options, features.backbone, features.split, {})
-            graph_exporter.write(scratch, head, features.backbone, card)
+            metadata = metadata_of(options, features.backbone, features.split, {})
+            graph_exporter.write(scratch, head, features.backbone, metadata)
 
     return on_head
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from retrain.backbones.lookup import architecture, family_of
+from retrain.backbones.model_folder import ModelFolder
+from retrain.backbones.trainable import SomePhotos, Trainable
 from retrain.console import Screen
 from retrain.features.runtimes import choose
+from retrain.options.for_network import building_of
 from retrain.options.options import Options
 from retrain.pipeline.backbone import ReadyBackbone
 from retrain.pipeline.settings import network_training
@@ -37,10 +43,35 @@ def check_trainable(options: Options) -> None:
     """
     from label_image.quiet import tensorflow
     from retrain.finetune.devices import strategy_of
-    from retrain.finetune.trainable import trainable
 
     strategy_of(tensorflow(), mirrored=options.finetune.distribute == "mirrored")
     trainable(options)
+
+
+def trainable(
+    options: Options,
+    say: Callable[[str], None] = lambda _: None,
+    *,
+    half: bool = False,
+    some_photos: SomePhotos | None = None,
+) -> Trainable:
+    """Builds the network so that it can be trained.
+
+    Args:
+      options: which network, and how it is built.
+      say: for progress of downloads.
+      half: to calculate in float16 where that loses nothing.
+      some_photos: some training photos, asked for where a network has to be normalised anew.
+
+    Raises:
+      UserError: it cannot be trained, or has not so many blocks.
+      RunError: its weights are not to be had.
+    """
+    row = architecture(options.network.architecture, options.network.tfhub_module)
+    building = dataclasses.replace(building_of(options), half=half, some_photos=some_photos)
+    make = family_of(row).make_trainable
+    assert make is not None, "check_network refuses it before"  # noqa: S101
+    return make(row, building, ModelFolder.of(options.network, say))
 
 
 def network_stage(options: Options, split: Split, begin: Head | None, screen: Screen) -> TunedNetwork:
@@ -52,9 +83,8 @@ def network_stage(options: Options, split: Split, begin: Head | None, screen: Sc
       begin: the head, trained on the network's features; None begins with a random one.
       screen: for progress.
     """
-    from retrain.finetune.kept import kept
-    from retrain.finetune.train_network import SomePhotos, train_network
-    from retrain.finetune.trainable import Trainable, trainable
+    from retrain.finetune.keep_network import keep_network
+    from retrain.finetune.train_network import train_network
 
     def build(half: bool, some_photos: SomePhotos) -> Trainable:
         return trainable(options, screen.info, half=half, some_photos=some_photos)
@@ -67,7 +97,9 @@ def network_stage(options: Options, split: Split, begin: Head | None, screen: Sc
     finally:
         if summaries:
             summaries.close()
-    backbone = kept(trained.network, trained.values, options, screen)
+    row = architecture(options.network.architecture, options.network.tfhub_module)
+    folder = ModelFolder(options.finetune.fine_tuned_dir, screen.info, offline=options.network.offline)
+    backbone = keep_network(trained.network, trained.values, row, building_of(options), folder)
     return TunedNetwork(ReadyBackbone(backbone, choose(backbone, options.network.device)), trained.head)
 
 

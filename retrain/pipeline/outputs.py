@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from label_image.errors import RunError, UserError
+from label_image.find_run import is_run
 from label_image.quiet import has_tensorflow
-from label_image.runs import is_run
 from retrain.exporters import device_folder, saved_model
 from retrain.exporters.folder import check_folder
 from retrain.exporters.onnx import check_installed

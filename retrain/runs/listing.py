@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from label_image.errors import RunError, UserError
-from label_image.mark import is_over
-from label_image.runs import RECORD, all_runs
+from label_image.find_run import RECORD, all_runs
+from label_image.process_mark import is_over
 from retrain.files.temporary_names import remove, temporary
 from retrain.runs.folder import RUNNING, is_name, running
 from retrain.runs.record_schema import fault
@@ -93,6 +93,8 @@ def _run(folder: Path, newest: Path | None) -> Run:
     state = running(folder)
     if state and not is_over(state.mark, folder / RUNNING):
         note = ", ".join(filter(None, ("at work", note)))
+    if record.get("failed"):
+        note = ", ".join(filter(None, (note, f"its {record['failed']['stage']} failed")))
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(_time(folder)))
     options = record.get("plan", {})
     return Run(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from label_image.errors import RunError, UserError, meaning
-from label_image.runs import RECORD, RUNS_DIR
+from label_image.find_run import RECORD, RUNS_DIR
 from retrain.files.atomic import replacing
 from retrain.runs.record_schema import fault
 

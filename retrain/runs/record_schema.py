@@ -94,6 +94,7 @@ RECORD = {
     "audit?": (_AUDIT, None),
     "test_photos?": [_PHOTO],
     "exports?": [_EXPORT],
+    "failed?": {"stage": str, "what": str, "*": object},
     "*": object,
 }  # fmt: skip
 _WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false", None: "null"}
