@@ -158,9 +158,9 @@ def test_an_onnx_file_says_where_its_map_is(tmp_path):
 @pytest.mark.parametrize(
     ("name", "what"),
     [
-        ("keras_frozen_flowers_80/output_graph.pb", "Relu stands before its scores"),
-        ("keras_potato_tflite/2.tflite", "FULLY_CONNECTED with an activation stands before its scores"),
-        ("customvision_fruits_pb/model.pb", "Sigmoid stands before its scores"),
+        ("keras_frozen_flowers_80/output_graph.pb", "Relu before its scores"),
+        ("keras_potato_tflite/2.tflite", "FULLY_CONNECTED with an activation before its scores"),
+        ("customvision_fruits_pb/model.pb", "Sigmoid before its scores"),
         ("mnist_gray_tflite/mnist.tflite", "FULLY_CONNECTED"),
     ],
 )

@@ -15,7 +15,7 @@ from label_image.errors import RunError, UserError
 from label_image.find_run import all_runs, graph_of, run_folder
 from retrain.runs import cli
 from retrain.runs.folder import begin, end, killed_runs
-from retrain.runs.record import read_record, write_record
+from retrain.runs.record_file import RunRecord, read_record, write_record
 from retrain.runs.record_schema import fault
 from retrain.runs.usual_names import change
 from tests import kills
@@ -220,7 +220,7 @@ def test_a_record_changed_by_hand_is_one_line_everywhere(trained, tmp_path, capf
     from retrain.report.page import page
 
     folder = next(trained.glob("tf_files/runs/*"))
-    _, whole = read_record(folder)
+    whole = read_record(folder).fields
     for photo in whole["test_photos"]:
         photo["path"] = "gone.jpg"
     whole["test_photos"] = whole["test_photos"][:3]
@@ -237,7 +237,7 @@ def test_a_record_changed_by_hand_is_one_line_everywhere(trained, tmp_path, capf
             continue
         drawn += 1
         with contextlib.suppress(RunError):
-            run_of(record, "x", {}, tmp_path)
+            run_of(RunRecord(tmp_path, record), "x", {}, tmp_path)
         if rng.random() < 0.1:
             page(record, None, tmp_path)
     assert refused > 100

@@ -167,7 +167,7 @@ def test_input_size_is_both_sides_and_agrees_with_them(trained, tmp_path, photo,
 def test_a_size_that_the_network_cannot_take_is_one_line_of_our_own_also_where_one_insists(trained, photo, capsys):
     assert main([f"--graph={trained / 'tf_files/retrained.tflite'}", str(photo), "--input_size=64", "--insist"]) == 1
     said = capsys.readouterr().err
-    assert " its input is fixed at " in said
+    assert " its input size is " in said
     assert "x 3, and it was given 64 x 64 x 3; leave out --input_height" in said
     assert "Tensor" not in said
 
