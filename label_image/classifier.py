@@ -22,6 +22,7 @@ from label_image.detectors.checksum import is_ours
 from label_image.errors import NoScoresError, PhotoError, RunError, UserError
 from label_image.inspect import Overrides, card_of, fit_labels, source_of
 from label_image.pixels import decode, encoded, in_order, laid_out, normalise
+from label_image.softmax import softmax
 from label_image.source import Source, settled
 from label_image.workers import cores, map_ordered
 
@@ -255,8 +256,7 @@ def _finished(raw: npt.NDArray[np.float32], output: str) -> npt.NDArray[np.float
             share = raw if output != "logits" else 1 / (1 + np.exp(-np.clip(raw, -80, 80)))
             return np.concatenate([1 - share, share]).astype(np.float32)
         if output == "logits":
-            powers = np.exp(raw - raw.max())
-            return np.asarray(powers / powers.sum(), np.float32)
+            return softmax(raw)
         return raw
 
 

@@ -17,11 +17,11 @@ import numpy as np
 
 from label_image.card import Card
 from label_image.describe import numbers_text, range_text
+from label_image.detectors.evidence import RAW_DTYPES
 from label_image.errors import UserError
 from label_image.labels import Labels, chosen, fitted, labels_file, without_index
 from label_image.source import Source
 
-_INTEGERS = ("uint8", "int8", "int16", "int32", "int64")
 _ORDERS = {"rgb": "RGB", "bgr": "BGR", "grey": "grey"}
 _GREY_LEVEL = 1.0  # of 255: the codelab typed 128 and 128 for networks that take 127.5 and 127.5
 
@@ -112,7 +112,7 @@ def _range(card: Card, typed: Overrides, held: _Held, path: Path) -> None:
     """Mean and deviation, which mean one thing together: how a pixel becomes a number."""
     if typed.input_mean is None and typed.input_std is None:
         return
-    if card.dtype in _INTEGERS or card.dtype == "string":
+    if card.dtype in RAW_DTYPES or card.dtype == "string":
         held.facts["range"] = (
             f"{card.dtype} input: pixels go in as they are, --input_mean and --input_std do not apply"
             if card.dtype != "string"

@@ -9,11 +9,12 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from label_image.softmax import softmax
 from retrain.head import training
 from retrain.head.sampler import MOST_JUDGES
 from retrain.head.train import Sampler, Standardiser, train
 from retrain.head.training import Training
-from retrain.metrics import cross_entropy, losses, softmax
+from retrain.metrics import cross_entropy, losses
 from retrain.options.plan import Plan
 from retrain.types import TESTING, TRAINING, VALIDATION, Bottlenecks
 

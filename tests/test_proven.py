@@ -10,13 +10,13 @@ import pytest
 from label_image.card import Card
 from label_image.pixels import decode, normalise
 from label_image.runners.litert import LitertRunner
+from label_image.softmax import softmax
 from retrain.backbones.prepare import prepare
 from retrain.exporters import verify
 from retrain.exporters.table import EXPORTERS, Order
 from retrain.exporters.verified_graphs import PROVEN
 from retrain.exporters.verify import Proof, export
 from retrain.files.hashing import file_digest
-from retrain.metrics import softmax
 from retrain.options.plan import DEFAULT_ARCHITECTURE, Plan
 from retrain.types import Dense, Head, Photo
 from tests.conftest import COLOURS, write_photo

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from label_image.errors import UserError
 from label_image.quiet import has_tensorflow
 from label_image.runs import RUNS_DIR
+from label_image.softmax import softmax
 from retrain import report
 from retrain.audit.audit import Auditor
 from retrain.audit.kept import FOLDER as AUDITS
@@ -33,7 +34,7 @@ from retrain.finetune.checks import check_network
 from retrain.head import lbfgs
 from retrain.head.snapshots import read_snapshot
 from retrain.head.train import Sampler, train
-from retrain.metrics import recall_at, softmax, wilson_interval
+from retrain.metrics import recall_at, wilson_interval
 from retrain.options.plan import Plan
 from retrain.pipeline.outputs import check_outputs, clear_leftovers
 from retrain.pipeline.prepared import prepared
