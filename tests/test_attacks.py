@@ -147,18 +147,25 @@ def claims(graph, source):
     return source
 
 
-def with_our_card(graph, source):
+def with_our_metadata(graph, source):
     """As our own exports carry it: such a file goes another way."""
-    card = {"format": 1, "labels": ["a", "b", "c"], "height_px": SIDE, "width_px": SIDE, "mean": [0.0], "std": [1.0]}
-    card |= {"input_layer": "input", "output_layer": "final_result", "training": {}}
-    string(graph, "retrain_card", json.dumps(card))
+    metadata = {
+        "format": 1,
+        "labels": ["a", "b", "c"],
+        "height_px": SIDE,
+        "width_px": SIDE,
+        "mean": [0.0],
+        "std": [1.0],
+    }
+    metadata |= {"input_layer": "input", "output_layer": "final_result", "training": {}}
+    string(graph, "retrain_card", json.dumps(metadata))
     return writes(graph, source)
 
 
 GRAPHS = {
     "writes a file": (writes, "its node 'evil' is a WriteFile"),
     "writes a file beside the way to the scores": (beside, "its node 'evil' is a WriteFile"),
-    "writes a file, with our card": (with_our_card, "its node 'evil' is a WriteFile"),
+    "writes a file, with our metadata": (with_our_metadata, "its node 'evil' is a WriteFile"),
     "reads a file": (reads, "its node 'evil' is a ReadFile"),
     "prints to a file": (prints, "its node 'evil' is a PrintV2"),
     "saves a checkpoint": (saves, "its node 'evil' is a SaveV2"),
@@ -173,9 +180,9 @@ GRAPHS = {
     "writes in a function": (calls, "its node 'inner' is a WriteFile"),
     "calls Python in a loop's function": (loops, "its node 'inner' is a PyFunc"),
     "brings a function called WriteFile": (disguised, "a function called 'WriteFile'"),
-    "calls WriteFile as a function": (calls_a_built_in, "calls 'WriteFile', which it does not bring"),
+    "calls WriteFile as a function": (calls_a_built_in, "calls 'WriteFile', which it does not define"),
     "fills the memory": (fills, "'evil' gives 1,000,000,000,000 numbers"),
-    "claims a large constant": (claims, "its constant 'evil' claims 1,000,000,000,000 numbers"),
+    "claims a large constant": (claims, "its constant 'evil' declares 1,000,000,000,000 numbers"),
 }  # fmt: skip
 
 
@@ -288,18 +295,25 @@ def listed(tf, module):
 
 
 def called_by_name(folder):
-    """With our card beside it, as our own exports have."""
+    """With our metadata beside it, as our own exports have."""
     saved(folder, evil=write)
-    card = {"format": 1, "labels": ["a", "b", "c"], "height_px": SIDE, "width_px": SIDE, "mean": [0.0], "std": [255.0]}
+    metadata = {
+        "format": 1,
+        "labels": ["a", "b", "c"],
+        "height_px": SIDE,
+        "width_px": SIDE,
+        "mean": [0.0],
+        "std": [255.0],
+    }
     (folder / "assets.extra").mkdir()
-    card |= {"input_layer": "image", "output_layer": "prediction", "training": {}}
-    (folder / "assets.extra/retrain_card.json").write_text(json.dumps(card))
+    metadata |= {"input_layer": "image", "output_layer": "prediction", "training": {}}
+    (folder / "assets.extra/retrain_card.json").write_text(json.dumps(metadata))
     return folder
 
 
 SAVED_MODELS = {
     "writes when it is called": (lambda folder: saved(folder, evil=write), "is a WriteFile"),
-    "writes when it is called, with our card": (called_by_name, "is a WriteFile"),
+    "writes when it is called, with our metadata": (called_by_name, "is a WriteFile"),
     "calls Python": (
         lambda folder: saved(folder, evil=lambda tf: tf.py_function(lambda: None, [], [])),
         "is a EagerPyFunc",
@@ -541,7 +555,7 @@ def test_what_is_read_beside_graphs_runs_nothing_and_ends_in_one_line(name, plac
 
 
 def test_a_bomb_of_labels_behind_a_tflite_is_left_alone(place):
-    from label_image.detectors.metadata import packed_labels
+    from label_image.detectors.standard_metadata import packed_labels
 
     path = colour_tflite(place / "m.tflite")
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
@@ -549,7 +563,7 @@ def test_a_bomb_of_labels_behind_a_tflite_is_left_alone(place):
     assert packed_labels(path, "labels.txt") == ((), "")
 
 
-def test_a_card_without_end_is_one_line(place, capfd):
+def test_metadata_without_end_is_one_line(place, capfd):
     folder = saved(place / "m")
     (folder / "assets.extra").mkdir()
     (folder / "assets.extra/retrain_card.json").write_text("[" * 200_000)
@@ -557,7 +571,7 @@ def test_a_card_without_end_is_one_line(place, capfd):
 
 
 def test_every_operation_that_is_let_in_is_known_and_touches_no_file():
-    from label_image.operations import ALLOWED, LEFT_OVER
+    from label_image.allowed_operations import ALLOWED, LEFT_OVER
 
     words = (
         "File",

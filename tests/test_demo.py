@@ -19,8 +19,8 @@ import pytest
 from PIL import Image, features
 
 from label_image.classifier import Prediction
-from label_image.demo.answers import Answer, answer, card, escaped
-from label_image.demo.choices import Shelf, choices
+from label_image.demo.answers import LabelledPhoto, answer, escaped, html_of
+from label_image.demo.choices import ClassifierCache, choices
 from label_image.demo.guard import Guard
 from label_image.errors import PhotoError, UserError
 from tests.browser import DESKTOP, PHONE, open_page, serious, wider_than_the_screen
@@ -201,7 +201,7 @@ def test_another_export_can_be_chosen_and_labels_the_same_photo(demo, page, tmp_
 def test_a_hostile_name_is_only_text(tflite, page, tmp_path):
     name = "<img src=x onerror=document.title='owned'>${1+1}{{7}}.jpg"
     photo = write_photo(tmp_path / "a.jpg", COLOURS["cyan"], 5)
-    said = card(answer(str(photo), name, Shelf().take(str(tflite))))
+    said = html_of(answer(str(photo), name, ClassifierCache().load(str(tflite))))
     page.set_content(said)
     assert page.locator("figcaption").first.inner_text() == name
     assert page.title() == ""
@@ -434,31 +434,33 @@ def test_the_choices_are_the_exports_in_tf_files_and_the_one_named(trained, tmp_
 def test_a_classifier_that_is_trained_anew_is_opened_anew(tflite, tmp_path):
     path = tmp_path / "a.tflite"
     path.write_bytes(tflite.read_bytes())
-    shelf = Shelf()
-    first = shelf.take(str(path))
-    assert shelf.take(str(path)) is first
+    cache = ClassifierCache()
+    first = cache.load(str(path))
+    assert cache.load(str(path)) is first
     os.utime(path, ns=(1, 1))
-    assert shelf.take(str(path)) is not first
+    assert cache.load(str(path)) is not first
     path.unlink()
     with pytest.raises(UserError, match="no such file"):
-        shelf.take(str(path))
+        cache.load(str(path))
 
 
 @pytest.mark.shared
 def test_a_network_without_a_map_labels_and_says_why_there_is_none(shared_data):
     folder = shared_data / "retrained/keras_potato_tflite"
-    shelf = Shelf(str(folder / "2.tflite"), str(folder / "labels.txt"))
-    taken = shelf.take(str(folder / "2.tflite"))
-    assert taken.explainer is None
-    assert "no exact heat map for" in taken.note
-    given = answer(str(folder / "images/healthy_leaf.jpg"), "healthy_leaf.jpg", taken)
-    assert given.prediction.top(1)[0][0] in taken.classifier.card.labels
-    assert card(given).count("<img") == 1
+    cache = ClassifierCache(str(folder / "2.tflite"), str(folder / "labels.txt"))
+    loaded = cache.load(str(folder / "2.tflite"))
+    assert loaded.explainer is None
+    assert "no exact heat map for" in loaded.note
+    given = answer(str(folder / "images/healthy_leaf.jpg"), "healthy_leaf.jpg", loaded)
+    assert given.prediction.top(1)[0][0] in loaded.classifier.metadata.labels
+    assert html_of(given).count("<img") == 1
 
 
 def test_an_answer_is_never_said_to_be_surer_than_it_is():
     scores = np.float32([0.99999, 0.00001])
-    said = card(Answer("a.jpg", Prediction("a.jpg", ("x", "y"), scores, 0.0004), np.zeros((4, 4, 3), np.uint8)))
+    said = html_of(
+        LabelledPhoto("a.jpg", Prediction("a.jpg", ("x", "y"), scores, 0.0004), np.zeros((4, 4, 3), np.uint8))
+    )
     assert "&gt; 99.9 %" in said or "> 99.9 %" in said
     assert "100" not in re.sub(r"width:[\d.]+%|base64,[^\"]*", "", said)
     assert "0.4 ms" in said
@@ -466,7 +468,7 @@ def test_an_answer_is_never_said_to_be_surer_than_it_is():
 
 def test_an_error_is_escaped():
     error = PhotoError("a text file", "'<script>'")
-    said = card(Answer("<b>.jpg", Prediction("", (), np.zeros(0, np.float32), 0.0, error)))
+    said = html_of(LabelledPhoto("<b>.jpg", Prediction("", (), np.zeros(0, np.float32), 0.0, error)))
     assert "<script>" not in said
     assert "<b>" not in said
     assert escaped("a${b}`\\") == "a&#36;&#123;b&#125;&#96;&#92;"

@@ -8,7 +8,7 @@ import pytest
 from label_image import Classifier, Overrides, UserError
 from label_image.describe import describe, one_line
 from label_image.errors import RunError
-from label_image.pixels import decode
+from label_image.photo_pixels import decode
 from retrain.formats.graph_def import constant, new_graph, operation, placeholder
 from tests.colour_graphs import NAMES, SIDE, colours, expected, graph_of, head, save, softmax, weights
 from tests.conftest import COLOURS, write_photo
@@ -47,7 +47,9 @@ def test_a_mobilenet_v1_graph_takes_minus_one_to_one(tmp_path, photo):
     path = graph_of(tmp_path / "retrained_graph.pb", named("MobilenetV1/Conv2d_0/weights"))
     np.testing.assert_allclose(scores(path, photo), wanted(photo), atol=1e-5)
     assert (
-        Classifier(path).card.facts["range"].startswith("a guess: MobileNet's own names; if the labels look wrong, try")
+        Classifier(path)
+        .metadata.facts["range"]
+        .startswith("a guess: MobileNet's own names; if the labels look wrong, try")
     )
     assert Classifier(path).classify(photo).top(1)[0][0] == "cyan"
 
@@ -67,7 +69,7 @@ def test_a_hub_graph_that_scales_inside_takes_zero_to_one(tmp_path, photo):
 
     path = graph_of(tmp_path / "g.pb", middle, name="Placeholder")
     np.testing.assert_allclose(scores(path, photo), wanted(photo), atol=1e-5)
-    assert Classifier(path).card.std == (255.0,)
+    assert Classifier(path).metadata.std == (255.0,)
 
 
 @pytest.mark.parametrize(
@@ -89,22 +91,22 @@ def test_what_scales_its_input_inside_takes_pixels(tmp_path, photo, steps, scali
 
     path = graph_of(tmp_path / "g.pb", middle, **scaling)
     np.testing.assert_allclose(scores(path, photo), wanted(photo, **scaling), atol=1e-5)
-    assert "inside the graph" in Classifier(path).card.facts["range"]
+    assert "inside the graph" in Classifier(path).metadata.facts["range"]
 
 
 def test_a_graph_that_tells_nothing_is_called_a_guess_and_the_flag_mends_it(tmp_path, photo):
     path = graph_of(tmp_path / "g.pb")
-    assert "a guess" in Classifier(path).card.facts["range"]
-    assert "--input_mean" in one_line(Classifier(path).card)
+    assert "a guess" in Classifier(path).metadata.facts["range"]
+    assert "--input_mean" in one_line(Classifier(path).metadata)
     mended = scores(path, photo, Overrides(input_mean=127.5, input_std=127.5))
     np.testing.assert_allclose(mended, wanted(photo), atol=1e-5)
 
 
 def test_a_lost_shape_is_found_by_the_last_pool(tmp_path, photo):
     path = graph_of(tmp_path / "g.pb", named("MobilenetV1/x"), shape=None)
-    card = Classifier(path).card
-    assert (card.height_px, card.width_px, card.order) == (SIDE, SIDE, "RGB")
-    assert "AvgPool" in card.facts["size"]
+    metadata = Classifier(path).metadata
+    assert (metadata.height_px, metadata.width_px, metadata.order) == (SIDE, SIDE, "RGB")
+    assert "AvgPool" in metadata.facts["size"]
     np.testing.assert_allclose(scores(path, photo), wanted(photo), atol=1e-5)
 
 
@@ -116,8 +118,8 @@ def test_a_lost_shape_is_found_by_the_first_matmuls_rows(tmp_path):
     product = operation(graph, "MatMul", "product", [source, constant(graph, "w", kernel)])
     operation(graph, "Softmax", "output", [product])
     path = save(graph, tmp_path / "mnist.pb", ("dark", "bright"))
-    card = Classifier(path).card
-    assert (card.height_px, card.width_px, card.order, card.layout) == (28, 28, "grey", "flat")
+    metadata = Classifier(path).metadata
+    assert (metadata.height_px, metadata.width_px, metadata.order, metadata.layout) == (28, 28, "grey", "flat")
     got = scores(path, write_photo(tmp_path / "white.jpg", (255, 255, 255), 1))
     assert got[1] == pytest.approx(softmax(np.array([0, 4 * 0.97]))[1], abs=0.03)
 
@@ -131,8 +133,8 @@ def test_flattened_convolutions_tell_the_size_by_the_first_matmul(tmp_path):
     at = operation(graph, "Reshape", "flat", [at, constant(graph, "s", np.array([-1, 13 * 13 * 2], np.int32))])
     at = operation(graph, "MatMul", "dense", [at, constant(graph, "w", np.ones((13 * 13 * 2, 3), np.float32))])
     operation(graph, "Softmax", "out", [at])
-    card = Classifier(save(graph, tmp_path / "g.pb")).card
-    assert (card.height_px, card.width_px, card.order) == (28, 28, "grey")  # (28 - 2) / 2 = 13
+    metadata = Classifier(save(graph, tmp_path / "g.pb")).metadata
+    assert (metadata.height_px, metadata.width_px, metadata.order) == (28, 28, "grey")  # (28 - 2) / 2 = 13
 
 
 def dropout_of_2017(keep):
@@ -199,7 +201,7 @@ def test_a_keras_learning_phase_is_set_for_labelling(tmp_path, photo):
     finally:
         tf.compat.v1.enable_control_flow_v2()
     np.testing.assert_allclose(scores(path, photo), wanted(photo, **ZERO_ONE), atol=1e-5)
-    assert "keras_learning_phase" in one_line(Classifier(path).card)
+    assert "keras_learning_phase" in one_line(Classifier(path).metadata)
 
 
 def test_a_bottleneck_placeholder_on_the_way_is_bypassed(tmp_path, photo):
@@ -209,16 +211,16 @@ def test_a_bottleneck_placeholder_on_the_way_is_bypassed(tmp_path, photo):
         return operation(graph, "Softmax", "final_result", [node.name])
 
     path = graph_of(tmp_path / "g.pb", named("MobilenetV1/x"), end)
-    card = Classifier(path).card
-    assert (card.input_layer, card.output_layer) == ("input", "final_result")
-    assert "BottleneckInputPlaceholder bypassed" in card.facts["input"]
+    metadata = Classifier(path).metadata
+    assert (metadata.input_layer, metadata.output_layer) == ("input", "final_result")
+    assert "BottleneckInputPlaceholder bypassed" in metadata.facts["input"]
     np.testing.assert_allclose(scores(path, photo), wanted(photo), atol=1e-5)
 
 
 def test_logits_go_through_a_softmax(tmp_path, photo):
     path = graph_of(tmp_path / "g.pb", named("MobilenetV1/x"), lambda _, logits: logits)
     np.testing.assert_allclose(scores(path, photo), wanted(photo), atol=1e-5)
-    assert Classifier(path).card.output == "logits"
+    assert Classifier(path).metadata.output == "logits"
 
 
 def test_a_softmax_written_as_exp_sum_div_is_not_applied_twice(tmp_path, photo):
@@ -242,7 +244,7 @@ def test_a_rank_1_output_behind_a_reshape_and_an_identity_is_understood(tmp_path
 
     path = graph_of(tmp_path / "g.pb", named("MobilenetV1/x"), end)
     np.testing.assert_allclose(scores(path, photo), wanted(photo), atol=1e-5)
-    assert Classifier(path).card.outputs == 3
+    assert Classifier(path).metadata.outputs == 3
 
 
 def test_sigmoids_stay_as_they_are(tmp_path, photo):
@@ -283,16 +285,16 @@ def test_custom_vision_gets_blue_first_and_the_middle_of_a_square(tmp_path):
     for label, colour in COLOURS.items():
         got = Classifier(path).classify(write_photo(tmp_path / "p.jpg", colour, 3, (300, 200)))
         assert got.top(1)[0][0] == NAMES[blue_first[NAMES.index(label)]] or label == "magenta"
-    card = Classifier(path).card
-    assert (card.order, card.crop_px, card.mean, card.std) == ("BGR", 256, (0.0,), (1.0,))
+    metadata = Classifier(path).metadata
+    assert (metadata.order, metadata.crop_px, metadata.mean, metadata.std) == ("BGR", 256, (0.0,), (1.0,))
 
 
 def test_a_custom_vision_export_without_data_bn_has_the_mean_taken_off(tmp_path):
     path = graph_of(
         tmp_path / "model.pb", end=lambda g, x: operation(g, "Softmax", "loss", [x]), name="Placeholder", **PIXELS
     )
-    card = Classifier(path).card
-    assert (card.order, card.mean, card.std) == ("BGR", (105.0, 117.0, 124.0), (1.0,))
+    metadata = Classifier(path).metadata
+    assert (metadata.order, metadata.mean, metadata.std) == ("BGR", (105.0, 117.0, 124.0), (1.0,))
 
 
 def test_an_original_inception_is_fed_at_mul(tmp_path):
@@ -316,8 +318,8 @@ def test_an_original_inception_is_fed_at_mul(tmp_path):
     operation(graph, "Softmax", "final_result", [logits])
     path = save(graph, tmp_path / "retrained_graph.pb")
     photo = write_photo(tmp_path / "p.jpg", (90, 160, 200), 5)
-    card = Classifier(path).card
-    assert (card.input_layer, card.height_px, card.mean, card.std) == ("Mul", 299, (128.0,), (128.0,))
+    metadata = Classifier(path).metadata
+    assert (metadata.input_layer, metadata.height_px, metadata.mean, metadata.std) == ("Mul", 299, (128.0,), (128.0,))
     np.testing.assert_allclose(scores(path, photo), expected(decode(photo, 299, 299), 128.0, 128.0), atol=1e-4)
     by_bytes = scores(path, photo, Overrides(input_layer="DecodeJpeg/contents"))
     np.testing.assert_allclose(by_bytes, scores(path, photo), atol=5e-3)  # another decoder, another resize
@@ -348,7 +350,7 @@ def test_a_graph_that_takes_no_picture_is_one_line(tmp_path):
 
 def test_the_description_of_a_graph_tells_the_origin_of_each_fact(tmp_path):
     path = graph_of(tmp_path / "g.pb", named("MobilenetV1/x"))
-    lines = describe(Classifier(path).card, path).splitlines()
+    lines = describe(Classifier(path).metadata, path).splitlines()
     told = {line.split()[0]: line for line in lines}
     assert "16 x 16 RGB" in told["takes"]
     assert "the placeholder's shape" in told["takes"]

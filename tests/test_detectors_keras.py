@@ -9,7 +9,7 @@ import pytest
 
 from label_image import Classifier, UserError
 from label_image.errors import RunError
-from label_image.pixels import decode
+from label_image.photo_pixels import decode
 from label_image.quiet import tensorflow
 from tests.colour_graphs import NAMES, SIDE, colours, expected, weights
 from tests.conftest import COLOURS, write_photo
@@ -59,21 +59,23 @@ def test_a_keras_3_file_answers(keras, tmp_path, photo):
     labels(tmp_path)
     colour_model(keras, **ZERO_ONE).save(tmp_path / "m.keras")
     close(tmp_path / "m.keras", photo, **ZERO_ONE)
-    assert "a guess" in Classifier(tmp_path / "m.keras").card.facts["range"]
+    assert "a guess" in Classifier(tmp_path / "m.keras").metadata.facts["range"]
 
 
 def test_a_rescaling_layer_means_pixels(keras, tmp_path, photo):
     labels(tmp_path)
     colour_model(keras, [keras.layers.Rescaling(1 / 127.5, offset=-1)]).save(tmp_path / "m.keras")
     close(tmp_path / "m.keras", photo)
-    assert "inside the graph" in Classifier(tmp_path / "m.keras").card.facts["range"]
+    assert "inside the graph" in Classifier(tmp_path / "m.keras").metadata.facts["range"]
 
 
 def test_an_old_h5_of_teachable_machines_form_answers(tf_keras, tmp_path, photo):
     labels(tmp_path, "0 cyan\n1 magenta\n2 yellow")
     colour_model(tf_keras, name="dense_Dense1").save(tmp_path / "keras_model.h5")
     close(tmp_path / "keras_model.h5", photo)
-    assert Classifier(tmp_path / "keras_model.h5").card.facts["range"].startswith("a guess: Teachable Machine's names")
+    assert (
+        Classifier(tmp_path / "keras_model.h5").metadata.facts["range"].startswith("a guess: Teachable Machine's names")
+    )
 
 
 def test_a_keras_file_that_is_really_hdf5_is_told_by_its_first_bytes(tf_keras, tmp_path, photo):
@@ -141,7 +143,7 @@ def test_lobes_saved_model_with_a_word_as_second_output_answers(tmp_path, photo)
     said = {"inputs": {"Image": {}}, "outputs": {"Confidences": {}}, "classes": {"Label": list(NAMES)}}
     (tmp_path / "m/signature.json").write_text(json.dumps(said))
     close(tmp_path / "m", photo, **ZERO_ONE)
-    assert "Lobe" in Classifier(tmp_path / "m").card.facts["range"]
+    assert "Lobe" in Classifier(tmp_path / "m").metadata.facts["range"]
 
 
 def test_a_saved_model_that_reads_files_gets_the_photos_file(tmp_path):

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from label_image import Classifier, Overrides, UserError
-from label_image.detectors import metadata
+from label_image.detectors import standard_metadata
 from label_image.detectors.affine import Affine
 from label_image.detectors.tflite import evidence
 from label_image.errors import RunError
-from label_image.pixels import decode, in_order
+from label_image.photo_pixels import decode, in_order
 from retrain.formats.tflite_model import TfliteModel, schema
 from tests.colour_graphs import NAMES, SIDE, colours, expected, softmax, weights
 from tests.conftest import COLOURS, write_photo
@@ -117,7 +117,7 @@ def test_integers_take_pixels_whatever_the_scale_says(tmp_path, photo, dtype):
     np.testing.assert_allclose(scores(path, photo), wanted(photo, mean=3.0, std=2.0), atol=1e-5)
     typed = Overrides(input_mean=127.5, input_std=127.5)
     assert np.array_equal(scores(path, photo, typed), scores(path, photo))
-    assert "do not apply" in Classifier(path, typed).card.facts["range"]
+    assert "do not apply" in Classifier(path, typed).metadata.facts["range"]
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8"])
@@ -145,7 +145,7 @@ def test_logits_go_through_a_softmax_and_sigmoids_do_not(tmp_path, photo):
 
 def test_channels_first_is_seen_by_the_shape(tmp_path, photo):
     path = colour_tflite(tmp_path / "m.tflite", first="MobilenetV1/x", shape=(1, 3, SIDE, SIDE))
-    assert Classifier(path).card.layout == "NCHW"
+    assert Classifier(path).metadata.layout == "NCHW"
     np.testing.assert_allclose(scores(path, photo), wanted(photo), atol=1e-5)
 
 
@@ -174,8 +174,8 @@ def test_grey_in_every_shape(tmp_path, shape):
     result = model.tensor("scores", [1, 2])
     model.operator("SOFTMAX", [logits], result, model.options("SoftmaxOptions", beta=1.0))
     path = finish(model, tmp_path / "m.tflite", result, ("dark above", "bright above"))
-    card = Classifier(path).card
-    assert (card.height_px, card.width_px, card.order) == (28, 28, "grey")
+    metadata = Classifier(path).metadata
+    assert (metadata.height_px, metadata.width_px, metadata.order) == (28, 28, "grey")
     grey = write_photo(tmp_path / "g.jpg", (128, 128, 128), 1, (28, 28))
     want = softmax(np.array([0, 4 * in_order(decode(grey, 28, 28), "grey")[:14].mean() / 255]))
     np.testing.assert_allclose(scores(path, grey), want, atol=1e-5)
@@ -223,19 +223,19 @@ def make_metadata(mean, std, labels_file):
 def test_standard_metadata_gives_range_and_labels(tmp_path, photo):
     path = colour_tflite(tmp_path / "m.tflite", first="sequential/rescaling", mean=100.0, std=50.0)
     model = TfliteModel(path)
-    model.metadata(metadata.NAME, make_metadata([100.0], [50.0], "names.txt"))
+    model.metadata(standard_metadata.NAME, make_metadata([100.0], [50.0], "names.txt"))
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("names.txt", "Cyan\nMagenta\nYellow\n")
     path.write_bytes(model.to_bytes() + packed.getvalue())
-    card = Classifier(path).card
-    assert (card.mean, card.std, card.labels) == ((100.0,), (50.0,), ("Cyan", "Magenta", "Yellow"))
-    assert card.facts["labels"] == "names.txt inside the file"
+    metadata = Classifier(path).metadata
+    assert (metadata.mean, metadata.std, metadata.labels) == ((100.0,), (50.0,), ("Cyan", "Magenta", "Yellow"))
+    assert metadata.facts["labels"] == "names.txt inside the file"
     np.testing.assert_allclose(scores(path, photo), wanted(photo, mean=100.0, std=50.0), atol=1e-5)
 
 
 def test_damaged_metadata_is_no_metadata():
-    assert metadata.read(np.frombuffer(b"\xff" * 40, np.uint8)) == metadata.Metadata()
+    assert standard_metadata.read(np.frombuffer(b"\xff" * 40, np.uint8)) == standard_metadata.StandardMetadata()
 
 
 def test_a_wrong_input_lists_what_there_is(tmp_path):
@@ -260,9 +260,9 @@ def test_a_wrong_input_lists_what_there_is(tmp_path):
 def test_an_index_is_taken_off_and_a_name_is_not(tmp_path, labels, names):
     path = colour_tflite(tmp_path / "m.tflite")
     (tmp_path / "labels.txt").write_bytes(labels)
-    assert Classifier(path).card.labels == names
+    assert Classifier(path).metadata.labels == names
     (tmp_path / "typed").write_bytes(labels)
-    assert Classifier(path, Overrides(labels=str(tmp_path / "typed"))).card.labels == names
+    assert Classifier(path, Overrides(labels=str(tmp_path / "typed"))).metadata.labels == names
 
 
 @pytest.mark.parametrize(
@@ -271,15 +271,15 @@ def test_an_index_is_taken_off_and_a_name_is_not(tmp_path, labels, names):
 def test_labels_beside_the_file_are_found_and_named(tmp_path, name):
     path = colour_tflite(tmp_path / "m.tflite")
     (tmp_path / "labels.txt").rename(tmp_path / name)
-    card = Classifier(path).card
-    assert (card.labels, card.facts["labels"]) == (NAMES, f"{name} beside it")
+    metadata = Classifier(path).metadata
+    assert (metadata.labels, metadata.facts["labels"]) == (NAMES, f"{name} beside it")
 
 
 def test_class_indices_of_keras_are_labels(tmp_path):
     path = colour_tflite(tmp_path / "m.tflite")
     (tmp_path / "labels.txt").unlink()
     (tmp_path / "class_indices.json").write_text('{"yellow": 2, "cyan": 0, "magenta": 1}')
-    assert Classifier(path).card.labels == NAMES
+    assert Classifier(path).metadata.labels == NAMES
 
 
 def test_a_count_that_does_not_fit_is_an_error_with_both_numbers(tmp_path):
@@ -299,7 +299,7 @@ def test_lobe_takes_zero_to_one_and_names_its_classes(tmp_path, photo):
     answer = Classifier(path).classify(photo)
     np.testing.assert_allclose(answer.scores, wanted(photo, **ZERO_ONE), atol=1e-5)
     assert answer.labels == ("Cyan", "Magenta", "Yellow")
-    assert "Lobe" in Classifier(path).card.facts["range"]
+    assert "Lobe" in Classifier(path).metadata.facts["range"]
 
 
 def test_azures_properties_tell_order_and_range(tmp_path, photo):

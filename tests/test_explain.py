@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 from label_image import Classifier
-from label_image.card import Card
 from label_image.detectors.pooled import NoExactMap
-from label_image.explain import Explainer, seen_part, write_picture
+from label_image.explainer import Explainer, seen_part, write_picture
+from label_image.find_metadata import Overrides
 from label_image.heatmap import class_activation_map, feature_maps, head_of
-from label_image.inspect import Overrides
+from label_image.model_metadata import Metadata
 from tests.conftest import COLOURS, write_photo
 
 EXPORTS = ("retrained.tflite", "retrained_graph.pb", "saved_model")
@@ -81,10 +81,10 @@ def test_a_large_photo_is_made_smaller_in_its_own_proportions(tflite, tmp_path):
 
 
 def test_only_the_middle_that_is_cropped_is_coloured():
-    card = Card((), 200, 200, (0,), (1,), crop_px=250)
-    assert seen_part(100, 300, card) == (110, 10, 190, 90)
-    assert seen_part(300, 100, card) == (10, 110, 90, 190)
-    assert seen_part(300, 100, Card((), 200, 200, (0,), (1,), crop_px=200)) == (0, 100, 100, 200)
+    metadata = Metadata((), 200, 200, (0,), (1,), crop_px=250)
+    assert seen_part(100, 300, metadata) == (110, 10, 190, 90)
+    assert seen_part(300, 100, metadata) == (10, 110, 90, 190)
+    assert seen_part(300, 100, Metadata((), 200, 200, (0,), (1,), crop_px=200)) == (0, 100, 100, 200)
 
 
 def test_csv_and_json_name_the_picture(label_image, tflite, colour_photos, tmp_path):

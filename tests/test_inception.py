@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from label_image.card import Card
 from label_image.errors import RunError
+from label_image.model_metadata import Metadata
 from label_image.quiet import tensorflow
 from label_image.runners.litert import LitertRunner
 from label_image.runners.tensorflow import GraphRunner
@@ -21,7 +21,7 @@ from retrain.exporters import tflite
 from retrain.formats.graph_def import INT32, constant, new_graph, operation
 from retrain.formats.tflite_model import schema
 from retrain.formats.tflite_structure import check, faults
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from retrain.types import Head
 
 ARCHIVE = "inception-2015-12-05.tgz"
@@ -131,7 +131,7 @@ def backbone(model_dir):
 
 
 def plan_of(model_dir):
-    return Plan(image_dir="photos", architecture="inception_v3", model_dir=str(model_dir), offline=True)
+    return Options.of(image_dir="photos", architecture="inception_v3", model_dir=str(model_dir), offline=True)
 
 
 def original_pool_3(data, batch, feed="Mul:0"):
@@ -167,9 +167,9 @@ def test_pixels_go_in_at_mul_scaled_as_the_original_scaled_them(original, backbo
 
 def test_what_tensorflow_converted_has_the_form_that_other_readers_want(backbone, tmp_path):
     """TensorFlow's converter puts constants at multiples of 4 bytes; the schema says 16."""
-    card = Card(("a", "b"), 299, 299, backbone.mean, backbone.std, backbone.input_layer, "final_result")
-    head = Head(np.zeros((backbone.width, 2), np.float32), np.zeros(2, np.float32), card.labels)
-    tflite.write(tmp_path / "x.tflite", head, backbone, card)
+    metadata = Metadata(("a", "b"), 299, 299, backbone.mean, backbone.std, backbone.input_layer, "final_result")
+    head = Head(np.zeros((backbone.width, 2), np.float32), np.zeros(2, np.float32), metadata.labels)
+    tflite.write(tmp_path / "x.tflite", head, backbone, metadata)
     check(tmp_path / "x.tflite", "x.tflite", "Mul", "final_result")
 
 

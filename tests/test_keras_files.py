@@ -276,7 +276,7 @@ def test_hdf5_that_points_elsewhere_or_claims_too_much_is_refused(name, tmp_path
     change, said = POINTING[name]
     path = dense(tmp_path / "m.h5", change)
     if not said:
-        assert Classifier(path).card.outputs == 2
+        assert Classifier(path).metadata.outputs == 2
         return
     with pytest.raises(RunError, match=said) as caught:
         Classifier(path)

@@ -11,7 +11,7 @@ import pytest
 
 from label_image import Classifier
 from label_image.errors import NoScoresError, PhotoError, RunError
-from label_image.pixels import decode
+from label_image.photo_pixels import decode
 from retrain.formats.graph_def import constant, new_graph, operation, placeholder
 from retrain.formats.tflite_model import TfliteModel
 from tests.colour_graphs import NAMES, SIDE, colours, expected, save, weights
@@ -77,11 +77,11 @@ def test_a_benchmark_of_such_a_network_says_why_there_is_nothing_to_measure(tmp_
 
 
 def test_the_page_says_it_as_well(tmp_path, photo):
-    from label_image.demo.answers import answer, card
-    from label_image.demo.choices import Shelf
+    from label_image.demo.answers import answer, html_of
+    from label_image.demo.choices import ClassifierCache
 
     path = colour_tflite(tmp_path / "n.tflite", arithmetic=[("ADD", np.nan)])
-    html = card(answer(str(photo), "p.jpg", Shelf().take(str(path))))
+    html = html_of(answer(str(photo), "p.jpg", ClassifierCache().load(str(path))))
     assert "This can not be labelled: no scores: the network answers NaN in 3 of 3 scores" in html
 
 
@@ -126,7 +126,7 @@ def test_a_network_for_several_photos_at_once_answers_for_each(tmp_path, photo, 
         path = saved_model_of(batch_graph(count), tmp_path / "saved")
     other = write_photo(tmp_path / "photos/q.jpg", (200, 40, 90), 6, (SIDE, SIDE))
     classifier = Classifier(path, threads=1)
-    assert classifier.card.labels == NAMES
+    assert classifier.metadata.labels == NAMES
     for name, answer in zip((photo, other), classifier.classify_all([photo, other]), strict=True):
         np.testing.assert_allclose(answer.scores, expected(decode(name, SIDE, SIDE)), atol=1e-5)
 
@@ -166,7 +166,7 @@ def test_the_cases_of_nan_of_eight_and_of_minus_zero(shared_data):
     photo = next(iter(sorted((shared_data / "flower_photos/daisy").glob("*.jpg"))))
     for name in ("nan", "affine255"):  # variables that nothing sets: NaN in a new process, anything in an old one
         classifier = Classifier(CASES / f"{name}.tflite")
-        assert "variables that nothing in the file sets" in classifier.card.facts["output"]
+        assert "variables that nothing in the file sets" in classifier.metadata.facts["output"]
         with pytest.raises(NoScoresError):
             classifier.classify(photo)
     for name, count in (("batch8", 3), ("minus_zero", 2)):

@@ -14,8 +14,8 @@ import pytest
 
 from label_image.cli import main
 from label_image.errors import RunError, UserError
-from label_image.mark import mark
 from label_image.output_file import OutputFile
+from label_image.process_mark import mark
 from tests.conftest import COLOURS, write_photo
 
 

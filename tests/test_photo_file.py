@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from label_image import photo_file, pixels
+from label_image import photo_file, photo_pixels
 from label_image.cli import main
 from label_image.errors import PhotoError
-from label_image.images import photos
-from label_image.pixels import decode, open_photo, to_rgb
-from label_image.pixels import encoded as as_jpeg_or_png
+from label_image.input_photos import photos
+from label_image.photo_pixels import decode, open_photo, to_rgb
+from label_image.photo_pixels import encoded as as_jpeg_or_png
 from tests.conftest import COLOURS, write_photo
 from tests.test_pixels import encoded, scene, trouble
 
@@ -158,12 +158,12 @@ def test_a_large_picture_is_made_rgb_in_bands_to_the_same_numbers(monkeypatch, m
     if transparent and mode in ("L", "P", "I", "I;16"):
         source.info["transparency"] = int(np.asarray(source)[30, 5])
     at_once = np.asarray(to_rgb(source))
-    monkeypatch.setattr(pixels, "_BAND", 64)
+    monkeypatch.setattr(photo_pixels, "_BAND", 64)
     assert (np.asarray(to_rgb(source)) == at_once).all()
 
 
 def test_large_photos_are_decoded_one_at_a_time(monkeypatch):
-    monkeypatch.setattr(pixels, "_IN_TURN", 0)
+    monkeypatch.setattr(photo_pixels, "_IN_TURN", 0)
     running, most = [], []
 
     def busy(image):
@@ -173,7 +173,7 @@ def test_large_photos_are_decoded_one_at_a_time(monkeypatch):
         running.pop()
         return to_rgb(image)
 
-    monkeypatch.setattr(pixels, "to_rgb", busy)
+    monkeypatch.setattr(photo_pixels, "to_rgb", busy)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: decode(encoded(scene(8, 8)), 4, 4), range(8)))
     assert max(most) == 1

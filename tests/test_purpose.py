@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from label_image import Classifier, Overrides
-from label_image.card import Card
 from label_image.detectors.purpose import INDEX, Output, seems, seems_by_answer, seems_by_shape
 from label_image.errors import RunError
-from label_image.inspect import card_of
+from label_image.find_metadata import metadata_of
+from label_image.model_metadata import Metadata
 from retrain.formats.graph_def import constant, operation
 from retrain.formats.tflite_model import TfliteModel
 from tests.colour_graphs import NAMES, SIDE, graph_of
@@ -56,8 +56,8 @@ def test_outputs_tell_what_a_network_is_for(outputs, finds_boxes, word):
 
 
 def answered(output, *numbers, labels=()):
-    card = Card(labels, 8, 8, (0,), (1,), output=output)
-    return seems_by_answer(card, np.float32(numbers).reshape(1, -1))
+    metadata = Metadata(labels, 8, 8, (0,), (1,), output=output)
+    return seems_by_answer(metadata, np.float32(numbers).reshape(1, -1))
 
 
 def test_numbers_tell_it_where_the_structure_does_not():
@@ -87,7 +87,7 @@ def test_the_cases_are_refused_and_the_output_insists(label_image, photo, name, 
     assert len(done.stderr.splitlines()) == 1
     layer = {"segmentation": "Identity", "detection": "PartitionedCall:2"}[name]
     classifier = Classifier(path, Overrides(output_layer=layer))
-    assert classifier.card.output_layer == layer
+    assert classifier.metadata.output_layer == layer
     assert classifier.classify(photo).scores.size == {"segmentation": 4096, "detection": 10}[name]
 
 
@@ -119,12 +119,12 @@ def headless(path, activation):
 def test_a_mean_of_features_is_an_embedding_and_a_mean_of_scores_is_not(tmp_path, photo):
     path = headless(tmp_path / "h.tflite", "RELU6")
     with pytest.raises(RunError, match="without a head"):
-        card_of(path, Overrides())
+        metadata_of(path, Overrides())
     insists = Classifier(path, Overrides(output_layer="pooled"))
-    assert (insists.card.output, len(insists.classify(photo).scores)) == ("as is", 4)
-    assert Classifier(headless(tmp_path / "n.tflite", "NONE")).card.output == "logits"
+    assert (insists.metadata.output, len(insists.classify(photo).scores)) == ("as is", 4)
+    assert Classifier(headless(tmp_path / "n.tflite", "NONE")).metadata.output == "logits"
     (tmp_path / "labels.txt").write_text("a\nb\nc\nd\n")  # somebody says that they are scores
-    assert Classifier(path).card.output == "logits"
+    assert Classifier(path).metadata.output == "logits"
 
 
 def test_a_network_that_takes_text_is_one_line(tmp_path):
@@ -198,11 +198,11 @@ def test_a_graph_with_two_answers_is_refused_and_one_with_its_features_is_not(tm
         path = two_answers(graph, tmp_path / "saved")
     with pytest.raises(RunError, match="a network with 2 answers"):
         Classifier(path)
-    name = "two" if kind == "pb" else next(iter(card_layers(path)))
+    name = "two" if kind == "pb" else next(iter(layers_in_metadata(path)))
     assert len(Classifier(path, Overrides(output_layer=name)).classify(photo).scores) == 3
 
 
-def card_layers(path):
+def layers_in_metadata(path):
     """Names that the refusal offers."""
     with pytest.raises(RunError) as caught:
         Classifier(path)
@@ -275,4 +275,4 @@ def test_a_frozen_graph_of_more_inputs_or_without_a_head_is_refused(tmp_path):
     rate = written(
         "rate.pb", lambda more, x: tf.nn.softmax(x * more(tf.float32, [], name="keep_prob"), name="final_result")
     )
-    assert Classifier(rate).card.labels == ()
+    assert Classifier(rate).metadata.labels == ()

@@ -9,7 +9,7 @@ from label_image import Classifier
 from label_image.describe import one_line
 from label_image.detectors.affine import ADD, DIV, MUL, SUB, Affine, after, by_channel, order, takes
 from label_image.detectors.tflite import evidence
-from label_image.pixels import decode, in_order
+from label_image.photo_pixels import decode, in_order
 from retrain.formats.graph_def import constant, operation
 from retrain.formats.tflite_model import TfliteModel
 from tests.colour_graphs import SIDE, expected, graph_of
@@ -122,8 +122,8 @@ def test_what_stands_at_the_front_is_known_and_answers_rightly(tmp_path, photo, 
     else:
         path = graph_with(tmp_path / "g.pb", steps, mean=mean, std=std)
     classifier = Classifier(path)
-    assert name in one_line(classifier.card)
-    assert "GUESS" not in one_line(classifier.card)
+    assert name in one_line(classifier.metadata)
+    assert "GUESS" not in one_line(classifier.metadata)
     wanted = expected(decode(photo, SIDE, SIDE), mean, std)
     np.testing.assert_allclose(classifier.classify(photo).scores, wanted, atol=1e-4)
 
@@ -138,9 +138,9 @@ def test_a_constant_that_tells_nothing_leaves_a_guess(tmp_path, kind, step):
     found = evidence(path) if kind == "tflite" else None
     if found:
         assert found.affine is None
-    from label_image.inspect import Overrides, card_of
+    from label_image.find_metadata import Overrides, metadata_of
 
-    assert one_line(card_of(path, Overrides())).startswith("GUESSED: 0..1 is a guess: nothing in the file tells")
+    assert one_line(metadata_of(path, Overrides())).startswith("GUESSED: 0..1 is a guess: nothing in the file tells")
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_a_quantize_at_the_front_was_made_for_one_range(tmp_path, zero, scale, n
 def test_what_only_names_tell_sounds_like_a_guess(tmp_path, photo, first):
     """A network of Keras' MobileNet trained anew on blue first, 0..1, has these names too."""
     path = colour_tflite(tmp_path / "m.tflite", first=first)
-    line = one_line(Classifier(path).card)
+    line = one_line(Classifier(path).metadata)
     assert line.startswith("GUESSED: -1..1 is a guess: ")
     assert (
         "try --input_mean 0 --input_std 1 (0..255), --input_mean 0 --input_std 255 (0..1) or --input_order bgr" in line
@@ -180,14 +180,14 @@ def test_what_only_names_tell_sounds_like_a_guess(tmp_path, photo, first):
 
 @pytest.mark.shared
 def test_the_case_of_255_takes_zero_to_one():
-    assert Classifier(CASES / "affine255.keras").card.std == (255.0,)
+    assert Classifier(CASES / "affine255.keras").metadata.std == (255.0,)
     assert evidence(CASES / "affine255.tflite").affine.scale == (pytest.approx(255 / 128),)
 
 
 def test_blue_first_is_seen_by_caffes_means(tmp_path, photo):
     means = np.float32([103.939, 116.779, 123.68])
     path = graph_with(tmp_path / "g.pb", [(SUB, means)], mean=116.0, std=1.0)
-    card = Classifier(path).card
-    assert (card.order, card.mean, card.std) == ("BGR", (0.0,), (1.0,))
+    metadata = Classifier(path).metadata
+    assert (metadata.order, metadata.mean, metadata.std) == ("BGR", (0.0,), (1.0,))
     seen = in_order(decode(photo, SIDE, SIDE), "BGR") - means + 116.0
     np.testing.assert_allclose(Classifier(path).classify(photo).scores, expected(seen, 116.0, 1.0), atol=1e-4)

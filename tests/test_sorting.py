@@ -10,7 +10,7 @@ import pytest
 
 from label_image import sorting
 from label_image.errors import PhotoError, RunError
-from label_image.mark import mark
+from label_image.process_mark import mark
 from label_image.sorting import Sorter, folder_names, safe_name
 
 LABELS = ("daisy", "rose")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from label_image.detectors.tflite_entry import place_of
 from label_image.errors import RunError
-from label_image.source import Source
+from label_image.model_file import ModelFile
 
 KEY = "retrain_crc32"
 EMPTY = bytes(4)  # what the entry holds before the file is sealed
@@ -29,7 +29,7 @@ def sealed(data: bytes) -> bytes:
     return data[: place.start] + struct.pack("<I", _sum(data, place)) + data[place.stop :]
 
 
-def is_ours(source: Source) -> bool:
+def is_ours(source: ModelFile) -> bool:
     """The same of what was read of a file; looked at once."""
     return source.once("whole", lambda: is_whole(source.data, source.path))
 

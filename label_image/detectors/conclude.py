@@ -1,16 +1,19 @@
-"""Evidence and the files beside it in, a Card out, with the origin of each fact; a guess names the flag that overrides it."""
+"""Concludes the metadata of a file from the evidence found in it and beside it.
+
+Each fact says where it comes from; a guess names the flag that overrides it.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from label_image.card import GUESS, Card
 from label_image.detectors.evidence import Evidence, Range
 from label_image.detectors.makers import Beside, beside
 from label_image.detectors.purpose import INDEX, NO_HEAD, refusal, shape_text
 from label_image.detectors.ranges import NAMED, range_of
 from label_image.detectors.sizes import flat_size
 from label_image.errors import RunError
+from label_image.model_metadata import GUESS, Metadata
 
 _USUAL_PX = 224  # what most pretrained networks take
 _OVERRIDE_SIZE = "(--input_height, --input_width override it)"
@@ -20,7 +23,7 @@ _GIVES = {
 }  # fmt: skip
 
 
-def card_from(found: Evidence, path: Path, *, labels_typed: bool = False, insists: bool = False) -> Card:
+def metadata_from(found: Evidence, path: Path, *, labels_typed: bool = False, insists: bool = False) -> Metadata:
     """What the evidence means.
 
     Args:
@@ -46,7 +49,7 @@ def card_from(found: Evidence, path: Path, *, labels_typed: bool = False, insist
         "input": found.input_why, "output": f"{found.output_why}: {_gives(found, output)}", "labels": labels_why,
     }  # fmt: skip
     facts |= {f"note {number}": note for number, note in enumerate(found.notes, 1)}
-    return Card(
+    return Metadata(
         labels=labels, height_px=height, width_px=width, mean=mean, std=std, input_layer=found.input_layer,
         output_layer=found.output_layer, training={}, facts=facts, order=order, layout=layout, dtype=found.dtype,
         crop_px=taken.crop_px, output=output, outputs=found.outputs, what=found.what, inspected=True,

@@ -10,7 +10,7 @@ from label_image.detectors.evidence import Evidence
 from label_image.detectors.graph import evidence
 from label_image.detectors.net import Net
 from label_image.detectors.rewrite import for_labelling
-from label_image.source import Source
+from label_image.model_file import ModelFile
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Opened:
         return self._ready[ends]
 
 
-def opened(source: Source) -> Opened:
+def opened(source: ModelFile) -> Opened:
     """The graph of a file, parsed when it is asked for first."""
     return source.once("graph", lambda: _opened(source.path, source.kind))
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from label_image.detectors.net import PASS_ON, RESHAPES, Net
 from label_image.detectors.tflite import TfliteFile
 from label_image.errors import RunError
-from label_image.source import Source
+from label_image.model_file import ModelFile
 
 Tensor = TypeVar("Tensor", str, int)
 Floats = npt.NDArray[np.float32]
@@ -81,7 +81,7 @@ def no_map(path: Path, problem: str) -> NoExactMap:
     )
 
 
-def tflite_end(source: Path | Source, output_layer: str = "") -> PooledEnd:
+def tflite_end(source: Path | ModelFile, output_layer: str = "") -> PooledEnd:
     """The same of a `.tflite`.
 
     Args:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from label_image.card import Card
+from label_image.model_metadata import Metadata
 
 NO_HEAD = "a network without a head (an embedding): it ends with features, and no layer makes scores of them"
 INDEX = "the number of a class"  # what ArgMax gives
@@ -106,25 +106,25 @@ def shape_text(shape: tuple[int, ...]) -> str:
     return f"[{', '.join(map(str, shape[:_NAMED]))}, ...] of {len(shape)} sizes"
 
 
-def seems_by_answer(card: Card, answer: npt.NDArray[np.float32]) -> str:
+def seems_by_answer(metadata: Metadata, answer: npt.NDArray[np.float32]) -> str:
     """What a network seems to be, by what it gave for a drawn picture: float32 [1, ...], in the output's own shape."""
     if by_shape := seems_by_shape(answer.shape):
         return by_shape
     count, total = answer.size, float(answer.sum())
     if not np.isfinite(total):
         return ""
-    if count == 1 and card.output == "as is" and not -_SUM_WITHIN <= total <= 1 + _SUM_WITHIN:
+    if count == 1 and metadata.output == "as is" and not -_SUM_WITHIN <= total <= 1 + _SUM_WITHIN:
         return f"no classifier: it ends without a sigmoid, and gives one number, {total:.3g}"
     if count < 2:
         return ""
-    if card.output == "probabilities" and abs(total - 1) > _SUM_WITHIN + count * _EACH_ROUNDED:
+    if metadata.output == "probabilities" and abs(total - 1) > _SUM_WITHIN + count * _EACH_ROUNDED:
         return f"no classifier: its softmax gives scores whose sum is {total:.4g}, not 1"
     length = float(np.linalg.norm(answer.astype(np.float64)))
-    named = len(card.labels) == count
-    if card.output == "as is" and not named and abs(length - 1) < _LENGTH_WITHIN and abs(total - 1) > _SUM_WITHIN:
+    named = len(metadata.labels) == count
+    if metadata.output == "as is" and not named and abs(length - 1) < _LENGTH_WITHIN and abs(total - 1) > _SUM_WITHIN:
         return f"{NO_HEAD} (a vector of length 1)"
     low, high = float(answer.min()), float(answer.max())
-    if card.output == "as is" and not (low >= -_SUM_WITHIN and high <= 1 + _SUM_WITHIN) and not named:
+    if metadata.output == "as is" and not (low >= -_SUM_WITHIN and high <= 1 + _SUM_WITHIN) and not named:
         return f"no classifier: it ends without a softmax, and gives {count:,} numbers between {low:.3g} and {high:.3g}"
     return ""
 

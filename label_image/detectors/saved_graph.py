@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from label_image.allowed_operations import LEFT_OVER, VARIABLES, check_operations
 from label_image.errors import RunError
-from label_image.operations import LEFT_OVER, VARIABLES, check_operations
 
 _CALL = "label_image_call"  # our own node, which calls the object
 _HIDDEN = ("__saved_model_init_op", "__saved_model_train_op")

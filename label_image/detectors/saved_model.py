@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from label_image.allowed_operations import check_sizes
 from label_image.detectors.saved_graph import (
     OBJECT_GRAPH,
     End,
@@ -22,7 +23,6 @@ from label_image.detectors.saved_graph import (
     restored_keys,
 )
 from label_image.errors import RunError, meaning
-from label_image.operations import check_sizes
 from label_image.quiet import native_noise_hidden, tensorflow
 
 _SCORES = ("confidences", "probabilities", "scores", "predictions", "prediction", "outputs", "output_0", "logits")

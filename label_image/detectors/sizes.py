@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from label_image.card import GUESS
 from label_image.detectors.net import PASS_ON, Net
+from label_image.model_metadata import GUESS
 
 _USUAL = (
     224,

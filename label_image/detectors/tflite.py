@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from label_image.detectors import metadata
+from label_image.detectors import standard_metadata
 from label_image.detectors.affine import ADD, DIV, MUL, SUB, Affine, after, calibrated, turned_round
 from label_image.detectors.evidence import Evidence, Range, root_mean_square
 from label_image.detectors.purpose import INDEX, Output, seems, seems_by_inputs
 from label_image.errors import RunError, UserError
-from label_image.source import Source
+from label_image.model_file import ModelFile
 
 _DTYPES = {0: "float32", 1: "float16", 2: "int32", 3: "uint8", 4: "int64", 5: "string", 7: "int16", 9: "int8"}
 _NUMBERS = ("float32", "float16", "int8", "uint8", "int32", "int64")
@@ -73,12 +73,12 @@ class TfliteFile:
       RunError: if the flatbuffer is damaged.
     """
 
-    def __init__(self, source: Path | Source) -> None:
+    def __init__(self, source: Path | ModelFile) -> None:
         from ai_edge_litert import schema_py_generated as schema
 
         self._data: Any
         self.file: Path | io.BytesIO  # for who reads what lies behind the model
-        if isinstance(source, Source):
+        if isinstance(source, ModelFile):
             self.path = path = source.path
             self._data, self.file = source.data, io.BytesIO(source.data)  # which copies nothing
         else:
@@ -197,7 +197,7 @@ class TfliteFile:
         return [] if isinstance(values, int) else [int(value) for value in values]  # 0 is the schema's "nothing"
 
 
-def evidence(source: Path | Source, input_layer: str = "", output_layer: str = "") -> Evidence:
+def evidence(source: Path | ModelFile, input_layer: str = "", output_layer: str = "") -> Evidence:
     """What a `.tflite` shows.
 
     Args:
@@ -221,8 +221,8 @@ def _evidence(file: TfliteFile, input_layer: str, output_layer: str) -> Evidence
     result = _chosen(file, file.outputs, output_layer, "output_layer")
     if file.dtype(source) == "string":
         raise RunError(f"cannot use {file.path}: its input takes text or files, a photo needs numbers")
-    said = metadata.read(file.entry(metadata.NAME))
-    labels, inside = metadata.packed_labels(file.file, said.labels_file)
+    said = standard_metadata.read(file.entry(standard_metadata.NAME))
+    labels, inside = standard_metadata.packed_labels(file.file, said.labels_file)
     stated = None
     if said.mean and said.std:
         stated = Range(said.mean, said.std, "TFLite metadata inside the file", order="grey" if said.grey else "RGB")

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from label_image.allowed_operations import check_operations, check_sizes
 from label_image.detectors.net import Net, bare
 from label_image.detectors.opened import opened
 from label_image.errors import RunError
-from label_image.operations import check_operations, check_sizes
+from label_image.model_file import ModelFile
 from label_image.quiet import native_noise_hidden, tensorflow
-from label_image.source import Source
 
 _MOST_AT_ONCE = 1024  # photos; a larger first dimension is no batch
 
@@ -22,7 +22,7 @@ class FrozenRunner:
 
     name = "tensorflow"
 
-    def __init__(self, source: Source, input_layer: str, output_layer: str) -> None:
+    def __init__(self, source: ModelFile, input_layer: str, output_layer: str) -> None:
         tf = tensorflow()
         self._path = path = source.path
         file = opened(source)
@@ -47,11 +47,11 @@ class FrozenRunner:
             raise RunError(f"cannot run {path}: TensorFlow refuses it ({_said(error)})") from None
 
     def scores(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Runs the network: float32 [n, ...] as its card says -> float32 [n, outputs]."""
+        """Runs the network: float32 [n, ...] as its metadata says -> float32 [n, outputs]."""
         return np.stack([self.values(row).reshape(-1) for row in batch])
 
     def values(self, image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Runs the network on one photo: float32 [...] as its card says -> float32 [1, ...], the output in its own shape."""
+        """Runs the network on one photo: float32 [...] as its metadata says -> float32 [1, ...], the output in its own shape."""
         batch = np.repeat(image[None].astype(self._dtype, copy=False), self._batch, axis=0)
         found = self._run(batch)
         return found[:1] if self._batch > 1 and found.shape[:1] == (self._batch,) else found

@@ -43,7 +43,7 @@ class LitertRunner:
         """Runs the network.
 
         Args:
-          batch: float32 [n, height, width, channels], scaled and laid out as the card says; pixels 0..255 for integers.
+          batch: float32 [n, height, width, channels], scaled and laid out as the metadata says; pixels 0..255 for integers.
 
         Returns:
           float32 [n, outputs], dequantized.

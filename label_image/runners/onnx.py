@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.errors import RunError, UserError
+from label_image.model_file import ModelFile
 from label_image.runners.onnx_file import check
 from label_image.runners.sizes import wrong_size
-from label_image.source import Source
 
 
 class OnnxRunner:
@@ -72,7 +72,7 @@ class OnnxRunner:
         return np.asarray(values, np.float32).reshape(len(batch), -1)
 
 
-def opened_onnx(source: Source) -> OnnxRunner:
+def opened_onnx(source: ModelFile) -> OnnxRunner:
     """The one session of a file, for its metadata and all workers: ONNX Runtime lets threads share it."""
     return source.once("onnx", lambda: OnnxRunner(source.path))
 

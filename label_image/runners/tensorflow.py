@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from label_image.allowed_operations import check_operations, check_sizes
 from label_image.errors import OutOfMemoryError, RunError, UserError, meaning
-from label_image.operations import check_operations, check_sizes
 from label_image.quiet import native_noise_hidden, tensorflow
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from label_image.operations import check_operations
+from label_image.allowed_operations import check_operations
 from label_image.quiet import native_noise_hidden, tensorflow
 from label_image.runners.tensorflow import function_of
 from retrain.formats.graph_def import parse_graph

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from label_image.edge import exit_status
 from label_image.errors import RunError, UserError
 from label_image.flags import flag, parse
-from label_image.screen import say
+from label_image.program import exit_status
+from label_image.terminal import say
 
 PROGRAM = "python -m retrain.report"
 

@@ -1,4 +1,4 @@
-"""TFLite's standard metadata in, normalisation and labels out: Model Maker, AutoML and MediaPipe write it into their files.
+"""Reads the normalisation and the labels from TFLite's standard metadata, which Model Maker, AutoML and MediaPipe write.
 
 A flatbuffer in the model's buffer TFLITE_METADATA names the pieces; the labels lie in a zip archive behind the model. The
 slots below are the field numbers of metadata_schema.fbs; the generated classes are only in packages of 500 MB.
@@ -32,7 +32,7 @@ _IMAGE_PROPERTIES, _GREY, _NORMALIZATION, _AXIS_LABELS, _VALUE_LABELS = 2, 2, 1,
 
 
 @dataclass(frozen=True)
-class Metadata:
+class StandardMetadata:
     """What a `.tflite` says of itself in the standard way."""
 
     mean: tuple[float, ...] = ()  # input = (pixel - mean) / std
@@ -45,7 +45,7 @@ def _words(table: Table, slot: int) -> str:
     return table.text(slot).decode("utf-8", "replace")
 
 
-def parse(data: bytes) -> Metadata:
+def parse(data: bytes) -> StandardMetadata:
     """Reads the flatbuffer.
 
     Raises:
@@ -61,10 +61,8 @@ def parse(data: bytes) -> Metadata:
     named = [file for file in files if file.number(_FILE_TYPE, "B") in (_AXIS_LABELS, _VALUE_LABELS)] or [
         file for file in files if "label" in _words(file, _FILE_NAME).lower()
     ]
-    named.sort(
-        key=lambda file: bool(_words(file, _FILE_LOCALE))
-    )  # names in another language come after those without one
-    return Metadata(mean, std, grey, _words(named[0], _FILE_NAME) if named else "")
+    named.sort(key=lambda file: bool(_words(file, _FILE_LOCALE)))  # those of other languages last
+    return StandardMetadata(mean, std, grey, _words(named[0], _FILE_NAME) if named else "")
 
 
 def _image(tensor: Table) -> tuple[tuple[float, ...], tuple[float, ...], bool]:
@@ -81,14 +79,14 @@ def _image(tensor: Table) -> tuple[tuple[float, ...], tuple[float, ...], bool]:
     return mean, std, image is not None and image.number(_COLOUR, "B") == _GREY
 
 
-def read(data: bytes | np.ndarray[Any, Any] | None) -> Metadata:
+def read(data: bytes | np.ndarray[Any, Any] | None) -> StandardMetadata:
     """The metadata in a model's buffer; an empty one where it is damaged or there is none."""
     if data is None:
-        return Metadata()
+        return StandardMetadata()
     try:
         return parse(bytes(data))
     except (struct.error, IndexError, TypeError, ValueError, OverflowError):
-        return Metadata()
+        return StandardMetadata()
 
 
 def packed_labels(file: Path | BinaryIO, name: str) -> tuple[tuple[str, ...], str]:
