@@ -117,10 +117,15 @@ def parse(cls: type[T], argv: Sequence[str], program: str, words_are: str = "") 
     Raises:
       UserError: a flag is unknown (the nearest is suggested), a value has the wrong type or is out of bounds, or a dash or
         quote is a typographic one.
-      SystemExit: after printing the help for --help.
+      SystemExit: after printing what --help or --version asked for.
     """
     if any(word in ("-h", "--h", "-help", "--help", "--helpfull", "--help_full") for word in argv):
         write(f"{help_text(cls, program)}\n")
+        sys.exit(0)
+    if "--version" in argv:
+        from label_image.version import program_name, version_text
+
+        write(f"{version_text(program_name(program))}\n")
         sys.exit(0)
     fields = {field.name: field for field in flag_fields(cls)}
     kinds = flag_types(cls)
