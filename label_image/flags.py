@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from label_image.errors import UserError
 from label_image.spelling import (
+    is_number,
     nearest_flags,
     nearest_word,
     number,
@@ -210,7 +211,7 @@ def _typed(
                 word_alone(behind)
             break
         refuse_odd_flag(word, list(fields))
-        if not word.startswith("-") or word == "-" or _is_number(word):
+        if not word.startswith("-") or word == "-" or is_number(word):
             word_alone(word)
             continue
         typed.append(_flag_typed(word, words, fields, kinds))
@@ -305,11 +306,3 @@ def _value(text: str, kind: Any) -> Any:
     if kind == NUMBERS:
         return tuple(float(part) for part in text.split(","))
     return float(text) if kind in (float, float | None) else text
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True

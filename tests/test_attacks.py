@@ -373,7 +373,7 @@ def test_a_hub_module_that_writes_is_refused_for_features_and_for_training(place
 
     folder = hub_module(place / "hub", evil=True)
     with pytest.raises(RunError, match=r"cannot use the module .*is a WriteFile"):
-        prepare(plan_of(folder, place / "models"), print)
+        prepare(plan_of(folder, place / "models").network, print)
     with pytest.raises(RunError, match="is a WriteFile"):
         load_module(Weights("", "hub", folder))
 

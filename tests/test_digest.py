@@ -77,7 +77,9 @@ def test_fine_tuning_calibration_and_the_projector_leave_a_changed_photo_out(pho
         assert pixels[0].any()
         assert not pixels[1].any()
     assert (list(problems), problems[1].reason) == ([1], "changed")
-    backbone = prepare(Options.of(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)), lambda _: None)
+    backbone = prepare(
+        Options.of(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)).network, lambda _: None
+    )
     assert len(_inputs(backbone, [photo, other])) == 1
     sprite = np.asarray(projector._sprite([photo, other]))
     assert np.ptp(sprite[:64, 64:128]) == 0  # grey

@@ -28,7 +28,9 @@ TFLITE, GRAPH, SAVED_MODEL, ONNX, DEVICE_FOLDER = EXPORTERS
 @pytest.fixture
 def proof(model_dir, tmp_path):
     """A hand-made head on the mean-colour backbone, its photos and their features."""
-    backbone = prepare(Options.of(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)), lambda _: None)
+    backbone = prepare(
+        Options.of(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)).network, lambda _: None
+    )
     for known in model_dir.glob("*.proof.json"):  # what TensorFlow ran in other tests
         known.unlink()
     runner = LitertRunner(backbone.tflite)
@@ -150,7 +152,7 @@ def test_a_saved_model_is_a_feature_vector_for_the_next_classifier(proof, tmp_pa
     loaded = tensorflow().saved_model.load(str(tmp_path / "saved"))  # what hub.load does
     assert np.abs(loaded(pixels / np.float32(255)).numpy() - proof.features).max() < 1e-5
     options = Options.of(image_dir="x", tfhub_module=str(tmp_path / "saved"), model_dir=str(tmp_path / "models"))
-    again = prepare(options, lambda _: None)
+    again = prepare(options.network, lambda _: None)
     assert (again.height_px, again.width_px, again.width) == (128, 128, 3)
     scaled = normalise(pixels, again.mean, again.std)
     assert np.abs(LitertRunner(again.tflite).scores(scaled) - proof.features).max() < 1e-5

@@ -12,12 +12,12 @@ from label_image.photo_pixels import decode, normalise
 from label_image.runners.litert import LitertRunner
 from label_image.softmax import softmax
 from retrain.backbones.prepare import prepare
+from retrain.backbones.table import DEFAULT_ARCHITECTURE
 from retrain.exporters import verify
 from retrain.exporters.table import EXPORTERS, Order
 from retrain.exporters.verified_graphs import PROVEN
 from retrain.exporters.verify import Proof, export
 from retrain.files.hashing import file_digest
-from retrain.options.network import DEFAULT_ARCHITECTURE
 from retrain.options.options import Options
 from retrain.types import Dense, Head, Photo
 from tests.conftest import COLOURS, write_photo
@@ -29,7 +29,7 @@ GRAPH = next(row for row in EXPORTERS if row.kind == "graph")
 def proof(tmp_path):
     """A head of random weights on the default network, its photos and their features."""
     options = Options.of(image_dir="x", architecture=DEFAULT_ARCHITECTURE, model_dir=str(tmp_path / "models"))
-    backbone = prepare(options, lambda _: None)
+    backbone = prepare(options.network, lambda _: None)
     photos = []
     for number, (label, colour) in enumerate(COLOURS.items()):
         path = write_photo(tmp_path / f"{label}.jpg", colour, number)

@@ -15,6 +15,7 @@ from label_image.errors import RunError
 from label_image.labels import format_labels
 from label_image.model_metadata import Metadata
 from label_image.softmax import softmax
+from retrain.backbones.model_folder import ModelFolder
 from retrain.backbones.quantize import quantized
 from retrain.console import Screen
 from retrain.exporters.table import orders, why_not
@@ -182,7 +183,10 @@ def _variant(quantize: str, variants: Mapping[str, Trained], options: Options, s
     if quantize in variants:
         return variants[quantize]
     trained = variants["none"]
-    return dataclasses.replace(trained, backbone=quantized(trained.backbone, quantize, (), options, screen.info))
+    return dataclasses.replace(
+        trained,
+        backbone=quantized(trained.backbone, quantize, (), ModelFolder.of(options.network, screen.info), screen.info),
+    )
 
 
 def _write_plain(kind: str, path: Path, kept: Path, write: Callable[[Path], object]) -> Export:

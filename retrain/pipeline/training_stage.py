@@ -16,8 +16,6 @@ from retrain.progress import Progress, Tenths
 from retrain.report.tensorboard import Summaries
 from retrain.types import TESTING, TRAINING, VALIDATION, Backbone, Bottlenecks, Curve, Head, Split
 
-_TUNED_FEATURES = "features_of_the_last_run"  # a folder of --fine_tuned_dir that only we would call so: it is emptied
-
 
 def training_stage(
     options: Options, split: Split, bottlenecks: Bottlenecks, backbone: Backbone, screen: Screen
