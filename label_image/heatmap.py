@@ -192,7 +192,7 @@ def _end(graph: ModelFile, output_layer: str) -> PooledEnd:
     from label_image.detectors.opened import opened
 
     ends = _ends(graph)
-    return graph_end(graph.path, Net(opened(graph).for_labelling(*ends)[0]), ends[1].split(":")[0])
+    return graph_end(graph.path, Net(opened(graph).for_inference(*ends)[0]), ends[1].split(":")[0])
 
 
 def _ends(graph: ModelFile) -> tuple[str, str]:

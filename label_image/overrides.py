@@ -206,7 +206,7 @@ def _tensors(source: ModelFile, fact: str) -> list[str]:
     """Lists the names of a `.tflite`'s inputs or outputs, as other programs show them."""
     if source.kind != "tflite":
         return []
-    from label_image.detectors.tflite import TfliteFile
+    from label_image.detectors.tflite_file import TfliteFile
 
     file = TfliteFile(source)
     return [_bare(file.names[index]) for index in (file.inputs if fact == "input" else file.outputs)]

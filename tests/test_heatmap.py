@@ -86,7 +86,7 @@ def test_the_headless_backbones_give_the_map_that_the_classifier_has(trained, mo
     )
     for path in (backbone.tflite, backbone.graph):
         np.testing.assert_allclose(feature_maps(path)(pixels), expected, atol=1e-6)
-        with pytest.raises(NoExactMap, match="it ends with the mean, no layer follows"):
+        with pytest.raises(NoExactMap, match="it ends with average pooling, and no layer follows"):
             head_of(path)
 
 
@@ -157,9 +157,9 @@ def test_an_onnx_file_says_where_its_map_is(tmp_path):
 @pytest.mark.parametrize(
     ("name", "what"),
     [
-        ("keras_frozen_flowers_80/output_graph.pb", "Relu stands before its scores"),
-        ("keras_potato_tflite/2.tflite", "FULLY_CONNECTED with an activation stands before its scores"),
-        ("customvision_fruits_pb/model.pb", "Sigmoid stands before its scores"),
+        ("keras_frozen_flowers_80/output_graph.pb", "Relu before its scores"),
+        ("keras_potato_tflite/2.tflite", "FULLY_CONNECTED with an activation before its scores"),
+        ("customvision_fruits_pb/model.pb", "Sigmoid before its scores"),
         ("mnist_gray_tflite/mnist.tflite", "FULLY_CONNECTED"),
     ],
 )

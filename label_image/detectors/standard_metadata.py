@@ -1,7 +1,7 @@
-"""Reads the normalisation and the labels from TFLite's standard metadata, which Model Maker, AutoML and MediaPipe write.
+"""Reads the normalisation and labels from the standard TFLite metadata, as Model Maker, AutoML and MediaPipe write it.
 
-A flatbuffer in the model's buffer TFLITE_METADATA names the pieces; the labels lie in a zip archive behind the model. The
-slots below are the field numbers of metadata_schema.fbs; the generated classes are only in packages of 500 MB.
+The buffer TFLITE_METADATA of the model contains a FlatBuffer that describes the tensors; the labels are in a zip archive behind
+the model. The constants below are the field numbers of metadata_schema.fbs, because the generated classes exist only in packages of 500 MB.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _IMAGE_PROPERTIES, _GREY, _NORMALIZATION, _AXIS_LABELS, _VALUE_LABELS = 2, 2, 1,
 
 @dataclass(frozen=True)
 class StandardMetadata:
-    """What a `.tflite` says of itself in the standard way."""
+    """What the standard metadata of a `.tflite` states."""
 
     mean: tuple[float, ...] = ()  # input = (pixel - mean) / std
     std: tuple[float, ...] = ()
@@ -46,7 +46,7 @@ def _words(table: Table, slot: int) -> str:
 
 
 def parse(data: bytes) -> StandardMetadata:
-    """Reads the flatbuffer.
+    """Parses the FlatBuffer.
 
     Raises:
       struct.error, IndexError, TypeError, ValueError: if it is damaged.
@@ -61,7 +61,7 @@ def parse(data: bytes) -> StandardMetadata:
     named = [file for file in files if file.number(_FILE_TYPE, "B") in (_AXIS_LABELS, _VALUE_LABELS)] or [
         file for file in files if "label" in _words(file, _FILE_NAME).lower()
     ]
-    named.sort(key=lambda file: bool(_words(file, _FILE_LOCALE)))  # those of other languages last
+    named.sort(key=lambda file: bool(_words(file, _FILE_LOCALE)))  # files without a language come first
     return StandardMetadata(mean, std, grey, _words(named[0], _FILE_NAME) if named else "")
 
 
@@ -80,7 +80,7 @@ def _image(tensor: Table) -> tuple[tuple[float, ...], tuple[float, ...], bool]:
 
 
 def read(data: bytes | np.ndarray[Any, Any] | None) -> StandardMetadata:
-    """The metadata in a model's buffer; an empty one where it is damaged or there is none."""
+    """Parses the metadata in a model's buffer; returns empty metadata if it is missing or damaged."""
     if data is None:
         return StandardMetadata()
     try:
@@ -90,11 +90,11 @@ def read(data: bytes | np.ndarray[Any, Any] | None) -> StandardMetadata:
 
 
 def packed_labels(file: Path | BinaryIO, name: str) -> tuple[tuple[str, ...], str]:
-    """The labels in the archive behind a `.tflite`, and the name of the file they are in; nothing where there is none.
+    """Reads the labels in the archive behind a `.tflite`; returns them and the name of their file, or nothing if there are none.
 
     Args:
       file: the `.tflite`.
-      name: what the metadata names; "" takes a file that is called so.
+      name: the file that the metadata names; "" selects a file with "label" in its name.
     """
     if not zipfile.is_zipfile(file):
         return (), ""
@@ -106,7 +106,7 @@ def packed_labels(file: Path | BinaryIO, name: str) -> tuple[tuple[str, ...], st
                 return (), ""
             with archive.open(wanted[0]) as packed:
                 data = packed.read(_MOST_LABELS + 1)
-            if len(data) > _MOST_LABELS:  # a bomb: it unpacks to more than any list of labels has
+            if len(data) > _MOST_LABELS:  # a zip bomb: no list of labels is this large
                 return (), ""
             return without_index(parse_labels(data)), wanted[0]
     except (zipfile.BadZipFile, zlib.error, EOFError, UnicodeDecodeError, OSError, RuntimeError, NotImplementedError):

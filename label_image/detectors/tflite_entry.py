@@ -1,7 +1,7 @@
-"""Reads one metadata entry of a `.tflite` without the schema's classes.
+"""Finds one metadata entry of a `.tflite` by following the offsets of its FlatBuffer.
 
-They answer any question, but their import takes longer than labelling a photo; a file that python -m retrain wrote needs this
-one answer. Field numbers are those of TensorFlow Lite's schema.fbs.
+The schema classes could do it too, but importing them takes longer than labelling a photo, and a file that python -m retrain wrote
+needs only this entry. The field numbers are those of TensorFlow Lite's schema.fbs.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ Bytes = mmap.mmap | bytes
 
 
 def entry(path: Path, name: str) -> bytes | None:
-    """The entry's bytes; None where there is none, or the FlatBuffer leads out of the file.
+    """Returns the bytes of an entry; None if it is missing, or if the FlatBuffer is damaged.
 
     Args:
-      path: a file that begins as a `.tflite` does.
-      name: of the entry.
+      path: a file that begins like a `.tflite`.
+      name: the name of the entry.
     """
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         return entry_in(data, name)
 
 
 def entry_in(data: Bytes, name: str) -> bytes | None:
-    """The same of a file's bytes."""
+    """Like `entry`, for the content of a file."""
     place = place_of(data, name)
     return None if place is None else bytes(data[place.start : place.stop])
 
 
 def place_of(data: Bytes, name: str) -> slice | None:
-    """Where the entry's bytes are in the file; None as for `entry`."""
+    """Returns the position of the entry's bytes in the file; None as for `entry`."""
     try:
         return _place(data, name.encode())
     except (struct.error, IndexError):
