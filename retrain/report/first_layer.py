@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from label_image.detectors.tflite import TfliteFile
+from label_image.detectors.tflite_file import TfliteFile
 
 _SIDE_PX = 33  # of a kernel, at least
 _GAP_PX = 2
