@@ -31,11 +31,13 @@ def new_chart(kind: str, font_px: int = _FONT_PX, **options: Any) -> Any:
       font_px: height of its letters, for which it leaves room.
       **options: pygal's; they take the place of those below.
     """
+    before = list(sys.meta_path)
     import pygal
     from pygal.style import Style
 
     # It puts a finder of its own, for maps, among Python's, which warns at each import that fails later in the process.
-    sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "pygal"]
+    added = [finder for finder in sys.meta_path if finder not in before and type(finder).__module__ == "pygal"]
+    sys.meta_path[:] = [finder for finder in sys.meta_path if finder not in added]
     fonts = dict.fromkeys(("label_font_size", "major_label_font_size", "title_font_size"), font_px)
     settings: dict[str, Any] = {
         "style": Style(**fonts),
