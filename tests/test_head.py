@@ -9,11 +9,12 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from label_image.softmax import softmax
 from retrain.head import training
 from retrain.head.sampler import LARGEST_VALIDATION_SUBSET
 from retrain.head.train import Sampler, Standardiser, train
 from retrain.head.training import Training
-from retrain.metrics import cross_entropy, losses, softmax
+from retrain.metrics import cross_entropy, losses
 from retrain.options.options import Options
 from retrain.pipeline.settings import layer_training
 from retrain.types import TESTING, TRAINING, VALIDATION, Bottlenecks

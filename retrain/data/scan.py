@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from label_image.errors import PhotoError, UserError
+from label_image.junk_files import is_junk
 from label_image.photo_pixels import open_photo
 from label_image.workers import cores, map_ordered
 from retrain.data.comparable_names import composed
-from retrain.data.directory_listing import count_files, entries, is_dir, is_junk, leads_back
+from retrain.data.directory_listing import count_files, entries, is_dir, leads_back
 from retrain.data.layout import ClassFolder, FolderRules, class_folders
 from retrain.data.split import Percentages
 from retrain.files.hashing import file_digest

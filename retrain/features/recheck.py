@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.errors import PhotoError, RunError
+from label_image.softmax import softmax
 from retrain.data.augment import View
 from retrain.features.extraction import compute
 from retrain.features.runtimes import Runtime
-from retrain.metrics import softmax
 from retrain.types import TESTING, Backbone, Bottlenecks, Head, Photo, Split
 
 LOOKED_AT = 32  # photos at most: where more differ, these say enough

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from label_image.softmax import softmax
 from retrain.console import Screen
 from retrain.features.photo_features import PhotoFeatures
 from retrain.head.sampler import Sampler
-from retrain.metrics import recall_at, softmax, wilson_interval
+from retrain.metrics import recall_at, wilson_interval
 from retrain.options.options import Options
 from retrain.types import TESTING, Bottlenecks, Head, Outcome, Photo, Split
 

@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import importlib.metadata
 import platform
-import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from label_image.version import processor
 from label_image.workers import cores
 from retrain.audit.neighbours import nearest
 from retrain.features import library_versions
@@ -29,7 +29,6 @@ NEIGHBOURS = 3  # training photos shown for a mistake
 MOST_MISTAKES = 60  # mistakes that are explained, the surest first
 _PACKAGES = ("numpy", "pillow", "ai-edge-litert", "tensorflow", "tensorboard")
 _TIME = "%Y-%m-%d %H:%M:%S %z"
-_CPUINFO = Path("/proc/cpuinfo")  # Linux
 
 
 def record_of(
@@ -216,15 +215,7 @@ def versions() -> dict[str, str]:
 
 def machine() -> dict[str, Any]:
     """What it ran on, without a name of the machine or of its user."""
-    return {"system": platform.system(), "machine": platform.machine(), "processor": _processor(), "cores": cores()}
-
-
-def _processor() -> str:
-    try:
-        named = re.search(r"^(?:model name|Model)\s*:\s*(.+)$", _CPUINFO.read_text("utf-8", "replace"), re.MULTILINE)
-    except OSError:
-        named = None
-    return named[1].strip() if named else platform.processor()
+    return {"system": platform.system(), "machine": platform.machine(), "processor": processor(), "cores": cores()}
 
 
 def _digest_of(path: Path) -> str | None:
