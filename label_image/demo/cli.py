@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from label_image.edge import exit_status
 from label_image.errors import UserError
+from label_image.extras import install
 from label_image.flags import check, flag, parse
 from label_image.screen import say, warn
 from label_image.signals import asked_to_end
@@ -66,7 +67,7 @@ def run(command: Command) -> None:
       UserError: gradio is not installed, there is no classifier, or the port is taken.
     """
     if importlib.util.find_spec("gradio") is None:
-        raise UserError("the page needs gradio, which is not installed: pip install '.[demo]'")
+        raise UserError(f"the page needs gradio, which is not installed: {install('demo')}")
     from label_image.demo.choices import Shelf, choices
 
     port = free_port(command.port)

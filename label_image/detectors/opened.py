@@ -10,6 +10,7 @@ from label_image.detectors.evidence import Evidence
 from label_image.detectors.graph import evidence
 from label_image.detectors.net import Net
 from label_image.detectors.rewrite import for_labelling
+from label_image.quiet import INSTEAD, check_tensorflow
 from label_image.source import Source
 
 
@@ -45,6 +46,7 @@ def opened(source: Source) -> Opened:
 
 
 def _opened(path: Path, kind: str) -> Opened:
+    check_tensorflow(str(path), INSTEAD)
     if kind == "graph_def":
         from label_image.runners.tensorflow import read_graph_def
 

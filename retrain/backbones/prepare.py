@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from label_image.errors import RunError
+from label_image.quiet import check_tensorflow
 from retrain.backbones import weights
 from retrain.backbones.frozen_graph import FrozenGraph, to_tflite
 from retrain.backbones.model_folder import Shelf, Weights
 from retrain.backbones.network_layers import FEATURES, INPUT, Network
 from retrain.backbones.table import Architecture, architecture
 from retrain.formats.graph_def import parse_graph
-from retrain.options.plan import Plan
+from retrain.options.plan import DEFAULT_ARCHITECTURE, Plan
 from retrain.types import Backbone
 
 OURS = ("efficientnet_lite", "mobilenet")  # families that are kept as layers and written without TensorFlow
@@ -46,6 +47,16 @@ def prepare(plan: Plan, say: Callable[[str], None]) -> Backbone:
     except ValueError as error:
         raise RunError(f"cannot use {row.name}: {error}") from None
     return shelf.keep(row, found, frozen, tflite, why_no_tflite)
+
+
+def check_installed(plan: Plan, row: Architecture) -> None:
+    """Finds out before the work whether this network can be made ready, or is already.
+
+    Raises:
+      RunError: TensorFlow makes it ready, and is not installed.
+    """
+    if row.family not in OURS and not Shelf(plan, lambda _: None).has_kept(row):
+        check_tensorflow(row.name, f"use {DEFAULT_ARCHITECTURE}, which needs none")
 
 
 def network_of(plan: Plan) -> Network:

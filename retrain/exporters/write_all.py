@@ -17,7 +17,7 @@ from label_image.labels import format_labels
 from retrain.backbones.quantize import quantized
 from retrain.console import Screen
 from retrain.exporters.table import orders, why_not
-from retrain.exporters.verify import TOLERANCE, Proof, export
+from retrain.exporters.verify import TOLERANCE, Proof, export, why_unverifiable
 from retrain.features import library_versions
 from retrain.features.recheck import LOOKED_AT, StaleFeaturesError, wrong_rows
 from retrain.features.runtimes import choose
@@ -82,7 +82,7 @@ def write_exports(
     scores = softmax(trained.head.logits(trained.bottlenecks.features[0, rows]))
     exports = []
     for order in orders(plan):
-        reason = why_not(order, trained.backbone)
+        reason = why_not(order, trained.backbone) or why_unverifiable(order, trained.backbone, trained.head)
         if reason:
             screen.warn(f"no {order.path} is written: {reason}")
             continue

@@ -16,15 +16,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from label_image.errors import RunError, UserError
+from label_image.extras import install
 from label_image.quiet import has_tensorflow
 from label_image.runs import is_run
 from retrain.exporters import device_folder, saved_model
 from retrain.exporters.folder import check_folder
 from retrain.exporters.onnx import check_installed
-from retrain.exporters.table import orders
+from retrain.exporters.table import Order, orders
 from retrain.files.atomic import is_special
 from retrain.files.temporary_names import clear, temporary
-from retrain.options.plan import Plan
+from retrain.options.plan import DEFAULT_ARCHITECTURE, Plan
 from retrain.runs.folder import RUNNING
 from retrain.runs.usual_names import HOME, is_usual
 
@@ -82,14 +83,29 @@ def check_outputs(plan: Plan) -> None:
         flag = order.exporter.flag
         if order.exporter.kind in _HOLDS:
             check_folder(flag, order.path, _HOLDS[order.exporter.kind])
-        if not order.exporter.needs_litert and plan.backbone_precision == "float32" and not has_tensorflow():
-            without = f"--{flag}=" if getattr(plan, flag) else "--export=tflite"
-            raise UserError(
-                f"cannot prove --{flag}={order.path}: TensorFlow is not installed; go without it: {without}"
-            )
-        if order.exporter.kind == "onnx" and plan.backbone_precision == "float32":
-            check_installed()
+        if plan.backbone_precision == "float32":
+            if order.exporter.kind == "onnx":
+                check_installed()
+            _check_verifiable(order, plan)
     check_places(places(plan), plan)
+
+
+def _check_verifiable(order: Order, plan: Plan) -> None:
+    """Refuses what only TensorFlow can verify where that is not installed.
+
+    A `.pb` on the default network is verified by its bits. Where the user did not ask for one, `why_unverifiable` says after
+    the training that none is written.
+    """
+    if order.exporter.needs_litert or has_tensorflow():
+        return
+    flag = order.exporter.flag
+    known = not (plan.tunes or plan.hidden_units or plan.tfhub_module) and plan.architecture == DEFAULT_ARCHITECTURE
+    if order.exporter.kind == "graph" and (known or plan.output_graph == Plan.output_graph):
+        return
+    without = f"--{flag}=" if getattr(plan, flag) else "--export=tflite"
+    raise UserError(
+        f"cannot verify --{flag}={order.path}: TensorFlow is not installed; {install('tensorflow')}, or go without it: {without}"
+    )
 
 
 def check_places(found: list[Place], plan: Plan) -> None:

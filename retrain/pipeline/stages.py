@@ -16,11 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.errors import UserError
-from label_image.quiet import has_tensorflow
+from label_image.extras import install
+from label_image.quiet import check_tensorflow, has_tensorflow
 from label_image.runs import RUNS_DIR
 from retrain import report
 from retrain.audit.audit import Auditor
 from retrain.audit.kept import FOLDER as AUDITS
+from retrain.backbones.prepare import check_installed
 from retrain.backbones.table import Architecture, architecture
 from retrain.clock import Clock
 from retrain.console import Screen
@@ -189,8 +191,12 @@ def check(plan: Plan) -> Architecture:
     check_network(plan, row.name, row.family)
     if plan.tunes and not has_tensorflow():
         raise UserError(
-            f"--train={plan.train} needs TensorFlow, which is not installed; pip install tensorflow, or use --train=head"
+            f"--train={plan.train} needs TensorFlow, which is not installed; {install('tensorflow')}, or use --train=head"
         )
+    if plan.weights != "none":
+        check_installed(plan, row)
+    if plan.device == "gpu":
+        check_tensorflow("--device=gpu", "use --device=cpu")
     check_outputs(plan)
     if plan.optimizer == "lbfgs":
         lbfgs.check_installed()

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from label_image.errors import RunError
+from label_image.quiet import check_tensorflow
 from retrain.backbones.frozen_graph import FrozenGraph, freeze
 from retrain.backbones.model_folder import Shelf, Weights
 from retrain.backbones.network_keras import keras_on_tensorflow
@@ -31,6 +32,7 @@ def find(row: Architecture, shelf: Shelf) -> Weights:
     own = shelf.find(f"{row.name.removeprefix(KERAS_PREFIX)}.weights.h5")
     if own:
         return Weights(file_digest(own), str(own), own)
+    check_tensorflow(row.name)
     published = f"{row.name}, ImageNet, Keras {importlib.metadata.version('keras')}"  # its digests are in its source
     return Weights(hashlib.sha256(published.encode()).hexdigest(), published)
 
