@@ -96,12 +96,12 @@ def rows(bench: Bench, true: TrueOriginal) -> Iterator[Row]:
     paths = [photo.path for photo in photos]
     for name in NETWORKS:
         row = architecture(name)
-        way = Extraction(from_archive(row, Shelf(bench.plan(true.photos, name), silent)).data, row.size_px)
+        way = Extraction(from_archive(row, Shelf(bench.options(true.photos, name), silent)).data, row.size_px)
         works = {"ours": partial(_features, bench, way, paths), "theirs": partial(true.features, name)}
         times = in_turn(works, bench.repeat)
         ours, theirs = rates(len(paths), times["ours"]), rates(len(paths), times["theirs"])
         yield Row(f"features, {name}", "images/s", ours, "the true original", theirs, 1.0)
-    split = split_photos(Scan(tuple(photos)), bench.plan(true.photos))
+    split = split_photos(Scan(tuple(photos)), bench.options(true.photos))
     features = np.stack([way.features(photo.path) for photo in split.photos])
     training = Training(
         Bottlenecks(features[None], split.label_ids, split.lists), len(split.labels), bench.folder("text")

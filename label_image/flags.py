@@ -10,7 +10,7 @@ import dataclasses
 import sys
 import textwrap
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from label_image.errors import UserError
@@ -64,6 +64,38 @@ def flag(
     return dataclasses.field(default=default, metadata={"flag": Flag(text, minimum, maximum, tuple(choices), also)})
 
 
+def groups(cls: type) -> list[tuple[str, type]]:
+    """(field name, class) of each group of flags: fields of `cls` whose type is a data class of flags itself."""
+    hints = typing.get_type_hints(cls)
+    return [
+        (field.name, hints[field.name])
+        for field in dataclasses.fields(cls)
+        if dataclasses.is_dataclass(hints[field.name])
+    ]
+
+
+def from_values(cls: type[T], values: Mapping[str, Any]) -> T:
+    """Makes a data class of flags from the values of some of them, whichever group they belong to.
+
+    Raises:
+      TypeError: a name is no flag of it.
+    """
+    left = dict(values)
+    made: dict[str, Any] = {}
+    for name, inner in groups(cls):
+        made[name] = inner(**{each.name: left.pop(each.name) for each in flag_fields(inner) if each.name in left})
+    return cls(**made, **left)
+
+
+def values_of(options: Any) -> dict[str, Any]:
+    """The value of each flag by its name, whichever group it belongs to."""
+    found = {
+        name: value for inner, _ in groups(type(options)) for name, value in values_of(getattr(options, inner)).items()
+    }
+    own = [field.name for field in dataclasses.fields(options) if "flag" in field.metadata]
+    return found | {name: getattr(options, name) for name in own}
+
+
 def parse(cls: type[T], argv: Sequence[str], program: str, words_are: str = "") -> tuple[T, list[str]]:
     """Reads a command line.
 
@@ -89,13 +121,13 @@ def parse(cls: type[T], argv: Sequence[str], program: str, words_are: str = "") 
         write(f"{help_text(cls, program)}\n")
         sys.exit(0)
     fields = {field.name: field for field in flag_fields(cls)}
-    kinds = typing.get_type_hints(cls)
+    kinds = flag_types(cls)
     typed, rest = _typed(argv, fields, kinds, words_are)
     given: dict[str, Any] = {}
     for name, value in typed:
         many = fields[name].default == ()
         given[name] = (*given.get(name, ()), value) if many else _value(value, kinds[name])
-    return cls(**given), rest
+    return from_values(cls, given), rest
 
 
 def check(plan: Any) -> None:
@@ -137,8 +169,17 @@ def markdown_table(cls: type) -> str:
 
 
 def flag_fields(cls: type) -> list[dataclasses.Field[Any]]:
-    """The fields of `cls` that are flags, in the order they are written."""
-    return [field for field in dataclasses.fields(cls) if "flag" in field.metadata]
+    """The fields of `cls` and of its groups that are flags, in the order they are written."""
+    inner = [field for _, one in groups(cls) for field in flag_fields(one)]
+    return [*inner, *(field for field in dataclasses.fields(cls) if "flag" in field.metadata)]
+
+
+def flag_types(cls: type) -> dict[str, Any]:
+    """The type of each flag by its name."""
+    found: dict[str, Any] = {}
+    for _, inner in groups(cls):
+        found |= typing.get_type_hints(inner)
+    return found | typing.get_type_hints(cls)
 
 
 def _typed(

@@ -23,7 +23,7 @@ from retrain.features import extraction, library_versions
 from retrain.features.extraction import Interrupted, extract, key_for
 from retrain.features.runtimes import Runtime, choose
 from retrain.files.hashing import file_digest
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from retrain.store.feature_store import Store
 from retrain.types import Photo
 from tests.conftest import STAND_IN, write_photo
@@ -34,7 +34,7 @@ COLOURS = ((20, 200, 210), (210, 20, 200), (220, 210, 20))
 
 @pytest.fixture(scope="module")
 def backbone(model_dir):
-    return prepare(Plan(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)), lambda _: None)
+    return prepare(Options.of(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)), lambda _: None)
 
 
 @pytest.fixture

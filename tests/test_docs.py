@@ -10,17 +10,17 @@ import pytest
 
 from label_image.cli import Command
 from label_image.demo.cli import Command as Demo
-from label_image.flags import parse
+from label_image.flags import flag_fields, parse
 from retrain.compare.asked import Comparison
 from retrain.convert.cli import FORMATS
 from retrain.convert.cli import Command as Conversion
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from retrain.report.cli import Command as Report
 from retrain.runs.cli import Command as Runs
 from tests.conftest import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-MODULES = {"retrain": Plan, "retrain.compare": Comparison, "label_image": Command, "label_image.demo": Demo}
+MODULES = {"retrain": Options, "retrain.compare": Comparison, "label_image": Command, "label_image.demo": Demo}
 CONVERSION = re.compile(r"^python -m retrain\.convert (.*)$", re.MULTILINE)
 COMMAND = re.compile(
     r"^(?:\$ )?python -m (retrain|retrain\.compare|label_image|label_image\.demo) (-\S.*)$", re.MULTILINE
@@ -69,7 +69,7 @@ def test_every_make_target_named_exists(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_flag_named_exists(page):
-    known = {name for cls in (*MODULES.values(), Report, Conversion, Runs) for name in cls.__dataclass_fields__}
+    known = {field.name for cls in (*MODULES.values(), Report, Conversion, Runs) for field in flag_fields(cls)}
     others = {
         "out",
         "count",

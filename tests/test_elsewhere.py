@@ -22,7 +22,7 @@ from retrain.backbones.prepare import prepare
 from retrain.backbones.quantize import quantized
 from retrain.exporters import graph, onnx, other_program_run, saved_model, tflite
 from retrain.files.hashing import file_digest
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from retrain.types import Head, Photo
 from tests.conftest import COLOURS, ROOT
 
@@ -46,12 +46,12 @@ def folder(tmp_path_factory, model_dir):
     rng = np.random.default_rng(5)
     coarse = Image.fromarray(rng.integers(0, 256, (6, 8, 3)).astype(np.uint8))
     coarse.resize((400, 300), Image.Resampling.BICUBIC).save(folder / "photo.jpg", quality=95)
-    photo, plan = folder / "photo.jpg", Plan(image_dir="x", model_dir=str(model_dir))
-    backbone = prepare(plan, lambda _: None)
+    photo, options = folder / "photo.jpg", Options.of(image_dir="x", model_dir=str(model_dir))
+    backbone = prepare(options, lambda _: None)
     head = Head(rng.normal(0, 0.1, (backbone.width, 3)).astype(np.float32), np.zeros(3, np.float32), LABELS)
     size = (backbone.height_px, backbone.width_px)
     card = Card(LABELS, *size, backbone.mean, backbone.std, backbone.input_layer, "final_result")
-    int8 = quantized(backbone, "int8", [Photo(str(photo), "x", file_digest(photo))], plan, lambda _: None)
+    int8 = quantized(backbone, "int8", [Photo(str(photo), "x", file_digest(photo))], options, lambda _: None)
     tflite.write(files / "retrained.tflite", head, backbone, card)
     tflite.write(files / "retrained_int8.tflite", head, int8, card)
     graph.write(files / "retrained_graph.pb", head, backbone, card)

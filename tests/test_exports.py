@@ -18,7 +18,7 @@ from retrain.exporters.table import EXPORTERS, Order
 from retrain.exporters.verify import Measured, Proof, export
 from retrain.files.hashing import file_digest
 from retrain.metrics import softmax
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from retrain.types import Head, Photo
 from tests.conftest import COLOURS, STAND_IN, write_photo
 
@@ -28,7 +28,7 @@ TFLITE, GRAPH, SAVED_MODEL, ONNX, DEVICE_FOLDER = EXPORTERS
 @pytest.fixture
 def proof(model_dir, tmp_path):
     """A hand-made head on the mean-colour backbone, its photos and their features."""
-    backbone = prepare(Plan(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)), lambda _: None)
+    backbone = prepare(Options.of(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)), lambda _: None)
     for known in model_dir.glob("*.proof.json"):  # what TensorFlow ran in other tests
         known.unlink()
     runner = LitertRunner(backbone.tflite)
@@ -147,8 +147,8 @@ def test_a_saved_model_is_a_feature_vector_for_the_next_classifier(proof, tmp_pa
     pixels = np.stack([decode(photo.path, 128, 128) for photo in proof.photos])
     loaded = tensorflow().saved_model.load(str(tmp_path / "saved"))  # what hub.load does
     assert np.abs(loaded(pixels / np.float32(255)).numpy() - proof.features).max() < 1e-5
-    plan = Plan(image_dir="x", tfhub_module=str(tmp_path / "saved"), model_dir=str(tmp_path / "models"))
-    again = prepare(plan, lambda _: None)
+    options = Options.of(image_dir="x", tfhub_module=str(tmp_path / "saved"), model_dir=str(tmp_path / "models"))
+    again = prepare(options, lambda _: None)
     assert (again.height_px, again.width_px, again.width) == (128, 128, 3)
     scaled = normalise(pixels, again.mean, again.std)
     assert np.abs(LitertRunner(again.tflite).scores(scaled) - proof.features).max() < 1e-5

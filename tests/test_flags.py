@@ -6,7 +6,7 @@ import pytest
 
 from label_image.errors import UserError
 from label_image.flags import check, flag, help_text, markdown_table, parse
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def test_the_beginning_of_a_name_is_no_flag_and_the_whole_names_are_suggested():
     with pytest.raises(UserError, match=r"unknown flag --how_many; did you mean --how_many_cups\?"):
         tea("--how_many", "4")
     with pytest.raises(UserError, match=r"did you mean --testing_percentage, --test_batch_size, --test_time_views or "):
-        parse(Plan, ["--test", "1"], "retrain")
+        parse(Options, ["--test", "1"], "retrain")
 
 
 def test_a_flag_of_a_list_is_taken_by_retrains_own_name_too():
@@ -70,13 +70,13 @@ def test_an_unknown_flag_names_the_nearest():
 )
 def test_the_misspelling_of_the_original_users_is_no_longer_swallowed(typed, meant):
     with pytest.raises(UserError, match=rf"did you mean .*--{meant}\b"):
-        parse(Plan, [f"--{typed}=5"], "retrain")
+        parse(Options, [f"--{typed}=5"], "retrain")
 
 
 @pytest.mark.parametrize("typed", ["version", "gpu_memory", "zzz"])
 def test_nothing_is_suggested_where_nothing_is_near(typed):
     with pytest.raises(UserError, match=rf"^unknown flag --{typed} \(--help lists them all\)$"):
-        parse(Plan, [f"--{typed}"], "retrain")
+        parse(Options, [f"--{typed}"], "retrain")
 
 
 EM, EN, MINUS, HYPHEN, STAYS, SPACE = "\u2014", "\u2013", "\u2212", "\u2010", "\u2011", "\u00a0"
@@ -234,6 +234,6 @@ def test_the_table_has_a_row_a_flag():
 def test_two_programs_with_the_same_flag_do_not_collide():
     from label_image.cli import Command
 
-    assert parse(Plan, ["--image_dir=a"], "retrain")[0].image_dir == "a"
+    assert parse(Options, ["--image_dir=a"], "retrain")[0].data.image_dir == "a"
     assert parse(Command, ["--image=a", "--image_dir=b"][:1], "label_image")[0].image == ("a",)
-    assert parse(Plan, ["--image_dir=b"], "retrain")[0].image_dir == "b"
+    assert parse(Options, ["--image_dir=b"], "retrain")[0].data.image_dir == "b"

@@ -14,7 +14,7 @@ from label_image.errors import UserError
 from label_image.heatmap import class_activation_map, feature_maps, for_and_against, head_of, overlay
 from label_image.pixels import decode, normalise
 from retrain.backbones.prepare import prepare
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from tests.conftest import COLOURS, ROOT, STAND_IN, run_module, write_photo
 
 EXPORTS = ("retrained.tflite", "retrained_graph.pb", "saved_model")
@@ -81,7 +81,7 @@ def test_the_headless_backbones_give_the_map_that_the_classifier_has(trained, mo
     pixels = normalise(decode(two_colours, 128, 128), card.mean, card.std)[None]
     expected = feature_maps(trained / "tf_files/retrained.tflite")(pixels)
     assert expected.shape == (1, 128, 128, 3)
-    backbone = prepare(Plan(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)), lambda _: None)
+    backbone = prepare(Options.of(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)), lambda _: None)
     for path in (backbone.tflite, backbone.graph):
         np.testing.assert_allclose(feature_maps(path)(pixels), expected, atol=1e-6)
         with pytest.raises(NoExactMap, match="it ends with the mean, no layer follows"):

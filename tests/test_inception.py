@@ -21,7 +21,7 @@ from retrain.exporters import tflite
 from retrain.formats.graph_def import INT32, constant, new_graph, operation
 from retrain.formats.tflite_model import schema
 from retrain.formats.tflite_structure import check, faults
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from retrain.types import Head
 
 ARCHIVE = "inception-2015-12-05.tgz"
@@ -131,7 +131,7 @@ def backbone(model_dir):
 
 
 def plan_of(model_dir):
-    return Plan(image_dir="photos", architecture="inception_v3", model_dir=str(model_dir), offline=True)
+    return Options.of(image_dir="photos", architecture="inception_v3", model_dir=str(model_dir), offline=True)
 
 
 def original_pool_3(data, batch, feed="Mul:0"):

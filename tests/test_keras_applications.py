@@ -18,7 +18,7 @@ from retrain.backbones.model_folder import Shelf
 from retrain.backbones.network_keras import keras_on_tensorflow
 from retrain.backbones.prepare import prepare
 from retrain.backbones.table import KERAS_APPLICATIONS, architecture
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from tests.test_download import serve, web  # noqa: F401 - a fixture
 
 pytestmark = [
@@ -30,7 +30,7 @@ PUBLISHED = "mobilenet_1_0_224_tf_no_top.h5"  # Keras checks no digest of this o
 
 
 def plan_of(model_dir, **options):
-    return Plan(image_dir="photos", architecture="keras:mobilenet", model_dir=str(model_dir), **options)
+    return Options.of(image_dir="photos", architecture="keras:mobilenet", model_dir=str(model_dir), **options)
 
 
 @pytest.fixture(scope="module")
@@ -85,8 +85,8 @@ def test_weights_of_one_s_own_are_read_and_preprocessing_is_inside_the_graph(
     mobilenet, tmp_path, no_network, monkeypatch
 ):
     mobilenet.save_weights(tmp_path / "MobileNet.weights.h5")
-    plan = plan_of(tmp_path, offline=True)
-    backbone = prepare(plan, print)
+    options = plan_of(tmp_path, offline=True)
+    backbone = prepare(options, print)
     assert (backbone.name, backbone.height_px, backbone.width_px, backbone.width) == ("keras:MobileNet", 224, 224, 1024)
     pixels = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3)).astype(np.float32)
     wanted = expected(mobilenet, pixels)
@@ -94,7 +94,7 @@ def test_weights_of_one_s_own_are_read_and_preprocessing_is_inside_the_graph(
     for runner in (graph, LitertRunner(backbone.tflite)):
         assert_same(runner.scores(normalise(pixels, backbone.mean, backbone.std)), wanted)
     monkeypatch.setattr(keras_applications, "keras_on_tensorflow", lambda: pytest.fail("Keras was asked"))
-    assert prepare(plan, pytest.fail) == backbone
+    assert prepare(options, pytest.fail) == backbone
 
 
 @pytest.mark.parametrize("data", [b"", b"<html>login</html>"])
@@ -160,15 +160,15 @@ def test_the_size_is_the_one_it_was_trained_at(name):
     assert keras_applications._shape(getattr(keras_on_tensorflow().applications, name)) == (224, 224, 3)
 
 
-def load(plan):
-    shelf = Shelf(plan, lambda _: None)
+def load(options):
+    shelf = Shelf(options, lambda _: None)
     return keras_applications.load(ROW, keras_applications.find(ROW, shelf), shelf)
 
 
-def assert_loads(mobilenet, plan, monkeypatch):
+def assert_loads(mobilenet, options, monkeypatch):
     """Runs what would be frozen."""
     monkeypatch.setattr(keras_applications, "freeze", lambda function, *size: (function, size))
-    function, size = load(plan)
+    function, size = load(options)
     pixels = np.random.default_rng(0).integers(0, 256, (1, 224, 224, 3)).astype(np.float32)
     assert size == (224, 224)
     assert_same(function(tensorflow().constant(pixels)).numpy(), expected(mobilenet, pixels))

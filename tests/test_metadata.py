@@ -17,7 +17,8 @@ from label_image.pixels import decode
 from retrain.backbones.prepare import prepare
 from retrain.exporters import tflite as tflite_exporter
 from retrain.exporters.metadata import metadata, with_labels
-from retrain.options.plan import DEFAULT_ARCHITECTURE, Plan
+from retrain.options.network import DEFAULT_ARCHITECTURE
+from retrain.options.options import Options
 from retrain.types import Head
 from tests.conftest import COLOURS, STAND_IN, write_photo
 
@@ -148,7 +149,7 @@ def test_mediapipe_loads_it_without_flags_and_agrees(mediapipe, tflite, tmp_path
 
 
 def test_mediapipe_agrees_on_the_default_backbone(mediapipe, model_dir, tmp_path):
-    backbone = prepare(Plan(image_dir="x", model_dir=str(model_dir)), print)
+    backbone = prepare(Options.of(image_dir="x", model_dir=str(model_dir)), print)
     weights = np.random.default_rng(0).normal(0, 0.1, (backbone.width, 3)).astype(np.float32)
     size = (backbone.height_px, backbone.width_px)
     card = Card(tuple(COLOURS), *size, backbone.mean, backbone.std, backbone.input_layer, "final_result")
@@ -159,7 +160,7 @@ def test_mediapipe_agrees_on_the_default_backbone(mediapipe, model_dir, tmp_path
 
 def test_mediapipe_refuses_a_scaling_of_each_channel(mediapipe, model_dir, tmp_path):
     """Nothing of ours has one; when MediaPipe learns it, this test says so and docs/devices.md changes."""
-    backbone = prepare(Plan(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)), print)
+    backbone = prepare(Options.of(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)), print)
     card = Card(tuple(COLOURS), 128, 128, (124.0, 117.0, 104.0), (58.0, 57.0, 57.0), "input", "final_result")
     head = Head(np.eye(3, dtype=np.float32), np.zeros(3, np.float32), card.labels)
     tflite_exporter.write(tmp_path / "x.tflite", head, backbone, card)

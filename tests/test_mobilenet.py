@@ -15,7 +15,7 @@ from retrain.backbones.prepare import network_of, prepare
 from retrain.backbones.table import architecture
 from retrain.backbones.weights import from_archive
 from retrain.formats.graph_def import FLOAT, constant, new_graph, operation, parse_graph, placeholder
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from tests.conftest import write_mean_colour_backbone
 
 POOL = "MobilenetV1/Logits/AvgPool_1a/AvgPool"
@@ -24,7 +24,7 @@ SIZE = 8
 
 
 def plan_of(name, model_dir):
-    return Plan(image_dir="photos", architecture=name, model_dir=str(model_dir), offline=True)
+    return Options.of(image_dir="photos", architecture=name, model_dir=str(model_dir), offline=True)
 
 
 class Graph:
@@ -202,11 +202,11 @@ def real_model_dir(tmp_path_factory):
 @pytest.mark.shared
 @pytest.mark.parametrize("name", REAL)
 def test_a_real_network_gives_tensorflow_s_features_and_knows_imagenet(name, real_model_dir, shared_data, tmp_path):
-    plan = plan_of(name, real_model_dir)
-    backbone, network = prepare(plan, print), network_of(plan)
+    options = plan_of(name, real_model_dir)
+    backbone, network = prepare(options, print), network_of(options)
     folder = shared_data / "imagenet_sample"
     photos = [line.split("\t") for line in (folder / "index.tsv").read_text().splitlines()]
-    (tmp_path / "original.pb").write_bytes(from_archive(architecture(name), Shelf(plan, print)).data)
+    (tmp_path / "original.pb").write_bytes(from_archive(architecture(name), Shelf(options, print)).data)
     original = GraphRunner(tmp_path / "original.pb", "input", POOL)
     runner = LitertRunner(backbone.tflite)
 

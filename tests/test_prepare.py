@@ -19,7 +19,7 @@ from label_image.runners.litert import LitertRunner
 from retrain.backbones import prepare as room
 from retrain.backbones import table
 from retrain.backbones.prepare import network_of, prepare
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from tests.conftest import ROOT, STAND_IN, write_mean_colour_backbone
 from tests.test_download import serve, status, web  # noqa: F401 - a fixture
 
@@ -27,7 +27,7 @@ ARCHIVE = "mobilenet_v1_0.25_128_frozen.tgz"
 
 
 def plan_of(model_dir, **options):
-    return Plan(image_dir="photos", **{"architecture": STAND_IN, "model_dir": str(model_dir), **options})
+    return Options.of(image_dir="photos", **{"architecture": STAND_IN, "model_dir": str(model_dir), **options})
 
 
 def archive_of(tmp_path, member="mobilenet_v1_0.25_128/frozen_graph.pb"):
@@ -54,19 +54,19 @@ def assert_runs(backbone):
 
 
 def test_what_was_made_is_found_again_and_not_made_again(tmp_path, monkeypatch):
-    plan = plan_of(write_mean_colour_backbone(tmp_path))
-    first = prepare(plan, print)
+    options = plan_of(write_mean_colour_backbone(tmp_path))
+    first = prepare(options, print)
     monkeypatch.setattr(room, "_keep_network", lambda *_: pytest.fail("it was built again"))
     start = time.perf_counter()
-    assert prepare(plan, pytest.fail) == first
+    assert prepare(options, pytest.fail) == first
     assert time.perf_counter() - start < 0.5
     assert_runs(first)
 
 
 def test_the_default_is_made_and_found_again_without_tensorflow(tmp_path):
     code = (
-        "import sys; from retrain.options.plan import Plan; from retrain.backbones.prepare import prepare; "
-        f"plan = Plan(image_dir='x', model_dir={str(tmp_path)!r}, offline=True); "
+        "import sys; from retrain.options.options import Options; from retrain.backbones.prepare import prepare; "
+        f"plan = Options.of(image_dir='x', model_dir={str(tmp_path)!r}, offline=True); "
         "assert prepare(plan, print) == prepare(plan, print); "
         "print({'tensorflow', 'keras', 'urllib.request'} & set(sys.modules))"
     )
@@ -79,8 +79,8 @@ def test_the_default_is_made_and_found_again_without_tensorflow(tmp_path):
 @pytest.mark.parametrize("suffix", [".tflite", ".pb", ".json"])
 @pytest.mark.parametrize("damage", ["deleted", "cut", "one bit", "empty"])
 def test_a_missing_or_broken_form_is_made_again(tmp_path, suffix, damage):
-    plan = plan_of(write_mean_colour_backbone(tmp_path))
-    first = prepare(plan, print)
+    options = plan_of(write_mean_colour_backbone(tmp_path))
+    first = prepare(options, print)
     (path,) = tmp_path.glob(f"*{suffix}")
     data = path.read_bytes()
     if damage == "deleted":
@@ -89,14 +89,14 @@ def test_a_missing_or_broken_form_is_made_again(tmp_path, suffix, damage):
         broken = {"cut": data[:-9], "one bit": bytes([data[0] ^ 1]) + data[1:], "empty": b""}
         path.write_bytes(broken[damage])
     lines = []
-    assert prepare(plan, lines.append) == first
+    assert prepare(options, lines.append) == first
     assert path.read_bytes() == data
     assert lines == [] if (suffix, damage) == (".json", "deleted") else "not as they were written" in lines[0]
 
 
 def test_other_weights_under_the_same_name_are_another_backbone(tmp_path):
-    plan = plan_of(write_mean_colour_backbone(tmp_path))
-    first = prepare(plan, print)
+    options = plan_of(write_mean_colour_backbone(tmp_path))
+    first = prepare(options, print)
     from retrain.formats.graph_def import read_graph
 
     path = tmp_path / "mobilenet_v1_0.25_128" / "frozen_graph.pb"
@@ -105,7 +105,7 @@ def test_other_weights_under_the_same_name_are_another_backbone(tmp_path):
         [0, 0, 0]
     ).tobytes()
     path.write_bytes(graph.SerializeToString())
-    assert prepare(plan, print).digest != first.digest
+    assert prepare(options, print).digest != first.digest
 
 
 def test_only_our_own_networks_are_kept_as_layers(tmp_path):
@@ -186,12 +186,12 @@ def test_a_download_that_is_cut_midway_is_resumed_and_kept(tmp_path, monkeypatch
     data = archive_of(tmp_path)
     published_at(monkeypatch, web.url, hashlib.sha256(data).hexdigest())
     web.answers = [serve(data, stop=300), serve(data), status(500)]
-    plan = plan_of(tmp_path / "models")
-    backbone = prepare(plan, print)
+    options = plan_of(tmp_path / "models")
+    backbone = prepare(options, print)
     assert web.ranges == [None, "bytes=300-"]
     assert (backbone.source, (tmp_path / "models" / ARCHIVE).read_bytes()) == (f"{web.url}/{ARCHIVE}", data)
     assert_runs(backbone)
-    assert prepare(plan, pytest.fail) == backbone
+    assert prepare(options, pytest.fail) == backbone
     assert len(web.ranges) == 2
 
 
@@ -256,9 +256,9 @@ def test_an_unknown_name_is_the_user_s_affair(tmp_path):
     assert caught.value.exit_status == 2
 
 
-def refused(plan):
+def refused(options):
     with pytest.raises(RunError) as caught:
-        prepare(plan, lambda _: None)
+        prepare(options, lambda _: None)
     assert caught.value.exit_status == 1
     assert "\n" not in str(caught.value)
     return str(caught.value)

@@ -17,7 +17,8 @@ from retrain.exporters.verified_graphs import PROVEN
 from retrain.exporters.verify import Proof, export
 from retrain.files.hashing import file_digest
 from retrain.metrics import softmax
-from retrain.options.plan import DEFAULT_ARCHITECTURE, Plan
+from retrain.options.network import DEFAULT_ARCHITECTURE
+from retrain.options.options import Options
 from retrain.types import Dense, Head, Photo
 from tests.conftest import COLOURS, write_photo
 
@@ -27,8 +28,8 @@ GRAPH = next(row for row in EXPORTERS if row.kind == "graph")
 @pytest.fixture
 def proof(tmp_path):
     """A head of random weights on the default network, its photos and their features."""
-    plan = Plan(image_dir="x", architecture=DEFAULT_ARCHITECTURE, model_dir=str(tmp_path / "models"))
-    backbone = prepare(plan, lambda _: None)
+    options = Options.of(image_dir="x", architecture=DEFAULT_ARCHITECTURE, model_dir=str(tmp_path / "models"))
+    backbone = prepare(options, lambda _: None)
     photos = []
     for number, (label, colour) in enumerate(COLOURS.items()):
         path = write_photo(tmp_path / f"{label}.jpg", colour, number)

@@ -21,7 +21,7 @@ from retrain.backbones.quantize import CALIBRATION_PHOTOS, in_turn, quantized
 from retrain.exporters.table import orders, why_not
 from retrain.exporters.verify import Proof, check_loss
 from retrain.files.hashing import file_digest
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from retrain.types import Head, Photo
 from tests.conftest import COLOURS, ROOT, STAND_IN, write_photo
 
@@ -40,8 +40,8 @@ def photos(tmp_path):
 
 
 @pytest.fixture
-def plan(model_dir):
-    return Plan(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir))
+def options(model_dir):
+    return Options.of(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir))
 
 
 def features(backbone, photos):
@@ -51,9 +51,9 @@ def features(backbone, photos):
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_its_features_are_nearly_those_of_the_backbone_and_it_is_made_once(precision, plan, photos, monkeypatch):
-    backbone = prepare(plan, lambda _: None)
-    first = quantized(backbone, precision, photos, plan, lambda _: None)
+def test_its_features_are_nearly_those_of_the_backbone_and_it_is_made_once(precision, options, photos, monkeypatch):
+    backbone = prepare(options, lambda _: None)
+    first = quantized(backbone, precision, photos, options, lambda _: None)
     assert first.precision == precision
     assert first.digest != backbone.digest
     wanted, got = features(backbone, photos), features(first, photos)
@@ -61,23 +61,23 @@ def test_its_features_are_nearly_those_of_the_backbone_and_it_is_made_once(preci
     assert difference < 0.03
     assert (difference > 0) == (precision != "float16")
     monkeypatch.setattr("retrain.backbones.quantize._quantize", lambda *_: pytest.fail("made again"))
-    assert quantized(backbone, precision, photos, plan, lambda _: None) == first
+    assert quantized(backbone, precision, photos, options, lambda _: None) == first
 
 
-def test_a_damaged_file_is_made_again_and_that_is_said(plan, photos):
-    backbone = prepare(plan, lambda _: None)
-    first = quantized(backbone, "float16", photos, plan, lambda _: None)
+def test_a_damaged_file_is_made_again_and_that_is_said(options, photos):
+    backbone = prepare(options, lambda _: None)
+    first = quantized(backbone, "float16", photos, options, lambda _: None)
     first.tflite.write_bytes(first.tflite.read_bytes()[:-9])
     said = []
-    again = quantized(backbone, "float16", photos, plan, said.append)
+    again = quantized(backbone, "float16", photos, options, said.append)
     assert again.digest == first.digest
     assert any("not as it was written" in line for line in said)
 
 
-def test_other_labels_are_calibrated_anew(plan, photos):
-    backbone = prepare(plan, lambda _: None)
-    all_three = quantized(backbone, "int8", photos, plan, lambda _: None)
-    two = quantized(backbone, "int8", photos[:6], plan, lambda _: None)
+def test_other_labels_are_calibrated_anew(options, photos):
+    backbone = prepare(options, lambda _: None)
+    all_three = quantized(backbone, "int8", photos, options, lambda _: None)
+    two = quantized(backbone, "int8", photos[:6], options, lambda _: None)
     assert two.tflite != all_three.tflite
 
 
@@ -89,18 +89,18 @@ def test_calibration_takes_all_classes_in_turn():
     assert in_turn(photos[:1], 5) == photos[:1]
 
 
-def test_a_backbone_without_tflite_can_not_be_quantized(plan, photos):
-    backbone = dataclasses.replace(prepare(plan, lambda _: None), tflite=None, why_no_tflite="it lacks Lgamma")
+def test_a_backbone_without_tflite_can_not_be_quantized(options, photos):
+    backbone = dataclasses.replace(prepare(options, lambda _: None), tflite=None, why_no_tflite="it lacks Lgamma")
     with pytest.raises(UserError, match="cannot quantize .* Lgamma.*--quantize=none"):
-        quantized(backbone, "int8", photos, plan, lambda _: None)
+        quantized(backbone, "int8", photos, options, lambda _: None)
 
 
-def test_photos_that_can_not_be_read_do_not_stop_calibration_but_none_at_all_do(plan, photos, tmp_path):
-    backbone = prepare(plan, lambda _: None)
+def test_photos_that_can_not_be_read_do_not_stop_calibration_but_none_at_all_do(options, photos, tmp_path):
+    backbone = prepare(options, lambda _: None)
     lost = [Photo(str(tmp_path / f"lost{number}.jpg"), "lost", "") for number in range(2)]
-    assert quantized(backbone, "int8", [*lost, *photos], plan, lambda _: None).tflite.is_file()
+    assert quantized(backbone, "int8", [*lost, *photos], options, lambda _: None).tflite.is_file()
     with pytest.raises(RunError, match="none of the training photos can be read"):
-        quantized(backbone, "int8", lost, plan, lambda _: None)
+        quantized(backbone, "int8", lost, options, lambda _: None)
 
 
 def test_one_run_writes_all_four_and_tables_them(retrain_here, colour_photos, model_dir, tmp_path):
@@ -157,7 +157,7 @@ def test_a_faulty_quantizer_fails_the_run_and_the_photos_are_named(colour_photos
     planted = """
 import sys
 import numpy as np
-from retrain.backbones import quantized as room
+from retrain.backbones import quantize as room
 from retrain.formats.tflite_model import TfliteModel
 
 def turned(backbone, precision, photos):
@@ -194,7 +194,7 @@ sys.exit(main(sys.argv[1:]))
     ("wrong", "count", "most", "fails"),
     [(1, 10, 2.0, False), (2, 10, 2.0, True), (2, 10, 20.0, False), (2, 200, 2.0, False), (5, 200, 2.0, True)],
 )
-def test_what_quantizing_may_cost(wrong, count, most, fails, plan, tmp_path):
+def test_what_quantizing_may_cost(wrong, count, most, fails, options, tmp_path):
     head = Head(np.eye(2, dtype=np.float32), np.zeros(2, np.float32), ("a", "b"))
     photos = tuple(Photo(f"{number}.jpg", "a", "") for number in range(count))
     right = np.tile(np.float32([0.9, 0.1]), (count, 1))
@@ -227,12 +227,12 @@ def test_what_quantizing_may_cost(wrong, count, most, fails, plan, tmp_path):
     ],
 )
 def test_what_is_written_where(words, expected):
-    assert [f"{order.path} {order.quantize}" for order in orders(Plan(image_dir="x", **words))] == expected
+    assert [f"{order.path} {order.quantize}" for order in orders(Options.of(image_dir="x", **words))] == expected
 
 
-def test_a_graph_of_an_int8_backbone_is_not_written(plan, photos):
-    backbone = quantized(prepare(plan, lambda _: None), "int8", photos, plan, lambda _: None)
-    assert ["only LiteRT" in why_not(order, backbone) for order in orders(Plan(image_dir="x"))] == [False, True]
+def test_a_graph_of_an_int8_backbone_is_not_written(options, photos):
+    backbone = quantized(prepare(options, lambda _: None), "int8", photos, options, lambda _: None)
+    assert ["only LiteRT" in why_not(order, backbone) for order in orders(Options.of(image_dir="x"))] == [False, True]
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,7 @@ def test_a_graph_of_an_int8_backbone_is_not_written(plan, photos):
 )
 def test_what_can_not_be_meant_is_refused(words, message):
     with pytest.raises(UserError, match=message):
-        Plan(image_dir="x", **words)
+        Options.of(image_dir="x", **words)
 
 
 @pytest.mark.shared

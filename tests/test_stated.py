@@ -20,7 +20,7 @@ from retrain.exporters.verify import Proof, export
 from retrain.files.hashing import file_digest
 from retrain.formats.graph_def import parse_graph
 from retrain.metrics import softmax
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from retrain.types import Head, Photo
 from tests.conftest import COLOURS, STAND_IN, write_photo
 
@@ -55,7 +55,7 @@ def test_what_has_no_room_is_refused_and_the_file_stays(tmp_path):
 @pytest.fixture
 def proof(tmp_path, model_dir):
     """Twelve photos of three colours, a head that tells them apart, and features that belong to other photos."""
-    backbone = prepare(Plan(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)), lambda _: None)
+    backbone = prepare(Options.of(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)), lambda _: None)
     photos = []
     for label, colour in COLOURS.items():
         paths = [write_photo(tmp_path / label / f"{number}.jpg", colour, number) for number in range(4)]
@@ -77,8 +77,8 @@ def test_what_was_measured_is_in_the_file_where_it_is_not_what_was_expected(
 ):
     """The features are exchanged, so that the head expects to be wrong on all photos; the file is right on all."""
     monkeypatch.setattr("retrain.exporters.device_folder._run_selftest", lambda _: None)
-    plan = Plan(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir))
-    backbone = quantized(proof.backbone, precision, (), plan, lambda _: None)
+    options = Options.of(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir))
+    backbone = quantized(proof.backbone, precision, (), options, lambda _: None)
     proof = dataclasses.replace(proof, features=np.roll(proof.features, 4, axis=0), backbone=backbone)
     made = export(Order(ROWS[kind], tmp_path / "made", precision), proof)
     assert (made.accuracy, made.images) == (1.0, 12)

@@ -15,14 +15,14 @@ from label_image.runners.litert import LitertRunner
 from label_image.runners.tensorflow import GraphRunner
 from retrain.backbones.prepare import prepare
 from retrain.features.runtimes import choose
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from tests.test_download import serve, status, web  # noqa: F401 - a fixture
 
 KERNEL = np.random.default_rng(3).normal(0, 0.3, (3, 3, 3, 5)).astype(np.float32)
 
 
 def plan_of(module, model_dir, **options):
-    return Plan(image_dir="photos", tfhub_module=str(module), model_dir=str(model_dir), **options)
+    return Options.of(image_dir="photos", tfhub_module=str(module), model_dir=str(model_dir), **options)
 
 
 def features(tf, image, kernel):
@@ -225,14 +225,14 @@ def test_offline_says_the_address_the_place_and_what_works_at_once(tmp_path, mon
 def test_an_address_is_fetched_once_and_unpacked_where_tf_hub_would(module, tmp_path, monkeypatch, web, cache):  # noqa: F811
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "cache") if cache else "")
     web.answers = [serve(packed(module), stop=900), serve(packed(module)), status(500)]
-    plan = plan_of(web.url, tmp_path / "models")
-    backbone = prepare(plan, print)
+    options = plan_of(web.url, tmp_path / "models")
+    backbone = prepare(options, print)
     assert web.ranges == [None, "bytes=900-"]
     assert backbone.width == 5
     folder = (tmp_path / ("cache" if cache else "models")) / hashlib.sha1(web.url.encode()).hexdigest()
     assert (folder / "saved_model.pb").is_file()
     assert not list(folder.parent.glob("*.tgz*"))
-    assert prepare(plan, pytest.fail) == backbone
+    assert prepare(options, pytest.fail) == backbone
     assert len(web.ranges) == 2
 
 
@@ -249,8 +249,8 @@ def test_a_kept_module_needs_no_tensorflow(module, tmp_path):
 
     prepare(plan_of(module, tmp_path), print)
     code = (
-        "import sys; from retrain.options.plan import Plan; from retrain.backbones.prepare import prepare; "
-        f"prepare(Plan(image_dir='x', tfhub_module={str(module)!r}, model_dir={str(tmp_path)!r}), print); "
+        "import sys; from retrain.options.options import Options; from retrain.backbones.prepare import prepare; "
+        f"prepare(Options.of(image_dir='x', tfhub_module={str(module)!r}, model_dir={str(tmp_path)!r}), print); "
         "print('tensorflow' in sys.modules)"
     )
     seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -20,7 +20,7 @@ from retrain.files.hashing import file_digest
 from retrain.formats.tflite_codes import needed, with_right_codes
 from retrain.formats.tflite_model import TfliteModel, schema
 from retrain.formats.tflite_structure import check, faults
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from retrain.types import Backbone, Head, Photo
 from tests.conftest import COLOURS, write_photo
 
@@ -58,9 +58,9 @@ def exports(backbone, tmp_path_factory):
     rng = np.random.default_rng(0)
     head = Head(rng.normal(0, 1, (8, 3)).astype(np.float32), rng.normal(0, 1, 3).astype(np.float32), LABELS)
     card = Card(LABELS, 16, 16, (127.0,), (128.0,), "input", "final_result")
-    plan = Plan(image_dir="x", model_dir=str(backbone.graph.parent))
+    options = Options.of(image_dir="x", model_dir=str(backbone.graph.parent))
     for precision in PRECISIONS:
-        one = backbone if precision == "none" else quantized(backbone, precision, photos, plan, lambda _: None)
+        one = backbone if precision == "none" else quantized(backbone, precision, photos, options, lambda _: None)
         tflite_exporter.write(folder / f"{precision}.tflite", head, one, card)
     return folder
 

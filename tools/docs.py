@@ -17,7 +17,7 @@ from label_image.demo.cli import Command as Demo  # noqa: E402
 from label_image.flags import markdown_table  # noqa: E402
 from retrain.compare.asked import Comparison  # noqa: E402
 from retrain.convert.cli import Command as Conversion  # noqa: E402
-from retrain.options.plan import Plan  # noqa: E402
+from retrain.options.options import Options  # noqa: E402
 from retrain.report.cli import Command as Report  # noqa: E402
 from retrain.runs.cli import Command as Runs  # noqa: E402
 
@@ -34,7 +34,7 @@ def page() -> str:
         "",
         "## python -m retrain",
         "",
-        markdown_table(Plan),
+        markdown_table(Options),
         "",
         "## python -m retrain.report",
         "",

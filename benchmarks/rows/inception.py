@@ -62,4 +62,4 @@ def _random_weights(bench: Bench) -> Backbone:
         model = keras.applications.MobileNet(input_shape=(size_px, size_px, 3), alpha=0.25, **sizes)
     frozen = freeze(lambda image: model(image, training=False), size_px, size_px, std=127.5)
     row, weights = Architecture(name, "inception", size_px), Weights(f"random {name}", "random numbers")
-    return Shelf(bench.plan(bench.photos), silent).keep(row, weights, frozen, *to_tflite(frozen))
+    return Shelf(bench.options(bench.photos), silent).keep(row, weights, frozen, *to_tflite(frozen))

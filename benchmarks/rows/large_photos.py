@@ -92,7 +92,7 @@ def _plain_features(backbone: Backbone, paths: list[str]) -> npt.NDArray[np.floa
 def _same_answers(bench: Bench, backbone: Backbone, photos: list[Photo]) -> tuple[float, float]:
     """(share of the photos with the same label, largest difference of a feature beside the largest feature)."""
     split, bottlenecks = bench.features(bench.photo_folder(8))
-    head = train(bottlenecks, split.labels, bench.plan(bench.photos), lambda _: None, lambda _step, _head: None)
+    head = train(bottlenecks, split.labels, bench.options(bench.photos), lambda _: None, lambda _step, _head: None)
     store = Store(bench.folder("empty_store"))
     scaled = extract(photos, backbone, lambda: choose(backbone, "cpu"), store, View(), silent).features
     store.close()

@@ -24,7 +24,8 @@ from retrain.backbones.frozen_graph import FrozenGraph
 from retrain.backbones.table import Architecture
 from retrain.files.atomic import replacing
 from retrain.files.hashing import file_digest
-from retrain.options.plan import DEFAULT_ARCHITECTURE, Plan
+from retrain.options.network import DEFAULT_ARCHITECTURE, NetworkOptions
+from retrain.options.options import Options
 from retrain.types import Backbone
 
 BUILD = 5  # raise it when the same weights become another file
@@ -48,10 +49,10 @@ class Shelf:
       say: called with a line about a download, a folder that can not be written, a damaged file.
     """
 
-    def __init__(self, plan: Plan, say: Callable[[str], None]) -> None:
-        own, usual = Path(plan.model_dir), Path(Plan.model_dir)
+    def __init__(self, options: Options, say: Callable[[str], None]) -> None:
+        own, usual = Path(options.network.model_dir), Path(NetworkOptions.model_dir)
         self._folders = (own, usual) if _read_only(own) else (own,)
-        self._offline, self._say = plan.offline, say
+        self._offline, self._say = options.network.offline, say
 
     @property
     def home(self) -> Path:

@@ -15,13 +15,14 @@ from retrain.backbones.model_folder import Shelf, Weights
 from retrain.backbones.network_layers import FEATURES, INPUT, Network
 from retrain.backbones.table import Architecture, architecture
 from retrain.formats.graph_def import parse_graph
-from retrain.options.plan import DEFAULT_ARCHITECTURE, Plan
+from retrain.options.network import DEFAULT_ARCHITECTURE
+from retrain.options.options import Options
 from retrain.types import Backbone
 
 OURS = ("efficientnet_lite", "mobilenet")  # families that are kept as layers and written without TensorFlow
 
 
-def prepare(plan: Plan, say: Callable[[str], None]) -> Backbone:
+def prepare(options: Options, say: Callable[[str], None]) -> Backbone:
     """Makes the backbone of a plan ready.
 
     Args:
@@ -32,8 +33,8 @@ def prepare(plan: Plan, say: Callable[[str], None]) -> Backbone:
       UserError: an unknown name, or a folder that is no module.
       RunError: weights that are not to be had or not to be read; the line says what to do.
     """
-    row = architecture(plan.architecture, plan.tfhub_module)
-    shelf = Shelf(plan, say)
+    row = architecture(options.network.architecture, options.network.tfhub_module)
+    shelf = Shelf(options, say)
     found = _find(row, shelf)
     kept = shelf.kept(row, found)
     if kept:
@@ -49,26 +50,26 @@ def prepare(plan: Plan, say: Callable[[str], None]) -> Backbone:
     return shelf.keep(row, found, frozen, tflite, why_no_tflite)
 
 
-def check_installed(plan: Plan, row: Architecture) -> None:
+def check_installed(options: Options, row: Architecture) -> None:
     """Finds out before the work whether this network can be made ready, or is already.
 
     Raises:
       RunError: TensorFlow makes it ready, and is not installed.
     """
-    if row.family not in OURS and not Shelf(plan, lambda _: None).has_kept(row):
+    if row.family not in OURS and not Shelf(options, lambda _: None).has_kept(row):
         check_tensorflow(row.name, f"use {DEFAULT_ARCHITECTURE}, which needs none")
 
 
-def network_of(plan: Plan) -> Network:
+def network_of(options: Options) -> Network:
     """The network of a plan as layers with weights, for those that we write ourselves.
 
     Raises:
       RunError: weights that are not to be had, or a backbone of another kind.
     """
-    row = architecture(plan.architecture, plan.tfhub_module)
+    row = architecture(options.network.architecture, options.network.tfhub_module)
     if row.family not in OURS:
         raise RunError(f"{row.name} is not kept as layers")
-    return _network(row, _find(row, Shelf(plan, lambda _: None)))
+    return _network(row, _find(row, Shelf(options, lambda _: None)))
 
 
 def _find(row: Architecture, shelf: Shelf) -> Weights:

@@ -30,7 +30,7 @@ from retrain.backbones.model_folder import Shelf
 from retrain.files.hashing import bytes_of
 from retrain.formats.tflite_codes import with_right_codes
 from retrain.formats.tflite_model import SIGNATURE, TfliteModel
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from retrain.types import Backbone, Photo
 
 # More do not make it better (docs/results.md): after some tens of photos the largest numbers have been seen.
@@ -38,7 +38,7 @@ CALIBRATION_PHOTOS = 60
 
 
 def quantized(
-    backbone: Backbone, precision: str, photos: Sequence[Photo], plan: Plan, say: Callable[[str], None]
+    backbone: Backbone, precision: str, photos: Sequence[Photo], options: Options, say: Callable[[str], None]
 ) -> Backbone:
     """The backbone in another precision, made once for these labels.
 
@@ -67,7 +67,7 @@ def quantized(
             )
         return _quantize(backbone, precision, photos)
 
-    path, digest = Shelf(plan, say).derived(backbone, suffix, make)
+    path, digest = Shelf(options, say).derived(backbone, suffix, make)
     return dataclasses.replace(backbone, tflite=path, digest=digest, precision=precision)
 
 

@@ -14,7 +14,7 @@ from retrain.backbones.model_folder import Shelf, Weights
 from retrain.backbones.table import Architecture
 from retrain.files.archive import read_member
 from retrain.files.hashing import file_digest
-from retrain.options.plan import DEFAULT_ARCHITECTURE
+from retrain.options.network import DEFAULT_ARCHITECTURE
 
 
 def from_package(row: Architecture, shelf: Shelf) -> Weights:

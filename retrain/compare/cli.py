@@ -76,11 +76,11 @@ def compare_new(jobs: list[Job]) -> None:
     runs, records = [], []
     with tempfile.TemporaryDirectory(prefix="retrain-compare-") as scratch:
         stores: dict[tuple[str, ...], Path] = {}
-        shared = Path(jobs[0].plan.bottleneck_dir).absolute()
+        shared = Path(jobs[0].options.run.bottleneck_dir).absolute()
         if not timed(jobs):
             say("features first, for all of them")
             processes.run(
-                jobs[0].only_features(), Path(scratch) / "features", Path(jobs[0].plan.bottleneck_dir).absolute()
+                jobs[0].only_features(), Path(scratch) / "features", Path(jobs[0].options.run.bottleneck_dir).absolute()
             )
         for number, job in enumerate(jobs, 1):
             settings = " ".join(f"--{name}={value}" for name, value in job.settings.items())

@@ -23,19 +23,21 @@ from label_image.edge import exit_status
 from label_image.screen import say
 from retrain.backbones.prepare import prepare
 from retrain.features.runtimes import check_device
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 
 
 def main(_: Sequence[str]) -> int:
     """Returns the exit status."""
 
     def work() -> None:
-        plans = [Plan(**fields) for fields in json.load(sys.stdin)]
-        for plan in plans:
-            check_device(plan.device)
-        for plan in plans:
-            prepare(plan, say)
-        for folder in {plan.image_dir for plan in plans}:  # the first run would read from the disk, others from memory
+        all_options = [Options.of(**fields) for fields in json.load(sys.stdin)]
+        for options in all_options:
+            check_device(options.network.device)
+        for options in all_options:
+            prepare(options, say)
+        for folder in {
+            options.data.image_dir for options in all_options
+        }:  # the first run would read from the disk, others from memory
             for path in Path(folder).rglob("*"):
                 with contextlib.suppress(OSError):  # the run itself says what it can not read
                     if path.is_file():

@@ -152,16 +152,16 @@ def existing_runs(words: Sequence[str]) -> list[Run]:
     ]
 
 
-def _what_differs(plans: Sequence[dict[str, Any]]) -> list[str]:
+def _what_differs(all_options: Sequence[dict[str, Any]]) -> list[str]:
     """The flags that the runs do not share, but for those that only say where files go."""
-    flags = list(dict.fromkeys(flag for plan in plans for flag in plan))
+    flags = list(dict.fromkeys(flag for options in all_options for flag in options))
     places = ("_dir", "_path", "_folder")
     return [
         flag
         for flag in flags
         if not flag.startswith("output_")
         and not flag.endswith(places)
-        and len({json.dumps(plan.get(flag)) for plan in plans}) > 1
+        and len({json.dumps(options.get(flag)) for options in all_options}) > 1
     ]
 
 

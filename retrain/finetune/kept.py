@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import glob
 import hashlib
 import json
@@ -16,22 +15,22 @@ from retrain.backbones.model_folder import Shelf, Weights
 from retrain.backbones.table import architecture
 from retrain.console import Screen
 from retrain.finetune.trainable import Trainable
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from retrain.types import Backbone
 
 _FROM_NOTHING, _FURTHER = "trained here from nothing", "trained further here"  # where a network's weights came from
 
 
-def kept(network: Trainable, values: list[npt.NDArray[Any]], plan: Plan, screen: Screen) -> Backbone:
+def kept(network: Trainable, values: list[npt.NDArray[Any]], options: Options, screen: Screen) -> Backbone:
     """The network as a Backbone, in --fine_tuned_dir, in the place of the last one."""
-    row = architecture(plan.architecture, plan.tfhub_module)
+    row = architecture(options.network.architecture, options.network.tfhub_module)
     digest = hashlib.sha256(
-        f"{row.name} {plan.feature_maps} {plan.batch_norm} {plan.image_size} {plan.activation}".encode()
+        f"{row.name} {options.finetune.feature_maps} {options.finetune.batch_norm} {options.finetune.image_size} {options.head.activation}".encode()
     )
     for value in values:
         digest.update(value.tobytes())
-    how = _FROM_NOTHING if plan.weights == "none" else f"{_FURTHER} ({plan.train})"
-    shelf = Shelf(dataclasses.replace(plan, model_dir=plan.fine_tuned_dir), screen.info)
+    how = _FROM_NOTHING if options.finetune.weights == "none" else f"{_FURTHER} ({options.finetune.train})"
+    shelf = Shelf(options.replaced(model_dir=options.finetune.fine_tuned_dir), screen.info)
     frozen, tflite, why_no_tflite = network.forms()
     backbone = shelf.keep(row, Weights(digest.hexdigest(), how), frozen, tflite, why_no_tflite)
     _remove_older(backbone.graph)

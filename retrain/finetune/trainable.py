@@ -30,7 +30,7 @@ from retrain.finetune.blocks import last_blocks
 from retrain.finetune.folded import PARTS, FoldedNetwork
 from retrain.finetune.renormed import renormed
 from retrain.networks.build import Form, build
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 
 Arrays = list[npt.NDArray[Any]]
 
@@ -67,7 +67,7 @@ class Trainable:
 
 
 def trainable(
-    plan: Plan,
+    options: Options,
     say: Callable[[str], None] = lambda _: None,
     *,
     half: bool = False,
@@ -86,12 +86,12 @@ def trainable(
       UserError: it can not be trained, or has not so many blocks.
       RunError: its weights are not to be had.
     """
-    row = architecture(plan.architecture, plan.tfhub_module)
+    row = architecture(options.network.architecture, options.network.tfhub_module)
     makers = {"network": _small, "keras_applications": _application, "tfhub": _module}
     with native_noise_hidden(), _half_precision(half):
         if row.family in makers:
-            return makers[row.family](row, plan, say)
-        return _ours(row, plan, half, some_photos)
+            return makers[row.family](row, options, say)
+        return _ours(row, options, half, some_photos)
 
 
 @contextlib.contextmanager
@@ -110,25 +110,27 @@ def _half_precision(half: bool) -> Iterator[None]:
 
 
 def _ours(
-    row: Architecture, plan: Plan, half: bool, some_photos: Callable[[int], npt.NDArray[np.uint8]] | None
+    row: Architecture, options: Options, half: bool, some_photos: Callable[[int], npt.NDArray[np.uint8]] | None
 ) -> Trainable:
     """EfficientNet-Lite and MobileNet: layers of ours; written again without TensorFlow."""
-    network = prepare.network_of(plan)
+    network = prepare.network_of(options)
     scaling = (row.mean, row.std)
-    if plan.weights == "none" or not plan.frozen_batch_norm:
-        if plan.weights != "none" and not network.has_statistics and some_photos:
+    if options.finetune.weights == "none" or not options.finetune.frozen_batch_norm:
+        if options.finetune.weights != "none" and not network.has_statistics and some_photos:
             photos = some_photos(network.size_px)
             network = renormed(network, normalise(photos, *scaling)) if len(photos) else network
         model = to_keras(network)
-        if plan.weights == "none":
-            _draw(model, plan.seed)
+        if options.finetune.weights == "none":
+            _draw(model, options.head.seed)
         return _of_keras(
-            row.name, model, plan, scaling, lambda image: image, lambda: _written(row, from_keras(model, network))
+            row.name, model, options, scaling, lambda image: image, lambda: _written(row, from_keras(model, network))
         )
     folded = FoldedNetwork(network)
     names = [layer.name.replace(".", "_") for layer in folded.convolutions]
     trained = [
-        PARTS * place + part for place in sorted(last_blocks(names, plan.train, row.name)) for part in range(PARTS)
+        PARTS * place + part
+        for place in sorted(last_blocks(names, options.finetune.train, row.name))
+        for part in range(PARTS)
     ]
 
     def call(image: Any, _: bool) -> Any:
@@ -153,37 +155,39 @@ def _written(row: Architecture, network: Network) -> tuple[FrozenGraph, bytes | 
     return frozen, network_tflite.to_tflite(network), ""
 
 
-def _small(row: Architecture, plan: Plan, _: Callable[[str], None]) -> Trainable:
-    form = Form(plan.activation, plan.feature_maps, plan.batch_norm, seed=plan.seed)
-    model = build(keras_on_tensorflow(), row.name, plan.image_size or row.size_px, form)
-    return _of_keras(row.name, model, plan, (row.mean, row.std), lambda image: image)
+def _small(row: Architecture, options: Options, _: Callable[[str], None]) -> Trainable:
+    form = Form(
+        options.head.activation, options.finetune.feature_maps, options.finetune.batch_norm, seed=options.head.seed
+    )
+    model = build(keras_on_tensorflow(), row.name, options.finetune.image_size or row.size_px, form)
+    return _of_keras(row.name, model, options, (row.mean, row.std), lambda image: image)
 
 
-def _application(row: Architecture, plan: Plan, say: Callable[[str], None]) -> Trainable:
-    shelf = Shelf(plan, say)
-    found = None if plan.weights == "none" else keras_applications.find(row, shelf)
-    if plan.weights == "none":
-        keras_on_tensorflow().utils.set_random_seed(plan.seed)
+def _application(row: Architecture, options: Options, say: Callable[[str], None]) -> Trainable:
+    shelf = Shelf(options, say)
+    found = None if options.finetune.weights == "none" else keras_applications.find(row, shelf)
+    if options.finetune.weights == "none":
+        keras_on_tensorflow().utils.set_random_seed(options.head.seed)
     model, preprocess = keras_applications.build(row, found, shelf)
-    return _of_keras(row.name, model, plan, ((0.0,), (1.0,)), preprocess)
+    return _of_keras(row.name, model, options, ((0.0,), (1.0,)), preprocess)
 
 
 def _of_keras(
     name: str,
     model: Any,
-    plan: Plan,
+    options: Options,
     scaling: tuple[tuple[float, ...], tuple[float, ...]],
     preprocess: Callable[[Any], Any],
     forms: Callable[[], tuple[FrozenGraph, bytes | None, str]] | None = None,
 ) -> Trainable:
     """Of a keras.Model on pixels that are scaled and preprocessed."""
     height_px, width_px = model.input_shape[1:3]
-    places = last_blocks([layer.name for layer in model.layers], plan.train, name)
+    places = last_blocks([layer.name for layer in model.layers], options.finetune.train, name)
     chosen = {
         id(weight) for place in places for weight in model.layers[place].trainable_weights
     }  # a layer that is fixed has none
     # Statistics of pretrained normalisation stay what they are: some photos of another kind would spoil them.
-    moving = plan.weights == "none" or not plan.frozen_batch_norm
+    moving = options.finetune.weights == "none" or not options.finetune.frozen_batch_norm
 
     def call(image: Any, training: bool) -> Any:
         return model(preprocess(image), training=training and moving)
@@ -205,19 +209,19 @@ def _of_keras(
     )
 
 
-def _module(row: Architecture, plan: Plan, say: Callable[[str], None]) -> Trainable:
+def _module(row: Architecture, options: Options, say: Callable[[str], None]) -> Trainable:
     """A TF2 module of TF-Hub; those of TF1 are graphs without a gradient."""
     try:
-        module = tfhub.load_module(tfhub.find(row, Shelf(plan, say)))
+        module = tfhub.load_module(tfhub.find(row, Shelf(options, say)))
     except ValueError as error:
         raise UserError(
-            f"--train={plan.train}: the module {row.name} can not be trained: {error}; use --train=head"
+            f"--train={options.finetune.train}: the module {row.name} can not be trained: {error}; use --train=head"
         ) from None
     scaling = (0.0,), (255.0,)
     ids = {id(variable) for variable in module.trained}
 
     def call(image: Any, training: bool) -> Any:
-        return module.call(image, training and not plan.frozen_batch_norm)
+        return module.call(image, training and not options.finetune.frozen_batch_norm)
 
     def forms() -> tuple[FrozenGraph, bytes | None, str]:
         frozen = freeze(lambda image: module.call(image, False), module.height_px, module.width_px, "Placeholder")

@@ -94,11 +94,11 @@ def _run(folder: Path, newest: Path | None) -> Run:
     if state and not is_over(state.mark, folder / RUNNING):
         note = ", ".join(filter(None, ("at work", note)))
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(_time(folder)))
-    plan = record.get("plan", {})
+    options = record.get("plan", {})
     return Run(
         folder,
         when,
-        str(plan.get("image_dir", "-")),
+        str(options.get("image_dir", "-")),
         record.get("accuracy"),
         *_sizes(folder),
         not (folder / ABOUT).exists() and (bool(record) or is_name(folder.name)),

@@ -29,7 +29,7 @@ from retrain.features.runtimes import Runtime, peak_memory
 from retrain.files.atomic import replacing
 from retrain.files.hashing import file_digest
 from retrain.metrics import calibration_error, confusion, precision_recall, recall_at, reliability, wilson_interval
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from retrain.runs.record_schema import fault
 from retrain.types import LISTS, Audit, Backbone, Bottlenecks, Head, Outcome, Pace, Scan, Split
 
@@ -88,7 +88,7 @@ def to_json(record: Mapping[str, Any]) -> str:
 
 
 def record_of(
-    plan: Plan,
+    options: Options,
     scan: Scan,
     split: Split,
     network: tuple[Backbone, Runtime],
@@ -108,7 +108,7 @@ def record_of(
     record = {
         "format": FORMAT,
         "finished": time.strftime(_TIME),
-        "plan": dataclasses.asdict(plan),
+        "plan": options.flat(),
         "versions": versions(),
         "made_with": library_versions.of_key(bottlenecks.key),
         "machine": machine(),

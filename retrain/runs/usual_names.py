@@ -25,7 +25,7 @@ from label_image.runs import is_run
 from retrain.files.atomic import exchange, replacing, sync_folder
 from retrain.files.hard_links import second_name
 from retrain.files.temporary_names import clear, remove, temporary
-from retrain.options.plan import QUANTIZATIONS
+from retrain.options.exports import QUANTIZATIONS
 
 HOME = Path("tf_files")
 TFLITE, GRAPH, LABELS, CHECKPOINT = (

@@ -24,7 +24,7 @@ from retrain.backbones.model_folder import Shelf, Weights
 from retrain.backbones.network_keras import keras_on_tensorflow
 from retrain.backbones.table import KERAS_PREFIX, Architecture
 from retrain.files.hashing import file_digest
-from retrain.options.plan import DEFAULT_ARCHITECTURE
+from retrain.options.network import DEFAULT_ARCHITECTURE
 
 
 def find(row: Architecture, shelf: Shelf) -> Weights:

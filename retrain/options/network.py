@@ -1,0 +1,55 @@
+"""The options of the pretrained network: which one, where its files are, what runs it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import ClassVar
+
+from label_image.errors import UserError
+from label_image.flags import check, flag
+
+DEFAULT_ARCHITECTURE = "efficientnet_lite0"
+
+
+@dataclass(frozen=True)
+class NetworkOptions:
+    """Which pretrained network computes the features, where its files are, and what runs it."""
+
+    title: ClassVar[str] = "Network"
+
+    architecture: str = flag(
+        DEFAULT_ARCHITECTURE,
+        "The pretrained network: efficientnet_lite0, _lite1, _lite2, mobilenet_<1.0|0.75|0.50|0.25>_<224|192|160|128>[_quantized], inception_v3, or keras:NAME; with --weights=none also lenet, mlp, simple_cnn, pytorch_mnist, alexnet, resnet20, resnet32, resnet56.",
+    )
+    tfhub_module: str = flag("", "A TF-Hub feature vector (address or folder) instead of --architecture.")
+    model_dir: str = flag("tf_files/models", "Where pretrained networks are looked for, downloaded to and kept ready.")
+    backbone_precision: str = flag(
+        "float32",
+        "How the network calculates while features are computed; int8 is quantized once, on training photos, and the layer is trained on what it gives.",
+        choices=("float32", "int8"),
+    )
+    device: str = flag(
+        "auto",
+        "Where the network runs: auto, cpu, cpu:N (the whole run on N cores) or gpu; auto takes a GPU if TensorFlow sees one, else the CPU.",
+    )
+    offline: bool = flag(False, "Never use the network.")
+
+    def __post_init__(self) -> None:
+        """Checks the bounds of each field.
+
+        Raises:
+          UserError: naming the flag.
+        """
+        check(self)
+        if not re.fullmatch(r"auto|gpu|cpu(:[1-9][0-9]{0,3})?", self.device):
+            raise UserError(f"--device={self.device} is not one of auto, cpu, cpu:N (N cores, as cpu:2), gpu")
+        if not self.architecture and not self.tfhub_module:
+            raise UserError("--architecture is empty (an unset shell variable?): leave it out or name a network")
+        if self.tfhub_module and self.architecture != DEFAULT_ARCHITECTURE:
+            raise UserError(f"--tfhub_module and --architecture={self.architecture} exclude each other; leave one out")
+
+    @property
+    def cores(self) -> int:
+        """N of --device=cpu:N; 0 means all cores."""
+        return int(self.device.partition(":")[2] or 0)
