@@ -5,8 +5,8 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 try:
-    from label_image.edge import run_program
-except KeyboardInterrupt:  # so early that nobody can say it
+    from label_image.program import run_program
+except KeyboardInterrupt:  # so early that no code can report it
     raise SystemExit(130) from None
 
 

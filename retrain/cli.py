@@ -9,9 +9,9 @@ import os
 import shlex
 from collections.abc import Sequence
 
-from label_image.edge import exit_status
 from label_image.errors import UserError
 from label_image.flags import flag_fields, parse
+from label_image.program import exit_status
 from label_image.spelling import refuse_odd_flag
 from retrain.options.options import PROGRAM, Options
 

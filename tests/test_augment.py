@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from label_image.errors import PhotoError
-from label_image.pixels import decode
+from label_image.photo_pixels import decode
 from retrain.data import augment
 from retrain.data.augment import View, pixels_of, views_of
 from retrain.files.hashing import file_digest

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from label_image.cli import Command
-from label_image.demo.cli import Command as Demo
+from label_image.cli import LabelCommand
+from label_image.demo.cli import DemoCommand
 from label_image.flags import flag_fields, parse
 from retrain.compare.asked import Comparison
 from retrain.convert.cli import FORMATS
@@ -20,7 +20,12 @@ from retrain.runs.cli import Command as Runs
 from tests.conftest import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-MODULES = {"retrain": Options, "retrain.compare": Comparison, "label_image": Command, "label_image.demo": Demo}
+MODULES = {
+    "retrain": Options,
+    "retrain.compare": Comparison,
+    "label_image": LabelCommand,
+    "label_image.demo": DemoCommand,
+}
 CONVERSION = re.compile(r"^python -m retrain\.convert (.*)$", re.MULTILINE)
 COMMAND = re.compile(
     r"^(?:\$ )?python -m (retrain|retrain\.compare|label_image|label_image\.demo) (-\S.*)$", re.MULTILINE

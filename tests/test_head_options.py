@@ -255,25 +255,25 @@ def test_behind_hidden_layers_there_is_no_heat_map_and_one_line_says_so(
 def test_a_graph_with_a_hidden_layer_swapped_is_not_taken_for_the_same(trained, model_dir, tmp_path):
     from retrain.backbones.prepare import prepare
 
-    backbone = prepare(Options.of(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)), print)
-    card = Classifier(trained / "tf_files/retrained.tflite").card
-    card = dataclasses.replace(card, output_layer="final_result")
+    backbone = prepare(Options.of(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)).network, print)
+    metadata = Classifier(trained / "tf_files/retrained.tflite").metadata
+    metadata = dataclasses.replace(metadata, output_layer="final_result")
     rng = np.random.default_rng(0)
     array = lambda *shape: rng.normal(size=shape).astype(np.float32)  # noqa: E731
     from retrain.types import Head
 
-    head = Head(array(4, 3), array(3), card.labels, hidden=(Dense(array(3, 4), array(4), "tanh"),))
+    head = Head(array(4, 3), array(3), metadata.labels, hidden=(Dense(array(3, 4), array(4), "tanh"),))
     path = tmp_path / "graph.pb"
-    graph_exporter.write(path, head, backbone, card)
-    assert graph_exporter.same_but_for_head(path, head, backbone, card)
+    graph_exporter.write(path, head, backbone, metadata)
+    assert graph_exporter.same_but_for_head(path, head, backbone, metadata)
     other = dataclasses.replace(head, hidden=(dataclasses.replace(head.hidden[0], activation="relu"),))
-    assert not graph_exporter.same_but_for_head(path, other, backbone, card)
+    assert not graph_exporter.same_but_for_head(path, other, backbone, metadata)
     other = dataclasses.replace(head, hidden=(dataclasses.replace(head.hidden[0], biases=array(4)),))
-    assert not graph_exporter.same_but_for_head(path, other, backbone, card)
+    assert not graph_exporter.same_but_for_head(path, other, backbone, metadata)
     graph = read_graph(path)
     next(node for node in graph.node if node.op == "Tanh").op = "Relu"
     path.write_bytes(graph.SerializeToString())
-    assert not graph_exporter.same_but_for_head(path, head, backbone, card)
+    assert not graph_exporter.same_but_for_head(path, head, backbone, metadata)
 
 
 def test_lbfgs_from_the_command_line_says_what_it_did(retrain, colour_photos, model_dir, tmp_path):

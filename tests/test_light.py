@@ -192,7 +192,7 @@ def test_a_graph_that_nothing_can_verify_without_tensorflow_is_not_written_and_t
 
 
 def test_a_gpu_without_tensorflow_is_left_alone_and_that_is_said(model_dir, monkeypatch, tmp_path):
-    backbone = prepare(Options.of(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)), print)
+    backbone = prepare(Options.of(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)).network, print)
     monkeypatch.setattr(runtimes, "_DRIVER", (str(tmp_path),))
     monkeypatch.setattr(runtimes, "has_tensorflow", lambda: False)
     runtime = runtimes.choose(backbone, "auto")

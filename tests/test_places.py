@@ -212,7 +212,7 @@ def test_what_killed_runs_left_is_cleared_everywhere(tmp_path):
     folders = ("tf_files", "tf_files/models", "tf_files/models/deep", "tf_files/bottlenecks/audits", "out")
     ended = subprocess.Popen(["true"])
     ended.wait()
-    from label_image.mark import mark
+    from label_image.process_mark import mark
 
     place = mark().rpartition("-")[2]
     for folder in folders:

@@ -113,8 +113,8 @@ def test_features_that_are_no_numbers_or_huge_are_found_out_too(run, tmp_path, v
 
 
 def test_an_export_that_is_wrong_is_still_the_one_to_blame(run, tmp_path, monkeypatch):
-    real = write_all.card_of
-    monkeypatch.setattr(write_all, "card_of", lambda *given: dataclasses.replace(real(*given), mean=(0.0,)))
+    real = write_all.metadata_of
+    monkeypatch.setattr(write_all, "metadata_of", lambda *given: dataclasses.replace(real(*given), mean=(0.0,)))
     done = run()
     assert done.returncode == 1
     assert "is wrong and was not kept" in done.stderr
@@ -167,7 +167,7 @@ def test_exports_are_verified_without_a_photo_that_changed_since_its_features_ca
     monkeypatch.setattr(stages, "write_exports", first_changing)
     done = run()
     assert done.returncode == 0, done.stderr
-    reason = "not there" if how == "removed" else "changed"
+    reason = "not found" if how == "removed" else "changed"
     assert f"retrained.tflite is verified without {gone[0].relative_to(tmp_path)} ({reason}" in done.stderr
     made = next(made for made in record(tmp_path)["exports"] if made["kind"] == "tflite")
     assert made["images"] == record(tmp_path)["tested"] - 1
@@ -189,7 +189,7 @@ def test_exports_say_what_decoded_and_computed(run, tmp_path):
     from label_image import Classifier
 
     assert run().returncode == 0
-    made = Classifier(tmp_path / "tf_files/retrained.tflite").card.training["made_with"]
+    made = Classifier(tmp_path / "tf_files/retrained.tflite").metadata.training["made_with"]
     assert f"Pillow {library_versions.decoders()['Pillow']}" in made
     assert "LiteRT " in made
     assert "libjpeg-turbo" in record(tmp_path)["versions"]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from label_image.errors import RunError
-from label_image.runs import graph_of, run_folder
+from label_image.find_run import graph_of, run_folder
 from retrain.options.options import Options
 from retrain.runs import folder as runs_folder
 from retrain.runs import usual_names

@@ -12,8 +12,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from label_image.cli import Command  # noqa: E402 - the path comes first
-from label_image.demo.cli import Command as Demo  # noqa: E402
+from label_image.cli import LabelCommand  # noqa: E402 - the path comes first
+from label_image.demo.cli import DemoCommand  # noqa: E402
 from label_image.flags import markdown_table  # noqa: E402
 from retrain.compare.asked import Comparison  # noqa: E402
 from retrain.convert.cli import Command as Conversion  # noqa: E402
@@ -65,11 +65,11 @@ def page() -> str:
         "",
         "Words without a flag are photos too.",
         "",
-        markdown_table(Command),
+        markdown_table(LabelCommand),
         "",
         "## python -m label_image.demo",
         "",
-        markdown_table(Demo),
+        markdown_table(DemoCommand),
         "",
     ]
     return "\n".join(parts)

@@ -13,7 +13,7 @@ from PIL import Image
 from benchmarks.bench import Bench, photos_in, silent
 from benchmarks.row import Row, rates, seconds
 from benchmarks.rows.extraction import ours
-from label_image.pixels import decode, normalise
+from label_image.photo_pixels import decode, normalise
 from label_image.workers import cores, map_ordered
 from retrain.data.augment import View
 from retrain.features.extraction import extract

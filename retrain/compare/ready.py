@@ -8,7 +8,7 @@ from __future__ import annotations
 
 if __name__ == "__main__":  # before anything else is imported: from here on Ctrl-C is a line
     try:
-        from label_image.edge import run_program
+        from label_image.program import run_program
     except KeyboardInterrupt:  # so early that nobody can say it
         raise SystemExit(130) from None
     run_program("retrain.compare.ready")
@@ -19,8 +19,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from label_image.edge import exit_status
-from label_image.screen import say
+from label_image.program import exit_status
+from label_image.terminal import say
 from retrain.backbones.prepare import prepare
 from retrain.features.runtimes import check_device
 from retrain.options.options import Options
@@ -34,7 +34,7 @@ def main(_: Sequence[str]) -> int:
         for options in all_options:
             check_device(options.network.device)
         for options in all_options:
-            prepare(options, say)
+            prepare(options.network, say)
         for folder in {
             options.data.image_dir for options in all_options
         }:  # the first run would read from the disk, others from memory

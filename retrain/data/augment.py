@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from label_image.pixels import decode
+from label_image.photo_pixels import decode
 from retrain.files.hashing import bytes_of
 from retrain.options.distortions import DISTORTIONS
 from retrain.options.options import Options

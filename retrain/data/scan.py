@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from label_image.errors import PhotoError, UserError
-from label_image.pixels import open_photo
+from label_image.photo_pixels import open_photo
 from label_image.workers import cores, map_ordered
 from retrain.data.comparable_names import composed
 from retrain.data.directory_listing import count_files, entries, is_dir, is_junk, leads_back
@@ -213,8 +213,8 @@ def _examine(file: _File) -> KnownFile | PhotoError:
 
 def _trouble(error: OSError) -> tuple[str, str]:
     if isinstance(error, FileNotFoundError):
-        return "not there", "a link to nothing, or just removed"
-    return "not to be read", error.strerror or str(error)
+        return "not found", "a broken link, or just deleted"
+    return "unreadable", error.strerror or str(error)
 
 
 def _known(file: _File, sha256: str) -> KnownFile:

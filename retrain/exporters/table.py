@@ -7,15 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from label_image.card import Card
+from label_image.model_metadata import Metadata
 from retrain.exporters.stated import restate
 from retrain.options.exports import DEVICE_FOLDER, ONNX, SAVED_MODEL_DIR
 from retrain.options.options import Options
 from retrain.runs import usual_names
 from retrain.types import Backbone, Head
 
-Restate = Callable[[Path, Card, Card], None]
-Write = Callable[[Path, Head, Backbone, Card], None]
+Restate = Callable[[Path, Metadata, Metadata], None]
+Write = Callable[[Path, Head, Backbone, Metadata], None]
 
 
 @dataclass(frozen=True)

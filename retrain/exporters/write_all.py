@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from label_image.card import Card
 from label_image.errors import RunError
 from label_image.labels import format_labels
+from label_image.model_metadata import Metadata
+from retrain.backbones.model_folder import ModelFolder
 from retrain.backbones.quantize import quantized
 from retrain.console import Screen
 from retrain.exporters.table import orders, why_not
@@ -39,8 +40,8 @@ _OUTCOMES = {
 }
 
 
-def card_of(options: Options, backbone: Backbone, split: Split, test: Mapping[str, object]) -> Card:
-    """The card that travels in the exports."""
+def metadata_of(options: Options, backbone: Backbone, split: Split, test: Mapping[str, object]) -> Metadata:
+    """The metadata that travels in the exports."""
     training = {
         "architecture": backbone.name,
         "backbone_digest": backbone.digest,
@@ -54,7 +55,7 @@ def card_of(options: Options, backbone: Backbone, split: Split, test: Mapping[st
         "precision": backbone.precision,
         **test,
     }
-    return Card(
+    return Metadata(
         split.labels, backbone.height_px, backbone.width_px, backbone.mean, backbone.std,
         backbone.input_layer, options.exports.final_tensor_name, training,
     )  # fmt: skip
@@ -69,7 +70,7 @@ def write_exports(
       plan: what to write, and where.
       split: the photos.
       variants: the trained model as "none"; what was trained on int8 features as "int8", where --quantize asks for it.
-      outcome: the test, for the card.
+      outcome: the test, for the metadata.
       run: the run's folder.
       screen: for what is not written, and for photos that differ.
 
@@ -95,7 +96,7 @@ def write_exports(
             variant.bottlenecks.features[0, rows],
             variant.head,
             variant.backbone,
-            card_of(options, variant.backbone, split, {**test, **made}),
+            metadata_of(options, variant.backbone, split, {**test, **made}),
             scores,
             options.exports.max_quantization_loss,
             screen.warn,
@@ -182,7 +183,10 @@ def _variant(quantize: str, variants: Mapping[str, Trained], options: Options, s
     if quantize in variants:
         return variants[quantize]
     trained = variants["none"]
-    return dataclasses.replace(trained, backbone=quantized(trained.backbone, quantize, (), options, screen.info))
+    return dataclasses.replace(
+        trained,
+        backbone=quantized(trained.backbone, quantize, (), ModelFolder.of(options.network, screen.info), screen.info),
+    )
 
 
 def _write_plain(kind: str, path: Path, kept: Path, write: Callable[[Path], object]) -> Export:

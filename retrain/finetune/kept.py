@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy.typing as npt
 
-from retrain.backbones.model_folder import Shelf, Weights
-from retrain.backbones.table import architecture
+from retrain.backbones.lookup import architecture
+from retrain.backbones.model_folder import ModelFolder, Weights
+from retrain.backbones.trainable import Trainable
 from retrain.console import Screen
-from retrain.finetune.trainable import Trainable
 from retrain.options.options import Options
 from retrain.types import Backbone
 
@@ -30,20 +30,19 @@ def kept(network: Trainable, values: list[npt.NDArray[Any]], options: Options, s
     for value in values:
         digest.update(value.tobytes())
     how = _FROM_NOTHING if options.finetune.weights == "none" else f"{_FURTHER} ({options.finetune.train})"
-    shelf = Shelf(options.replaced(model_dir=options.finetune.fine_tuned_dir), screen.info)
-    frozen, tflite, why_no_tflite = network.forms()
-    backbone = shelf.keep(row, Weights(digest.hexdigest(), how), frozen, tflite, why_no_tflite)
+    folder = ModelFolder(options.finetune.fine_tuned_dir, screen.info, offline=options.network.offline)
+    backbone = folder.keep(row, Weights(digest.hexdigest(), how), *network.forms())
     _remove_older(backbone.graph)
     return backbone
 
 
 def _remove_older(graph: Path) -> None:
     """Removes the networks that earlier runs trained; a pretrained one in the same folder stays."""
-    for card in graph.parent.glob("*.json"):
-        if card.stem == graph.stem:
+    for described in graph.parent.glob("*.json"):
+        if described.stem == graph.stem:
             continue
         with contextlib.suppress(OSError, ValueError, AttributeError, RecursionError):
-            source = str(json.loads(card.read_text("utf-8")).get("source", ""))
+            source = str(json.loads(described.read_text("utf-8")).get("source", ""))
             if source.startswith((_FROM_NOTHING, _FURTHER)):
-                for path in graph.parent.glob(f"{glob.escape(card.stem)}.*"):
+                for path in graph.parent.glob(f"{glob.escape(described.stem)}.*"):
                     path.unlink(missing_ok=True)

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.errors import PhotoError
-from label_image.pixels import decode
+from label_image.photo_pixels import decode
 from label_image.workers import cores, map_ordered
 from retrain.files.hashing import bytes_of
 from retrain.options.options import Options

@@ -17,8 +17,9 @@ from pathlib import Path
 
 from label_image.errors import RunError, UserError
 from label_image.extras import install
+from label_image.find_run import is_run
 from label_image.quiet import has_tensorflow
-from label_image.runs import is_run
+from retrain.backbones.table import DEFAULT_ARCHITECTURE
 from retrain.exporters import device_folder, saved_model
 from retrain.exporters.folder import check_folder
 from retrain.exporters.onnx import check_installed
@@ -26,7 +27,6 @@ from retrain.exporters.table import Order, orders
 from retrain.files.atomic import is_special
 from retrain.files.temporary_names import clear, temporary
 from retrain.options.exports import ExportOptions
-from retrain.options.network import DEFAULT_ARCHITECTURE
 from retrain.options.options import Options
 from retrain.runs.folder import RUNNING
 from retrain.runs.usual_names import HOME, is_usual

@@ -17,13 +17,13 @@ import numpy.typing as npt
 
 from label_image.errors import UserError
 from label_image.extras import install
+from label_image.find_run import RUNS_DIR
 from label_image.quiet import check_tensorflow, has_tensorflow
-from label_image.runs import RUNS_DIR
 from retrain import report
 from retrain.audit.audit import Auditor
 from retrain.audit.kept import FOLDER as AUDITS
 from retrain.backbones.prepare import check_installed
-from retrain.backbones.table import Architecture, architecture
+from retrain.backbones.table import Architecture
 from retrain.clock import Clock
 from retrain.console import Screen
 from retrain.data.augment import View
@@ -43,7 +43,8 @@ from retrain.pipeline.training_stage import training_stage
 from retrain.report.tensorboard import write_test
 from retrain.runs.folder import begin, end
 from retrain.runs.publish import finish_killed, publish, stands
-from retrain.runs.record import record_of, rounded, with_audit, write_record
+from retrain.runs.record import record_of, rounded, with_audit
+from retrain.runs.record_file import write_record
 from retrain.runs.usual_names import HOME
 from retrain.store.feature_store import Store
 from retrain.types import TESTING, Backbone, Bottlenecks, Export, Head, Outcome, Photo, Split, Trained
@@ -193,14 +194,13 @@ def check(options: Options) -> Architecture:
     Raises:
       UserError: an unknown name, no room for a file, SciPy or a snapshot that is not there.
     """
-    row = architecture(options.network.architecture, options.network.tfhub_module)
-    check_network(options, row.name, row.family)
+    row = check_network(options)
     if options.finetune.tunes and not has_tensorflow():
         raise UserError(
             f"--train={options.finetune.train} needs TensorFlow, which is not installed; {install('tensorflow')}, or use --train=head"
         )
     if options.finetune.weights != "none":
-        check_installed(options, row)
+        check_installed(options.network, row)
     if options.network.device == "gpu":
         check_tensorflow("--device=gpu", "use --device=cpu")
     check_outputs(options)

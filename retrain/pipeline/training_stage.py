@@ -7,7 +7,7 @@ from pathlib import Path
 
 from retrain.console import Screen
 from retrain.exporters import graph as graph_exporter
-from retrain.exporters.write_all import card_of
+from retrain.exporters.write_all import metadata_of
 from retrain.files.atomic import replacing
 from retrain.head.snapshots import Snapshot, snapshot_path, write_snapshot
 from retrain.head.train import Evaluation, train
@@ -40,7 +40,7 @@ def training_stage(
         path = Path(f"{options.exports.intermediate_output_graphs_dir}intermediate_{step}.pb")
         screen.info(f"Save intermediate result to : {path}")
         with replacing(path) as scratch:
-            graph_exporter.write(scratch, head, backbone, card_of(options, backbone, split, {}))
+            graph_exporter.write(scratch, head, backbone, metadata_of(options, backbone, split, {}))
 
     def on_state(snapshot: Snapshot) -> None:
         path = snapshot_path(options, snapshot.state["steps"])
