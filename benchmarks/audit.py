@@ -37,11 +37,11 @@ from retrain.audit.folds import out_of_fold  # noqa: E402
 from retrain.audit.worker import Worker  # noqa: E402
 from retrain.backbones.prepare import prepare  # noqa: E402
 from retrain.data.augment import View  # noqa: E402
-from retrain.data.scan import scan_photos  # noqa: E402
-from retrain.data.split import groups_of, split_photos  # noqa: E402
+from retrain.data.split import groups_of  # noqa: E402
 from retrain.features.extraction import extract  # noqa: E402
 from retrain.features.runtimes import choose  # noqa: E402
 from retrain.options.options import Options  # noqa: E402
+from retrain.pipeline.settings import divided, scanned  # noqa: E402
 from retrain.store.feature_store import Store  # noqa: E402
 from retrain.types import Split  # noqa: E402
 
@@ -67,7 +67,7 @@ def silent(*_: object) -> None:
 
 def features_of(run_options: Options) -> tuple[Split, np.ndarray]:
     store = Store(Path(run_options.run.bottleneck_dir))
-    split = split_photos(scan_photos(run_options, store, silent), run_options)
+    split = divided(run_options, scanned(run_options, store, silent))
     backbone = prepare(run_options.network, silent)
     runtime = choose(backbone, "cpu")
     features = extract(split.photos, backbone, lambda: runtime, store, View(), silent).features
@@ -153,15 +153,16 @@ def pairs_of(features: np.ndarray) -> list[tuple[int, int, float]]:
 # The same command without its audit, to be compared with.
 WITHOUT = """
 import sys
-from retrain import cli, stages
+from retrain import cli
+from retrain.pipeline import run
 from retrain.types import Audit
 
 class Nothing:
-    def __init__(self, *_): pass
+    def __init__(self, *_, **__): pass
     def audit(self, _): return Audit()
     def close(self): pass
 
-stages.Auditor = Nothing
+run.Auditor = Nothing
 sys.exit(cli.main(sys.argv[1:]))
 """
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from retrain.finetune.blend import SHARES, best_blend, best_temperature
-from retrain.finetune.stage import kept_line
+from retrain.finetune.run_loop import kept_line
 from retrain.metrics import cross_entropy, softmax
 from retrain.types import Curve
 

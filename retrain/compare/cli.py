@@ -70,7 +70,7 @@ def compare_new(jobs: list[Job]) -> None:
     from retrain.compare.findings import find
     from retrain.compare.records import run_of
     from retrain.compare.table import line_of
-    from retrain.runs.record_file import read_record
+    from retrain.runs.record import read_record
 
     note = processes.busy()
     processes.make_ready(jobs)

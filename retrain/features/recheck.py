@@ -1,4 +1,4 @@
-"""Whether kept features are those that the photos give now: a few each time, more when an export disagrees with them.
+"""Checks whether kept features are those that the photos give now: a few each time, more when an export disagrees with them.
 
 An export is held against the layer's scores on kept features. Where the two differ, one of them is wrong, and the photo's
 own bytes say which. A layer that was trained on wrong features may hide it (of features that are all the same it uses
