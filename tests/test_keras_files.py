@@ -118,6 +118,7 @@ def test_the_scores_are_those_of_keras(maker, build, ending, tmp_path):
     np.testing.assert_allclose(scores(tmp_path / f"m.{ending}", pixels), expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_an_application_of_keras_has_the_scores_of_keras(tmp_path):
     tensorflow()
     maker = pytest.importorskip("tf_keras")
