@@ -285,7 +285,7 @@ def test_class_indices_of_keras_are_labels(tmp_path):
 def test_a_wrong_number_of_labels_is_an_error_with_both_numbers(tmp_path):
     path = colour_tflite(tmp_path / "m.tflite")
     (tmp_path / "labels.txt").write_text("a\nb\n")
-    with pytest.raises(RunError, match=r"it has 3, and there are 2 labels \(labels.txt beside it\)"):
+    with pytest.raises(RunError, match=r"it has 3 outputs, but there are 2 labels \(labels.txt beside it\)"):
         Classifier(path)
 
 
