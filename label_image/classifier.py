@@ -265,13 +265,13 @@ def _no_scores(scores: npt.NDArray[np.float32]) -> str:
     """Describes scores that are NaN or infinite; "" if all are finite.
 
     >>> _no_scores(np.float32([0.5, np.nan])), _no_scores(np.float32([0.5, 0.5]))
-    ('the network answers NaN in 1 of 2 scores, which is no answer', '')
+    ('the network outputs NaN in 1 of 2 scores', '')
     """
     bad = scores[~np.isfinite(scores)]
     if not bad.size:
         return ""
     what = "NaN" if np.isnan(bad).any() else "infinity"
-    return f"the network answers {what} in {bad.size} of {scores.size} scores, which is no answer"
+    return f"the network outputs {what} in {bad.size} of {scores.size} scores"
 
 
 def default_graph() -> Path:
@@ -284,6 +284,6 @@ def default_graph() -> Path:
         if Path(name).exists():
             return Path(name)
     raise UserError(
-        f"no trained classifier here: neither {' nor '.join(DEFAULT_GRAPHS)}; "
+        f"cannot find a trained classifier: there is neither {' nor '.join(DEFAULT_GRAPHS)}; "
         "train one (python -m retrain --image_dir YOUR_PHOTOS), or give one with --graph"
     )

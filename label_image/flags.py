@@ -292,7 +292,7 @@ def _shown(default: Any) -> str:
 
 
 def _value(text: str, kind: Any) -> Any:
-    """The text that `_as_kind` gave, as a value of its flag's type."""
+    """Converts the text from `_as_kind` to a value of its flag's type."""
     if kind is bool:
         return text == "true"
     if kind in (int, int | None):

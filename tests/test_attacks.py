@@ -181,7 +181,7 @@ GRAPHS = {
     "calls Python in a loop's function": (loops, "its node 'inner' is a PyFunc"),
     "brings a function called WriteFile": (disguised, "a function called 'WriteFile'"),
     "calls WriteFile as a function": (calls_a_built_in, "calls 'WriteFile', which it does not define"),
-    "fills the memory": (fills, "'evil' gives 1,000,000,000,000 numbers"),
+    "fills the memory": (fills, "'evil' outputs 1,000,000,000,000 numbers"),
     "claims a large constant": (claims, "its constant 'evil' declares 1,000,000,000,000 numbers"),
 }  # fmt: skip
 
@@ -503,7 +503,7 @@ def converted(kind):
 
 
 def record(path):
-    from retrain.runs import read_record
+    from retrain.runs.record_file import read_record
 
     return read_record(path)
 

@@ -190,5 +190,5 @@ def test_weights_without_a_network_are_one_line(tf_keras, tmp_path):
 
 def test_the_error_for_a_folder_one_level_too_high_lists_its_models(keras, tmp_path):
     colour_model(keras).export(str(tmp_path / "converted/model.savedmodel"))
-    with pytest.raises(UserError, match="it holds .*model.savedmodel"):
+    with pytest.raises(UserError, match="it contains .*model.savedmodel"):
         Classifier(tmp_path / "converted")

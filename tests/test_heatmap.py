@@ -86,7 +86,7 @@ def test_the_headless_backbones_give_the_map_that_the_classifier_has(trained, mo
     )
     for path in (backbone.tflite, backbone.graph):
         np.testing.assert_allclose(feature_maps(path)(pixels), expected, atol=1e-6)
-        with pytest.raises(NoExactMap, match="it ends with the mean, no layer follows"):
+        with pytest.raises(NoExactMap, match="it ends with average pooling, and no layer follows"):
             head_of(path)
 
 

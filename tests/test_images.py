@@ -133,12 +133,12 @@ def test_an_empty_list_has_no_names():
 
 
 def test_a_picture_on_standard_input_is_no_list():
-    with pytest.raises(UserError, match="standard input holds a picture"):
+    with pytest.raises(UserError, match="standard input is a picture"):
         names_in(b"\xff\xd8\xff\xe0\0\x10JFIF\0")
 
 
 def test_endless_bytes_are_no_list():
-    with pytest.raises(UserError, match="no list of photos"):
+    with pytest.raises(UserError, match="not a list of photos"):
         names_in(b"x" * 140_000)
 
 

@@ -34,7 +34,7 @@ def nan_tflite(request, tmp_path):
 
 def test_nan_is_an_error_for_the_photo(nan_tflite, photo):
     classifier = Classifier(nan_tflite, threads=1)
-    with pytest.raises(NoScoresError, match="the network answers NaN in 3 of 3 scores"):
+    with pytest.raises(NoScoresError, match="the network outputs NaN in 3 of 3 scores"):
         classifier.classify(photo)
     (answer,) = classifier.classify_all([photo])
     assert isinstance(answer.error, PhotoError)
@@ -56,7 +56,7 @@ def test_every_format_has_an_error_and_status_1(label_image, tmp_path, photo, fo
     done = label_image(f"--graph={path}", f"--image={photo}", f"--format={form}")
     assert done.returncode == 1
     assert "score=" not in done.stdout
-    why = "no scores: the network answers NaN in 3 of 3 scores, which is no answer"
+    why = "no scores: the network outputs NaN in 3 of 3 scores"
     if form == "text":
         assert f"cannot label {photo}: {why}" in done.stderr
     elif form == "csv":
@@ -72,7 +72,7 @@ def test_a_benchmark_of_such_a_network_says_why_there_is_nothing_to_measure(tmp_
     from label_image import benchmark
 
     path = colour_tflite(tmp_path / "n.tflite", arithmetic=[("ADD", np.nan)])
-    with pytest.raises(RunError, match="none of 1 photos can be labelled .no scores: the network answers NaN"):
+    with pytest.raises(RunError, match="none of 1 photos can be labelled .no scores: the network outputs NaN"):
         benchmark.measure(lambda: Classifier(path), [str(photo)], 1, 0.01)
 
 
@@ -82,7 +82,7 @@ def test_the_page_reports_it_too(tmp_path, photo):
 
     path = colour_tflite(tmp_path / "n.tflite", arithmetic=[("ADD", np.nan)])
     html = html_of(answer(str(photo), "p.jpg", ClassifierCache().load(str(path))))
-    assert "This can not be labelled: no scores: the network answers NaN in 3 of 3 scores" in html
+    assert "This photo cannot be labelled: no scores: the network outputs NaN in 3 of 3 scores" in html
 
 
 def batch_tflite(path, count):

@@ -14,7 +14,7 @@ import pytest
 from retrain.report import page as page_module
 from retrain.report.cli import main
 from retrain.report.figures import FORMS, printable
-from retrain.runs.record import read_record, write_record
+from retrain.runs.record_file import read_record, write_record
 from retrain.runs.record_schema import fault
 from tests.browser import DESKTOP, PHONE, open_page, serious, wider_than_the_screen
 from tests.conftest import COLOURS, STAND_IN, run_module, write_photo
@@ -45,7 +45,7 @@ def run(tmp_path_factory, model_dir) -> Path:
 
 @pytest.fixture(scope="module")
 def record(run) -> dict:
-    return read_record(run)[1]
+    return read_record(run).fields
 
 
 @pytest.fixture

@@ -68,8 +68,9 @@ def compare_new(jobs: list[Job]) -> None:
     """
     from retrain.compare import jobs as processes
     from retrain.compare.findings import find
-    from retrain.compare.records import read_record, run_of
+    from retrain.compare.records import run_of
     from retrain.compare.table import line_of
+    from retrain.runs.record_file import read_record
 
     note = processes.busy()
     processes.make_ready(jobs)

@@ -41,7 +41,8 @@ from retrain.pipeline.training_stage import training_stage
 from retrain.report.tensorboard import write_test
 from retrain.runs.folder import begin, end
 from retrain.runs.publish import finish_killed, publish, stands
-from retrain.runs.record import record_of, rounded, with_audit, write_record
+from retrain.runs.record import record_of, rounded, with_audit
+from retrain.runs.record_file import write_record
 from retrain.runs.usual_names import HOME
 from retrain.store.feature_store import Store
 from retrain.types import TESTING, Backbone, Bottlenecks, Export, Head, Outcome, Photo, Split, Trained
