@@ -109,7 +109,7 @@ def scores(path, pixels):
 def test_the_scores_are_those_of_keras(maker, build, ending, tmp_path):
     model = shuffled(build(maker))
     if (maker.__name__, build, ending) == ("tf_keras", calculated, "keras"):
-        pytest.skip("tf_keras can not write an Ellipsis into .keras")
+        pytest.skip("tf_keras cannot write an Ellipsis into .keras")
     model.save(tmp_path / f"m.{ending}")
     top = 255 if build is plain else 1
     pixels = np.random.default_rng(1).uniform(0, top, (2, SIDE, SIDE, 3)).astype(np.float32)
