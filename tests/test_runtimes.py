@@ -51,7 +51,7 @@ def test_what_litert_can_not_run_goes_to_tensorflow_and_says_why(backbone, drive
     without = dataclasses.replace(backbone, tflite=None, why_no_tflite="it lacks Svd")
     runtime = runtimes.choose(without, "auto")
     assert (runtime.name, runtime.device) == ("tensorflow", "cpu")
-    assert runtime.why == f"TensorFlow on the CPU: LiteRT can not run {STAND_IN} (it lacks Svd)"
+    assert runtime.why == f"TensorFlow on the CPU: LiteRT cannot run {STAND_IN} (it lacks Svd)"
     batch = np.random.default_rng(0).uniform(-1, 1, (3, 128, 128, 3)).astype(np.float32)
     litert = runtimes.choose(backbone, "cpu").make_runner()
     # Sums of 16,384 float32 a channel, in another order.

@@ -112,13 +112,12 @@ def _fill(
     keeper: _Keeper,
 ) -> Pace:
     """Enters the results as they come, and keeps them; returns how fast they came."""
-    start = time.perf_counter()
     with contextlib.closing(results), keeper:
         for place, result in zip(places, results, strict=True):
             found.take(place, result)
             keeper.add(digests[place], result)
-    first_s = (keeper.first_at or start) - start
-    return Pace(len(places), time.perf_counter() - start, 0, first_s)
+    first_s = (keeper.first_at or keeper.start) - keeper.start
+    return Pace(len(places), time.perf_counter() - keeper.start, 0, first_s)
 
 
 def compute(
@@ -171,7 +170,7 @@ class _Keeper:
         self.first_at: float | None = None  # when the first result came
         self._pending: list[tuple[str, Row]] = []
         self._progress = Progress(total - known, "photos")
-        self._start = self._last = time.perf_counter()
+        self.start = self._last = time.perf_counter()
 
     def add(self, digest: str, result: Row | PhotoError) -> None:
         """Takes the next result."""
@@ -185,7 +184,7 @@ class _Keeper:
             self._last = now
         if self._done % 100 == 0:
             self._progress.close()
-            speed = speed_of(self._done, self._total - self._known, "photos", now - self._start)
+            speed = speed_of(self._done, self._total - self._known, "photos", now - self.start)
             self._say(f"{self._done} bottleneck files created. ({speed})")
         self._progress.update(self._done)
 
