@@ -142,4 +142,4 @@ def test_a_run_on_some_cores_says_how_many(backbone, driver):
     driver(here=False)
     assert runtimes.choose(backbone, "cpu:1").why == "LiteRT on the CPU, 1 of its cores"
     without = dataclasses.replace(backbone, tflite=None, why_no_tflite="it lacks Svd")
-    assert runtimes.choose(without, "cpu:2").why.startswith("TensorFlow on the CPU, 2 of its cores: LiteRT can not")
+    assert runtimes.choose(without, "cpu:2").why.startswith("TensorFlow on the CPU, 2 of its cores: LiteRT cannot")
