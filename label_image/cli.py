@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from label_image.errors import RunError, UserError
-from label_image.flags import check, flag, parse
+from label_image.flags import check, flag, named_as_typed, parse
 from label_image.program import exit_status
 from label_image.terminal import warn
 
@@ -136,7 +136,8 @@ def main(argv: Sequence[str]) -> int:
 
     def work() -> int:
         command, _ = parse(LabelCommand, argv, PROGRAM, words_are="image")
-        return run(command)
+        with named_as_typed(LabelCommand, argv):
+            return run(command)
 
     return exit_status("label_image", work, after_pipe=0)  # `| head` has closed the pipe
 

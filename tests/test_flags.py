@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import pytest
 
 from label_image.errors import UserError
-from label_image.flags import check, flag, help_text, markdown_table, parse
+from label_image.flag_help import help_text, markdown_table
+from label_image.flags import check, flag, parse
 from retrain.options.options import Options
 
 
@@ -139,7 +140,7 @@ def test_the_last_of_two_values_counts_and_the_help_says_so(capsys):
     assert tea("--how_many_cups=3", "--how_many_cups", "4")[0].how_many_cups == 4
     assert tea("--milk", "--nomilk")[0].milk is False
     assert capsys.readouterr().err == ""
-    assert "of one given twice the last value counts" in help_text(Tea, "tea")
+    assert "if a flag is given twice, the last value counts" in help_text(Tea, "tea")
 
 
 def test_a_whole_number_may_be_written_as_one_and_some_flags_take_several():

@@ -34,6 +34,7 @@ from retrain.head.snapshots import Snapshot, asked_of, read_snapshot, snapshot_p
 from retrain.head.training import balanced_shares
 from retrain.metrics import accuracy
 from retrain.networks.build import GREY
+from retrain.options.option import in_snapshot
 from retrain.options.options import Options
 from retrain.progress import Progress, Tenths, duration
 from retrain.types import TRAINING, VALIDATION, Backbone, Curve, Dense, Head, Split
@@ -42,12 +43,6 @@ _JUDGES = 2_000  # validation photos that judge the steps, as the head's
 _MIRRORED = 500  # validation photos that say whether a mirrored photo is still a photo of its class
 _MEASURED = 256  # training photos whose statistics a network without normalisation gets
 _AS_WELL = 0.02  # of accuracy that they may lose: left and right are chance then
-_ASKED = (
-    "architecture", "tfhub_module", "train", "weights", "fine_tune_learning_rate", "fine_tune_optimizer",
-    "fine_tune_batch_size", "frozen_batch_norm", "batch_norm", "feature_maps", "image_size", "epochs", "flip_left_right",
-    "random_crop", "random_scale", "random_brightness", "pad_and_crop", "random_colour", "augment",
-)  # fmt: skip
-
 
 Seen = Callable[[Point, dict[str, npt.NDArray[Any]]], None]  # an evaluation, and what the network consists of
 
@@ -294,7 +289,7 @@ def _refuse_colour(name: str, pixels: Pixels) -> None:
 
 
 def _asked(options: Options) -> dict[str, Any]:
-    return {**asked_of(options), **{name: options.value(name) for name in _ASKED}}
+    return {**asked_of(options), **{name: options.value(name) for name in in_snapshot(Options, "network")}}
 
 
 def _digest(options: Options, split: Split, engine: Engine) -> str:
