@@ -113,7 +113,8 @@ def from_values(cls: type[T], values: Mapping[str, Any]) -> T:
     """
     left = dict(values)
     made: dict[str, Any] = {}
-    for name, inner in groups(cls):
+    whole: type = cls
+    for name, inner in groups(whole):
         made[name] = inner(**{each.name: left.pop(each.name) for each in flag_fields(inner) if each.name in left})
     return cls(**made, **left)
 

@@ -26,6 +26,7 @@ from label_image.flag_fields import (
     values_of,
 )
 from label_image.spelling import (
+    is_number,
     nearest_flags,
     number,
     refuse_empty_value,
@@ -68,13 +69,18 @@ def parse(cls: type[T], argv: Sequence[str], program: str, words_are: str = "") 
     Raises:
       UserError: a flag is unknown (the nearest is suggested), a value has the wrong type or is out of bounds, or a dash or
         quote is a typographic one.
-      SystemExit: after printing the help for --help or --help_all.
+      SystemExit: after printing what --help, --help_all or --version asked for.
     """
     if any(word in (*_HELP, *_HELP_ALL) for word in argv):
         from label_image.flag_help import full_help_text, help_text
 
         text_of = full_help_text if any(word in _HELP_ALL for word in argv) else help_text
         write(f"{text_of(cls, program)}\n")
+        sys.exit(0)
+    if "--version" in argv:
+        from label_image.version import program_name, version_text
+
+        write(f"{version_text(program_name(program))}\n")
         sys.exit(0)
     fields = {field.name: field for field in flag_fields(cls)}
     kinds = flag_types(cls)
@@ -145,7 +151,7 @@ def _typed(
                 word_alone(behind)
             break
         refuse_odd_flag(word, list(fields))
-        if not word.startswith("-") or word == "-" or _is_number(word):
+        if not word.startswith("-") or word == "-" or is_number(word):
             word_alone(word)
             continue
         typed.append(_flag_typed(word, words, fields, kinds))
@@ -216,7 +222,7 @@ def _as_kind(name: str, value: str, kind: Any) -> str:
 
 
 def _value(text: str, kind: Any) -> Any:
-    """The text that `_as_kind` gave, as a value of its flag's type."""
+    """Converts the text from `_as_kind` to a value of its flag's type."""
     if kind is bool:
         return text == "true"
     if kind in (int, int | None):
@@ -224,11 +230,3 @@ def _value(text: str, kind: Any) -> Any:
     if kind == NUMBERS:
         return tuple(float(part) for part in text.split(","))
     return float(text) if kind in (float, float | None) else text
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True

@@ -32,7 +32,7 @@ def main(argv: Sequence[str]) -> int:
             with named_as_typed(Options, argv):
                 use_at_most(options.network.cores)
         from retrain.console import Screen
-        from retrain.pipeline.stages import retrain
+        from retrain.pipeline.run import retrain
 
         with named_as_typed(Options, argv):
             retrain(options, Screen(options.run.logging_verbosity))
@@ -43,9 +43,7 @@ def main(argv: Sequence[str]) -> int:
 def _check_words(argv: Sequence[str]) -> None:
     """Refuses a folder that was given without --image_dir; otherwise the message would be that no folder was given."""
     names = [field.name for field in flag_fields(Options)]
-    for (
-        word
-    ) in argv:  # with a dash copied from the web, the folder after the flag would look like a word without a flag
+    for word in argv:  # after a dash copied from the web, a folder would look like a word without a flag
         refuse_odd_flag(word, names)
     if any(word.lstrip("-").replace("-", "_").startswith("image_dir") for word in argv if word.startswith("-")):
         return

@@ -9,8 +9,6 @@ from label_image.errors import UserError
 from label_image.flags import check
 from retrain.options.option import ALWAYS, NETWORK_KEPT, option
 
-DISTORTIONS = ("flip_left_right", "random_crop", "random_scale", "random_brightness", "pad_and_crop", "random_colour")
-
 
 @dataclass(frozen=True)
 class DistortionOptions:
@@ -103,4 +101,6 @@ class DistortionOptions:
     @property
     def distorts(self) -> bool:
         """Whether any distortion was asked for."""
-        return any(getattr(self, name) for name in DISTORTIONS)
+        return self.flip_left_right or any(
+            (self.random_crop, self.random_scale, self.random_brightness, self.pad_and_crop, self.random_colour)
+        )
