@@ -157,7 +157,7 @@ def test_a_grey_network_refuses_colour_in_one_line(retrain_here, colour_photos):
         ({"weights": "none"}, "--weights=none is not used by --train=head"),
         ({"weights": "none", "train": "last:2"}, "--weights=none leaves nothing trained to build on"),
         ({"weights": "none", "train": "all", "optimizer": "lbfgs"}, "--optimizer=lbfgs"),
-        ({"train": "all", "backbone_precision": "int8"}, "int8 can not be trained"),
+        ({"train": "all", "backbone_precision": "int8"}, "int8 cannot be trained"),
         ({"fine_tune_learning_rate": 0.1}, "--fine_tune_learning_rate=0.1 is not used by --train=head"),
         ({"train": "all", "distribute": "mirrored", "device": "cpu"}, "--distribute=mirrored needs GPUs"),
         ({"train": "all", "fine_tune_learning_rate": -1.0}, "out of range"),
@@ -190,7 +190,7 @@ def test_a_network_without_blocks_says_so(retrain_here, colour_photos, model_dir
     [
         (
             {"architecture": "inception_v3"},
-            "inception_v3 is a frozen graph, which can not be trained; use --train=head",
+            "inception_v3 is a frozen graph, which cannot be trained; use --train=head",
         ),
         ({"tfhub_module": "a", "train": "last:2"}, "--train=last:2: a TF-Hub module does not say where its blocks are"),
         ({"tfhub_module": "a", "weights": "none"}, "--weights=none: a TF-Hub module comes with its weights"),
