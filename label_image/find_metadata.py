@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from label_image import model_metadata
 from label_image.errors import RunError, UserError, meaning
 from label_image.labels import fitted
 from label_image.model_file import ModelFile, read
 from label_image.model_metadata import METADATA_KEY, Metadata
-from label_image.overrides import Overrides, as_typed
+from label_image.overrides import Overrides, as_typed, typed_fields
 
 __all__ = ["Overrides", "fit_labels", "kind_of", "metadata_of"]
 
@@ -113,37 +115,37 @@ def metadata_of(path: Path | ModelFile, overrides: Overrides) -> Metadata:
     inside = {
         "tflite": _tflite_metadata, "graph_def": _graph_metadata, "saved_model": _saved_model_metadata, "onnx": _onnx_metadata,
     }.get(source.kind)  # fmt: skip
-    metadata = (inside(source) if inside else None) or _examined(source, overrides)
+    metadata = (inside(source, typed_fields(overrides)) if inside else None) or _examined(source, overrides)
     outputs = metadata.outputs if metadata.inspected else len(metadata.labels)
     return _fitted(as_typed(metadata, overrides, source), source.path, outputs)
 
 
-def _tflite_metadata(source: ModelFile) -> Metadata | None:
+def _tflite_metadata(source: ModelFile, typed: Mapping[str, Any]) -> Metadata | None:
     from label_image.detectors.checksum import is_ours
     from label_image.detectors.tflite_entry import entry_in
 
     is_ours(source)  # reports a damaged file before its damaged metadata could be misread
     text = entry_in(source.data, METADATA_KEY)
-    return model_metadata.from_json(text.decode("utf-8", "replace"), str(source.path)) if text else None
+    return model_metadata.from_json(text.decode("utf-8", "replace"), str(source.path), typed) if text else None
 
 
-def _graph_metadata(source: ModelFile) -> Metadata | None:
+def _graph_metadata(source: ModelFile, typed: Mapping[str, Any]) -> Metadata | None:
     from label_image.detectors.opened import opened
 
     node = opened(source).net.nodes.get(METADATA_KEY)
     return (
-        model_metadata.from_json(node.attr["value"].tensor.string_val[0], str(source.path))
+        model_metadata.from_json(node.attr["value"].tensor.string_val[0], str(source.path), typed)
         if node is not None
         else None
     )
 
 
-def _saved_model_metadata(source: ModelFile) -> Metadata | None:
+def _saved_model_metadata(source: ModelFile, typed: Mapping[str, Any]) -> Metadata | None:
     inside = source.path / "assets.extra" / f"{METADATA_KEY}.json"
-    return model_metadata.from_json(inside.read_bytes(), str(inside)) if inside.is_file() else None
+    return model_metadata.from_json(inside.read_bytes(), str(inside), typed) if inside.is_file() else None
 
 
-def _onnx_metadata(source: ModelFile) -> Metadata:
+def _onnx_metadata(source: ModelFile, typed: Mapping[str, Any]) -> Metadata:
     from label_image.runners.onnx import opened_onnx
 
     path = source.path
@@ -152,7 +154,7 @@ def _onnx_metadata(source: ModelFile) -> Metadata:
         raise RunError(
             f"cannot use {path}: this .onnx has no metadata about its size, range and labels; only files from python -m retrain --export onnx can be used"
         )
-    return model_metadata.from_json(text, str(path))
+    return model_metadata.from_json(text, str(path), typed)
 
 
 def _examined(source: ModelFile, typed: Overrides) -> Metadata:
@@ -169,7 +171,10 @@ def _examined(source: ModelFile, typed: Overrides) -> Metadata:
         from label_image.detectors.opened import opened
 
         found = opened(source).evidence(path, *ends)
-    return metadata_from(found, path, labels_typed=bool(typed.labels), insists=bool(typed.output_layer))
+    range_typed = typed.input_mean is not None and typed.input_std is not None
+    return metadata_from(
+        found, path, labels_typed=bool(typed.labels), range_typed=range_typed, insists=bool(typed.output_layer)
+    )
 
 
 def _fitted(metadata: Metadata, path: Path, outputs: int) -> Metadata:

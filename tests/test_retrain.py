@@ -19,6 +19,8 @@ import pytest
 from retrain import cli
 from tests.conftest import COLOURS, ROOT, STAND_IN, write_colour_photos, write_photo
 
+pytestmark = pytest.mark.slow
+
 FAST = ("--how_many_training_steps=50", "--output_graph=")
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from label_image.errors import RunError, UserError
-from label_image.flags import parse
+from label_image.flags import named_as_typed, parse
 from label_image.program import exit_status
 from label_image.terminal import say
 from retrain.compare.asked import PROGRAM, Comparison, Job, jobs_of, timed
@@ -32,10 +32,11 @@ def main(argv: Sequence[str]) -> int:
         asked, words = parse(Comparison, argv, PROGRAM)
         if words and asked != Comparison():
             raise UserError(f"{words[0]!r} is an existing run, but flags are for new runs; give either runs or flags")
-        if words:
-            compare_existing(words)
-        else:
-            compare_new(jobs_of(asked))
+        with named_as_typed(Comparison, argv):
+            if words:
+                compare_existing(words)
+            else:
+                compare_new(jobs_of(asked))
 
     return exit_status("compare", work, lambda _: "stopped; no file was written")
 

@@ -1,7 +1,7 @@
 """A frozen graph that labels in, an ONNX file out, for ONNX Runtime and what else reads ONNX; by tf2onnx, needs TensorFlow.
 
 Takes and gives what the frozen graph does: float32 [n, height, width, 3], scaled -> float32 [n, classes]. The metadata is in the
-model's metadata. tf2onnx and onnxruntime, which proves the file, are the extra `.[onnx]`.
+model's metadata. tf2onnx and onnxruntime, which proves the file, are the extra `onnx`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from label_image.errors import RunError, UserError
+from label_image.extras import install
 from label_image.model_metadata import METADATA_KEY, Metadata
-from label_image.quiet import native_noise_hidden, tensorflow
+from label_image.quiet import has_tensorflow, native_noise_hidden, tensorflow
 from retrain.exporters import graph as graph_exporter
 from retrain.exporters.stated import stated
 from retrain.types import Backbone, Head
@@ -27,11 +28,13 @@ def check_installed() -> None:
     """Finds out before the work whether the file could be made and proven.
 
     Raises:
-      UserError: tf2onnx or onnxruntime is not installed.
+      UserError: TensorFlow, tf2onnx or onnxruntime is not installed.
     """
+    if not has_tensorflow():
+        raise UserError(f"cannot export onnx: TensorFlow is not installed; {install('onnx')}, or leave onnx out")
     for package in ("tf2onnx", "onnxruntime"):
         if importlib.util.find_spec(package) is None:
-            raise UserError(f"cannot export onnx: {package} is not installed; pip install '.[onnx]', or leave onnx out")
+            raise UserError(f"cannot export onnx: {package} is not installed; {install('onnx')}, or leave onnx out")
 
 
 def write(path: Path, head: Head, backbone: Backbone, metadata: Metadata) -> None:

@@ -22,9 +22,11 @@ import numpy.typing as npt
 
 from label_image.classifier import Classifier
 from label_image.errors import PhotoError, RunError
+from label_image.extras import install
 from label_image.find_metadata import Overrides
 from label_image.model_metadata import Metadata
 from label_image.photo_pixels import decode, normalise
+from label_image.quiet import has_tensorflow
 from label_image.softmax import softmax
 from retrain.exporters import device_folder
 from retrain.exporters import graph as graph_exporter
@@ -314,8 +316,22 @@ def _graph_proof(proof: Proof) -> _Known | None:
         return _Known(
             float(json.loads(_proof_file(proof.backbone).read_text("utf-8"))[_proof_key(proof, graph)]), "before"
         )
-    difference = None if proof.head.hidden else PROVEN.get(graph)
+    difference = _known_difference(proof.head, graph)
     return None if difference is None else _Known(difference, "in this program's own tests")
+
+
+def _known_difference(head: Head, graph: str) -> float | None:
+    """What our own tests measured of a graph with one layer on it, by the graph's digest; None where it is another."""
+    return None if head.hidden else PROVEN.get(graph)
+
+
+def why_unverifiable(order: Order, backbone: Backbone, head: Head) -> str:
+    """Why an export cannot be verified here, and so is not written; "" where it can."""
+    if order.exporter.needs_litert or has_tensorflow():
+        return ""
+    if order.exporter.kind == "graph" and _known_difference(head, file_digest(backbone.graph)) is not None:
+        return ""
+    return f"verifying it needs TensorFlow, which is not installed: {install('tensorflow')}"
 
 
 def _remember_graph_proof(proof: Proof, difference: float) -> None:

@@ -19,7 +19,7 @@ from retrain.backbones.model_folder import ModelFolder
 from retrain.backbones.quantize import quantized
 from retrain.console import Screen
 from retrain.exporters.table import orders, why_not
-from retrain.exporters.verify import TOLERANCE, Proof, export
+from retrain.exporters.verify import TOLERANCE, Proof, export, why_unverifiable
 from retrain.features import library_versions
 from retrain.features.recheck import LOOKED_AT, StaleFeaturesError, wrong_rows
 from retrain.features.runtimes import choose
@@ -83,7 +83,7 @@ def write_exports(
     scores = softmax(trained.head.logits(trained.bottlenecks.features[0, rows]))
     exports = []
     for order in orders(options):
-        reason = why_not(order, trained.backbone)
+        reason = why_not(order, trained.backbone) or why_unverifiable(order, trained.backbone, trained.head)
         if reason:
             screen.warn(f"no {order.path} is written: {reason}")
             continue

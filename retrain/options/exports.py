@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from label_image.errors import UserError
-from label_image.flags import check, flag
+from label_image.flags import check
+from retrain.options.option import ALWAYS, STEPS, option
 
 FORMATS = ("tflite", "pb", "saved_model", "onnx", "device_folder")  # what --export knows
 QUANTIZATIONS = ("none", "float16", "dynamic", "int8")  # what --quantize knows
@@ -19,45 +20,100 @@ class ExportOptions:
 
     title: ClassVar[str] = "Exports"
 
-    export: str = flag(
+    export: str = option(
         "tflite,pb",
-        "Formats that are written, of tflite, pb, saved_model, onnx, device_folder; --output_tflite, --output_graph, --saved_model_dir, --output_onnx and --device_folder say where.",
+        "The formats to write, several with commas, of tflite, pb, saved_model, onnx, device_folder; --output_tflite, --output_graph, --saved_model_dir, --output_onnx and --device_folder say where.",
+        used_by=ALWAYS,
+        in_snapshot="no",
+        in_compare=False,
+        common=True,
     )
-    quantize: str = flag(
+    quantize: str = option(
         "none",
-        "How the .tflite holds its numbers, of none, float16, dynamic (int8 weights), int8; the first goes to --output_tflite, each further one beside it, named after it. For int8 a layer of its own is trained.",
+        "How the .tflite stores its numbers, of none, float16, dynamic (int8 weights), int8; several with commas. The first is written to --output_tflite, each further one beside it with its name added. For int8 a layer of its own is trained.",
+        used_by=ALWAYS,
+        in_snapshot="no",
+        in_compare=False,
+        common=True,
     )
-    max_quantization_loss: float = flag(
+    max_quantization_loss: float = option(
         2.0,
-        "Most points of accuracy that a quantized .tflite may lose; beyond that the run fails.",
+        "How many percentage points of accuracy a quantized .tflite may lose; if it loses more, the run fails.",
+        used_by=ALWAYS,
+        in_snapshot="no",
         minimum=0,
         maximum=100,
     )
-    output_tflite: str = flag(
-        "tf_files/retrained.tflite", "Where the classifier goes as a .tflite; an empty value writes none."
+    output_tflite: str = option(
+        "tf_files/retrained.tflite",
+        "The file for the classifier as a .tflite; an empty value writes none.",
+        used_by=ALWAYS,
+        in_snapshot="no",
+        in_compare=False,
     )
-    output_graph: str = flag(
-        "tf_files/retrained_graph.pb", "Where it goes as a frozen graph; an empty value writes none."
+    output_graph: str = option(
+        "tf_files/retrained_graph.pb",
+        "The file for the classifier as a frozen TensorFlow graph; an empty value writes none.",
+        used_by=ALWAYS,
+        in_snapshot="no",
+        in_compare=False,
     )
-    output_labels: str = flag("tf_files/retrained_labels.txt", "Where its labels go, one a line.")
-    saved_model_dir: str = flag(
-        "", f"Where it goes as a SavedModel; left out, none is written, or with --export {SAVED_MODEL_DIR}."
+    output_labels: str = option(
+        "tf_files/retrained_labels.txt",
+        "The file for the labels, one per line.",
+        used_by=ALWAYS,
+        in_snapshot="no",
+        in_compare=False,
     )
-    output_onnx: str = flag("", f"Where it goes as ONNX; left out, none is written, or with --export {ONNX}.")
-    device_folder: str = flag(
+    saved_model_dir: str = option(
         "",
-        f"Where it goes as a folder that runs by itself on a small device (model, labels, run.py, a self-test); left out, none is written, or with --export {DEVICE_FOLDER}.",
+        f"The folder for the classifier as a SavedModel. Without this flag none is written unless --export names it; then it is {SAVED_MODEL_DIR}.",
+        used_by=ALWAYS,
+        in_snapshot="no",
+        in_compare=False,
     )
-    final_tensor_name: str = flag("final_result", "Name of the scores in the exports.")
-    checkpoint_path: str = flag(
+    output_onnx: str = option(
+        "",
+        f"The file for the classifier as ONNX. Without this flag none is written unless --export names it; then it is {ONNX}.",
+        used_by=ALWAYS,
+        in_snapshot="no",
+        in_compare=False,
+    )
+    device_folder: str = option(
+        "",
+        f"The folder for the classifier with all that a small device needs to run it (model, labels, run.py, a self-test). Without this flag none is written unless --export names it; then it is {DEVICE_FOLDER}.",
+        used_by=ALWAYS,
+        in_snapshot="no",
+        in_compare=False,
+    )
+    final_tensor_name: str = option(
+        "final_result",
+        "The name of the output with the scores in the exports.",
+        used_by=ALWAYS,
+        in_snapshot="no",
+        in_compare=False,
+    )
+    checkpoint_path: str = option(
         "tf_files/retrain_checkpoint",
-        "Name of the trained layer's file (weights, biases, labels as plain arrays), .npz is added where it is not there; an empty value writes none.",
+        "The file for the trained layer: its weights, biases and labels as plain arrays. The ending .npz is added if it is missing; an empty value writes none.",
+        used_by=ALWAYS,
+        in_snapshot="no",
+        in_compare=False,
     )
-    intermediate_output_graphs_dir: str = flag(
-        "tf_files/intermediate_graph/", "Beginning of the intermediate graphs' names; keep the final slash."
+    intermediate_output_graphs_dir: str = option(
+        "tf_files/intermediate_graph/",
+        "The beginning of the names of the intermediate graphs; it ends with a slash if it is a folder.",
+        used_by=ALWAYS,
+        in_snapshot="no",
+        in_compare=False,
     )
-    intermediate_store_frequency: int = flag(
-        0, "Write an intermediate graph every so many steps; 0 is never.", minimum=0
+    intermediate_store_frequency: int = option(
+        0,
+        "Write an intermediate graph whenever this many steps have been trained; 0 means never.",
+        used_by=[STEPS],
+        in_snapshot="no",
+        in_compare=False,
+        minimum=0,
     )
 
     def __post_init__(self) -> None:

@@ -16,14 +16,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from label_image.errors import RunError, UserError
+from label_image.extras import install
 from label_image.find_run import is_run
 from label_image.quiet import has_tensorflow
+from retrain.backbones.table import DEFAULT_ARCHITECTURE
 from retrain.exporters import device_folder, saved_model
 from retrain.exporters.folder import check_folder
 from retrain.exporters.onnx import check_installed
-from retrain.exporters.table import orders
+from retrain.exporters.table import Order, orders
 from retrain.files.atomic import is_special
 from retrain.files.temporary_names import clear, temporary
+from retrain.options.exports import ExportOptions
 from retrain.options.options import Options
 from retrain.runs.folder import RUNNING
 from retrain.runs.usual_names import HOME, is_usual
@@ -82,14 +85,31 @@ def check_outputs(options: Options) -> None:
         flag = order.exporter.flag
         if order.exporter.kind in _HOLDS:
             check_folder(flag, order.path, _HOLDS[order.exporter.kind])
-        if not order.exporter.needs_litert and options.network.backbone_precision == "float32" and not has_tensorflow():
-            without = f"--{flag}=" if options.value(flag) else "--export=tflite"
-            raise UserError(
-                f"cannot prove --{flag}={order.path}: TensorFlow is not installed; go without it: {without}"
-            )
-        if order.exporter.kind == "onnx" and options.network.backbone_precision == "float32":
-            check_installed()
+        if options.network.backbone_precision == "float32":
+            if order.exporter.kind == "onnx":
+                check_installed()
+            _check_verifiable(order, options)
     check_places(places(options), options)
+
+
+def _check_verifiable(order: Order, options: Options) -> None:
+    """Refuses what only TensorFlow can verify where that is not installed.
+
+    A `.pb` on the default network is verified by its bits. Where the user did not ask for one, `why_unverifiable` says after
+    the training that none is written.
+    """
+    if order.exporter.needs_litert or has_tensorflow():
+        return
+    flag = order.exporter.flag
+    network = options.network
+    other = options.finetune.tunes or options.head.hidden_units or network.tfhub_module
+    known = network.architecture == DEFAULT_ARCHITECTURE and not other
+    if order.exporter.kind == "graph" and (known or options.exports.output_graph == ExportOptions.output_graph):
+        return
+    without = f"--{flag}=" if options.value(flag) else "--export=tflite"
+    raise UserError(
+        f"cannot verify --{flag}={order.path}: TensorFlow is not installed; {install('tensorflow')}, or go without it: {without}"
+    )
 
 
 def check_places(found: list[Place], options: Options) -> None:
