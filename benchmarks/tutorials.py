@@ -169,7 +169,7 @@ def line(record: dict[str, Any]) -> str:
 
 def table(records: dict[str, dict[str, Any]]) -> str:
     """A row a run, in Markdown."""
-    rows = ["| run | test accuracy (95 times in 100) | recall@2 | training, s |", "|---|---|---|---|"]
+    rows = ["| run | test accuracy (95% confidence interval) | recall@2 | training, s |", "|---|---|---|---|"]
     for label, record in records.items():
         low, high = record["interval_95"]
         seconds = record["seconds"].get("fine_tuning", record["seconds"]["training"])
