@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.torture.commands import Command, commands
+from benchmarks.torture.commands import KilledCommand, commands
 from benchmarks.torture.ground import Ended, Ground, environment, in_pairs, outlived, run
 from benchmarks.torture.tally import Tally
 from benchmarks.torture.whole import temporary_names
@@ -34,7 +34,7 @@ def tried(ground: Ground) -> Tally:
     ready = [(command, usual_s(command, ground)) for command in commands(ground)[:count]]
     trials = [(number, *ready[number % len(ready)]) for number in range(count)]
 
-    def one(trial: tuple[int, Command, float]) -> None:
+    def one(trial: tuple[int, KilledCommand, float]) -> None:
         number, command, usual = trial
         rng = ground.rng(10, number)
         moment, which = float(rng.uniform(0.0, 1.05 * usual)), _SIGNALS[int(rng.integers(len(_SIGNALS)))]
@@ -45,7 +45,7 @@ def tried(ground: Ground) -> Tally:
     return tally.done()
 
 
-def usual_s(command: Command, ground: Ground) -> float:
+def usual_s(command: KilledCommand, ground: Ground) -> float:
     """How long a command takes when nobody disturbs it.
 
     Raises:
@@ -61,7 +61,7 @@ def usual_s(command: Command, ground: Ground) -> float:
     return seconds
 
 
-def _problem(command: Command, ground: Ground, trial: str, moment: float, which: signal.Signals) -> str:
+def _problem(command: KilledCommand, ground: Ground, trial: str, moment: float, which: signal.Signals) -> str:
     folder = ground.copy_of(command.start, trial)
     ended = ended_by(command.words, folder, trial, moment, which)
     if _before_our_first_line(ended):
