@@ -1,10 +1,10 @@
-"""The real classifiers of ../shared in, docs/compatibility.md out: each run without a flag and, beside it, with its true settings.
+"""Runs the real classifiers of ../shared without a flag and with their true settings, and writes docs/compatibility.md.
 
-The true settings are written down here by hand, from the README.tsv beside the files, and run by the bare runtime: LiteRT,
-a TensorFlow session, Keras. Nothing of label_image's detectors takes part in that half.
+The true settings are written here by hand, from the README.tsv beside the files, and are run by the runtime itself: LiteRT,
+a TensorFlow session or Keras. That half uses none of label_image's detectors.
 
     python tools/compatibility.py            writes docs/compatibility.md
-    python tools/compatibility.py --check    says what differs from it in the columns that can not vary
+    python tools/compatibility.py --check    reports differences in the columns that do not vary between runs
 """
 
 from __future__ import annotations

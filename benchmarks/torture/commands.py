@@ -1,4 +1,4 @@
-"""The eleven commands that are killed: what each starts from, what must hold at any moment, and what its rerun must leave."""
+"""Defines the eleven commands that are killed: the initial state, what must hold at any moment, and what a rerun must produce."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Eleven commands are ended at random moments, by SIGKILL, SIGTERM or Ctrl-C, and then run again.
+"""Ends eleven commands at random moments with SIGKILL, SIGTERM or Ctrl-C, and runs them again.
 
-Survived is: at any moment the files under the old names are one whole set (or none); what can end in order says one line
-and has the right exit status; nothing that was started lives on; the same command, run again, ends as if nothing had been;
-and no temporary name is left then.
+A trial passes if the files under the usual names are one complete set (or none) at any moment; if a program that can still
+react prints one line and has the right exit status; if no child process stays alive; if the same command, run again,
+produces the same result as without the kill; and if it leaves no temporary file.
 """
 
 from __future__ import annotations
