@@ -27,13 +27,13 @@ _FOLDS = 5
 
 
 def main() -> int:
-    """The program; returns the exit status."""
+    """Runs the program; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fine_tuning", description=__doc__.splitlines()[0])
-    parser.add_argument("images", type=Path, help="a folder a class")
+    parser.add_argument("images", type=Path, help="one folder for each class")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--head", default="", help="flags of both runs")
-    parser.add_argument("--flags", default="--train all", help="flags of the run that fine-tunes")
-    parser.add_argument("--folds", type=int, default=_FOLDS, help=f"run only so many of the {_FOLDS}")
+    parser.add_argument("--flags", default="--train all", help="flags of the run with fine-tuning")
+    parser.add_argument("--folds", type=int, default=_FOLDS, help=f"run only this number of the {_FOLDS} folds")
     options = parser.parse_args()
     head, tuned = [], []
     for fold in range(options.folds):
@@ -53,7 +53,7 @@ def main() -> int:
 
 
 def _fold(images: Path, folder: Path, fold: int) -> Path:
-    """An image folder whose test photos are every fifth of each class, in a random order that is the same each time."""
+    """Makes an image folder with every fifth photo of each class as test photo, in a random but fixed order."""
     if folder.exists():
         return folder
     part = folder.with_name(f"{folder.name}.part")
