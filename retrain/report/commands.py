@@ -1,4 +1,4 @@
-"""A record in, command lines out: to repeat the run, to draw its page again, to label."""
+"""Makes command lines from a run's record: to repeat the run, to make its page again, to label a photo."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def title(record: Mapping[str, Any]) -> str:
 
 
 def repeat(record: Mapping[str, Any]) -> str:
-    """The command that does the run again: every flag that is not at its default.
+    """The command that repeats the run, with every flag that does not have its default value.
 
     >>> repeat({"plan": {"image_dir": "my flowers", "seed": 3, "strict": True, "learning_rate": 0.01}})
     "python -m retrain --image_dir='my flowers' --seed=3 --strict"
@@ -40,7 +40,7 @@ def repeat(record: Mapping[str, Any]) -> str:
 
 
 def again(folder: Path) -> str:
-    """The command that draws the page again."""
+    """The command that makes the page again."""
     return f"python -m retrain.report {shlex.quote(str(folder))}"
 
 
