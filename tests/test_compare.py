@@ -256,17 +256,17 @@ def test_runs_without_a_shared_photo_can_not_be_compared(compare, runs, tmp_path
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "it is no JSON"),
-        ('{"plan": {}', "it is no JSON"),
-        ("[1, 2]", "no record of a run"),
-        ('{"plan": 3}', "no record of a run"),
-        ('{"format": 2, "plan": 3}', "'plan' has to be an object, found 3"),
+        ("", "it is not JSON"),
+        ('{"plan": {}', "it is not JSON"),
+        ("[1, 2]", "it is not the record of a run"),
+        ('{"plan": 3}', "it is not the record of a run"),
+        ('{"format": 2, "plan": 3}', "'plan' must be an object, found 3"),
         ('{"format": 2, "plan": {}}', "its record has no 'accuracy'"),
         ('{"format": 0, "plan": {}}', "it has format 0, and this program reads 1 to 2"),
         ('{"format": 3, "plan": {}}', "it has format 3, and this program reads 1 to 2"),
         ('{"format": 2, "failed": {"stage": "exports", "what": "no room"}}', "the run failed (no room)"),
         ("[" * 100_000, "it is nested too deeply"),
-        ("\x00\xff", "it is no JSON"),
+        ("\x00\xff", "it is not JSON"),
     ],
 )
 def test_a_broken_record_is_one_line(compare, runs, tmp_path, text, says):

@@ -14,8 +14,8 @@ from label_image.flags import NUMBERS, named_as_typed, parse
 from retrain.compare.asked import SWEPT, Comparison, jobs_of
 from retrain.convert.cli import Command as Conversion
 from retrain.options.options import Options
-from retrain.report.cli import Command as Report
-from retrain.runs.cli import Command as Runs
+from retrain.report.cli import ReportCommand as Report
+from retrain.runs.cli import RunsCommand as Runs
 
 PROGRAMS = {
     "retrain": Options,

@@ -18,8 +18,8 @@ from label_image.flag_help import markdown_table  # noqa: E402
 from retrain.compare.asked import Comparison  # noqa: E402
 from retrain.convert.cli import Command as Conversion  # noqa: E402
 from retrain.options.options import Options  # noqa: E402
-from retrain.report.cli import Command as Report  # noqa: E402
-from retrain.runs.cli import Command as Runs  # noqa: E402
+from retrain.report.cli import ReportCommand as Report  # noqa: E402
+from retrain.runs.cli import RunsCommand as Runs  # noqa: E402
 
 PAGE = ROOT / "docs" / "flags.md"
 
