@@ -11,15 +11,18 @@ import dataclasses
 import functools
 import typing
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from label_image.errors import UserError
 from label_image.spelling import nearest_word
 
-if typing.TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
 T = TypeVar("T")
+
+
+class DataclassInstance(Protocol):
+    """An instance of any data class."""
+
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -88,6 +88,7 @@ def test_every_flag_named_exists(page):
         "check",
         "target",
         "help",
+        "help_all",
         "pass",
         "name",
         "noname",

@@ -29,8 +29,9 @@ def page() -> str:
     parts = [
         "# Flags",
         "",
-        "Printed from the code by `make docs`; `make check` compares. Hyphens may stand for underscores;",
-        "names are written in full. A switch takes `--name`, `--noname` and `--name=false`.",
+        "This page is written from the code by `make docs`; `make check` compares it. Hyphens may replace underscores;",
+        "names are written in full. A switch takes `--name`, `--noname` and `--name=false`. `--help` explains the flags",
+        "that are used most and names the others, `--help_all` explains all.",
         "",
         "## python -m retrain",
         "",
