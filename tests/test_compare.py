@@ -156,7 +156,7 @@ def test_a_networks_precision_is_swept_like_any_flag(compare, flags, tmp_path):
 def test_without_a_gpu_one_line_says_why_and_nothing_is_written(compare, flags, tmp_path):
     done = compare(*flags, "--devices=cpu,gpu", env={"CUDA_VISIBLE_DEVICES": "-1"})
     assert done.returncode == 1
-    assert re.fullmatch(r"compare: no GPU for --device=gpu: .*TensorFlow .*CPU.*(install|unset).*\n", done.stderr)
+    assert re.fullmatch(r"compare: no GPU for --devices=gpu: .*TensorFlow .*CPU.*(install|unset).*\n", done.stderr)
     assert done.stdout == ""
     assert not list(tmp_path.iterdir())
 
@@ -487,7 +487,7 @@ def test_runs_without_a_curve_and_names_of_any_kind_are_drawn(tmp_path):
     assert "<a> & \\x1b[31m" in words
     assert "b" * 59 + "…" in words
     words, _ = drawn(tmp_path / "d.svg", a_run(**bare), a_run("b", **bare))
-    assert "While training" in words
+    assert "Accuracy during training" in words
 
 
 def test_twenty_runs_are_told_apart_by_colour_and_dashes(tmp_path):
