@@ -82,7 +82,7 @@ def with_stored(bench: Bench) -> Growth:
     points = _medians(bench, works)
     for folder in folders.values():
         shutil.rmtree(folder)
-    return Growth("Loading the store", "kept images", points)
+    return Growth("Loading the store", "stored images", points)
 
 
 def with_classes(bench: Bench) -> Growth:
