@@ -156,7 +156,7 @@ def test_a_networks_precision_is_swept_like_any_flag(compare, flags, tmp_path):
 def test_without_a_gpu_one_line_says_why_and_nothing_is_written(compare, flags, tmp_path):
     done = compare(*flags, "--devices=cpu,gpu", env={"CUDA_VISIBLE_DEVICES": "-1"})
     assert done.returncode == 1
-    assert re.fullmatch(r"compare: no GPU for --device=gpu: .*TensorFlow .*CPU.*(install|unset).*\n", done.stderr)
+    assert re.fullmatch(r"compare: no GPU for --devices=gpu: .*TensorFlow .*CPU.*(install|unset).*\n", done.stderr)
     assert done.stdout == ""
     assert not list(tmp_path.iterdir())
 
