@@ -248,7 +248,7 @@ def test_what_fails_between_two_names_of_ones_own_is_finished_by_the_next_run(tm
     state = runs_folder.running(run)
     pid, start, place = state.mark.split("-")
     runs_folder.Running(f"{pid}-{int(start) + 1}-{place}", state.targets).write(run)  # as if that process had ended
-    assert "they are now" in finish_killed(Path("tf_files/runs"))[0]
+    assert "this is complete now" in finish_killed(Path("tf_files/runs"))[0]
     assert set(letters(tmp_path, tuple(own.values())).values()) == {"b"}
 
 

@@ -12,7 +12,7 @@ from label_image.errors import LinesError, UserError
 from label_image.flag_fields import check, flag_fields, flag_types, spec_of
 from label_image.flags import NUMBERS, named_as_typed, parse
 from retrain.compare.asked import SWEPT, Comparison, jobs_of
-from retrain.convert.cli import Command as Conversion
+from retrain.convert.cli import ConvertCommand as Conversion
 from retrain.options.options import Options
 from retrain.report.cli import ReportCommand as Report
 from retrain.runs.cli import RunsCommand as Runs

@@ -33,7 +33,7 @@ COLOURS = 256  # a heat map has steps with fewer
 
 
 @dataclass(frozen=True)
-class Command:
+class PagePictureCommand:
     """Draws the picture of the page."""
 
     graph: str = flag("tf_files/retrained.tflite", "The classifier.")
@@ -75,7 +75,7 @@ def main(argv: Sequence[str]) -> int:
     from playwright.sync_api import sync_playwright
 
     try:
-        command, _ = parse(Command, argv, "python tools/page_picture.py")
+        command, _ = parse(PagePictureCommand, argv, "python tools/page_picture.py")
         graph, photo = Path(command.graph).resolve(), Path(command.photo)
         label = Classifier(graph).classify(photo).top(1)[0][0]
         folder = graph.parent.parent if graph.parent.name == "tf_files" else graph.parent

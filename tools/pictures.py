@@ -36,7 +36,7 @@ MISTAKES_SHOWN = 2  # a row of them ends the picture
 
 
 @dataclass(frozen=True)
-class Command:
+class PicturesCommand:
     """Draws the pictures of the documents."""
 
     photos: str = flag("tf_files/flower_photos", "The folder of photos to train on.")
@@ -106,7 +106,7 @@ def main(argv: Sequence[str]) -> int:
     from playwright.sync_api import sync_playwright
 
     try:
-        command, _ = parse(Command, argv, "python tools/pictures.py")
+        command, _ = parse(PicturesCommand, argv, "python tools/pictures.py")
         photos, out = Path(command.photos).resolve(), Path(command.out)
         with tempfile.TemporaryDirectory() as place:
             (Path(place) / photos.name).symlink_to(photos)  # so that no path of this machine is in the picture

@@ -129,11 +129,13 @@ def _values(name: str, text: str, kind: Any) -> list[Any]:
     """
     words = [word.strip() for word in text.split(",")]
     if len(words) > 1 and not all(words):
-        raise UserError(f"--{name}={text} has an empty place; give values with single commas between them")
+        raise UserError(f"--{name}={text} has an empty value; separate the values with single commas")
     try:
         values = [kind(word) for word in words]
     except ValueError:
-        raise UserError(f"--{name}={text} is no list of {'whole ' if kind is int else ''}numbers") from None
+        raise UserError(
+            f"--{name}={text} must be {'whole ' if kind is int else ''}numbers separated by commas"
+        ) from None
     if len(set(values)) < len(values):
         raise UserError(f"--{name}={text} has a value twice; give each once")
     return values

@@ -25,7 +25,7 @@ _LIST_WORDS = {"train": "to train", "validation": "to validate", "test": "to tes
 
 
 @dataclass(frozen=True)
-class Command:
+class ConvertCommand:
     """Turns other people's files into an image folder for `python -m retrain --image_dir DST`, lossless.
 
     FORMAT    SRC
@@ -64,11 +64,11 @@ def main(argv: Sequence[str]) -> int:
     """Runs `python -m retrain.convert`."""
 
     def work() -> None:
-        command, words = parse(Command, argv, PROGRAM)
+        command, words = parse(ConvertCommand, argv, PROGRAM)
         kind, src, dst = _meant(words)
-        with named_as_typed(Command, argv):
+        with named_as_typed(ConvertCommand, argv):
             check(command)
-            for field in flag_fields(Command):
+            for field in flag_fields(ConvertCommand):
                 if kind != "csv" and getattr(command, field.name) != field.default:
                     raise UserError(f"--{field.name} is for csv; leave it out with {kind}")
         try:
@@ -81,14 +81,14 @@ def main(argv: Sequence[str]) -> int:
     return exit_status("convert", work, lambda _: "stopped; nothing was written")
 
 
-def convert(kind: str, src: Path, dst: Path, root: str = "", command: Command | None = None) -> None:
+def convert(kind: str, src: Path, dst: Path, root: str = "", command: ConvertCommand | None = None) -> None:
     """Converts; `dst` is there whole at the end, or as it was.
 
     Args:
       kind: one of FORMATS.
       src: what to read.
       dst: the folder to make.
-      root: see `Command`.
+      root: see `ConvertCommand`.
       command: what was asked of a CSV's columns.
 
     Raises:
@@ -103,7 +103,7 @@ def convert(kind: str, src: Path, dst: Path, root: str = "", command: Command | 
     check_place(place)
     if not src.exists():
         raise UserError(f"cannot read {src}: no such file or folder (looked in {Path.cwd()})")
-    source = _opened(kind, src, root, command or Command())
+    source = _opened(kind, src, root, command or ConvertCommand())
     with replacing(place) as scratch:
         scratch.mkdir()
         folder = ImageFolder(scratch, source.lists)
@@ -135,7 +135,7 @@ def _meant(words: Sequence[str]) -> tuple[str, Path, Path]:
     return words[0], Path(words[1]), Path(words[2])
 
 
-def _opened(kind: str, src: Path, root: str, command: Command) -> Source:
+def _opened(kind: str, src: Path, root: str, command: ConvertCommand) -> Source:
     """Opens the files; each format's libraries are imported only for it."""
     if kind == "csv":
         from retrain.convert import csv_rows

@@ -160,7 +160,7 @@ def table_lines(exports: Sequence[Export]) -> list[str]:
     lines = []
     if run:
         lines.append(
-            f"{f'run on {run[0].images} photos':{width}}      size  ms/image  same label  score within  accuracy (95 times in 100)"
+            f"{f'run on {run[0].images} photos':{width}}      size  ms/image  same label  score within  accuracy (95% confidence interval)"
         )
     for made in run:
         low, high = made.interval or (0.0, 1.0)

@@ -1,4 +1,4 @@
-"""The last lines of a run: how good the classifier is, where it is, and what to type next."""
+"""Prints the last lines of a run: the accuracy of the classifier, the files that were written, and how to label a photo."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ def closing_lines(split: Split, outcome: Outcome, made: Sequence[Path], screen: 
 
     Args:
       split: the photos.
-      outcome: of the test, with the exports and the audit.
-      made: the record, and the report where there is one.
-      screen: prints.
+      outcome: the test results, with the exports and the audit.
+      made: paths of the record and, if it was written, of the report.
+      screen: prints the lines.
     """
     screen.result("")
     if outcome.accuracy is not None:
         low, high = outcome.interval
         screen.result(
-            f"accuracy {outcome.accuracy:.1%} on {outcome.tested} test photos; on new photos like these, 95 times in 100, between {low:.1%} and {high:.1%}"
+            f"accuracy {outcome.accuracy:.1%} on {outcome.tested} test photos; 95% confidence interval for new photos like these: {low:.1%} to {high:.1%}"
         )
     for line in (*(outcome.audit.advice if outcome.audit else ()), *table_lines(outcome.exports)):
         screen.result(line)
