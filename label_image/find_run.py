@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from label_image.errors import RunError, UserError
+from label_image.model_kinds.table import kept_names
 
 RUNS_DIR = Path("tf_files/runs")
 RECORD = "run.json"
 HOME = "tf_files"  # holds the runs, and under the usual names the newest classifier
-GRAPHS = ("retrained.tflite", "retrained_graph.pb", "retrained_saved_model", "retrained.onnx")  # the lightest first
 _NAMED = 5  # runs that an error names
 
 
@@ -43,7 +43,7 @@ def graph_of(folder: Path) -> Path:
     Raises:
       RunError: it keeps none, or it was written over.
     """
-    for name in GRAPHS:
+    for name in kept_names():
         if (folder / name).exists():
             check_unchanged(folder, [name])
             return folder / name
@@ -97,7 +97,7 @@ def is_run(folder: Path) -> bool:
     """Whether that is what a run left: it holds a record, or a classifier, and is not what holds the runs too."""
     if folder.resolve().name == HOME or (folder / "sets" / "newest").exists():
         return False
-    return any((folder / name).exists() for name in (RECORD, *GRAPHS))
+    return any((folder / name).exists() for name in (RECORD, *kept_names()))
 
 
 def _time_of(folder: Path) -> float:

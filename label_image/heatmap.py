@@ -16,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from label_image.detectors.pooled import NoExactMap, PooledEnd, graph_end, no_map, tflite_end
+from label_image.detectors.pooled import NoExactMap, no_map
 from label_image.find_metadata import open_model
 from label_image.model_file import ModelFile
+from label_image.model_kinds.table import kind_named
 from label_image.photo_pixels import UInt8Image
 
 __all__ = ["NoExactMap", "class_activation_map", "feature_maps", "for_and_against", "head_of", "overlay"]
@@ -59,8 +60,7 @@ def feature_maps(graph: Path | ModelFile, output_layer: str = "") -> Callable[[F
       RunError: it can not be run.
     """
     source = graph if isinstance(graph, ModelFile) else open_model(graph)
-    end = _end(source, output_layer)
-    values = _map_runner(source, end)
+    values = kind_named(source.kind).reader.feature_map(source, output_layer).open_values()
 
     def run(batch: Floats) -> Floats:
         maps = [values(image) for image in batch]
@@ -86,7 +86,7 @@ def head_of(graph: Path | ModelFile, output_layer: str = "") -> tuple[Floats, Fl
       NoExactMap: the network is of another form, or has no layer behind the mean.
     """
     source = graph if isinstance(graph, ModelFile) else open_model(graph)
-    end = _end(source, output_layer)
+    end = kind_named(source.kind).reader.feature_map(source, output_layer)
     if end.weights is None:
         raise no_map(source.path, "it ends with the mean, no layer follows")
     biases = np.zeros(end.weights.shape[1], np.float32) if end.biases is None else end.biases
@@ -173,53 +173,3 @@ def _colours(strength: Floats) -> Floats:
     points = np.arange(len(_INFERNO))
     channels = [np.interp(at, points, _INFERNO[:, channel]) for channel in range(3)]
     return np.stack(channels, axis=-1).astype(np.float32)
-
-
-def _end(graph: ModelFile, output_layer: str) -> PooledEnd:
-    if graph.kind == "tflite":
-        return tflite_end(graph, output_layer)
-    if graph.kind == "onnx":
-        raise NoExactMap(
-            f"no heat map for {graph.path}: of an .onnx only the scores are read; the .tflite or .pb of the same run has one"
-        )
-    from label_image.detectors.net import Net
-    from label_image.detectors.opened import opened
-
-    ends = _ends(graph)
-    return graph_end(graph.path, Net(opened(graph).for_labelling(*ends)[0]), ends[1].split(":")[0])
-
-
-def _ends(graph: ModelFile) -> tuple[str, str]:
-    """The operations of a graph that take the pixels and give the scores; of a headless one, the features."""
-    from label_image.detectors.opened import opened
-
-    file = opened(graph)
-    if file.input_layer and file.output_layer:
-        return file.input_layer, file.output_layer
-    fed = [name for name in file.net.nodes if file.net.op(name) == "Placeholder"]
-    last = [name for name in file.net.below(fed[0]) if name not in file.net.readers] if len(fed) == 1 else []
-    if len(last) == 1:  # ours, with a head and without
-        return fed[0], last[0]
-    found = file.evidence(graph.path, "", "")
-    return found.input_layer, found.output_layer
-
-
-def _map_runner(graph: ModelFile, end: PooledEnd) -> Callable[[Floats], Floats]:
-    """float32 [height, width, channels] -> float32 [1, rows, columns, width]."""
-    if isinstance(end.feature_map, int):
-        from label_image.runners.litert import LitertRunner
-
-        return LitertRunner(graph.path, content=_with_output(graph.data, end.feature_map)).values
-    from label_image.runners.frozen import FrozenRunner
-
-    return FrozenRunner(graph, _ends(graph)[0], end.feature_map).values
-
-
-def _with_output(content: bytes, tensor: int) -> bytes:
-    """A `.tflite`'s bytes with another tensor as its outputs: the numbers are written over in place, nothing moves."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    data = bytearray(content)
-    outputs = schema.Model.GetRootAs(data, 0).Subgraphs(0).OutputsAsNumpy()
-    outputs[:] = tensor
-    return bytes(data)

@@ -33,7 +33,7 @@ class ModelFile:
     Attributes:
       path: where it lay.
       kind: as `kind_of` says.
-      data: all bytes of a `.tflite`; empty for the others, of which `kept` holds what was made of them.
+      data: all bytes of a kind that is read whole (`.tflite`); empty for the others, of which `kept` holds what was made of them.
       kept: what was made of it, by name: a parsed graph, a session. Filled by those who make it.
     """
 
@@ -50,13 +50,18 @@ class ModelFile:
         return made
 
 
-def read(path: Path, kind: str) -> ModelFile:
+def read(path: Path, kind: str, *, whole: bool) -> ModelFile:
     """Reads a file or folder of a known kind.
+
+    Args:
+      path: where it lies.
+      kind: as `kind_of` says.
+      whole: whether all its bytes are read now; else its reader does that.
 
     Raises:
       RunError: it cannot be read, or is being written.
     """
-    if kind != "tflite":
+    if not whole:
         return ModelFile(path, kind)
     try:
         for _ in range(_TRIES):

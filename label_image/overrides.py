@@ -19,6 +19,7 @@ from label_image.describe import numbers_text, range_text
 from label_image.errors import UserError
 from label_image.labels import Labels, chosen, fitted, labels_file, without_index
 from label_image.model_file import ModelFile
+from label_image.model_kinds.table import kind_named
 from label_image.model_metadata import Metadata
 
 _INTEGERS = ("uint8", "int8", "int16", "int32", "int64")
@@ -204,13 +205,8 @@ def _bare(layer: str) -> str:
 
 
 def _tensors(source: ModelFile, fact: str) -> list[str]:
-    """The names of a `.tflite`'s own inputs or outputs, as other programs show them."""
-    if source.kind != "tflite":
-        return []
-    from label_image.detectors.tflite import TfliteFile
-
-    file = TfliteFile(source)
-    return [_bare(file.names[index]) for index in (file.inputs if fact == "input" else file.outputs)]
+    """The names of a file's own inputs or outputs, as other programs show them."""
+    return [_bare(name) for name in kind_named(source.kind).reader.names(source, fact)]
 
 
 def _labels(metadata: Metadata, typed: Overrides, held: _Held) -> None:

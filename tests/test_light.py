@@ -123,10 +123,12 @@ def test_the_default_backbone_retrains_on_real_photos_without_tensorflow(without
 
 
 @pytest.mark.parametrize("flag", ["output_graph", "saved_model_dir"])
-def test_what_tensorflow_must_prove_is_refused_before_the_work(without, colour_photos, flag, tmp_path):
+def test_what_tensorflow_must_verify_is_refused_before_the_work(without, colour_photos, flag, tmp_path):
     done = without(TENSORFLOW, "retrain", f"--image_dir={colour_photos}", "--output_graph=", f"--{flag}=out")
     assert done.returncode == 2
-    assert done.stderr == f"retrain: cannot prove --{flag}=out: TensorFlow is not installed; go without it: --{flag}=\n"
+    assert (
+        done.stderr == f"retrain: cannot verify --{flag}=out: TensorFlow is not installed; go without it: --{flag}=\n"
+    )
     assert not (tmp_path / "tf_files/bottlenecks").exists()
 
 

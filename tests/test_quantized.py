@@ -18,10 +18,12 @@ from label_image.photo_pixels import decode, normalise
 from label_image.runners.litert import LitertRunner
 from retrain.backbones.prepare import prepare
 from retrain.backbones.quantize import CALIBRATION_PHOTOS, in_turn, quantized
-from retrain.exporters.table import orders, why_not
-from retrain.exporters.verify import Proof, check_loss
+from retrain.exporters.expected import Expected
+from retrain.exporters.order import why_not
+from retrain.exporters.verify import check_loss
 from retrain.files.hashing import file_digest
 from retrain.options.options import Options
+from retrain.pipeline.export_stage import orders_of
 from retrain.types import Head, Photo
 from tests.conftest import COLOURS, ROOT, STAND_IN, write_photo
 
@@ -201,14 +203,14 @@ def test_what_quantizing_may_cost(wrong, count, most, fails, options, tmp_path):
     scores = right.copy()
     scores[:wrong] = scores[:wrong, ::-1]
     said = []
-    proof = Proof(photos, right, head, None, None, right, most, said.append)
+    expected = Expected(photos, right, head, None, None, right, most, said.append)
     if fails:
         with pytest.raises(RunError, match=f"loses .* points.*{wrong} photos differ"):
-            check_loss(tmp_path / "q.tflite", scores, proof)
+            check_loss(tmp_path / "q.tflite", scores, expected)
         assert said[0].startswith("0.jpg: ")
         assert len(said) == wrong
     else:
-        check_loss(tmp_path / "q.tflite", scores, proof)
+        check_loss(tmp_path / "q.tflite", scores, expected)
 
 
 @pytest.mark.parametrize(
@@ -227,12 +229,15 @@ def test_what_quantizing_may_cost(wrong, count, most, fails, options, tmp_path):
     ],
 )
 def test_what_is_written_where(words, expected):
-    assert [f"{order.path} {order.quantize}" for order in orders(Options.of(image_dir="x", **words))] == expected
+    assert [f"{order.path} {order.quantize}" for order in orders_of(Options.of(image_dir="x", **words))] == expected
 
 
 def test_a_graph_of_an_int8_backbone_is_not_written(options, photos):
     backbone = quantized(prepare(options, lambda _: None), "int8", photos, options, lambda _: None)
-    assert ["only LiteRT" in why_not(order, backbone) for order in orders(Options.of(image_dir="x"))] == [False, True]
+    assert ["only LiteRT" in why_not(order, backbone) for order in orders_of(Options.of(image_dir="x"))] == [
+        False,
+        True,
+    ]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from typing import Any
 from label_image.errors import UserError
 from label_image.flags import flag, flag_fields, flag_types
 from label_image.workers import check_cores
+from retrain.exporters.table import EXPORT_FORMATS
 from retrain.options.options import Options
 
 PROGRAM = "python -m retrain.compare"
@@ -20,12 +21,12 @@ PROGRAM = "python -m retrain.compare"
 SWEPT = ("architecture", "backbone_precision", "learning_rate", "train_batch_size", "seed", "split_seed", "device")
 EXTRACTING = ("device", "architecture", "backbone_precision")  # those that change how features are made
 SEEDS = ("seed", "split_seed")  # those whose values say how much is chance
-# What a run writes goes into a folder that is removed, what it prints is read here; neither are the flags output_... .
+# What a run writes goes into a folder that is removed, what it prints is read here; nor is output_labels.
 _NOT_OFFERED = (
     "export",
+    "output_labels",
     "quantize",
-    "saved_model_dir",
-    "device_folder",
+    *(row.flag for row in EXPORT_FORMATS),
     "runs_dir",
     "summaries_dir",
     "intermediate_output_graphs_dir",
@@ -59,7 +60,7 @@ def _fields() -> list[tuple[str, Any, dataclasses.Field[Any]]]:
             choices = f" One of: {', '.join(spec.choices)}." if spec.choices else ""
             text = f"{spec.help}{choices} A list with commas is a run each."
             found.append((f"{each.name}s", str, flag(str(each.default), text, also=each.name)))
-        elif each.name not in _NOT_OFFERED and not each.name.startswith("output_"):
+        elif each.name not in _NOT_OFFERED:
             copy: Any = field(default=_DEFAULTS.get(each.name, each.default), metadata=dict(each.metadata))
             found.append((each.name, hints[each.name], copy))
     return found

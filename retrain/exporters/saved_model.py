@@ -1,4 +1,4 @@
-"""A frozen graph that labels in, a SavedModel out, with the preprocessing inside it; needs TensorFlow.
+"""Writes a SavedModel, with the preprocessing inside it, from a frozen graph that labels; needs TensorFlow.
 
 Two signatures: `serving_default` takes `image`, float32 [n, height, width, 3] in 0..1 (TF-Hub's convention), and
 `serving_bytes` takes `image_bytes`, strings [n] with whole JPEG, PNG, GIF or BMP files. Both give `prediction`, float32
@@ -17,7 +17,9 @@ from typing import Any
 from label_image.model_metadata import METADATA_KEY, Metadata
 from label_image.quiet import native_noise_hidden, tensorflow
 from retrain.exporters import graph as graph_exporter
+from retrain.exporters.exporter import Exporter
 from retrain.exporters.stated import restate, stated
+from retrain.exporters.tensorflow_missing import tensorflow_missing
 from retrain.types import Backbone, Head
 
 HOLDS = ("saved_model.pb", "fingerprint.pb", "keras_metadata.pb", "variables", "assets", "assets.extra")
@@ -92,3 +94,6 @@ def _module(tf: Any, graph_def: Any, metadata: Metadata, features_layer: str) ->
         input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")],
     )
     return module
+
+
+EXPORTER = Exporter(write, missing=tensorflow_missing, holds=HOLDS, restate=restate_in)

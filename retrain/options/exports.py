@@ -2,26 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from label_image.errors import UserError
 from label_image.flags import check, flag
+from retrain.exporters.table import EXPORT_FORMATS, QUANTIZATIONS
 
-FORMATS = ("tflite", "pb", "saved_model", "onnx", "device_folder")  # what --export knows
-QUANTIZATIONS = ("none", "float16", "dynamic", "int8")  # what --quantize knows
-SAVED_MODEL_DIR, DEVICE_FOLDER, ONNX = "tf_files/retrained_saved_model", "tf_files/device", "tf_files/retrained.onnx"
+FORMATS = tuple(row.name for row in EXPORT_FORMATS)  # what --export knows
+_FLAGS = [f"--{row.flag}" for row in EXPORT_FORMATS]
+Cls = TypeVar("Cls")
+
+
+def with_places(after: str) -> Callable[[type[Cls]], type[Cls]]:
+    """Adds the flag of each export format to a class that becomes a data class of flags, behind the field named."""
+
+    def added(cls: type[Cls]) -> type[Cls]:
+        own, places = dict(cls.__annotations__), {row.flag: "str" for row in EXPORT_FORMATS}
+        for row in EXPORT_FORMATS:
+            setattr(cls, row.flag, flag(row.place if row.by_default else "", row.help))
+        at = list(own).index(after) + 1
+        cls.__annotations__ = dict([*list(own.items())[:at], *places.items(), *list(own.items())[at:]])
+        return cls
+
+    return added
 
 
 @dataclass(frozen=True)
+@with_places(after="max_quantization_loss")
 class ExportOptions:
-    """Which files the classifier is exported to, and how their numbers are stored."""
+    """Which files the classifier is exported to, and how their numbers are stored.
+
+    The fields that say where each format goes are made from the rows of `EXPORT_FORMATS`.
+    """
 
     title: ClassVar[str] = "Exports"
 
     export: str = flag(
-        "tflite,pb",
-        "Formats that are written, of tflite, pb, saved_model, onnx, device_folder; --output_tflite, --output_graph, --saved_model_dir, --output_onnx and --device_folder say where.",
+        ",".join(row.name for row in EXPORT_FORMATS if row.by_default),
+        f"Formats that are written, of {', '.join(FORMATS)}; {', '.join(_FLAGS[:-1])} and {_FLAGS[-1]} say where.",
     )
     quantize: str = flag(
         "none",
@@ -33,21 +53,7 @@ class ExportOptions:
         minimum=0,
         maximum=100,
     )
-    output_tflite: str = flag(
-        "tf_files/retrained.tflite", "Where the classifier goes as a .tflite; an empty value writes none."
-    )
-    output_graph: str = flag(
-        "tf_files/retrained_graph.pb", "Where it goes as a frozen graph; an empty value writes none."
-    )
     output_labels: str = flag("tf_files/retrained_labels.txt", "Where its labels go, one a line.")
-    saved_model_dir: str = flag(
-        "", f"Where it goes as a SavedModel; left out, none is written, or with --export {SAVED_MODEL_DIR}."
-    )
-    output_onnx: str = flag("", f"Where it goes as ONNX; left out, none is written, or with --export {ONNX}.")
-    device_folder: str = flag(
-        "",
-        f"Where it goes as a folder that runs by itself on a small device (model, labels, run.py, a self-test); left out, none is written, or with --export {DEVICE_FOLDER}.",
-    )
     final_tensor_name: str = flag("final_result", "Name of the scores in the exports.")
     checkpoint_path: str = flag(
         "tf_files/retrain_checkpoint",

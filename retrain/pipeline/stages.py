@@ -25,7 +25,8 @@ from retrain.backbones.table import Architecture, architecture
 from retrain.clock import Clock
 from retrain.console import Screen
 from retrain.data.augment import View
-from retrain.exporters.write_all import members, table_lines, write_exports
+from retrain.exporters.table import runs_in_label_image
+from retrain.exporters.verification_table import table_lines
 from retrain.features import library_versions
 from retrain.features.extraction import key_for
 from retrain.features.recheck import StaleFeaturesError, ask_some
@@ -35,6 +36,7 @@ from retrain.head.train import Sampler, train
 from retrain.metrics import recall_at, softmax, wilson_interval
 from retrain.options.for_network import check_network
 from retrain.options.options import Options
+from retrain.pipeline.export_stage import members, write_exports
 from retrain.pipeline.outputs import check_outputs, clear_leftovers
 from retrain.pipeline.prepared import prepared
 from retrain.pipeline.training_stage import training_stage
@@ -291,7 +293,7 @@ def closing_lines(split: Split, outcome: Outcome, made: Sequence[Path], screen: 
         screen.result(f"wrote {path}")
     screen.result("")
     screen.result("label a photo:")
-    graph = next((one.path for one in outcome.exports if one.kind in ("tflite", "graph", "saved_model", "onnx")), None)
+    graph = next((one.path for one in outcome.exports if runs_in_label_image(one.kind)), None)
     test_row = outcome.rows[0] if len(outcome.rows) else 0
     flag = "" if graph in (Path("tf_files/retrained.tflite"), None) else f" --graph={_quoted(str(graph))}"
     screen.result(f"  python -m label_image{flag} --image={_quoted(split.photos[test_row].path)}")

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from retrain.console import Screen
 from retrain.exporters import graph as graph_exporter
-from retrain.exporters.write_all import metadata_of
 from retrain.files.atomic import replacing
 from retrain.head.snapshots import Snapshot, snapshot_path, write_snapshot
 from retrain.head.train import Evaluation, train
 from retrain.options.options import Options
+from retrain.pipeline.export_stage import metadata_of
 from retrain.progress import Progress, Tenths
 from retrain.report.tensorboard import Summaries
 from retrain.types import TESTING, TRAINING, VALIDATION, Backbone, Bottlenecks, Curve, Head, Split

@@ -21,20 +21,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from label_image import find_run
 from label_image.find_run import is_run
+from retrain.exporters.table import EXPORT_FORMATS
 from retrain.files.atomic import exchange, replacing, sync_folder
 from retrain.files.hard_links import second_name
 from retrain.files.temporary_names import clear, remove, temporary
-from retrain.options.exports import QUANTIZATIONS
 
-HOME = Path("tf_files")
-TFLITE, GRAPH, LABELS, CHECKPOINT = (
-    "retrained.tflite", "retrained_graph.pb", "retrained_labels.txt", "retrain_checkpoint.npz",
-)  # fmt: skip
-SAVED_MODEL, ONNX, DEVICE = "retrained_saved_model", "retrained.onnx", "device"
+HOME = Path(find_run.HOME)
+LABELS, CHECKPOINT = "retrained_labels.txt", "retrain_checkpoint.npz"
 NAMES = (
-    TFLITE, *(f"retrained_{name}.tflite" for name in QUANTIZATIONS), GRAPH, LABELS, CHECKPOINT, SAVED_MODEL, ONNX, DEVICE,
-)  # fmt: skip
+    *(name for row in EXPORT_FORMATS if row.by_default for name in row.kept_names),
+    LABELS,
+    CHECKPOINT,
+    *(name for row in EXPORT_FORMATS if not row.by_default for name in row.kept_names),
+)
+_FOLDERS = tuple(row.kept for row in EXPORT_FORMATS if row.is_folder)
 _SETS, _NEWEST, ABOUT = "sets", "newest", "set.json"
 
 
@@ -181,7 +183,7 @@ def _make_link(name: Path) -> None:
     """Makes a usual name lead through `newest`, whatever stands there now."""
     scratch = temporary(name)
     remove(scratch)
-    scratch.symlink_to(f"{_SETS}/{_NEWEST}/{name.name}", target_is_directory=name.name in (SAVED_MODEL, DEVICE))
+    scratch.symlink_to(f"{_SETS}/{_NEWEST}/{name.name}", target_is_directory=name.name in _FOLDERS)
     try:
         if name.is_dir() and not name.is_symlink() and not exchange(scratch, name):
             old = temporary(name, "old")
