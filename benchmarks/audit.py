@@ -68,7 +68,7 @@ def silent(*_: object) -> None:
 def features_of(run_options: Options) -> tuple[Split, np.ndarray]:
     store = Store(Path(run_options.run.bottleneck_dir))
     split = split_photos(scan_photos(run_options, store, silent), run_options)
-    backbone = prepare(run_options, silent)
+    backbone = prepare(run_options.network, silent)
     runtime = choose(backbone, "cpu")
     features = extract(split.photos, backbone, lambda: runtime, store, View(), silent).features
     store.close()

@@ -15,12 +15,12 @@ from benchmarks.process import run
 from benchmarks.row import in_turn
 from label_image.workers import cores, map_ordered
 from retrain.backbones.prepare import prepare
+from retrain.backbones.table import DEFAULT_ARCHITECTURE
 from retrain.data.augment import View
 from retrain.data.split import split_photos
 from retrain.features.extraction import extract
 from retrain.features.runtimes import choose
 from retrain.files.hashing import file_digest
-from retrain.options.network import DEFAULT_ARCHITECTURE
 from retrain.options.options import Options
 from retrain.store.feature_store import Store
 from retrain.types import Backbone, Bottlenecks, Photo, Scan, Split
@@ -86,7 +86,7 @@ class Bench:
 
     def backbone(self, architecture: str = DEFAULT_ARCHITECTURE) -> Backbone:
         """A pretrained network, ready."""
-        return prepare(self.options(self.photos, architecture), silent)
+        return prepare(self.options(self.photos, architecture).network, silent)
 
     def features(self, folder: Path, architecture: str = DEFAULT_ARCHITECTURE) -> tuple[Split, Bottlenecks]:
         """The photos of a folder as a run deals them, and their features; kept, so that they are computed once."""

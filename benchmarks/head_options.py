@@ -53,7 +53,7 @@ def features_of(run_options: Options) -> tuple[Scan, np.ndarray]:
     """The photos, and float32 [photos, width]."""
     store = Store(Path(run_options.run.bottleneck_dir))
     scan = scan_photos(run_options, store, silent)
-    backbone = prepare(run_options, silent)
+    backbone = prepare(run_options.network, silent)
     runtime = choose(backbone, "cpu")
     features = extract(scan.photos, backbone, lambda: runtime, store, View(), silent).features
     store.close()

@@ -30,7 +30,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         run_options = Options.of(image_dir="-", architecture=options.architecture, model_dir=scratch, offline=True)
-        backbone, network = prepare(run_options, print), network_of(run_options)
+        backbone, network = prepare(run_options.network, print), network_of(run_options.network)
         assert backbone.tflite is not None
         assert network.classifier is not None
         runner = LitertRunner(backbone.tflite)

@@ -49,7 +49,7 @@ def accuracies(run_options: Options, splits: int) -> list[float]:
     """Test accuracy in percent for each split."""
     store = Store(Path(run_options.run.bottleneck_dir))
     scan = scan_photos(run_options, store, silent)
-    backbone = prepare(run_options, silent)
+    backbone = prepare(run_options.network, silent)
     runtime = choose(backbone, "cpu")
     features = extract(scan.photos, backbone, lambda: runtime, store, View(), silent).features
     store.close()

@@ -1,4 +1,4 @@
-"""What a classifier says of itself, in words: one line of what was taken and why, or all of it, aligned, for `--describe`."""
+"""Describes a classifier's metadata in words: in one line, or in full for `--describe`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _RANGES: dict[tuple[tuple[float, ...], ...], str] = {
 
 
 def describe(metadata: Metadata, path: Path) -> str:
-    """The metadata of any graph as lines: what it takes and gives, and where each fact comes from."""
+    """Describes the inputs and outputs of a classifier in lines, and where each fact comes from."""
     facts = dict(metadata.facts)
     rows = [
         ("graph", str(path), metadata.what or "exported by retrain, with metadata inside"),
@@ -34,7 +34,7 @@ def describe(metadata: Metadata, path: Path) -> str:
 
 
 def one_line(metadata: Metadata) -> str:
-    """What was taken of a graph without our metadata, and why, guesses first; of others what has to be said of what was typed."""
+    """Describes in one line what is assumed about a file without metadata and why, guesses first; for other files, only notes about what the user typed."""
     facts = metadata.facts
     if not metadata.inspected:
         return "; ".join(text for name, text in facts.items() if name.startswith("note"))
@@ -44,11 +44,11 @@ def one_line(metadata: Metadata) -> str:
     parts += [f"input {metadata.input_layer}, output {metadata.output_layer}", f"labels: {facts['labels']}"]
     parts += [text for name, text in facts.items() if name.startswith("note")]
     begin = f"GUESSED: {'; '.join(guesses)}. " if guesses else ""
-    return f"{begin}{'This is ' if begin else ''}{metadata.what} without our metadata; taken: {'; '.join(part for part in parts if part)}"
+    return f"{begin}{'This is ' if begin else ''}{metadata.what} that has no metadata of ours; assuming: {'; '.join(part for part in parts if part)}"
 
 
 def range_text(metadata: Metadata) -> str:
-    """How pixels become the input.
+    """Describes the range of the network's input.
 
     >>> range_text(Metadata((), 8, 8, (127.5,), (127.5,)))
     '-1..1'
@@ -85,7 +85,7 @@ def _labels(metadata: Metadata) -> str:
 
 
 def numbers_text(values: tuple[float, ...]) -> str:
-    """One number, or those of the channels.
+    """Formats one number, or the numbers of all channels.
 
     >>> numbers_text((127.5,)), numbers_text((1.0, 2.0, 3.5))
     ('127.5', '[1 2 3.5]')

@@ -1,6 +1,6 @@
 """Finds the metadata of a classifier's file: inside it, or else from what its graph shows, with the reason for each fact.
 
-Never runs a network. What the user typed (Overrides) comes before what was found; each fact says where it came from.
+No network is run here. Values that the user typed (Overrides) take precedence; each fact says where it comes from.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["Overrides", "fit_labels", "metadata_of", "open_model"]
 
 
 def open_model(path: Path) -> ModelFile:
-    """Opens a file or folder, once for all that is asked of it later.
+    """Reads a classifier's file or folder once.
 
     Raises:
       UserError: as `kind_of`.
@@ -30,14 +30,14 @@ def open_model(path: Path) -> ModelFile:
 
 
 def metadata_of(path: Path | ModelFile, overrides: Overrides) -> Metadata:
-    """What `path` takes and gives.
+    """Finds the metadata of a classifier: its inputs, outputs and labels.
 
     Args:
-      path: a `.tflite`, a GraphDef, a SavedModel folder or a Keras file; or what was read of one.
-      overrides: what the user typed.
+      path: a `.tflite`, a GraphDef, a SavedModel folder or a Keras file; or one that has been read.
+      overrides: the values that the user typed.
 
     Raises:
-      UserError: the file is not there or not to be understood, or says other than what was typed.
+      UserError: the file does not exist, cannot be understood, or contradicts what the user typed.
     """
     source = path if isinstance(path, ModelFile) else open_model(path)
     reader = kind_named(source.kind).reader
@@ -47,7 +47,7 @@ def metadata_of(path: Path | ModelFile, overrides: Overrides) -> Metadata:
 
 
 def _examined(source: ModelFile, reader: ModelReader, typed: Overrides) -> Metadata:
-    """The metadata of a file that has none inside."""
+    """Concludes the metadata of a file that contains none."""
     ends = (typed.input_layer.removeprefix("import/"), typed.output_layer.removeprefix("import/"))
     found = reader.evidence(source, *ends)
     from label_image.detectors.conclude import metadata_from
@@ -56,10 +56,10 @@ def _examined(source: ModelFile, reader: ModelReader, typed: Overrides) -> Metad
 
 
 def _fitted(metadata: Metadata, path: Path, outputs: int) -> Metadata:
-    """The metadata with labels that fit its outputs, where both are known.
+    """Fits the labels in the metadata to the number of outputs, if both are known.
 
     Raises:
-      RunError: they do not fit; both numbers are said.
+      RunError: they do not fit; the message states both numbers.
     """
     if not metadata.labels or not outputs:
         return metadata
@@ -67,16 +67,16 @@ def _fitted(metadata: Metadata, path: Path, outputs: int) -> Metadata:
 
 
 def fit_labels(labels: tuple[str, ...], outputs: int, path: Path, origin: str = "") -> tuple[str, ...]:
-    """The labels for `outputs` numbers: the background class left out if it must be, two names for one number.
+    """Fits labels to a number of outputs: removes or adds the background class; a single output may have two labels.
 
     Raises:
-      RunError: as many labels as outputs are needed; both numbers are said.
+      RunError: the number of labels differs from the number of outputs; the message states both.
     """
     labels = fitted(labels, outputs)
     if len(labels) == outputs or (outputs == 1 and len(labels) == 2):
         return labels
     where = f" ({origin})" if origin and not origin.startswith("--labels") else ""
     raise RunError(
-        f"cannot name the outputs of {path}: it has {outputs}, and there are {len(labels)} labels{where}; "
-        "give the labels file that was written with it: --labels"
+        f"cannot name the outputs of {path}: it has {outputs} outputs, but there are {len(labels)} labels{where}; "
+        "give the labels file that belongs to it with --labels"
     )

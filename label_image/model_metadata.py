@@ -1,8 +1,8 @@
 """Writes the metadata of an export as JSON, and reads it back.
 
-The metadata travels inside each file that we export: in a `.tflite` as the metadata entry METADATA_KEY, in a GraphDef as a
-string constant of that name, in a SavedModel as `assets.extra/METADATA_KEY.json`. Specified field by field below; unknown fields
-are ignored, so that old readers open new files.
+Each exported file contains its metadata: a `.tflite` as the metadata entry METADATA_KEY, a GraphDef as a string constant of that
+name, a SavedModel as `assets.extra/METADATA_KEY.json`. The fields are specified below; unknown fields are ignored, so that old
+versions of the program can read new files.
 """
 
 from __future__ import annotations
@@ -18,34 +18,34 @@ from label_image.errors import RunError, meaning
 
 METADATA_KEY = "retrain_card"
 FORMAT = 1
-GUESS = "a guess: "  # how a fact begins that nothing in the file tells for certain
+GUESS = "a guess: "  # the beginning of a fact that nothing in the file confirms
 
 
 @dataclass(frozen=True)
 class Metadata:
     """How to use a classifier, and where it came from."""
 
-    labels: tuple[str, ...]  # output k is labels[k]; () where nothing names them
+    labels: tuple[str, ...]  # output k is labels[k]; () if unknown
     height_px: int
     width_px: int
-    mean: tuple[float, ...]  # input = (pixel - mean) / std, pixels 0..255; one number or one a channel
+    mean: tuple[float, ...]  # input = (pixel - mean) / std, pixels 0..255; one number or one per channel
     std: tuple[float, ...]
-    input_layer: str = ""  # operation or tensor that takes the pixels; "" where a file has only one
+    input_layer: str = ""  # operation or tensor that takes the pixels; "" if there is only one input
     output_layer: str = ""  # the same for the scores
-    training: Mapping[str, Any] = field(default_factory=dict)  # backbone, version, photos, accuracy: for people
-    facts: Mapping[str, str] = field(default_factory=dict)  # field -> where its value was found; not stored
-    # Below: what only other makers' classifiers need; stored where it is not the default.
-    order: str = "RGB"  # of the channels: "RGB", "BGR" or "grey"
+    training: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # backbone, version, photos, accuracy; only shown to the user
+    facts: Mapping[str, str] = field(default_factory=dict)  # field -> the origin of its value; not stored
+    # The fields below are needed only for classifiers from other tools; they are stored only if they differ from the default.
+    order: str = "RGB"  # order of the channels: "RGB", "BGR" or "grey"
     layout: str = "NHWC"  # "NHWC", "NCHW", "NHW" (no channel axis) or "flat"
-    dtype: str = "float32"  # of the input; integers are pixels as they are, "string" is the photo's file
-    crop_px: int = 0  # cut the middle square out, make it this large, cut the size out of its middle; 0 squashes
-    output: str = "probabilities"  # or "sigmoid", "logits" (softmax is applied), "as is", "unset" (made of nothing)
-    outputs: int = 0  # how many numbers come out; 0 is not known before it has run
-    what: str = ""  # what kind of file, for people; not stored
-    inspected: bool = False  # no metadata was inside: the graph was examined; not stored
-    stated: tuple[
-        str, ...
-    ] = ()  # the facts that the file itself states, of FACTS; the others were concluded; not stored
+    dtype: str = "float32"  # type of the input; integers are unscaled pixels, "string" is the photo's file
+    crop_px: int = 0  # resize the central square to this size, then crop its centre; 0 resizes the whole photo
+    output: str = "probabilities"  # or "sigmoid", "logits" (softmax is applied), "as is", "unset" (computed from uninitialised variables)
+    outputs: int = 0  # number of outputs; 0 if unknown before the network is run
+    what: str = ""  # the kind of file, in words; not stored
+    inspected: bool = False  # the file had no metadata, so its graph was examined; not stored
+    stated: tuple[str, ...] = ()  # those of FACTS that the file states; the others were concluded; not stored
 
 
 FACTS = ("labels", "size", "range", "order", "input", "output")
@@ -65,7 +65,7 @@ _KNOWN = {
 
 
 def to_json(metadata: Metadata) -> str:
-    """The metadata as one line of JSON, keys sorted, so that equal metadata gives equal bytes."""
+    """Writes the metadata as one line of JSON with sorted keys, so that equal metadata gives equal bytes."""
     fields = {name: value for name, value in dataclasses.asdict(metadata).items() if name not in _NOT_STORED}
     for name, default in _OPTIONAL.items():
         if fields[name] == default:
@@ -77,7 +77,7 @@ def from_json(text: str | bytes, where: str) -> Metadata:
     """Reads metadata.
 
     Args:
-      text: what `to_json` wrote.
+      text: the output of `to_json`.
       where: the file it came from, for the error.
 
     Raises:
@@ -86,10 +86,10 @@ def from_json(text: str | bytes, where: str) -> Metadata:
     try:
         fields = json.loads(text)
         if not isinstance(fields, dict):
-            raise TypeError("it is JSON, but no metadata")
+            raise TypeError("it is JSON, but not metadata")
         if fields["format"] > FORMAT:
             raise RunError(
-                f"cannot read {where}: its metadata has format {fields['format']}, this program knows {FORMAT}; upgrade it"
+                f"cannot read {where}: its metadata has format {fields['format']}, but this program reads only up to format {FORMAT}; upgrade this program"
             )
         metadata = Metadata(
             labels=tuple(str(label) for label in fields["labels"]),
@@ -111,7 +111,7 @@ def from_json(text: str | bytes, where: str) -> Metadata:
 
 
 def _check(metadata: Metadata) -> None:
-    """Raises ValueError for what no export of ours says, such as a size of -1."""
+    """Raises ValueError for impossible values, such as a size of -1."""
     if not all(0 <= px <= _MOST_PX for px in (metadata.height_px, metadata.width_px, metadata.crop_px)):
         raise ValueError(f"a size of {metadata.height_px} x {metadata.width_px} pixels")
     numbers = (*metadata.mean, *metadata.std)

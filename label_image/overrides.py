@@ -1,8 +1,7 @@
 """Combines what the user typed about a classifier with what the file says of itself.
 
-The original's graph refused a wrong size by its placeholder. Here whatever a file states (its metadata, its input's fixed
-shape) refuses what contradicts it, since the answer would be wrong without a sign. What was only concluded from a graph's look
-gives way to what is typed, and both are said.
+A typed value that contradicts what the file states (in its metadata, or by the fixed shape of its input) is refused, because
+the answers would be silently wrong. A typed value replaces what was only concluded from the graph, and both are reported.
 """
 
 from __future__ import annotations
@@ -24,20 +23,20 @@ from label_image.model_metadata import Metadata
 
 _INTEGERS = ("uint8", "int8", "int16", "int32", "int64")
 _ORDERS = {"rgb": "RGB", "bgr": "BGR", "grey": "grey"}
-_GREY_LEVEL = 1.0  # of 255: the codelab typed 128 and 128 for networks that take 127.5 and 127.5
+_GREY_LEVEL = 1.0  # of 255: the codelab uses 128 and 128 for networks trained with 127.5 and 127.5
 
 
 @dataclass(frozen=True)
 class Overrides:
-    """What the user typed; None or "" is what he left out. 0 is a value like any other.
+    """Values that the user typed about a classifier; None or "" means not given, and 0 is an ordinary value.
 
-    What contradicts the model's own word is refused; with `insist` it is used all the same.
+    A value that contradicts what the model states is refused, unless `insist` is set.
     """
 
     labels: str = ""
     input_height: int | None = None
     input_width: int | None = None
-    input_mean: float | tuple[float, ...] | None = None  # one number, or one a channel
+    input_mean: float | tuple[float, ...] | None = None  # one number, or one per channel
     input_std: float | tuple[float, ...] | None = None
     input_layer: str = ""
     output_layer: str = ""
@@ -46,29 +45,29 @@ class Overrides:
 
 
 @dataclass
-class _Held:
-    """What comes of comparing."""
+class _Comparison:
+    """The result of comparing typed values with the file's."""
 
     changes: dict[str, Any] = field(default_factory=dict)
     facts: dict[str, str] = field(default_factory=dict)
-    against: list[str] = field(default_factory=list)  # what contradicts the file's own word
-    notes: list[str] = field(default_factory=list)  # what is said beside
+    against: list[str] = field(default_factory=list)  # contradictions of what the file states
+    notes: list[str] = field(default_factory=list)  # further notes for the user
 
 
 def as_typed(metadata: Metadata, typed: Overrides, source: ModelFile) -> Metadata:
-    """The metadata with what the user typed in it.
+    """Returns the metadata with the typed values in it.
 
     Args:
-      metadata: what the file says, or what was concluded of it.
-      typed: what the user typed.
+      metadata: what the file states, or what was concluded from it.
+      typed: the values that the user typed.
       source: the file, for the error and for the names of its tensors.
 
     Raises:
-      UserError: what was typed contradicts what the file states, and `insist` is not set; both values are named.
+      UserError: a typed value contradicts what the file states, and `insist` is not set; the message names both values.
     """
     if typed == dataclasses.replace(typed, **_NOTHING):
         return metadata
-    held = _Held()
+    held = _Comparison()
     _size(metadata, typed, held)
     _range(metadata, typed, held, source.path)
     _order(metadata, typed, held)
@@ -77,9 +76,7 @@ def as_typed(metadata: Metadata, typed: Overrides, source: ModelFile) -> Metadat
     if typed.labels:
         _labels(metadata, typed, held)
     if held.against and not typed.insist:
-        raise UserError(
-            f"{'; '.join(held.against)}; leave out what was typed, or add --insist to have it used all the same"
-        )
+        raise UserError(f"{'; '.join(held.against)}; leave the flag out, or add --insist to use it nevertheless")
     notes = [*(f"--insist: {text}" for text in held.against), *held.notes]
     facts = {**metadata.facts, **held.facts, **{f"note typed {number}": note for number, note in enumerate(notes, 1)}}
     return dataclasses.replace(metadata, **held.changes, facts=facts)
@@ -91,7 +88,7 @@ _NOTHING: dict[str, Any] = {
 }  # fmt: skip
 
 
-def _size(metadata: Metadata, typed: Overrides, held: _Held) -> None:
+def _size(metadata: Metadata, typed: Overrides, held: _Comparison) -> None:
     for name, own, value in (
         ("height", metadata.height_px, typed.input_height),
         ("width", metadata.width_px, typed.input_width),
@@ -99,7 +96,7 @@ def _size(metadata: Metadata, typed: Overrides, held: _Held) -> None:
         if value is None or value == own:
             continue
         if metadata.dtype == "string":
-            held.notes.append(f"--input_{name}={value} does not apply: the graph reads the photo's file itself")
+            held.notes.append(f"--input_{name}={value} does not apply: the graph decodes the photo's file itself")
             continue
         if "size" in metadata.stated:
             held.against.append(
@@ -111,13 +108,13 @@ def _size(metadata: Metadata, typed: Overrides, held: _Held) -> None:
         )
 
 
-def _range(metadata: Metadata, typed: Overrides, held: _Held, path: Path) -> None:
-    """Mean and deviation, which mean one thing together: how a pixel becomes a number."""
+def _range(metadata: Metadata, typed: Overrides, held: _Comparison, path: Path) -> None:
+    """Compares mean and standard deviation together, because both define how pixels are scaled."""
     if typed.input_mean is None and typed.input_std is None:
         return
     if metadata.dtype in _INTEGERS or metadata.dtype == "string":
         held.facts["range"] = (
-            f"{metadata.dtype} input: pixels go in as they are, --input_mean and --input_std do not apply"
+            f"{metadata.dtype} input: pixels are not scaled, so --input_mean and --input_std do not apply"
             if metadata.dtype != "string"
             else f"{metadata.facts['range']}; --input_mean and --input_std do not apply"
         )
@@ -127,7 +124,7 @@ def _range(metadata: Metadata, typed: Overrides, held: _Held, path: Path) -> Non
     mean = metadata.mean if typed.input_mean is None else _numbers("input_mean", typed.input_mean, metadata, path)
     std = metadata.std if typed.input_std is None else _numbers("input_std", typed.input_std, metadata, path)
     if "range" in metadata.stated and _same_range((mean, std), (metadata.mean, metadata.std)):
-        return  # the file's own numbers are the exact ones
+        return  # the file's own numbers are exact
     if "range" in metadata.stated:
         held.against.append(
             f"--input_mean={_listed(mean)} --input_std={_listed(std)} contradict the model's own {_listed(metadata.mean)} "
@@ -141,27 +138,29 @@ def _range(metadata: Metadata, typed: Overrides, held: _Held, path: Path) -> Non
 
 
 def _numbers(name: str, value: float | tuple[float, ...], metadata: Metadata, path: Path) -> tuple[float, ...]:
-    """What was typed, as one number or one a channel.
+    """Returns the typed value as one number or one per channel.
 
     Raises:
-      UserError: as many numbers as the input has channels are needed.
+      UserError: the number of values differs from the number of channels.
     """
     numbers = tuple(float(each) for each in value) if isinstance(value, (tuple, list)) else (float(value),)
     if name == "input_std" and 0 in numbers:
-        raise UserError(f"--{name}={_listed(numbers)} would divide by 0; give the classifier's own, or leave it out")
+        raise UserError(
+            f"--{name}={_listed(numbers)} would divide by 0; give the classifier's own value, or leave the flag out"
+        )
     if len(set(numbers)) == 1:
         return numbers[:1]
     channels = 1 if metadata.order == "grey" else 3
     if len(numbers) != channels:
         raise UserError(
-            f"--{name}={_listed(numbers)} has {len(numbers)} numbers, and the input of {path} has "
-            f"{channels} {'channel' if channels == 1 else 'channels'}; give one number, or one a channel"
+            f"--{name}={_listed(numbers)} has {len(numbers)} numbers, but the input of {path} has "
+            f"{channels} {'channel' if channels == 1 else 'channels'}; give one number, or one per channel"
         )
     return numbers
 
 
 def _same_range(one: tuple[tuple[float, ...], ...], other: tuple[tuple[float, ...], ...]) -> bool:
-    """Whether black and white become the same numbers, to within a grey level.
+    """Returns whether two scalings give the same values for black and white, within one grey level.
 
     >>> _same_range(((128,), (128,)), ((127.5,), (127.5,))), _same_range(((0,), (255,)), ((127.5,), (127.5,)))
     (True, False)
@@ -171,13 +170,13 @@ def _same_range(one: tuple[tuple[float, ...], ...], other: tuple[tuple[float, ..
     return bool(np.all(np.abs(first - second) * np.asarray(other[1]) <= _GREY_LEVEL))
 
 
-def _order(metadata: Metadata, typed: Overrides, held: _Held) -> None:
+def _order(metadata: Metadata, typed: Overrides, held: _Comparison) -> None:
     if not typed.input_order:
         return
     wanted = _ORDERS[typed.input_order.lower()]
     if wanted != metadata.order and (
         "order" in metadata.stated or "grey" in (wanted, metadata.order)
-    ):  # channels have a number
+    ):  # grey has another number of channels
         held.against.append(
             f"--input_order={wanted.lower()} contradicts the model's own {metadata.order.lower()} ({_origin(metadata, 'order')})"
         )
@@ -185,8 +184,8 @@ def _order(metadata: Metadata, typed: Overrides, held: _Held) -> None:
     held.facts["order"] = "--input_order"
 
 
-def _layer(metadata: Metadata, name: str, typed: str, held: _Held, source: ModelFile) -> None:
-    """A layer of a file that states its own; of others it was looked for by this name already."""
+def _layer(metadata: Metadata, name: str, typed: str, held: _Comparison, source: ModelFile) -> None:
+    """Compares a typed layer with the one that the file states; in other files it was already looked up by its name."""
     if not typed or metadata.inspected:
         return
     fact = name.split("_", maxsplit=1)[0]
@@ -200,20 +199,20 @@ def _layer(metadata: Metadata, name: str, typed: str, held: _Held, source: Model
 
 
 def _bare(layer: str) -> str:
-    """A layer's name without what the original's forms put around it: import/input:0 is input."""
+    """Removes the prefix and suffix of the original script's names: import/input:0 becomes input."""
     return layer.removeprefix("import/").split(":")[0]
 
 
 def _tensors(source: ModelFile, fact: str) -> list[str]:
-    """The names of a file's own inputs or outputs, as other programs show them."""
+    """Lists the names of a file's inputs or outputs, as other programs show them."""
     return [_bare(name) for name in kind_named(source.kind).reader.names(source, fact)]
 
 
-def _labels(metadata: Metadata, typed: Overrides, held: _Held) -> None:
-    """The names typed, held against the file's own."""
+def _labels(metadata: Metadata, typed: Overrides, held: _Comparison) -> None:
+    """Compares the typed labels with those of the file."""
     path = Path(typed.labels)
     found = labels_file(path)
-    said = "--labels" if found.form == "a name a line" else f"--labels ({found.form})"
+    said = "--labels" if found.form == "one name per line" else f"--labels ({found.form})"
     held.notes += [f"{path}: {note}" for note in found.notes]
     if "labels" not in metadata.stated:
         held.changes["labels"], held.facts["labels"] = chosen(found, metadata.outputs), said
@@ -224,14 +223,14 @@ def _labels(metadata: Metadata, typed: Overrides, held: _Held) -> None:
         held.facts["labels"] = f"{metadata.facts['labels']}; {said} agrees"
         return
     held.changes["labels"], held.facts["labels"] = names, said
-    if len(names) == len(own):  # another count can not be insisted on; who fits names and numbers says so
+    if len(names) == len(own):  # a wrong number of labels is reported later, whether or not the user insists
         held.against.append(
             f"--labels={path} contradicts the model's own labels ({_origin(metadata, 'labels')}): {_difference(names, own)}"
         )
 
 
 def _reading_like(own: tuple[str, ...], found: Labels) -> tuple[str, ...]:
-    """The reading of a file that is the model's own list; else the likeliest, with numbers where the model's own has them."""
+    """Chooses the reading of a labels file that equals the model's labels; else the most likely, with numbers if the model's labels have them."""
     for names in found.readings:
         if _same(fitted(names, len(own)), own):
             return fitted(names, len(own))
@@ -241,7 +240,7 @@ def _reading_like(own: tuple[str, ...], found: Labels) -> tuple[str, ...]:
 
 
 def _same(names: tuple[str, ...], own: tuple[str, ...]) -> bool:
-    """Whether two lists are one, whichever way their letters are put together (a Mac writes e and an accent)."""
+    """Returns whether two lists of labels are equal in Unicode's normal form (a Mac stores é as e and an accent)."""
     return [_letters(name) for name in names] == [_letters(name) for name in own]
 
 
@@ -250,15 +249,17 @@ def _letters(name: str) -> str:
 
 
 def _difference(names: tuple[str, ...], own: tuple[str, ...]) -> str:
-    """How two lists of the same length differ."""
+    """Describes how two lists of the same length differ."""
     at = next(i for i, pair in enumerate(zip(names, own, strict=True)) if _letters(pair[0]) != _letters(pair[1]))
     if sorted(map(_letters, names)) == sorted(map(_letters, own)):
-        return f"the same names in another order, output {at} is {own[at]!r} there and {names[at]!r} here"
-    return f"output {at} is {own[at]!r} there and {names[at]!r} here"
+        return (
+            f"the same names in another order, output {at} is {own[at]!r} in the model and {names[at]!r} in this file"
+        )
+    return f"output {at} is {own[at]!r} in the model and {names[at]!r} in this file"
 
 
 def _origin(metadata: Metadata, fact: str) -> str:
-    """Where a fact stands, for the error."""
+    """Names the origin of a fact for an error message."""
     return metadata.facts.get(fact, "its shape") if metadata.inspected else "its metadata"
 
 

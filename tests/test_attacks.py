@@ -180,9 +180,9 @@ GRAPHS = {
     "writes in a function": (calls, "its node 'inner' is a WriteFile"),
     "calls Python in a loop's function": (loops, "its node 'inner' is a PyFunc"),
     "brings a function called WriteFile": (disguised, "a function called 'WriteFile'"),
-    "calls WriteFile as a function": (calls_a_built_in, "calls 'WriteFile', which it does not bring"),
+    "calls WriteFile as a function": (calls_a_built_in, "calls 'WriteFile', which it does not define"),
     "fills the memory": (fills, "'evil' gives 1,000,000,000,000 numbers"),
-    "claims a large constant": (claims, "its constant 'evil' claims 1,000,000,000,000 numbers"),
+    "claims a large constant": (claims, "its constant 'evil' declares 1,000,000,000,000 numbers"),
 }  # fmt: skip
 
 
@@ -373,7 +373,7 @@ def test_a_hub_module_that_writes_is_refused_for_features_and_for_training(place
 
     folder = hub_module(place / "hub", evil=True)
     with pytest.raises(RunError, match=r"cannot use the module .*is a WriteFile"):
-        prepare(plan_of(folder, place / "models"), print)
+        prepare(plan_of(folder, place / "models").network, print)
     with pytest.raises(RunError, match="is a WriteFile"):
         load_module(Weights("", "hub", folder))
 

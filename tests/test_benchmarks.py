@@ -16,8 +16,8 @@ from benchmarks.growth import KINDS, Growth
 from benchmarks.process import run
 from benchmarks.row import Row, in_turn
 from label_image.workers import cores
-from retrain.backbones.model_folder import Shelf
-from retrain.backbones.table import architecture
+from retrain.backbones.lookup import architecture
+from retrain.backbones.model_folder import ModelFolder
 from retrain.backbones.weights import from_archive
 from retrain.options.options import Options
 from tests.conftest import SHARED, run_module
@@ -54,7 +54,7 @@ def test_room(bench, room):
 @pytest.mark.shared
 def test_the_original_s_way_sees_what_is_on_the_photo(bench):
     name = "mobilenet_1.0_224"
-    found = from_archive(architecture(name), Shelf(bench.options(bench.photos, name), print))
+    found = from_archive(architecture(name), ModelFolder.of(bench.options(bench.photos, name).network, print))
     way = original.Extraction(found.data, 224)
     daisies = sorted((bench.photos / "daisy").glob("*.jpg"))[:4]
     assert [int(way.features(str(path)).argmax()) for path in daisies].count(986) >= 3  # ImageNet's daisy

@@ -34,7 +34,7 @@ COLOURS = ((20, 200, 210), (210, 20, 200), (220, 210, 20))
 
 @pytest.fixture(scope="module")
 def backbone(model_dir):
-    return prepare(Options.of(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)), lambda _: None)
+    return prepare(Options.of(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)).network, lambda _: None)
 
 
 @pytest.fixture

@@ -107,15 +107,15 @@ def test_screens_do_without_streams(monkeypatch):
         (RunError("a\nb\x1b[2J"), 1, r"p: a\nb\x1b[2J"),
         (PhotoError("cut short", "x"), 1, "p: cut short: x"),
         (KeyboardInterrupt(), 130, "p: stopped"),
-        (OSError(errno.EIO, "Input/output error", "a.db"), 1, "p: cannot go on: Input/output error: a.db; the disk or"),
-        (OSError(errno.EFBIG, "File too large"), 1, "p: cannot go on: File too large; the file would be"),
-        (OSError(errno.ENAMETOOLONG, "File name too long", b"x"), 1, "p: cannot go on: File name too long: x; give"),
-        (OSError("no number"), 1, "p: this should not have happened: OSError: no number ("),
-        (MemoryError(), 1, "p: cannot go on: out of memory; close"),
+        (OSError(errno.EIO, "Input/output error", "a.db"), 1, "p: cannot continue: Input/output error: a.db; the disk or"),
+        (OSError(errno.EFBIG, "File too large"), 1, "p: cannot continue: File too large; the file would be"),
+        (OSError(errno.ENAMETOOLONG, "File name too long", b"x"), 1, "p: cannot continue: File name too long: x; give"),
+        (OSError("no number"), 1, "p: internal error: OSError: no number ("),
+        (MemoryError(), 1, "p: cannot continue: out of memory; close"),
         (ModuleNotFoundError("No module named 'x'", name="x"), 1, "p: cannot start: the package x is not installed"),
-        (RecursionError("too deep"), 1, "p: this should not have happened: RecursionError: too deep"),
-        (KeyError("a\nb"), 1, r"p: this should not have happened: KeyError: 'a\nb' (no line of ours); please report it"),
-        (GeneratorExit(), 1, "p: this should not have happened: GeneratorExit: "),
+        (RecursionError("too deep"), 1, "p: internal error: RecursionError: too deep"),
+        (KeyError("a\nb"), 1, r"p: internal error: KeyError: 'a\nb' (outside our code); please report it"),
+        (GeneratorExit(), 1, "p: internal error: GeneratorExit: "),
     ],
 )  # fmt: skip
 def test_whatever_happens_is_one_line(error, status, line, capsys, monkeypatch):
@@ -142,7 +142,7 @@ def test_a_fault_says_where_it_is_and_shows_its_traceback_when_asked(tmp_path):
         assert done.returncode == 1
         assert ("Traceback" in done.stderr) == expected
         last = done.stderr.splitlines()[-1]
-        assert last.startswith("broken: this should not have happened: TypeError: split_photos() missing")
+        assert last.startswith("broken: internal error: TypeError: split_photos() missing")
         assert program.TRACEBACK_VARIABLE in last
 
 

@@ -18,6 +18,7 @@ from label_image.labels import format_labels
 from label_image.model_metadata import Metadata
 from label_image.photo_pixels import decode, normalise
 from label_image.quiet import has_tensorflow, tensorflow
+from retrain.backbones.model_folder import ModelFolder
 from retrain.backbones.prepare import prepare
 from retrain.backbones.quantize import quantized
 from retrain.exporters import graph, onnx, other_program_run, saved_model, tflite
@@ -45,11 +46,17 @@ def folder(tmp_path_factory, model_dir):
     coarse = Image.fromarray(rng.integers(0, 256, (6, 8, 3)).astype(np.uint8))
     coarse.resize((400, 300), Image.Resampling.BICUBIC).save(folder / "photo.jpg", quality=95)
     photo, options = folder / "photo.jpg", Options.of(image_dir="x", model_dir=str(model_dir))
-    backbone = prepare(options, lambda _: None)
+    backbone = prepare(options.network, lambda _: None)
     head = Head(rng.normal(0, 0.1, (backbone.width, 3)).astype(np.float32), np.zeros(3, np.float32), LABELS)
     size = (backbone.height_px, backbone.width_px)
     metadata = Metadata(LABELS, *size, backbone.mean, backbone.std, backbone.input_layer, "final_result")
-    int8 = quantized(backbone, "int8", [Photo(str(photo), "x", file_digest(photo))], options, lambda _: None)
+    int8 = quantized(
+        backbone,
+        "int8",
+        [Photo(str(photo), "x", file_digest(photo))],
+        ModelFolder.of(options.network, lambda _: None),
+        lambda _: None,
+    )
     tflite.write(files / "retrained.tflite", head, backbone, metadata)
     tflite.write(files / "retrained_int8.tflite", head, int8, metadata)
     graph.write(files / "retrained_graph.pb", head, backbone, metadata)

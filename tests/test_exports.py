@@ -30,7 +30,9 @@ TFLITE, GRAPH, SAVED_MODEL, ONNX, DEVICE_FOLDER = EXPORT_FORMATS
 @pytest.fixture
 def expected(model_dir, tmp_path):
     """A hand-made head on the mean-colour backbone, its photos and their features."""
-    backbone = prepare(Options.of(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)), lambda _: None)
+    backbone = prepare(
+        Options.of(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)).network, lambda _: None
+    )
     for known in model_dir.glob("*.proof.json"):  # what TensorFlow ran in other tests
         known.unlink()
     runner = LitertRunner(backbone.tflite)
@@ -155,7 +157,7 @@ def test_a_saved_model_is_a_feature_vector_for_the_next_classifier(expected, tmp
     loaded = tensorflow().saved_model.load(str(tmp_path / "saved"))  # what hub.load does
     assert np.abs(loaded(pixels / np.float32(255)).numpy() - expected.features).max() < 1e-5
     options = Options.of(image_dir="x", tfhub_module=str(tmp_path / "saved"), model_dir=str(tmp_path / "models"))
-    again = prepare(options, lambda _: None)
+    again = prepare(options.network, lambda _: None)
     assert (again.height_px, again.width_px, again.width) == (128, 128, 3)
     scaled = normalise(pixels, again.mean, again.std)
     assert np.abs(LitertRunner(again.tflite).scores(scaled) - expected.features).max() < 1e-5
@@ -171,7 +173,7 @@ def test_an_onnx_file_of_others_is_refused_in_one_line(expected, tmp_path, label
     onnx.save(model, str(tmp_path / "theirs.onnx"))
     done = label_image(f"--graph={tmp_path / 'theirs.onnx'}", f"--image={expected.photos[0].path}")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    assert "says nothing of its size, range and labels" in done.stderr
+    assert "has no metadata about its size, range and labels" in done.stderr
     (tmp_path / "broken.onnx").write_bytes(made.path.read_bytes()[:500])
     done = label_image(f"--graph={tmp_path / 'broken.onnx'}", f"--image={expected.photos[0].path}")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)

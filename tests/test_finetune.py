@@ -16,10 +16,10 @@ from PIL import Image, ImageDraw
 
 from label_image import Classifier
 from label_image.errors import UserError
+from retrain.backbones.blocks import blocks_of, last_blocks
 from retrain.cli import main
 from retrain.files.hashing import file_digest
 from retrain.finetune.batches import Batches
-from retrain.finetune.blocks import blocks_of, last_blocks
 from retrain.finetune.pixels import decoded, enlarged, has_colour
 from retrain.finetune.recipe import recipe_of, warmed
 from retrain.options.options import Options
@@ -387,7 +387,7 @@ def test_a_folded_network_gives_the_features_of_its_backbone_and_goes_back(tmp_p
     from retrain.finetune.trainable import trainable
 
     options = Options.of(image_dir="x", architecture=STAND_IN, train="all", model_dir=str(model_dir))
-    backbone, network = prepare(options, lambda _: None), trainable(options)
+    backbone, network = prepare(options.network, lambda _: None), trainable(options)
     pixels = np.random.default_rng(0).uniform(-1, 1, (1, 128, 128, 3)).astype(np.float32)
     expected = LitertRunner(backbone.tflite).scores(pixels)
     assert np.allclose(network.call(pixels, False), expected, atol=1e-6)
@@ -464,9 +464,9 @@ def test_half_precision_keeps_its_weights_in_full_and_learns(digits, tmp_path):
 def test_a_folded_network_is_normalised_anew_and_stays_the_same(model_dir):
     from retrain.backbones import prepare
     from retrain.backbones.network_keras import from_keras, to_keras
-    from retrain.finetune.renormed import renormed
+    from retrain.backbones.renormed import renormed
 
-    network = prepare.network_of(Options.of(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)))
+    network = prepare.network_of(Options.of(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)).network)
     assert not network.has_statistics
     images = np.random.default_rng(0).uniform(-1, 1, (20, network.size_px, network.size_px, 3)).astype(np.float32)
     again = renormed(network, images)

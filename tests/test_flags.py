@@ -102,7 +102,7 @@ EM, EN, MINUS, HYPHEN, STAYS, SPACE = "\u2014", "\u2013", "\u2212", "\u2010", "\
         (["--kind", "=", "green"], "a space", "--kind=green"),
         (["--kind", "=green"], "a space", "--kind=green"),
         (["--kind=", "green"], "without a space", "--kind=green"),
-        (["--milk", "\\"], "line end of bash", "on one line"),
+        (["--milk", "\\"], "line continuation of bash", "on one line"),
     ],
 )
 def test_what_text_from_the_web_has_in_place_of_the_keyboards_signs_is_named(words, found, type_this):
@@ -189,13 +189,13 @@ def test_what_follows_two_hyphens_is_no_flag():
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--how_many_cups=ten"], "--how_many_cups=ten is no whole number"),
-        (["--how_many_cups=2.5"], "--how_many_cups=2.5 is no whole number; give 2 or 3"),
-        (["--how_many_cups=1,000"], r"is no whole number; did you mean 1000\?"),
-        (["--sugar_rate=0,5"], r"--sugar_rate=0,5 is no number; did you mean 0.5\?"),
-        (["--sugar_rate=5%"], r"--sugar_rate=5% is no number; did you mean 5\?"),
+        (["--how_many_cups=ten"], "--how_many_cups=ten is not a whole number"),
+        (["--how_many_cups=2.5"], "--how_many_cups=2.5 is not a whole number; give 2 or 3"),
+        (["--how_many_cups=1,000"], r"is not a whole number; did you mean 1000\?"),
+        (["--sugar_rate=0,5"], r"--sugar_rate=0,5 is not a number; did you mean 0.5\?"),
+        (["--sugar_rate=5%"], r"--sugar_rate=5% is not a number; did you mean 5\?"),
         (["--sugar_rate=inf"], "out of range"),
-        (["--blend=1,x"], "--blend=x is no number"),
+        (["--blend=1,x"], "--blend=x is not a number"),
         (["--milk=perhaps"], "--milk=perhaps is neither true nor false; write --milk or --nomilk"),
         (["--how_many_cups=0"], "--how_many_cups=0 is out of range: give 1 to 9"),
         (["--sugar_rate=-1"], "--sugar_rate=-1.0 is out of range: give 0 or more"),

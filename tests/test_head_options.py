@@ -255,7 +255,7 @@ def test_behind_hidden_layers_there_is_no_heat_map_and_one_line_says_so(
 def test_a_graph_with_a_hidden_layer_swapped_is_not_taken_for_the_same(trained, model_dir, tmp_path):
     from retrain.backbones.prepare import prepare
 
-    backbone = prepare(Options.of(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)), print)
+    backbone = prepare(Options.of(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)).network, print)
     metadata = Classifier(trained / "tf_files/retrained.tflite").metadata
     metadata = dataclasses.replace(metadata, output_layer="final_result")
     rng = np.random.default_rng(0)

@@ -81,7 +81,9 @@ def test_the_headless_backbones_give_the_map_that_the_classifier_has(trained, mo
     pixels = normalise(decode(two_colours, 128, 128), metadata.mean, metadata.std)[None]
     expected = feature_maps(trained / "tf_files/retrained.tflite")(pixels)
     assert expected.shape == (1, 128, 128, 3)
-    backbone = prepare(Options.of(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)), lambda _: None)
+    backbone = prepare(
+        Options.of(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)).network, lambda _: None
+    )
     for path in (backbone.tflite, backbone.graph):
         np.testing.assert_allclose(feature_maps(path)(pixels), expected, atol=1e-6)
         with pytest.raises(NoExactMap, match="it ends with the mean, no layer follows"):

@@ -108,7 +108,7 @@ def test_a_folder_is_not_sorted_into_itself(here):
 
 def test_other_kinds_of_address_are_said_to_be_refused():
     (item,) = photos(["ftp://x.org/a.jpg"], Path())
-    assert str(item.error) == "not to be read: of web addresses, http and https are"
+    assert str(item.error) == "unreadable: only http and https addresses can be downloaded"
 
 
 @pytest.mark.parametrize("pieces", [1, 5])

@@ -127,7 +127,7 @@ def model_dir(original, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def backbone(model_dir):
-    return prepare(plan_of(model_dir), print)
+    return prepare(plan_of(model_dir).network, print)
 
 
 def plan_of(model_dir):
@@ -196,7 +196,7 @@ def test_the_graph_is_found_by_its_own_name_and_in_its_archive(original, backbon
     for path in backbone.graph.parent.glob("inception_v3-*"):
         (tmp_path / path.name).symlink_to(path)
     lines = []
-    assert prepare(plan_of(tmp_path), lines.append).digest == backbone.digest
+    assert prepare(plan_of(tmp_path).network, lines.append).digest == backbone.digest
     assert lines == []
 
 
@@ -206,7 +206,7 @@ def test_another_graph_in_its_place_is_refused_in_one_line(tmp_path, kept):
     constant(graph, kept, np.zeros(1, np.float32))
     (tmp_path / MEMBER).write_bytes(graph.SerializeToString())
     with pytest.raises(RunError, match=r"pool_3"):
-        prepare(plan_of(tmp_path), print)
+        prepare(plan_of(tmp_path).network, print)
 
 
 def test_a_graph_that_tensorflow_refuses_is_refused_in_one_line(original, tmp_path):
@@ -215,7 +215,7 @@ def test_a_graph_that_tensorflow_refuses_is_refused_in_one_line(original, tmp_pa
     next(node for node in graph.node if node.name == "pool").op = "MatMul"  # of four axes
     (tmp_path / MEMBER).write_bytes(graph.SerializeToString())
     with pytest.raises(RunError, match="cannot use inception_v3: TensorFlow refuses the graph") as caught:
-        prepare(plan_of(tmp_path), print)
+        prepare(plan_of(tmp_path).network, print)
     assert "\n" not in str(caught.value)
 
 
@@ -225,7 +225,7 @@ def test_an_operation_that_nobody_knows_is_refused_by_name(original, tmp_path):
     next(node for node in graph.node if node.name == "pool").op = "MaxPoolOfTheFuture"
     (tmp_path / MEMBER).write_bytes(graph.SerializeToString())
     with pytest.raises(RunError, match="its node 'pool' is a MaxPoolOfTheFuture, which is not among"):
-        prepare(plan_of(tmp_path), print)
+        prepare(plan_of(tmp_path).network, print)
 
 
 def test_constants_of_what_tensorflow_converted_are_aligned():

@@ -14,10 +14,10 @@ from label_image.quiet import tensorflow
 from label_image.runners.litert import LitertRunner
 from label_image.runners.tensorflow import GraphRunner
 from retrain.backbones.families import keras_applications
-from retrain.backbones.model_folder import Shelf
+from retrain.backbones.lookup import architecture
+from retrain.backbones.model_folder import ModelFolder
 from retrain.backbones.network_keras import keras_on_tensorflow
 from retrain.backbones.prepare import prepare
-from retrain.backbones.table import KERAS_APPLICATIONS, architecture
 from retrain.options.options import Options
 from tests.test_download import serve, web  # noqa: F401 - a fixture
 
@@ -83,7 +83,7 @@ def test_weights_of_one_s_own_are_read_and_preprocessing_is_inside_the_graph(
 ):
     mobilenet.save_weights(tmp_path / "MobileNet.weights.h5")
     options = plan_of(tmp_path, offline=True)
-    backbone = prepare(options, print)
+    backbone = prepare(options.network, print)
     assert (backbone.name, backbone.height_px, backbone.width_px, backbone.width) == ("keras:MobileNet", 224, 224, 1024)
     pixels = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3)).astype(np.float32)
     wanted = expected(mobilenet, pixels)
@@ -91,7 +91,7 @@ def test_weights_of_one_s_own_are_read_and_preprocessing_is_inside_the_graph(
     for runner in (graph, LitertRunner(backbone.tflite)):
         assert_same(runner.scores(normalise(pixels, backbone.mean, backbone.std)), wanted)
     monkeypatch.setattr(keras_applications, "keras_on_tensorflow", lambda: pytest.fail("Keras was asked"))
-    assert prepare(options, pytest.fail) == backbone
+    assert prepare(options.network, pytest.fail) == backbone
 
 
 @pytest.mark.parametrize("data", [b"", b"<html>login</html>"])
@@ -100,13 +100,13 @@ def test_a_weights_file_that_does_not_read_is_one_line(tmp_path, no_network, dat
     with pytest.raises(
         RunError, match=r"cannot use the weights of keras:MobileNet .* or use efficientnet_lite0"
     ) as caught:
-        prepare(plan_of(tmp_path), print)
+        prepare(plan_of(tmp_path).network, print)
     assert "\n" not in str(caught.value)
 
 
 def test_offline_names_the_address_and_the_place_and_asks_nobody(tmp_path, no_network, keras_cache):
     with pytest.raises(RunError) as caught:
-        prepare(plan_of(tmp_path / "models", offline=True), print)
+        prepare(plan_of(tmp_path / "models", offline=True).network, print)
     line = str(caught.value)
     assert f"keras-applications/mobilenet/{PUBLISHED} elsewhere" in line
     assert str(tmp_path / "models" / PUBLISHED) in line
@@ -149,7 +149,7 @@ def test_a_wrong_download_is_named_so_that_it_can_be_deleted(tmp_path, keras_cac
 def test_the_table_names_keras_s_applications_and_no_other():
     applications = keras_on_tensorflow().applications
     offered = {name for name, item in vars(applications).items() if name[0].isupper() and callable(item)}
-    assert offered == set(KERAS_APPLICATIONS)
+    assert offered == set(keras_applications.APPLICATIONS)
 
 
 @pytest.mark.parametrize("name", ["MobileNet", "MobileNetV3Small"])  # the second does not tell
@@ -158,7 +158,7 @@ def test_the_size_is_the_one_it_was_trained_at(name):
 
 
 def load(options):
-    shelf = Shelf(options, lambda _: None)
+    shelf = ModelFolder.of(options.network, lambda _: None)
     return keras_applications.load(ROW, keras_applications.find(ROW, shelf), shelf)
 
 

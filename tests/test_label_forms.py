@@ -157,7 +157,7 @@ def test_the_background_is_left_out_or_put_in_where_the_count_says_so(tmp_path):
         (b"<!DOCTYPE html><html>", "looks like a web page"),
         (b'{"cat": 0, "dog": 1', "looks like JSON and is none"),
         (b'{"cat": 0, "dog": 2}', "1 is missing"),
-        (b'{"cat": 0, "dog": 0}', "0 stands twice"),
+        (b'{"cat": 0, "dog": 0}', "0 occurs twice"),
         (b'{"cat": 2, "dog": 3}', "do not run from 0 or 1 on"),
         (b'{"a": "x", "b": "y"}', "2 entries that are not names and numbers"),
         (b"[1, 2]", "holds a list, and not one of names"),

@@ -84,7 +84,7 @@ def test_a_bad_photo_among_good_ones_is_said_in_its_place(label_image, tflite, t
     ("words", "status", "message"),
     [
         ([], 2, "no photo given"),
-        (["--image=nowhere.jpg"], 1, "not there"),
+        (["--image=nowhere.jpg"], 1, "not found"),
         (["--image=no*.jpg"], 2, "matches no file"),
         (["--imag_size=3"], 2, "unknown flag --imag_size"),
         (["--graph=nowhere.pb", "--image=cyan.jpg"], 2, "no such file"),
@@ -98,7 +98,7 @@ def test_a_bad_photo_among_good_ones_is_said_in_its_place(label_image, tflite, t
         (["cyan.jpg", "no*.jpg"], 2, "--image=no*.jpg matches no file"),
         (["-", "-"], 2, "standard input can be read once"),
         (["--describe=nowhere.pb"], 2, "no such file"),
-        (["--image=http://127.0.0.1:1/a.jpg"], 1, "cannot read http://127.0.0.1:1/a.jpg: not reached"),
+        (["--image=http://127.0.0.1:1/a.jpg"], 1, "cannot read http://127.0.0.1:1/a.jpg: no connection"),
     ],
 )
 def test_a_mistake_is_one_line(label_image, tflite, photo, words, status, message):
@@ -252,7 +252,7 @@ def test_addresses_are_labelled_like_files(label_image, tflite, server, cyans):
     rows = json.loads(done.stdout)
     assert [row["image"] for row in rows] == words
     assert [row["labels"][0]["label"] for row in rows[:2]] == ["yellow", "cyan"]
-    assert rows[2]["error"] == "not there: the server answers 404"
+    assert rows[2]["error"] == "not found: the server answers 404"
     assert rows[3]["error"].startswith("a web page")
     assert rows[0]["sorted_to"] == "out/yellow/y.jpg"
     assert done.returncode == 1
@@ -283,7 +283,7 @@ def test_names_that_no_system_has_are_rows_like_others(label_image, tflite, cyan
     assert [bool(row["labels"]) for row in rows] == [False, True, False, False, True]
     assert "File name too long" in rows[0]["error"]
     one = label_image(f"--graph={tflite}", names[0])
-    assert one.stderr == f"label_image: cannot read {names[0]}: not to be read: File name too long\n"
+    assert one.stderr == f"label_image: cannot read {names[0]}: unreadable: File name too long\n"
 
 
 def test_a_list_that_can_not_be_read_is_one_line(label_image, tflite, tmp_path):

@@ -133,7 +133,7 @@ def test_what_tensorflow_must_verify_is_refused_before_the_work(without, colour_
 
 
 def test_a_gpu_without_tensorflow_is_left_alone(model_dir, monkeypatch, tmp_path):
-    backbone = prepare(Options.of(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)), print)
+    backbone = prepare(Options.of(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)).network, print)
     monkeypatch.setattr(runtimes, "_DRIVER", (str(tmp_path),))
     monkeypatch.setattr(runtimes, "has_tensorflow", lambda: False)
     runtime = runtimes.choose(backbone, "auto")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from label_image.errors import UserError
-from retrain.backbones.table import architecture
+from retrain.backbones.lookup import architecture, family_of
 from retrain.networks.build import FILES, GREY, Form, build
 from retrain.options.for_network import check_network
 from retrain.options.options import Options
@@ -88,9 +88,9 @@ def test_feature_maps_size_and_activation_are_what_was_asked_for(keras):
 def test_each_network_is_an_architecture_and_says_what_it_needs(name):
     options = Options.of(image_dir="x", architecture=name)
     row = architecture(name)
-    assert row.family == "network"
+    assert family_of(row).small
     with pytest.raises(UserError, match=f"{name} has no trained weights: give --weights=none --train=all"):
-        check_network(options, row.name, row.family)
+        check_network(options)
 
 
 def test_grey_networks_are_known_as_such():
@@ -107,6 +107,5 @@ def test_grey_networks_are_known_as_such():
 )
 def test_what_does_not_go_with_a_network_is_one_line(flags, line):
     options = Options.of(image_dir="x", train="all", weights="none", **flags)
-    row = architecture(options.network.architecture)
     with pytest.raises(UserError, match=line):
-        check_network(options, row.name, row.family)
+        check_network(options)

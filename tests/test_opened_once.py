@@ -155,7 +155,7 @@ def test_what_goes_on_changing_is_one_line(tmp_path, monkeypatch):
         path.write_bytes(path.read_bytes() + b" ")
         return False
 
-    with pytest.raises(RunError, match="it is being written all the time; try again"):
+    with pytest.raises(RunError, match="it keeps changing; try again"):
         settled(path, work)
 
 

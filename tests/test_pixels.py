@@ -346,8 +346,8 @@ NO_PICTURES = {
     b"\xff\x0a\xfa\x7f\x01": "JPEG XL photo",
     b"\0\0\0\x0cJXL \r\n\x87\n": "JPEG XL photo",
     b"#!/bin/sh\nrm": "a program",
-    bytes(4096): "no picture",
-    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "no picture",
+    bytes(4096): "not a picture",
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "not a picture",
     b"\xff\xd8\xff\xe0": "damaged",
     b"RIFF\x10\0\0\0WEBPVP8 ": "damaged",
     b"\x89PNG\r\n\x1a\n": "damaged",
@@ -403,15 +403,15 @@ def test_a_png_that_breaks_half_way_is_not_taken_with_its_lower_half_black():
 
 
 def test_a_file_that_is_not_there_a_folder_and_odd_names_are_photo_errors(tmp_path):
-    assert trouble(tmp_path / "missing.jpg").reason == "not there"
+    assert trouble(tmp_path / "missing.jpg").reason == "not found"
     assert trouble(str(tmp_path)).reason == "a folder"
-    assert trouble(tmp_path / ("n" * 300)).reason == "not to be read"
-    assert trouble("a\0b.jpg").reason == "not to be read"
+    assert trouble(tmp_path / ("n" * 300)).reason == "unreadable"
+    assert trouble("a\0b.jpg").reason == "unreadable"
 
 
 @pytest.mark.parametrize(
     ("number", "reason"),
-    [(errno.EACCES, "no permission"), (errno.EPERM, "no permission"), (errno.EIO, "not to be read")],
+    [(errno.EACCES, "no permission"), (errno.EPERM, "no permission"), (errno.EIO, "unreadable")],
 )
 def test_what_the_system_refuses_is_said_in_its_words(monkeypatch, number, reason):
     def refuse(source, **_):
@@ -432,7 +432,7 @@ def test_a_pipe_is_read_once_and_never_waited_for_again(tmp_path, data):
     if data.startswith(b"\x89PNG"):
         assert (decode(tmp_path / "pipe", 2, 2) == 9).all()
     else:
-        assert trouble(tmp_path / "pipe").reason == "not to be read"
+        assert trouble(tmp_path / "pipe").reason == "unreadable"
     writer.join(10)
 
 
@@ -489,7 +489,7 @@ def test_a_tortured_file_is_a_picture_or_has_a_reason(name):
 @pytest.mark.shared
 def test_the_table_of_the_torture_folder_was_read_whole():
     assert set(torture_table()) == {path.name for path in TORTURE.iterdir()} - {"README.md"}
-    assert trouble(TORTURE / "README.md").reason in ("a text file", "no picture")
+    assert trouble(TORTURE / "README.md").reason in ("a text file", "not a picture")
 
 
 @pytest.mark.shared

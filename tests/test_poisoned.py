@@ -166,7 +166,7 @@ def test_exports_are_verified_without_a_photo_that_changed_since_its_features_ca
     monkeypatch.setattr(stages, "write_exports", first_changing)
     done = run()
     assert done.returncode == 0, done.stderr
-    reason = "not there" if how == "removed" else "changed"
+    reason = "not found" if how == "removed" else "changed"
     assert f"retrained.tflite is verified without {gone[0].relative_to(tmp_path)} ({reason}" in done.stderr
     made = next(made for made in record(tmp_path)["exports"] if made["kind"] == "tflite")
     assert made["images"] == record(tmp_path)["tested"] - 1

@@ -11,6 +11,7 @@ from label_image.model_metadata import Metadata
 from label_image.photo_pixels import decode, normalise
 from label_image.runners.litert import LitertRunner
 from retrain.backbones.prepare import prepare
+from retrain.backbones.table import DEFAULT_ARCHITECTURE
 from retrain.exporters import graph, verify
 from retrain.exporters.expected import Expected
 from retrain.exporters.order import Order
@@ -19,7 +20,6 @@ from retrain.exporters.verified_graphs import VERIFIED
 from retrain.exporters.verify import export
 from retrain.files.hashing import file_digest
 from retrain.metrics import softmax
-from retrain.options.network import DEFAULT_ARCHITECTURE
 from retrain.options.options import Options
 from retrain.types import Dense, Head, Photo
 from tests.conftest import COLOURS, write_photo
@@ -31,7 +31,7 @@ GRAPH = next(row for row in EXPORT_FORMATS if row.kind == "graph")
 def expected(tmp_path):
     """A head of random weights on the default network, its photos and their features."""
     options = Options.of(image_dir="x", architecture=DEFAULT_ARCHITECTURE, model_dir=str(tmp_path / "models"))
-    backbone = prepare(options, lambda _: None)
+    backbone = prepare(options.network, lambda _: None)
     photos = []
     for number, (label, colour) in enumerate(COLOURS.items()):
         path = write_photo(tmp_path / f"{label}.jpg", colour, number)

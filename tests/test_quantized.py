@@ -16,6 +16,7 @@ from label_image.classifier import Classifier
 from label_image.errors import RunError, UserError
 from label_image.photo_pixels import decode, normalise
 from label_image.runners.litert import LitertRunner
+from retrain.backbones.model_folder import ModelFolder
 from retrain.backbones.prepare import prepare
 from retrain.backbones.quantize import CALIBRATION_PHOTOS, in_turn, quantized
 from retrain.exporters.expected import Expected
@@ -54,8 +55,8 @@ def features(backbone, photos):
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_its_features_are_nearly_those_of_the_backbone_and_it_is_made_once(precision, options, photos, monkeypatch):
-    backbone = prepare(options, lambda _: None)
-    first = quantized(backbone, precision, photos, options, lambda _: None)
+    backbone = prepare(options.network, lambda _: None)
+    first = quantized(backbone, precision, photos, ModelFolder.of(options.network, lambda _: None), lambda _: None)
     assert first.precision == precision
     assert first.digest != backbone.digest
     wanted, got = features(backbone, photos), features(first, photos)
@@ -63,23 +64,25 @@ def test_its_features_are_nearly_those_of_the_backbone_and_it_is_made_once(preci
     assert difference < 0.03
     assert (difference > 0) == (precision != "float16")
     monkeypatch.setattr("retrain.backbones.quantize._quantize", lambda *_: pytest.fail("made again"))
-    assert quantized(backbone, precision, photos, options, lambda _: None) == first
+    assert (
+        quantized(backbone, precision, photos, ModelFolder.of(options.network, lambda _: None), lambda _: None) == first
+    )
 
 
 def test_a_damaged_file_is_made_again_and_that_is_said(options, photos):
-    backbone = prepare(options, lambda _: None)
-    first = quantized(backbone, "float16", photos, options, lambda _: None)
+    backbone = prepare(options.network, lambda _: None)
+    first = quantized(backbone, "float16", photos, ModelFolder.of(options.network, lambda _: None), lambda _: None)
     first.tflite.write_bytes(first.tflite.read_bytes()[:-9])
     said = []
-    again = quantized(backbone, "float16", photos, options, said.append)
+    again = quantized(backbone, "float16", photos, ModelFolder.of(options.network, said.append), said.append)
     assert again.digest == first.digest
     assert any("not as it was written" in line for line in said)
 
 
 def test_other_labels_are_calibrated_anew(options, photos):
-    backbone = prepare(options, lambda _: None)
-    all_three = quantized(backbone, "int8", photos, options, lambda _: None)
-    two = quantized(backbone, "int8", photos[:6], options, lambda _: None)
+    backbone = prepare(options.network, lambda _: None)
+    all_three = quantized(backbone, "int8", photos, ModelFolder.of(options.network, lambda _: None), lambda _: None)
+    two = quantized(backbone, "int8", photos[:6], ModelFolder.of(options.network, lambda _: None), lambda _: None)
     assert two.tflite != all_three.tflite
 
 
@@ -92,17 +95,21 @@ def test_calibration_takes_all_classes_in_turn():
 
 
 def test_a_backbone_without_tflite_can_not_be_quantized(options, photos):
-    backbone = dataclasses.replace(prepare(options, lambda _: None), tflite=None, why_no_tflite="it lacks Lgamma")
+    backbone = dataclasses.replace(
+        prepare(options.network, lambda _: None), tflite=None, why_no_tflite="it lacks Lgamma"
+    )
     with pytest.raises(UserError, match="cannot quantize .* Lgamma.*--quantize=none"):
-        quantized(backbone, "int8", photos, options, lambda _: None)
+        quantized(backbone, "int8", photos, ModelFolder.of(options.network, lambda _: None), lambda _: None)
 
 
 def test_photos_that_can_not_be_read_do_not_stop_calibration_but_none_at_all_do(options, photos, tmp_path):
-    backbone = prepare(options, lambda _: None)
+    backbone = prepare(options.network, lambda _: None)
     lost = [Photo(str(tmp_path / f"lost{number}.jpg"), "lost", "") for number in range(2)]
-    assert quantized(backbone, "int8", [*lost, *photos], options, lambda _: None).tflite.is_file()
+    assert quantized(
+        backbone, "int8", [*lost, *photos], ModelFolder.of(options.network, lambda _: None), lambda _: None
+    ).tflite.is_file()
     with pytest.raises(RunError, match="none of the training photos can be read"):
-        quantized(backbone, "int8", lost, options, lambda _: None)
+        quantized(backbone, "int8", lost, ModelFolder.of(options.network, lambda _: None), lambda _: None)
 
 
 def test_one_run_writes_all_four_and_tables_them(retrain_here, colour_photos, model_dir, tmp_path):
@@ -233,7 +240,8 @@ def test_what_is_written_where(words, expected):
 
 
 def test_a_graph_of_an_int8_backbone_is_not_written(options, photos):
-    backbone = quantized(prepare(options, lambda _: None), "int8", photos, options, lambda _: None)
+    folder = ModelFolder.of(options.network, lambda _: None)
+    backbone = quantized(prepare(options.network, lambda _: None), "int8", photos, folder, lambda _: None)
     assert ["only LiteRT" in why_not(order, backbone) for order in orders_of(Options.of(image_dir="x"))] == [
         False,
         True,

@@ -146,7 +146,7 @@ def test_an_older_run_labels(run_here, tmp_path, capfd, colour_photos):
         assert "cyan" in capfd.readouterr().out
     for words, message in (
         (["--run=2020"], "found no run '2020'"),
-        (["--run=2"], "could mean"),
+        (["--run=2"], "matches"),
         (["--run=2", "--graph=x"], "leave one out"),
     ):
         assert main([*words, f"--image={photo}"]) == 2
@@ -173,7 +173,7 @@ def test_a_run_whose_file_was_written_over_is_not_used_in_silence(run_here, tmp_
 
 
 def test_a_run_without_a_classifier_says_so(tmp_path):
-    with pytest.raises(RunError, match="keeps no classifier"):
+    with pytest.raises(RunError, match="cannot find a classifier"):
         graph_of(tmp_path)
     with pytest.raises(UserError, match="there is no run in"):
         run_folder("x", tmp_path)

@@ -18,7 +18,7 @@ from tests.conftest import ROOT, STAND_IN, run_module, write_mean_colour_backbon
 @pytest.fixture(scope="module")
 def backbone(tmp_path_factory):
     folder = write_mean_colour_backbone(tmp_path_factory.mktemp("models"))
-    return prepare(Options.of(image_dir="photos", architecture=STAND_IN, model_dir=str(folder)), print)
+    return prepare(Options.of(image_dir="photos", architecture=STAND_IN, model_dir=str(folder)).network, print)
 
 
 @pytest.fixture

@@ -212,7 +212,7 @@ def test_a_photo_that_vanishes_or_fails_while_it_is_hashed_is_left_out(flowers, 
     monkeypatch.setattr(
         scan, "file_digest", lambda path: broken(path) if path.endswith(("d0.jpg", "r0.jpg")) else "ab" * 32
     )
-    assert left_out(scanned(flowers, store)) == [("d0.jpg", "not there"), ("r0.jpg", "not to be read")]
+    assert left_out(scanned(flowers, store)) == [("d0.jpg", "not found"), ("r0.jpg", "unreadable")]
 
 
 def test_a_deeper_folder_that_may_not_be_read_is_nobodys_trouble(flowers, store, monkeypatch):
@@ -243,7 +243,7 @@ def test_links_in_circles_are_ignored_without_a_word(flowers, store):
 
 def test_a_link_to_nothing_is_left_out(flowers, store):
     (flowers / "daisy" / "lost.jpg").symlink_to("missing.jpg")
-    assert left_out(scanned(flowers, store)) == [("lost.jpg", "not there")]
+    assert left_out(scanned(flowers, store)) == [("lost.jpg", "not found")]
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "z.jpg"])  # before and after the file itself

@@ -12,6 +12,7 @@ from label_image.classifier import Classifier
 from label_image.detectors.tflite_entry import entry
 from label_image.errors import RunError
 from label_image.model_metadata import METADATA_KEY, Metadata, from_json
+from retrain.backbones.model_folder import ModelFolder
 from retrain.backbones.prepare import prepare
 from retrain.backbones.quantize import quantized
 from retrain.exporters.expected import Expected
@@ -57,7 +58,9 @@ def test_what_has_no_room_is_refused_and_the_file_stays(tmp_path):
 @pytest.fixture
 def expected(tmp_path, model_dir):
     """Twelve photos of three colours, a head that tells them apart, and features that belong to other photos."""
-    backbone = prepare(Options.of(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)), lambda _: None)
+    backbone = prepare(
+        Options.of(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)).network, lambda _: None
+    )
     photos = []
     for label, colour in COLOURS.items():
         paths = [write_photo(tmp_path / label / f"{number}.jpg", colour, number) for number in range(4)]
@@ -80,7 +83,8 @@ def test_what_was_measured_is_in_the_file_where_it_is_not_what_was_expected(
     """The features are exchanged, so that the head expects to be wrong on all photos; the file is right on all."""
     monkeypatch.setattr("retrain.exporters.device_folder._run_selftest", lambda _: None)
     options = Options.of(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir))
-    backbone = quantized(expected.backbone, precision, (), options, lambda _: None)
+    folder = ModelFolder.of(options.network, lambda _: None)
+    backbone = quantized(expected.backbone, precision, (), folder, lambda _: None)
     expected = dataclasses.replace(expected, features=np.roll(expected.features, 4, axis=0), backbone=backbone)
     made = export(Order(ROWS[kind], tmp_path / "made", precision), expected)
     assert (made.accuracy, made.images) == (1.0, 12)

@@ -11,6 +11,7 @@ from ai_edge_litert.interpreter import Interpreter
 from label_image.classifier import Classifier
 from label_image.errors import RunError
 from label_image.model_metadata import Metadata
+from retrain.backbones.model_folder import ModelFolder
 from retrain.backbones.network_graph import to_graph
 from retrain.backbones.network_layers import Add, Conv, Network, Norm
 from retrain.backbones.network_tflite import to_tflite
@@ -60,7 +61,11 @@ def exports(backbone, tmp_path_factory):
     metadata = Metadata(LABELS, 16, 16, (127.0,), (128.0,), "input", "final_result")
     options = Options.of(image_dir="x", model_dir=str(backbone.graph.parent))
     for precision in PRECISIONS:
-        one = backbone if precision == "none" else quantized(backbone, precision, photos, options, lambda _: None)
+        one = (
+            backbone
+            if precision == "none"
+            else quantized(backbone, precision, photos, ModelFolder.of(options.network, lambda _: None), lambda _: None)
+        )
         tflite_exporter.write(folder / f"{precision}.tflite", head, one, metadata)
     return folder
 

@@ -15,9 +15,9 @@ from label_image.find_metadata import Overrides, metadata_of
 from label_image.model_metadata import Metadata
 from label_image.photo_pixels import decode
 from retrain.backbones.prepare import prepare
+from retrain.backbones.table import DEFAULT_ARCHITECTURE
 from retrain.exporters import tflite as tflite_exporter
 from retrain.exporters.tflite_metadata import standard_metadata, with_labels
-from retrain.options.network import DEFAULT_ARCHITECTURE
 from retrain.options.options import Options
 from retrain.types import Head
 from tests.conftest import COLOURS, STAND_IN, write_photo
@@ -151,7 +151,7 @@ def test_mediapipe_loads_it_without_flags_and_agrees(mediapipe, tflite, tmp_path
 
 
 def test_mediapipe_agrees_on_the_default_backbone(mediapipe, model_dir, tmp_path):
-    backbone = prepare(Options.of(image_dir="x", model_dir=str(model_dir)), print)
+    backbone = prepare(Options.of(image_dir="x", model_dir=str(model_dir)).network, print)
     weights = np.random.default_rng(0).normal(0, 0.1, (backbone.width, 3)).astype(np.float32)
     size = (backbone.height_px, backbone.width_px)
     metadata = Metadata(tuple(COLOURS), *size, backbone.mean, backbone.std, backbone.input_layer, "final_result")
@@ -164,7 +164,7 @@ def test_mediapipe_agrees_on_the_default_backbone(mediapipe, model_dir, tmp_path
 
 def test_mediapipe_refuses_a_scaling_of_each_channel(mediapipe, model_dir, tmp_path):
     """Nothing of ours has one; when MediaPipe learns it, this test says so and docs/devices.md changes."""
-    backbone = prepare(Options.of(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)), print)
+    backbone = prepare(Options.of(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)).network, print)
     metadata = Metadata(tuple(COLOURS), 128, 128, (124.0, 117.0, 104.0), (58.0, 57.0, 57.0), "input", "final_result")
     head = Head(np.eye(3, dtype=np.float32), np.zeros(3, np.float32), metadata.labels)
     tflite_exporter.write(tmp_path / "x.tflite", head, backbone, metadata)

@@ -301,7 +301,9 @@ def test_classes_of_ours_that_begin_with_numbers_are_not_renamed(tflite, tmp_pat
     own = ("0 cat", "1 dog", "2 #fox")
     path = named(tflite, tmp_path, *own)
     assert metadata_of(path, Overrides(labels=labels(tmp_path, *own))).labels == own
-    assert "'0 cat' there and '0 Katze' here" in refused(path, labels=labels(tmp_path, "0 Katze", "1 Hund", "2 Fuchs"))
+    assert "'0 cat' in the model and '0 Katze' in this file" in refused(
+        path, labels=labels(tmp_path, "0 Katze", "1 Hund", "2 Fuchs")
+    )
     insisted = Overrides(labels=labels(tmp_path, "0 Katze", "1 Hund", "2 Fuchs"), insist=True)
     assert metadata_of(path, insisted).labels == ("0 Katze", "1 Hund", "2 Fuchs")
 

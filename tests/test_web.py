@@ -28,10 +28,10 @@ def test_redirects_are_followed(server, tmp_path):
 @pytest.mark.parametrize(
     ("page", "message"),
     [
-        ("nothing.jpg", "not there: the server answers 404"),
+        ("nothing.jpg", "not found: the server answers 404"),
         ("forbidden", "refused: the server answers 403"),
-        ("to_file", "led elsewhere: the server sends on to 'file:///etc/passwd'"),
-        ("to_ftp", "led elsewhere: the server sends on to 'ftp:"),
+        ("to_file", "redirected: the server redirects to 'file:///etc/passwd'"),
+        ("to_ftp", "redirected: the server redirects to 'ftp:"),
         ("circle", "refused: the server answers 302"),
         ("promises_much", "too large: 90,000,000 bytes, the limit is 50,000,000"),
         ("short", "cut short: the connection ended after 4 of 1,000 bytes"),
@@ -63,7 +63,7 @@ def test_a_server_that_is_not_there_is_one_line(tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with pytest.raises(PhotoError, match="not reached: Connection refused"):
+    with pytest.raises(PhotoError, match="no connection: Connection refused"):
         fetch(f"http://127.0.0.1:{port}/a.jpg", tmp_path)
 
 

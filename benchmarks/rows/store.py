@@ -146,7 +146,7 @@ def _add(folder: Path, models: Path, kept: Path) -> dict[str, object]:
     options = Options.of(
         str(folder), architecture=ARCHITECTURE, model_dir=str(models), bottleneck_dir=str(kept), offline=True
     )
-    store, backbone = Store(kept), prepare(options, silent)
+    store, backbone = Store(kept), prepare(options.network, silent)
     photos = scan_photos(options, store, silent).photos
     found = extract(photos, backbone, lambda: choose(backbone, "cpu"), store, View(), silent)
     store.close()

@@ -1,4 +1,4 @@
-"""A folder in, the classifiers that the page offers out; and the one that is in use, ready to answer."""
+"""Lists the classifiers that the page offers, and loads the one in use."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from label_image.model_kinds.table import MODEL_KINDS
 
 
 def choices(graph: str) -> list[str]:
-    """The classifiers to choose from, the first in use: --graph, then what lies in tf_files.
+    """Lists the classifiers to choose from, the one in use first: --graph, then those in tf_files.
 
-    What this machine cannot run, since something that it needs is not installed, is left out.
+    Those that need something that is not installed are left out.
 
     Raises:
-      UserError: there is none.
+      UserError: there is no classifier.
     """
     first = graph or str(default_graph())
     folder = Path(DEFAULT_GRAPHS[0]).parent
@@ -38,20 +38,20 @@ def _runs_here(path: Path) -> bool:
 
 @dataclass(frozen=True)
 class LoadedClassifier:
-    """A classifier in use."""
+    """A classifier that is ready to label photos."""
 
     classifier: Classifier
     explainer: Explainer | None
-    note: str  # what had to be guessed of it, and why there is no heat map; "" where there is nothing to say
+    note: str  # what is guessed about it, and why there is no heat map; "" if there is nothing to report
 
 
 class ClassifierCache:
-    """Opens classifiers when they are asked for, and keeps the last one; opens it again when its file has changed.
+    """Loads classifiers on request, keeps the last one, and loads it again when its file has changed.
 
     Args:
-      graph: the one that `labels` belongs to.
-      labels: a labels file; "" takes those inside.
-      insist: take it also where it contradicts those inside.
+      graph: the classifier that `labels` belongs to.
+      labels: a labels file; "" uses the labels inside the classifier.
+      insist: whether to use the labels file even if it contradicts the labels inside.
     """
 
     def __init__(self, graph: str = "", labels: str = "", *, insist: bool = False) -> None:
@@ -60,10 +60,10 @@ class ClassifierCache:
         self._loaded: LoadedClassifier | None = None
 
     def load(self, path: str) -> LoadedClassifier:
-        """The classifier at that path.
+        """Returns the classifier at that path.
 
         Raises:
-          UserError: it can not be used; one line says why.
+          UserError: it cannot be used.
         """
         key = (path, stamp(Path(path)))
         if self._loaded is None or key != self._key:

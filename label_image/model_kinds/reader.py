@@ -49,8 +49,8 @@ def _no_metadata(_: ModelFile) -> Metadata | None:
 
 def _no_evidence(source: ModelFile, *_: str) -> Evidence:
     raise RunError(
-        f"cannot use {source.path}: this {source.path.suffix or 'file'} says nothing of its size, range and labels; "
-        f"only those of python -m retrain are read"
+        f"cannot use {source.path}: this {source.path.suffix or 'file'} has no metadata about its size, range and labels; "
+        "only files from python -m retrain can be used"
     )
 
 
@@ -67,7 +67,7 @@ def _no_feature_map(source: ModelFile, _output_layer: str) -> FeatureMap:
 
     ending = source.path.suffix or "file of this kind"
     raise NoExactMap(
-        f"no heat map for {source.path}: of an {ending} only the scores are read; the .tflite or .pb of the same run has one"
+        f"no heat map for {source.path}: only the scores of an {ending} can be computed; use the .tflite or .pb of the same run"
     )
 
 

@@ -26,7 +26,7 @@ class ModelKind:
     """One row."""
 
     name: str  # what `ModelFile.kind` says
-    title: str  # in a message: "it is no ..."
+    title: str  # in a message: "it is not a ..."
     said: str  # how a message offers it; "" where label_image reads only its own
     module: str  # the file with its READER
     suffixes: tuple[str, ...] = ()  # of its files, in lower case
@@ -141,15 +141,15 @@ def _kind_of_file(path: Path, head: bytes) -> ModelKind:
         return found
     if names := zipped(path, head):
         shown = ", ".join(names[:_NAMED])
-        raise UserError(f"cannot use {path}: a zip archive ({shown}); unpack it and give what is inside")
+        raise UserError(f"cannot use {path}: a zip archive ({shown}); unpack it and give the classifier inside")
     for row in MODEL_KINDS:
         if row.magic and path.suffix.lower() in row.suffixes:
             at, magic = row.magic
             has = f"its bytes {at} to {at + len(magic)} are {head[at : at + len(magic)]!r}, not {magic!r}"
-            raise RunError(f"cannot use {path}: it is no {row.title} ({has})")
+            raise RunError(f"cannot use {path}: it is not a {row.title} ({has})")
         if row.inside and path.name == row.inside:
             raise UserError(
-                f"cannot use {path}: it is one piece of a {row.title}; give its folder: --graph={path.parent}"
+                f"cannot use {path}: it is only one file of a {row.title}; give its folder: --graph={path.parent}"
             )
     return GRAPH_DEF
 
@@ -187,4 +187,4 @@ def _holds(folder: Path) -> str:
     ]
     endings = [suffix for row in MODEL_KINDS for suffix in row.suffixes]
     found = folders + [str(inside) for suffix in endings for inside in sorted(folder.glob(f"*{suffix}"))]
-    return f" (it holds {', '.join(found[:_NAMED])})" if found else ""
+    return f" (it contains {', '.join(found[:_NAMED])})" if found else ""

@@ -34,7 +34,7 @@ def main(_: Sequence[str]) -> int:
         for options in all_options:
             check_device(options.network.device)
         for options in all_options:
-            prepare(options, say)
+            prepare(options.network, say)
         for folder in {
             options.data.image_dir for options in all_options
         }:  # the first run would read from the disk, others from memory

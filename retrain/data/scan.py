@@ -213,8 +213,8 @@ def _examine(file: _File) -> KnownFile | PhotoError:
 
 def _trouble(error: OSError) -> tuple[str, str]:
     if isinstance(error, FileNotFoundError):
-        return "not there", "a link to nothing, or just removed"
-    return "not to be read", error.strerror or str(error)
+        return "not found", "a broken link, or just deleted"
+    return "unreadable", error.strerror or str(error)
 
 
 def _known(file: _File, sha256: str) -> KnownFile:

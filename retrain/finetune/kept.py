@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy.typing as npt
 
-from retrain.backbones.model_folder import Shelf, Weights
-from retrain.backbones.table import architecture
+from retrain.backbones.lookup import architecture
+from retrain.backbones.model_folder import ModelFolder, Weights
+from retrain.backbones.trainable import Trainable
 from retrain.console import Screen
-from retrain.finetune.trainable import Trainable
 from retrain.options.options import Options
 from retrain.types import Backbone
 
@@ -30,9 +30,8 @@ def kept(network: Trainable, values: list[npt.NDArray[Any]], options: Options, s
     for value in values:
         digest.update(value.tobytes())
     how = _FROM_NOTHING if options.finetune.weights == "none" else f"{_FURTHER} ({options.finetune.train})"
-    shelf = Shelf(options.replaced(model_dir=options.finetune.fine_tuned_dir), screen.info)
-    frozen, tflite, why_no_tflite = network.forms()
-    backbone = shelf.keep(row, Weights(digest.hexdigest(), how), frozen, tflite, why_no_tflite)
+    folder = ModelFolder(options.finetune.fine_tuned_dir, screen.info, offline=options.network.offline)
+    backbone = folder.keep(row, Weights(digest.hexdigest(), how), *network.forms())
     _remove_older(backbone.graph)
     return backbone
 

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from label_image.errors import PhotoError, RunError, UserError
 from label_image.quiet import tensorflow
+from retrain.backbones.trainable import Trainable
 from retrain.console import Screen
 from retrain.finetune.batches import Batches
 from retrain.finetune.engine import Engine
@@ -27,7 +28,7 @@ from retrain.finetune.loop import Loop, Point
 from retrain.finetune.memory import keep_freed_memory
 from retrain.finetune.pixels import Pixels, decoded, enlarged, has_colour
 from retrain.finetune.recipe import Recipe, augmented, recipe_of
-from retrain.finetune.trainable import Trainable, trainable
+from retrain.finetune.trainable import trainable
 from retrain.finetune.unreadable import Unreadable
 from retrain.head.snapshots import Snapshot, asked_of, read_snapshot, snapshot_path, write_snapshot
 from retrain.head.training import balanced_shares

@@ -8,8 +8,9 @@ from typing import ClassVar
 
 from label_image.errors import UserError
 from label_image.flags import check, flag
+from retrain.backbones.table import DEFAULT_ARCHITECTURE, FAMILIES
 
-DEFAULT_ARCHITECTURE = "efficientnet_lite0"
+_NAMES = ", ".join(row.names for row in FAMILIES if row.names)
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class NetworkOptions:
 
     architecture: str = flag(
         DEFAULT_ARCHITECTURE,
-        "The pretrained network: efficientnet_lite0, _lite1, _lite2, mobilenet_<1.0|0.75|0.50|0.25>_<224|192|160|128>[_quantized], inception_v3, or keras:NAME; with --weights=none also lenet, mlp, simple_cnn, pytorch_mnist, alexnet, resnet20, resnet32, resnet56.",
+        f"The pretrained network: {_NAMES}.",
     )
     tfhub_module: str = flag("", "A TF-Hub feature vector (address or folder) instead of --architecture.")
     model_dir: str = flag("tf_files/models", "Where pretrained networks are looked for, downloaded to and kept ready.")

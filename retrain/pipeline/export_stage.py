@@ -15,6 +15,7 @@ import numpy.typing as npt
 from label_image.errors import RunError
 from label_image.labels import format_labels
 from label_image.model_metadata import Metadata
+from retrain.backbones.model_folder import ModelFolder
 from retrain.backbones.quantize import quantized
 from retrain.console import Screen
 from retrain.exporters.expected import Expected
@@ -176,7 +177,10 @@ def _variant(quantize: str, variants: Mapping[str, Trained], options: Options, s
     if quantize in variants:
         return variants[quantize]
     trained = variants["none"]
-    return dataclasses.replace(trained, backbone=quantized(trained.backbone, quantize, (), options, screen.info))
+    return dataclasses.replace(
+        trained,
+        backbone=quantized(trained.backbone, quantize, (), ModelFolder.of(options.network, screen.info), screen.info),
+    )
 
 
 def _write_plain(kind: str, path: Path, kept: Path, write: Callable[[Path], object]) -> Export:

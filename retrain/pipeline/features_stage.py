@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.errors import RunError, UserError
+from retrain.backbones.model_folder import ModelFolder
 from retrain.backbones.quantize import quantized
 from retrain.console import Screen
 from retrain.data.augment import View, views_of
@@ -102,7 +103,9 @@ def int8_twin(
     """The int8 form of a float32 backbone and its features, where --quantize asks for it."""
     if "int8" not in options.quantizations or backbone.precision != "float32":
         return None
-    twin = quantized(backbone, "int8", training_photos(split), options, screen.info)
+    twin = quantized(
+        backbone, "int8", training_photos(split), ModelFolder.of(options.network, screen.info), screen.info
+    )
     runtime = choose(twin, "cpu")
     plain = extract(split.photos, twin, lambda: runtime, store, View(), screen.paced())
     if plain.problems:

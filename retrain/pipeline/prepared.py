@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from retrain.backbones.model_folder import ModelFolder
 from retrain.backbones.prepare import prepare
 from retrain.backbones.quantize import quantized
 from retrain.clock import Clock
@@ -90,9 +91,15 @@ def featured(
 
 def pretrained(options: Options, split: Split, screen: Screen) -> Network:
     """The backbone of a plan with the weights that it came with, and what runs it."""
-    backbone = prepare(options, screen.info)
+    backbone = prepare(options.network, screen.info)
     if options.network.backbone_precision != "float32":
-        backbone = quantized(backbone, options.network.backbone_precision, training_photos(split), options, screen.info)
+        backbone = quantized(
+            backbone,
+            options.network.backbone_precision,
+            training_photos(split),
+            ModelFolder.of(options.network, screen.info),
+            screen.info,
+        )
     runtime = choose(backbone, options.network.device)
     screen.info(f"{backbone.name}: {backbone.width} features a photo, from {backbone.source}; {runtime.why}")
     return backbone, runtime
@@ -136,4 +143,4 @@ def undistorted(options: Options) -> Options:
 def layer_plan(options: Options) -> Options:
     """How the layer is trained from which the network goes on: quickly, and what is asked of steps is asked of the network's."""
     quiet: dict[str, Any] = {"snapshot_steps": 0, "resume": "", "summaries_dir": "", "intermediate_store_frequency": 0}
-    return dataclasses.replace(undistorted(options), **quiet)
+    return undistorted(options).replaced(**quiet)

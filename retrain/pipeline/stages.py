@@ -21,7 +21,7 @@ from label_image.quiet import has_tensorflow
 from retrain import report
 from retrain.audit.audit import Auditor
 from retrain.audit.kept import FOLDER as AUDITS
-from retrain.backbones.table import Architecture, architecture
+from retrain.backbones.table import Architecture
 from retrain.clock import Clock
 from retrain.console import Screen
 from retrain.data.augment import View
@@ -193,8 +193,7 @@ def check(options: Options) -> Architecture:
     Raises:
       UserError: an unknown name, no room for a file, SciPy or a snapshot that is not there.
     """
-    row = architecture(options.network.architecture, options.network.tfhub_module)
-    check_network(options, row.name, row.family)
+    row = check_network(options)
     if options.finetune.tunes and not has_tensorflow():
         raise UserError(
             f"--train={options.finetune.train} needs TensorFlow, which is not installed; pip install tensorflow, or use --train=head"
