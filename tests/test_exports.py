@@ -16,15 +16,13 @@ from retrain.backbones.prepare import prepare
 from retrain.exporters import graph, verify
 from retrain.exporters.expected import Expected
 from retrain.exporters.order import Order
-from retrain.exporters.table import EXPORT_FORMATS
+from retrain.exporters.table import EXPORT_FORMATS, GRAPH, ONNX, SAVED_MODEL, TFLITE
 from retrain.exporters.verify import Measured, export
 from retrain.files.hashing import file_digest
 from retrain.metrics import softmax
 from retrain.options.options import Options
 from retrain.types import Head, Photo
 from tests.conftest import COLOURS, STAND_IN, write_photo
-
-TFLITE, GRAPH, SAVED_MODEL, ONNX, DEVICE_FOLDER = EXPORT_FORMATS
 
 
 @pytest.fixture
