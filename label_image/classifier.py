@@ -25,6 +25,7 @@ from label_image.model_kinds.reader import Runner
 from label_image.model_kinds.table import MODEL_KINDS, ModelKind, kind_named
 from label_image.model_metadata import Metadata
 from label_image.photo_pixels import decode, encoded, in_order, laid_out, normalise
+from label_image.softmax import softmax
 from label_image.workers import cores, map_ordered
 
 # The fastest to start comes first: a `.tflite` labels within 0.2 s, a `.pb` has to import TensorFlow.
@@ -107,11 +108,11 @@ class Classifier:
         """Raises RunError if the network's output for a test picture shows that it is not a classifier."""
         if self.metadata.dtype == "string" or self.metadata.output == "unset":
             return
-        from label_image.detectors.purpose import Output, refusal, seems_by_answer
+        from label_image.detectors.purpose import Output, purpose_by_scores, refusal
 
         values = getattr(self._shared, "values", None)
         answer = values(self._drawn()) if answer is None and values is not None else answer
-        what = "" if answer is None else seems_by_answer(self.metadata, answer)
+        what = "" if answer is None else purpose_by_scores(self.metadata, answer)
         if answer is not None and what:
             made = Output(self.metadata.output_layer, answer.shape, self.metadata.output)
             raise RunError(refusal(self.path, what, [made]))
@@ -217,8 +218,7 @@ def _finished(raw: npt.NDArray[np.float32], output: str) -> npt.NDArray[np.float
             positive = raw if output != "logits" else 1 / (1 + np.exp(-np.clip(raw, -80, 80)))
             return np.concatenate([1 - positive, positive]).astype(np.float32)
         if output == "logits":
-            powers = np.exp(raw - raw.max())
-            return np.asarray(powers / powers.sum(), np.float32)
+            return softmax(raw)
         return raw
 
 
@@ -226,13 +226,13 @@ def _no_scores(scores: npt.NDArray[np.float32]) -> str:
     """Describes scores that are NaN or infinite; "" if all are finite.
 
     >>> _no_scores(np.float32([0.5, np.nan])), _no_scores(np.float32([0.5, 0.5]))
-    ('the network answers NaN in 1 of 2 scores, which is no answer', '')
+    ('the network outputs NaN in 1 of 2 scores', '')
     """
     bad = scores[~np.isfinite(scores)]
     if not bad.size:
         return ""
     what = "NaN" if np.isnan(bad).any() else "infinity"
-    return f"the network answers {what} in {bad.size} of {scores.size} scores, which is no answer"
+    return f"the network outputs {what} in {bad.size} of {scores.size} scores"
 
 
 def default_graph() -> Path:
@@ -245,6 +245,6 @@ def default_graph() -> Path:
         if Path(name).exists():
             return Path(name)
     raise UserError(
-        f"no trained classifier here: neither {' nor '.join(DEFAULT_GRAPHS)}; "
+        f"cannot find a trained classifier: there is neither {' nor '.join(DEFAULT_GRAPHS)}; "
         "train one (python -m retrain --image_dir YOUR_PHOTOS), or give one with --graph"
     )

@@ -25,6 +25,7 @@ from PIL import Image, UnidentifiedImageError
 from label_image.errors import PhotoError
 from label_image.jpeg_scans import check_scans
 from label_image.no_picture import not_a_picture
+from label_image.process import is_ours
 
 MAX_PIXELS = 178_956_970  # raised by Pillow, not by the system limit against decompression bombs; a phone's 108 megapixels are below it
 MAX_SIDE = 100_000  # pixels; a resize needs at least 16 bytes for each, and a JPEG has at most 65,535
@@ -41,11 +42,12 @@ _BYTES = {"1": 1, "L": 1, "P": 1}  # bytes per pixel in Pillow's memory, by mode
 _DECODER_BYTES = {"WEBP": 12, "AVIF": 8, "HEIF": 8, "JPEG2000": 16}
 _PIPE_S, _PIPE_BYTES = 20, 50_000_000  # the same limits as for a download
 
-# Pillow warns above half of its limit, where a photo is large but not an attack. It also warns and logs about oddities
-# of a file without naming the file; those that matter become a PhotoError here.
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
-warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
-logging.getLogger("PIL").addHandler(logging.NullHandler())
+if is_ours():
+    # Pillow warns above half of its limit, where a photo is large but not an attack. It also warns and logs about oddities
+    # of a file without naming the file; those that matter become a PhotoError here.
+    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 _FILE_TROUBLE = {  # the system's error -> (reason, detail)
     errno.EACCES: ("no permission", "the permissions do not allow reading the file"),

@@ -215,7 +215,7 @@ def normalise(pixels: npt.NDArray[Any], mean: tuple[float, ...], std: tuple[floa
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """A picture of any mode -> RGB: 16-bit is scaled to 8, what is transparent becomes white.
+    """Converts a picture of any mode to RGB: 16-bit values are scaled to 8 bits, and transparent pixels become white.
 
     A large picture is converted in bands to save memory; the numbers are the same.
     """

@@ -17,6 +17,7 @@ import sys
 
 from label_image import signals, terminal
 from label_image.errors import UserError
+from label_image.process import OwnProcess
 
 TYPE_CHECKING = False  # importing typing takes 2 ms, and `--help` should answer at once
 if TYPE_CHECKING:
@@ -94,7 +95,8 @@ def exit_status(
       whole_process: whether SystemExit becomes the exit status too; otherwise it is raised again.
     """
     try:
-        return work() or 0
+        with OwnProcess():
+            return work() or 0
     except BrokenPipeError:
         _forget_output()
         return after_pipe

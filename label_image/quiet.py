@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from label_image.errors import RunError
+from label_image.process import is_ours
 
 _LOUD = os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0"
 _ONE_AT_A_TIME = threading.RLock()  # two threads that replace descriptor 2 at the same time would lose it
@@ -21,8 +22,11 @@ _ONE_AT_A_TIME = threading.RLock()  # two threads that replace descriptor 2 at t
 
 @contextlib.contextmanager
 def native_noise_hidden() -> Iterator[None]:
-    """Discards what native code writes to file descriptor 2 while the block runs; use it for short blocks only."""
-    if _LOUD:
+    """Discards what native code writes to file descriptor 2 while the block runs; use it for short blocks only.
+
+    Only in a program of ours: another program's descriptors are its own.
+    """
+    if _LOUD or not is_ours():
         yield
         return
     with _ONE_AT_A_TIME, _descriptor_2_to_nowhere():

@@ -68,7 +68,7 @@ def test_a_mean_of_zero_and_of_127_5_are_honoured(tflite, tmp_path):
 def test_labels_that_do_not_fit_are_refused_with_both_numbers(tflite, tmp_path):
     (tmp_path / "two.txt").write_text("a\nb\n")
     photo = write_photo(tmp_path / "p.jpg", COLOURS["cyan"], 3)
-    with pytest.raises(RunError, match="it has 3, and there are 2 labels"):
+    with pytest.raises(RunError, match="it has 3 outputs, but there are 2 labels"):
         Classifier(tflite, Overrides(labels=str(tmp_path / "two.txt"))).classify(photo)
 
 
@@ -82,9 +82,9 @@ def test_a_wrong_layer_lists_what_there_is(trained):
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [
-        ("x.pb", b"not a graph at all", "no TensorFlow graph"),
-        ("x.pb", b"", "no TensorFlow graph"),
-        ("x.tflite", b"junk", "no .tflite"),
+        ("x.pb", b"not a graph at all", "not a TensorFlow graph"),
+        ("x.pb", b"", "not a TensorFlow graph"),
+        ("x.tflite", b"junk", "not a .tflite"),
         ("x.tflite", b"\x1c\0\0\0TFL3" + b"\xff" * 64, "x.tflite"),
     ],
 )
@@ -103,7 +103,7 @@ def test_a_truncated_export_is_one_line(tflite, tmp_path):
 
 def test_a_missing_graph_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match="no trained classifier here"):
+    with pytest.raises(UserError, match="cannot find a trained classifier"):
         Classifier()
     with pytest.raises(UserError, match="no such file"):
         Classifier("nowhere.tflite")

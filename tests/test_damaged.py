@@ -125,7 +125,7 @@ def test_only_what_has_a_place_for_it_is_sealed(tmp_path):
 
 
 def test_a_child_that_cannot_be_started_stops_nobody(tmp_path, photo, monkeypatch):
-    trial.put_down()
+    trial.stop_child()
     monkeypatch.setattr(sys, "executable", str(tmp_path / "no python"))
     assert Classifier(colour_tflite(tmp_path / "m.tflite")).classify(photo).labels == NAMES
 

@@ -66,7 +66,7 @@ class Demo:
             self.process = subprocess.Popen(command, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=stderr, text=True)
         assert self.process.stdout
         line = self.process.stdout.readline()
-        found = re.match(r"(http://127\.0\.0\.1:\d+) \(Ctrl-C ends it\)\n", line)
+        found = re.match(r"(http://127\.0\.0\.1:\d+) \(Ctrl-C stops it\)\n", line)
         assert found, line + (scratch / "stderr").read_text()
         self.url = found[1]
 
@@ -121,7 +121,7 @@ def test_a_photo_dropped_on_the_page_is_labelled_and_explained(demo, page, tmp_p
     page.wait_for_selector(".answer h2")
     assert page.inner_text(".answer h2").startswith("cyan ")
     assert page.get_by_alt_text("my photo.jpg").count() == 1
-    heat_map = page.get_by_alt_text("The same photo in grey; in colour what spoke for cyan")
+    heat_map = page.get_by_alt_text("The same photo in grey; in colour the evidence for cyan")
     assert heat_map.evaluate("image => image.naturalWidth") == 48
     assert page.locator(".bars tr").count() == 3
     assert re.search(r"The network took [\d.]+ ms, the heat map [\d.]+ ms\.", page.inner_text(".times"))
@@ -135,9 +135,9 @@ def test_several_photos_are_several_answers_and_what_is_no_photo_says_so(demo, p
     page.wait_for_function("document.querySelectorAll('.answer').length == 3")
     said = page.locator(".answer").all_inner_texts()
     assert [text.split()[0] for text in said] == ["yellow", "text.jpg", "magenta"]
-    assert page.inner_text(".unread p") == "This can not be read: a text file: 'this is not a picture'."
+    assert page.inner_text(".unread p") == "This photo cannot be read: a text file: 'this is not a picture'."
     assert page.locator(".unread p").get_attribute("role") == "alert"
-    assert demo.stderr == "starting the page; the first time takes some seconds\n"  # no traceback
+    assert demo.stderr == "starting the page; the first start takes some seconds\n"  # no traceback
 
 
 def test_taking_the_photos_away_takes_the_answers_away(demo, page, tmp_path):
@@ -233,7 +233,7 @@ def test_ctrl_c_ends_it_quietly_and_nothing_is_left_or_asked(trained, page, tmp_
     page.wait_for_selector(".answer")
     assert list((demo.scratch / "tmp").rglob("private.jpg"))
     assert demo.end() == 0
-    assert demo.stderr == "starting the page; the first time takes some seconds\n"
+    assert demo.stderr == "starting the page; the first start takes some seconds\n"
     assert not list((demo.scratch / "tmp").rglob("private.jpg"))
     assert not demo.strangers.exists(), demo.strangers.read_text()
 
@@ -293,7 +293,9 @@ def test_another_page_may_neither_read_nor_upload_nor_label(demo, headers):
     for status, given, text in answers:
         assert status == 403, text
         assert not [name for name in given if name.lower().startswith("access-control")]
-        assert text.startswith(("this page is for this machine only", "another page may not use this one"))
+        assert text.startswith(
+            ("this page can be used from this machine only", "requests from another page are not allowed")
+        )
     assert sorted((demo.scratch / "tmp").rglob("*")) == before
 
 
@@ -365,7 +367,7 @@ def test_what_is_no_photo_has_the_command_lines_reason_whatever_its_type(demo, p
     opened(page, demo)
     drop(page, tmp_path / "a.pdf", kind="application/pdf")
     page.wait_for_selector(".unread")
-    assert page.inner_text(".unread p") == f"This can not be read: {said}."
+    assert page.inner_text(".unread p") == f"This photo cannot be read: {said}."
 
 
 def test_help_answers_at_once_and_imports_nothing_heavy(tmp_path):
@@ -405,10 +407,13 @@ def test_a_port_that_is_taken_is_one_line(tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "no trained classifier here: neither tf_files/retrained.tflite nor tf_files/retrained_graph.pb"),
+        (
+            [],
+            "cannot find a trained classifier: there is neither tf_files/retrained.tflite nor tf_files/retrained_graph.pb",
+        ),
         (["--graph=none.tflite"], "cannot use none.tflite: no such file"),
         (["--labels=a.txt"], "--labels needs --graph"),
-        (["daisy.jpg"], "'daisy.jpg' is no flag; photos are dropped on the page"),
+        (["daisy.jpg"], "'daisy.jpg' is not a flag; drop photos on the page"),
         (["--port=70000"], "--port=70000 is out of range: give 0 to 65535"),
     ],
 )
@@ -426,7 +431,7 @@ def test_the_choices_are_the_exports_in_tf_files_and_the_one_named(trained, tmp_
     monkeypatch.setattr("label_image.model_kinds.table.is_installed", lambda package: package != "tensorflow")
     assert choices("") == ["tf_files/retrained.tflite"]
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match="no trained classifier here"):
+    with pytest.raises(UserError, match="cannot find a trained classifier"):
         choices("")
     assert choices("x.tflite") == ["x.tflite"]
 
@@ -480,13 +485,13 @@ def test_a_daisy_dropped_on_the_page_is_called_a_daisy(flowers, page, shared_dat
     try:
         opened(page, demo)
         assert re.search(
-            r"Of \d+ photos that it was not trained on, it labelled \d+% rightly", page.inner_text("#about")
+            r"Of \d+ photos that it was not trained on, it labelled \d+% correctly", page.inner_text("#about")
         )
         unseen = sorted((shared_data / "flower_photos/daisy").glob("*.jpg"))[60]  # not one of the 30 it was trained on
         drop(page, unseen)
         page.wait_for_selector(".answer h2")
         assert page.inner_text(".answer h2").startswith("daisy ")
-        assert page.get_by_alt_text("The same photo in grey; in colour what spoke for daisy").count() == 1
+        assert page.get_by_alt_text("The same photo in grey; in colour the evidence for daisy").count() == 1
         assert serious(page) == []
     finally:
         assert demo.end() == 0

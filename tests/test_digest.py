@@ -43,7 +43,7 @@ def test_other_bytes_are_one_line_that_says_what_to_do(replaced):
 
 def test_what_is_gone_or_no_file_now_is_one_line(photo, tmp_path):
     (tmp_path / "a.jpg").unlink()
-    with pytest.raises(PhotoError, match="removed while the run was going on"):
+    with pytest.raises(PhotoError, match="it was deleted during the run"):
         bytes_of(photo.path, photo.sha256)
     (tmp_path / "a.jpg").mkdir()
     with pytest.raises(PhotoError, match="unreadable"):

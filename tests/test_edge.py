@@ -82,7 +82,10 @@ def test_nothing_that_is_printed_lands_in_a_file_that_took_the_place_of_a_stream
 def test_answers_need_a_place(tmp_path):
     for redirection in (">&-", "1</dev/null"):
         status, _, err = run("label_image", ["a.jpg"], redirection, tmp_path)
-        assert (status, err) == (2, "label_image: no place for the answers: standard output is closed\n")
+        assert (status, err) == (
+            2,
+            "label_image: cannot write the answers: standard output is closed; give a file with --output\n",
+        )
 
 
 def test_screens_do_without_streams(monkeypatch):
@@ -108,7 +111,7 @@ def test_screens_do_without_streams(monkeypatch):
         (PhotoError("cut short", "x"), 1, "p: cut short: x"),
         (KeyboardInterrupt(), 130, "p: stopped"),
         (OSError(errno.EIO, "Input/output error", "a.db"), 1, "p: cannot continue: Input/output error: a.db; the disk or"),
-        (OSError(errno.EFBIG, "File too large"), 1, "p: cannot continue: File too large; the file would be"),
+        (OSError(errno.EFBIG, "File too large"), 1, "p: cannot continue: File too large; the file would exceed"),
         (OSError(errno.ENAMETOOLONG, "File name too long", b"x"), 1, "p: cannot continue: File name too long: x; give"),
         (OSError("no number"), 1, "p: internal error: OSError: no number ("),
         (MemoryError(), 1, "p: cannot continue: out of memory; close"),
@@ -120,6 +123,7 @@ def test_screens_do_without_streams(monkeypatch):
 )  # fmt: skip
 def test_whatever_happens_is_one_line(error, status, line, capsys, monkeypatch):
     monkeypatch.setattr(signals._State, "last", 0)
+    monkeypatch.setattr(program._Shown, "of_unexpected", False)  # another test in this process may have set it
 
     def work():
         raise error

@@ -120,8 +120,14 @@ def test_photos_that_are_moved_are_explained_first(label_image, tflite, tmp_path
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["new", "--explain=./new"], "--explain=./new is the folder that is read; give another one, or one inside it"),
-        (["new", "--explain=maps", "--benchmark"], "--benchmark measures and writes nothing: leave out --explain"),
+        (
+            ["new", "--explain=./new"],
+            "--explain=./new is the folder that is read; give another folder, or one inside it",
+        ),
+        (
+            ["new", "--explain=maps", "--benchmark"],
+            "--benchmark only measures and writes no files: leave out --explain",
+        ),
     ],
 )
 def test_what_can_not_be_meant_is_one_line(words, said, label_image, tmp_path):
@@ -142,7 +148,7 @@ def test_a_map_that_does_not_give_the_scores_is_not_shown(tflite, half_cyan):
     explainer = Explainer(classifier)
     answer = classifier.classify(half_cyan)
     answer.scores[:] = answer.scores[::-1].copy()
-    with pytest.raises(NoExactMap, match="its map does not give the scores that it gives"):
+    with pytest.raises(NoExactMap, match="the map does not reproduce its scores"):
         explainer.picture(half_cyan, answer, "cyan")
 
 

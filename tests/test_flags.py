@@ -73,7 +73,7 @@ def test_the_misspelling_of_the_original_users_is_no_longer_swallowed(typed, mea
         parse(Options, [f"--{typed}=5"], "retrain")
 
 
-@pytest.mark.parametrize("typed", ["version", "gpu_memory", "zzz"])
+@pytest.mark.parametrize("typed", ["turbo", "gpu_memory", "zzz"])
 def test_nothing_is_suggested_where_nothing_is_near(typed):
     with pytest.raises(UserError, match=rf"^unknown flag --{typed} \(--help lists them all\)$"):
         parse(Options, [f"--{typed}"], "retrain")
@@ -139,7 +139,7 @@ def test_the_last_of_two_values_counts_and_the_help_says_so(capsys):
     assert tea("--how_many_cups=3", "--how_many_cups", "4")[0].how_many_cups == 4
     assert tea("--milk", "--nomilk")[0].milk is False
     assert capsys.readouterr().err == ""
-    assert "of one given twice the last value counts" in help_text(Tea, "tea")
+    assert "if a flag is given twice, the last value counts" in help_text(Tea, "tea")
 
 
 def test_a_whole_number_may_be_written_as_one_and_some_flags_take_several():

@@ -86,7 +86,7 @@ def test_the_headless_backbones_give_the_map_that_the_classifier_has(trained, mo
     )
     for path in (backbone.tflite, backbone.graph):
         np.testing.assert_allclose(feature_maps(path)(pixels), expected, atol=1e-6)
-        with pytest.raises(NoExactMap, match="it ends with the mean, no layer follows"):
+        with pytest.raises(NoExactMap, match="it ends with average pooling, and no layer follows"):
             head_of(path)
 
 
@@ -148,7 +148,8 @@ def test_an_onnx_file_says_where_its_map_is(tmp_path):
     path = tmp_path / "a.onnx"
     path.write_bytes(b"\x08\x08\x12\x07pytorch")
     with pytest.raises(
-        NoExactMap, match=r"no heat map for .*a\.onnx: of an \.onnx only the scores are read; the \.tflite or \.pb"
+        NoExactMap,
+        match=r"no heat map for .*a\.onnx: only the scores of an \.onnx can be computed; use the \.tflite or \.pb",
     ):
         feature_maps(path)
 
@@ -157,9 +158,9 @@ def test_an_onnx_file_says_where_its_map_is(tmp_path):
 @pytest.mark.parametrize(
     ("name", "what"),
     [
-        ("keras_frozen_flowers_80/output_graph.pb", "Relu stands before its scores"),
-        ("keras_potato_tflite/2.tflite", "FULLY_CONNECTED with an activation stands before its scores"),
-        ("customvision_fruits_pb/model.pb", "Sigmoid stands before its scores"),
+        ("keras_frozen_flowers_80/output_graph.pb", "Relu before its scores"),
+        ("keras_potato_tflite/2.tflite", "FULLY_CONNECTED with an activation before its scores"),
+        ("customvision_fruits_pb/model.pb", "Sigmoid before its scores"),
         ("mnist_gray_tflite/mnist.tflite", "FULLY_CONNECTED"),
     ],
 )

@@ -58,6 +58,7 @@ def test_words_keep_their_order_and_folders_are_read_by_name(here):
 
 def test_hidden_files_and_what_systems_leave_are_no_photos(here):
     touch("new/.hidden.jpg", "new/.git/a.jpg", "new/Thumbs.db", "new/__MACOSX/a.jpg", "new/a.jpg")
+    touch("new/ehthumbs.db", "new/@eaDir/a.jpg", "new/$RECYCLE.BIN/a.jpg", "new/lost+found/a.jpg")
     assert names("new") == ["new/a.jpg"]
 
 
@@ -133,12 +134,12 @@ def test_an_empty_list_has_no_names():
 
 
 def test_a_picture_on_standard_input_is_no_list():
-    with pytest.raises(UserError, match="standard input holds a picture"):
+    with pytest.raises(UserError, match="standard input is a picture"):
         names_in(b"\xff\xd8\xff\xe0\0\x10JFIF\0")
 
 
 def test_endless_bytes_are_no_list():
-    with pytest.raises(UserError, match="no list of photos"):
+    with pytest.raises(UserError, match="not a list of photos"):
         names_in(b"x" * 140_000)
 
 

@@ -96,7 +96,7 @@ def test_a_bad_photo_among_good_ones_is_said_in_its_place(label_image, tflite, t
         (["--threshold=1.5", "--image=cyan.jpg"], 2, "--threshold=1.5 is out of range: give 0 to 1"),
         (["--format=xml", "--image=cyan.jpg"], 2, "--format=xml is not one of text, json, jsonl, csv"),
         (["cyan.jpg", "no*.jpg"], 2, "--image=no*.jpg matches no file"),
-        (["-", "-"], 2, "standard input can be read once"),
+        (["-", "-"], 2, "standard input can be read only once"),
         (["--describe=nowhere.pb"], 2, "no such file"),
         (["--image=http://127.0.0.1:1/a.jpg"], 1, "cannot read http://127.0.0.1:1/a.jpg: no connection"),
     ],
@@ -267,7 +267,7 @@ def test_addresses_in_a_list_are_fetched_only_when_that_is_asked_for(label_image
     rows = json.loads(done.stdout)
     assert [row["image"] for row in rows] == names
     assert [bool(row["labels"]) for row in rows] == [False, True, False]
-    assert rows[0]["error"] == rows[2]["error"] == "not fetched: an address in a list; --fetch fetches those"
+    assert rows[0]["error"] == rows[2]["error"] == "not fetched: an address in a list; add --fetch to download it"
     assert (done.returncode, server.seen) == (1, [])
     if separator == "\n":
         done = label_image(f"--graph={tflite}", "-", "--fetch", "--format=json", input=f"{names[0]}\n")

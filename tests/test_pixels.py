@@ -375,7 +375,7 @@ def test_a_broken_photo_gets_no_hint_where_its_package_is_installed(monkeypatch,
     monkeypatch.setitem(Image.OPEN, form, Image.OPEN["PNG"])
     error = trouble(b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0mif1heic")
     assert error.reason == "damaged"
-    assert f"{there} by its first bytes" in error.detail
+    assert f"{there} according to its first bytes" in error.detail
 
 
 def test_an_avif_photo_gets_the_hint_where_pillow_is_too_old_for_it(monkeypatch):

@@ -10,6 +10,7 @@ import pytest
 from label_image.model_metadata import Metadata
 from label_image.photo_pixels import decode, normalise
 from label_image.runners.litert import LitertRunner
+from label_image.softmax import softmax
 from retrain.backbones.prepare import prepare
 from retrain.backbones.table import DEFAULT_ARCHITECTURE
 from retrain.exporters import graph, verify
@@ -19,7 +20,6 @@ from retrain.exporters.table import EXPORT_FORMATS
 from retrain.exporters.verified_graphs import VERIFIED
 from retrain.exporters.verify import export
 from retrain.files.hashing import file_digest
-from retrain.metrics import softmax
 from retrain.options.options import Options
 from retrain.types import Dense, Head, Photo
 from tests.conftest import COLOURS, write_photo

@@ -45,7 +45,7 @@ def run(tmp_path_factory, model_dir) -> Path:
 
 @pytest.fixture(scope="module")
 def record(run) -> dict:
-    return read_record(run)[1]
+    return read_record(run).fields
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What an export says of its accuracy is what was measured of it, in each precision and kind."""
+"""The accuracy in the metadata of an export is the one that was measured with it, for each format and precision."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from label_image.classifier import Classifier
 from label_image.detectors.tflite_entry import entry
 from label_image.errors import RunError
 from label_image.model_metadata import METADATA_KEY, Metadata, from_json
+from label_image.softmax import softmax
 from retrain.backbones.model_folder import ModelFolder
 from retrain.backbones.prepare import prepare
 from retrain.backbones.quantize import quantized
@@ -22,7 +23,6 @@ from retrain.exporters.table import EXPORT_FORMATS
 from retrain.exporters.verify import export
 from retrain.files.hashing import file_digest
 from retrain.formats.graph_def import parse_graph
-from retrain.metrics import softmax
 from retrain.options.options import Options
 from retrain.types import Head, Photo
 from tests.conftest import COLOURS, STAND_IN, write_photo
@@ -35,7 +35,7 @@ def told(metadata, accuracy, tested):
     return dataclasses.replace(metadata, training={**metadata.training, "test_accuracy": accuracy, "tested": tested})
 
 
-def test_figures_are_exchanged_in_their_place_and_nothing_else_changes(tmp_path):
+def test_figures_are_replaced_in_place_and_nothing_else_changes(tmp_path):
     path = tmp_path / "x"
     path.write_bytes(b"before" + stated(METADATA) + b"behind")
     size = path.stat().st_size
@@ -47,7 +47,7 @@ def test_figures_are_exchanged_in_their_place_and_nothing_else_changes(tmp_path)
         restate(path, METADATA, METADATA)
 
 
-def test_what_has_no_room_is_refused_and_the_file_stays(tmp_path):
+def test_figures_without_room_are_refused_and_the_file_is_unchanged(tmp_path):
     path = tmp_path / "x"
     path.write_bytes(stated(METADATA))
     with pytest.raises(RunError, match="cannot write the accuracy"):
@@ -80,7 +80,7 @@ def expected(tmp_path, model_dir):
 def test_what_was_measured_is_in_the_file_where_it_is_not_what_was_expected(
     kind, precision, expected, model_dir, tmp_path, monkeypatch
 ):
-    """The features are exchanged, so that the head expects to be wrong on all photos; the file is right on all."""
+    """The features are swapped, so the head is wrong on all of them while the exported file is right on all photos."""
     monkeypatch.setattr("retrain.exporters.device_folder._run_selftest", lambda _: None)
     options = Options.of(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir))
     folder = ModelFolder.of(options.network, lambda _: None)
@@ -101,7 +101,7 @@ def test_a_run_without_a_test_says_no_accuracy(expected, tmp_path):
     assert Classifier(tmp_path / "x.tflite").metadata.training == {"tested": 0}
 
 
-def test_each_export_of_a_run_says_what_its_row_says(trained):
+def test_each_export_of_a_run_states_the_accuracy_in_its_row(trained):
     (record,) = (trained / "tf_files/runs").glob("*/run.json")
     record = json.loads(record.read_text())
     made = {one["kind"]: one for one in record["exports"]}

@@ -185,7 +185,7 @@ def test_a_broken_module_is_one_line(tmp_path, data):
     (tmp_path / "module").mkdir()
     (tmp_path / "module" / "saved_model.pb").write_bytes(data)
     with pytest.raises(
-        RunError, match=r"cannot use the module .*: its saved_model.pb (does not read|holds no graph)"
+        RunError, match=r"cannot use the module .*: its saved_model.pb (cannot be parsed|contains no graph)"
     ) as caught:
         prepare(plan_of(tmp_path / "module", tmp_path / "models").network, print)
     assert "\n" not in str(caught.value)

@@ -8,8 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-from label_image.detectors.tflite import TfliteFile
 from label_image.detectors.tflite_entry import entry
+from label_image.detectors.tflite_file import TfliteFile
 from label_image.errors import RunError
 from label_image.find_metadata import Overrides, metadata_of
 from retrain.formats.tflite_model import TfliteModel

@@ -161,13 +161,13 @@ def test_input_size_is_both_sides_and_agrees_with_them(trained, tmp_path, photo,
     graph = f"--graph={trained / 'tf_files/retrained.tflite'}"
     assert main([graph, "--input_size=128", "--input_height=128", str(photo)]) == 0
     assert main([graph, "--input_size=128", "--input_width=96", str(photo)]) == 2
-    assert "--input_size=128 and --input_width=96 exclude each other" in capsys.readouterr().err
+    assert "--input_size=128 and --input_width=96 contradict each other" in capsys.readouterr().err
 
 
 def test_a_size_that_the_network_cannot_take_is_one_line_of_our_own_also_where_one_insists(trained, photo, capsys):
     assert main([f"--graph={trained / 'tf_files/retrained.tflite'}", str(photo), "--input_size=64", "--insist"]) == 1
     said = capsys.readouterr().err
-    assert " its input is fixed at " in said
+    assert " its input size is " in said
     assert "x 3, and it was given 64 x 64 x 3; leave out --input_height" in said
     assert "Tensor" not in said
 
@@ -239,7 +239,7 @@ def test_integers_take_pixels_and_the_flags_that_do_not_apply_are_said(tmp_path)
 def test_as_many_numbers_as_channels(tmp_path):
     path = colour_tflite(tmp_path / "m.tflite")
     assert metadata_of(path, Overrides(input_mean=(1, 2, 3), input_std=2)).mean == (1, 2, 3)
-    with pytest.raises(UserError, match="--input_mean=1,2 has 2 numbers, and the input of .* has 3 channels"):
+    with pytest.raises(UserError, match="--input_mean=1,2 has 2 numbers, but the input of .* has 3 channels"):
         metadata_of(path, Overrides(input_mean=(1, 2)))
 
 
@@ -270,7 +270,7 @@ def test_other_names_than_the_models_own_are_refused(trained, tmp_path, name):
     assert "output 1" in refused(path, labels=labels(tmp_path, own[0], "tulips", own[2]))
     assert metadata_of(path, Overrides(labels=labels(tmp_path, "a", "b", "c"), insist=True)).labels == ("a", "b", "c")
     for insist in (False, True):
-        with pytest.raises(RunError, match="it has 3, and there are 2 labels"):
+        with pytest.raises(RunError, match="it has 3 outputs, but there are 2 labels"):
             metadata_of(path, Overrides(labels=labels(tmp_path, "a", "b"), insist=insist))
 
 
@@ -331,7 +331,7 @@ def test_what_was_decided_of_a_labels_file_is_said(tmp_path, tflite):
     (tmp_path / "l.txt").write_bytes("# mine\nrosé\nb\nc\n".encode("latin-1"))
     said = one_line(metadata_of(path, Overrides(labels=str(tmp_path / "l.txt"))))
     assert "is read as Latin-1" in said
-    assert "1 line that begins with # left out" in said
+    assert "1 line beginning with # skipped" in said
 
 
 def test_a_classifier_of_python_is_asked_the_same(tflite, photo):

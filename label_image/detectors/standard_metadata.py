@@ -1,7 +1,7 @@
-"""Reads the normalisation and the labels from TFLite's standard metadata, which Model Maker, AutoML and MediaPipe write.
+"""Reads the normalisation and labels from the standard TFLite metadata, as Model Maker, AutoML and MediaPipe write it.
 
-A flatbuffer in the model's buffer TFLITE_METADATA names the pieces; the labels lie in a zip archive behind the model. The
-slots below are the field numbers of metadata_schema.fbs; the generated classes are only in packages of 500 MB.
+The buffer TFLITE_METADATA of the model contains a FlatBuffer that describes the tensors; the labels are in a zip archive behind
+the model. The constants below are the field numbers of metadata_schema.fbs, because the generated classes exist only in packages of 500 MB.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from label_image.detectors.flatbuffer import Table, root
 from label_image.labels import parse_labels, without_index
 
 NAME = "TFLITE_METADATA"
@@ -32,7 +33,7 @@ _IMAGE_PROPERTIES, _GREY, _NORMALIZATION, _AXIS_LABELS, _VALUE_LABELS = 2, 2, 1,
 
 @dataclass(frozen=True)
 class StandardMetadata:
-    """What a `.tflite` says of itself in the standard way."""
+    """What the standard metadata of a `.tflite` states."""
 
     mean: tuple[float, ...] = ()  # input = (pixel - mean) / std
     std: tuple[float, ...] = ()
@@ -40,82 +41,46 @@ class StandardMetadata:
     labels_file: str = ""  # in the archive behind the model
 
 
-class _Table:
-    """A flatbuffer table, read by slot."""
-
-    def __init__(self, data: bytes, position: int) -> None:
-        from flatbuffers.table import Table
-
-        self._data = data
-        self._table: Any = Table(data, position)
-
-    def _offset(self, slot: int) -> int:
-        offset: int = self._table.Offset(4 + 2 * slot)
-        return offset
-
-    def byte(self, slot: int) -> int:
-        offset = self._offset(slot)
-        return self._data[self._table.Pos + offset] if offset else 0
-
-    def text(self, slot: int) -> str:
-        offset = self._offset(slot)
-        if not offset:
-            return ""
-        return bytes(self._table.String(self._table.Pos + offset)).decode("utf-8", "replace")
-
-    def table(self, slot: int) -> _Table | None:
-        offset = self._offset(slot)
-        return _Table(self._data, self._table.Indirect(self._table.Pos + offset)) if offset else None
-
-    def tables(self, slot: int) -> list[_Table]:
-        offset = self._offset(slot)
-        if not offset:
-            return []
-        start, count = self._table.Vector(offset), self._table.VectorLen(offset)
-        return [_Table(self._data, self._table.Indirect(start + 4 * index)) for index in range(count)]
-
-    def floats(self, slot: int) -> tuple[float, ...]:
-        offset = self._offset(slot)
-        if not offset:
-            return ()
-        start, count = self._table.Vector(offset), self._table.VectorLen(offset)
-        return struct.unpack_from(f"<{count}f", self._data, start)
+def _words(table: Table, slot: int) -> str:
+    return table.text(slot).decode("utf-8", "replace")
 
 
 def parse(data: bytes) -> StandardMetadata:
-    """Reads the flatbuffer.
+    """Parses the FlatBuffer.
 
     Raises:
       struct.error, IndexError, TypeError, ValueError: if it is damaged.
     """
-    root = _Table(data, struct.unpack_from("<I", data)[0])
-    graphs = root.tables(_SUBGRAPHS)
+    whole = root(data)
+    graphs = whole.tables(_SUBGRAPHS)
     inputs = graphs[0].tables(_INPUTS) if graphs else []
     outputs = graphs[0].tables(_OUTPUTS) if graphs else []
     mean, std, grey = _image(inputs[0]) if inputs else ((), (), False)
     files = [file for table in outputs for file in table.tables(_FILES)]
-    files += [file for table in graphs for file in table.tables(_GRAPH_FILES)] + root.tables(_MODEL_FILES)
-    named = [file for file in files if file.byte(_FILE_TYPE) in (_AXIS_LABELS, _VALUE_LABELS)] or [
-        file for file in files if "label" in file.text(_FILE_NAME).lower()
+    files += [file for table in graphs for file in table.tables(_GRAPH_FILES)] + whole.tables(_MODEL_FILES)
+    named = [file for file in files if file.number(_FILE_TYPE, "B") in (_AXIS_LABELS, _VALUE_LABELS)] or [
+        file for file in files if "label" in _words(file, _FILE_NAME).lower()
     ]
-    named.sort(key=lambda file: bool(file.text(_FILE_LOCALE)))  # names in another language come after those without one
-    return StandardMetadata(mean, std, grey, named[0].text(_FILE_NAME) if named else "")
+    named.sort(key=lambda file: bool(_words(file, _FILE_LOCALE)))  # files without a language come first
+    return StandardMetadata(mean, std, grey, _words(named[0], _FILE_NAME) if named else "")
 
 
-def _image(tensor: _Table) -> tuple[tuple[float, ...], tuple[float, ...], bool]:
+def _image(tensor: Table) -> tuple[tuple[float, ...], tuple[float, ...], bool]:
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     for unit in tensor.tables(_UNITS):
         options = unit.table(_OPTIONS)
-        if unit.byte(_OPTIONS_TYPE) == _NORMALIZATION and options is not None:
-            mean, std = options.floats(_MEAN), options.floats(_STD)
+        if unit.number(_OPTIONS_TYPE, "B") == _NORMALIZATION and options is not None:
+            mean, std = options.numbers(_MEAN, "f"), options.numbers(_STD, "f")
     content = tensor.table(_CONTENT)
-    image = content.table(_PROPERTIES) if content and content.byte(_PROPERTIES_TYPE) == _IMAGE_PROPERTIES else None
-    return mean, std, image is not None and image.byte(_COLOUR) == _GREY
+    image = (
+        content.table(_PROPERTIES) if content and content.number(_PROPERTIES_TYPE, "B") == _IMAGE_PROPERTIES else None
+    )
+    return mean, std, image is not None and image.number(_COLOUR, "B") == _GREY
 
 
 def read(data: bytes | np.ndarray[Any, Any] | None) -> StandardMetadata:
-    """The metadata in a model's buffer; an empty one where it is damaged or there is none."""
+    """Parses the metadata in a model's buffer; returns empty metadata if it is missing or damaged."""
     if data is None:
         return StandardMetadata()
     try:
@@ -125,11 +90,11 @@ def read(data: bytes | np.ndarray[Any, Any] | None) -> StandardMetadata:
 
 
 def packed_labels(file: Path | BinaryIO, name: str) -> tuple[tuple[str, ...], str]:
-    """The labels in the archive behind a `.tflite`, and the name of the file they are in; nothing where there is none.
+    """Reads the labels in the archive behind a `.tflite`; returns them and the name of their file, or nothing if there are none.
 
     Args:
       file: the `.tflite`.
-      name: what the metadata names; "" takes a file that is called so.
+      name: the file that the metadata names; "" selects a file with "label" in its name.
     """
     if not zipfile.is_zipfile(file):
         return (), ""
@@ -141,7 +106,7 @@ def packed_labels(file: Path | BinaryIO, name: str) -> tuple[tuple[str, ...], st
                 return (), ""
             with archive.open(wanted[0]) as packed:
                 data = packed.read(_MOST_LABELS + 1)
-            if len(data) > _MOST_LABELS:  # a bomb: it unpacks to more than any list of labels has
+            if len(data) > _MOST_LABELS:  # a zip bomb: no list of labels is this large
                 return (), ""
             return without_index(parse_labels(data)), wanted[0]
     except (zipfile.BadZipFile, zlib.error, EOFError, UnicodeDecodeError, OSError, RuntimeError, NotImplementedError):

@@ -26,7 +26,7 @@ def feature_map(source: ModelFile, _: str) -> FeatureMap:
     from label_image.detectors.pooled import graph_end
 
     ends = _ends(source)
-    end = graph_end(source.path, Net(opened(source).for_labelling(*ends)[0]), ends[1].split(":")[0])
+    end = graph_end(source.path, Net(opened(source).for_inference(*ends)[0]), ends[1].split(":")[0])
     name = str(end.feature_map)
     return FeatureMap(lambda: FrozenRunner(source, ends[0], name).values, end.weights, end.biases)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 
 from label_image import model_metadata
 from label_image.detectors import checksum
 from label_image.detectors.evidence import Evidence
+from label_image.detectors.flatbuffer import root
+from label_image.detectors.tflite_entry import OUTPUTS, SUBGRAPHS
 from label_image.model_file import ModelFile
 from label_image.model_kinds.reader import FeatureMap, Floats, ModelReader
 from label_image.model_metadata import METADATA_KEY, Metadata
@@ -46,14 +49,14 @@ def trial(source: ModelFile, metadata: Metadata, picture: Callable[[], Floats]) 
     """
     if checksum.is_ours(source):
         return None
-    from label_image.runners.trial import tried
+    from label_image.runners.trial import run_in_child
 
-    return tried(source.path, source.data, (metadata.input_layer, metadata.output_layer), picture())
+    return run_in_child(source.path, source.data, (metadata.input_layer, metadata.output_layer), picture())
 
 
 def names(source: ModelFile, fact: str) -> list[str]:
     """The names of its own inputs or outputs."""
-    from label_image.detectors.tflite import TfliteFile
+    from label_image.detectors.tflite_file import TfliteFile
 
     file = TfliteFile(source)
     return [file.names[index] for index in (file.inputs if fact == "input" else file.outputs)]
@@ -72,11 +75,9 @@ def feature_map(source: ModelFile, output_layer: str) -> FeatureMap:
 
 def _with_output(content: bytes, tensor: int) -> bytes:
     """A `.tflite`'s bytes with another tensor as its outputs: the numbers are written over in place, nothing moves."""
-    from ai_edge_litert import schema_py_generated as schema
-
     data = bytearray(content)
-    outputs = schema.Model.GetRootAs(data, 0).Subgraphs(0).OutputsAsNumpy()
-    outputs[:] = tensor
+    start, count = root(data).element(SUBGRAPHS, 0).span(OUTPUTS, 4)
+    struct.pack_into(f"<{count}i", data, start, *[tensor] * count)
     return bytes(data)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.model_metadata import Metadata
-from retrain.metrics import softmax
+from label_image.softmax import softmax
 from retrain.types import Backbone, Head, Photo
 
 Scores = npt.NDArray[np.float32]  # [photos, classes]

@@ -12,12 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.detectors import checksum
+from label_image.detectors.standard_metadata import NAME as TFLITE_METADATA_KEY
 from label_image.model_metadata import METADATA_KEY, Metadata
 from retrain.exporters.expected import Expected
 from retrain.exporters.exporter import Exporter
 from retrain.exporters.other_programs import READERS
 from retrain.exporters.stated import restate, stated
-from retrain.exporters.tflite_metadata import TFLITE_METADATA_KEY, standard_metadata, with_labels
+from retrain.exporters.tflite_metadata import standard_metadata, with_labels
 from retrain.formats import tflite_structure
 from retrain.formats.tflite_model import SIGNATURE, TfliteModel
 from retrain.types import Backbone, Head
@@ -34,7 +35,7 @@ def write(path: Path, head: Head, backbone: Backbone, metadata: Metadata) -> Non
       backbone: one that LiteRT can run.
       metadata: goes inside.
     """
-    assert backbone.tflite is not None, "stages asks for a .tflite only where there is a headless one"  # noqa: S101
+    assert backbone.tflite is not None, "an order of it is made only where there is a headless .tflite"  # noqa: S101
     model = TfliteModel(backbone.tflite)
     (features,) = model.graph.outputs
     flow = int(features)

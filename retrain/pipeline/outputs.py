@@ -20,8 +20,8 @@ from retrain.exporters.order import Order
 from retrain.files.atomic import is_special
 from retrain.files.temporary_names import clear, temporary
 from retrain.options.options import Options
-from retrain.pipeline.export_stage import orders_of
 from retrain.pipeline.places import Place, check_apart, key, places
+from retrain.pipeline.write_exports import orders_of
 from retrain.runs.folder import RUNNING
 from retrain.runs.usual_names import HOME, is_usual
 

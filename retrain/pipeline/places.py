@@ -13,7 +13,7 @@ from pathlib import Path
 from label_image.errors import UserError
 from retrain.files.atomic import is_special
 from retrain.options.options import Options
-from retrain.pipeline.export_stage import orders_of
+from retrain.pipeline.write_exports import orders_of
 
 _NETWORKS = r".+-[0-9a-f]{12}\..+"  # how the ready forms of a network are called (backbones/model_folder)
 

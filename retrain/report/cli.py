@@ -33,10 +33,10 @@ def main(argv: Sequence[str]) -> int:
         from retrain.runs.folder import latest_run
         from retrain.runs.record import read_record
 
-        folder, record = read_record(Path(command.run) if command.run else latest_run())
+        record = read_record(Path(command.run) if command.run else latest_run())
         missing = missing_libraries()
         if missing:
             raise RunError(f"cannot make a report: {install_line(missing)}")
-        say(f"wrote {write_report(folder, record, find_head(record))}")
+        say(f"wrote {write_report(record.folder, record.fields, find_head(record.fields))}")
 
     return exit_status("retrain.report", work)

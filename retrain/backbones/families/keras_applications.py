@@ -9,11 +9,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib.metadata
+import shutil
 import sys
-import urllib.request
-import urllib.response
 from collections.abc import Callable, Iterator
-from email.message import Message
 from pathlib import Path
 from typing import Any
 
@@ -88,34 +86,27 @@ def build(row: Architecture, found: Weights | None, folder: ModelFolder) -> tupl
     return model, preprocess
 
 
-class _Brought(urllib.request.BaseHandler):
-    """Answers what Keras asks the web with files that our own download brings: resumed, and refused under --offline."""
-
-    def __init__(self, folder: ModelFolder) -> None:
-        self._folder = folder
-        self.files: list[Path] = []
-
-    def default_open(self, request: urllib.request.Request) -> Any:
-        """The file at an address, out of --model_dir."""
-        name = request.full_url.rsplit("/", 1)[1]
-        path = self._folder.find(name) or self._folder.bring(request.full_url, self._folder.place(name))
-        self.files.append(path)
-        return urllib.response.addinfourl(path.open("rb"), Message(), request.full_url, 200)
-
-
 @contextlib.contextmanager
 def _brought_by(folder: ModelFolder, keras: Any) -> Iterator[list[Path]]:
-    """Lets urllib, which Keras downloads with, ask `folder` while the block runs; yields the files that were asked for."""
-    handler = _Brought(folder)
-    talks = keras.config.is_interactive_logging_enabled()
+    """Lets our own download bring what Keras asks for while the block runs: resumed, and refused under --offline.
+
+    Keras' function that downloads is exchanged, and nothing that other code uses; yields the files that were asked for.
+    """
+    files: list[Path] = []
+
+    def retrieve(url: str, target: str, *_: Any) -> None:
+        name = url.rsplit("/", 1)[1]
+        files.append(folder.find(name) or folder.bring(url, folder.place(name)))
+        shutil.copyfile(files[-1], target)
+
+    module = sys.modules[keras.utils.get_file.__module__]
+    talks, before = keras.config.is_interactive_logging_enabled(), module.urlretrieve
     keras.config.disable_interactive_logging()
-    opener = urllib.request.OpenerDirector()  # a bare one: it knows no way but this handler
-    opener.add_handler(handler)
-    urllib.request.install_opener(opener)
+    module.urlretrieve = retrieve  # type: ignore[attr-defined]
     try:
-        yield handler.files
+        yield files
     finally:
-        urllib.request.install_opener(urllib.request.build_opener())
+        module.urlretrieve = before  # type: ignore[attr-defined]
         if talks:
             keras.config.enable_interactive_logging()
 
