@@ -129,7 +129,7 @@ def convert(kind: str, src: Path, dst: Path, root: str = "", command: Command | 
 def _is_in(place: Path, folder: Path) -> bool:
     """Whether a place is a folder that is there, or lies in it, by whatever names both are reached."""
     found = [one for one in (place, *place.parents) if one.exists()]
-    return folder.is_dir() and any(one.samefile(folder) for one in found)
+    return folder.is_dir() and found[0].is_dir() and any(one.samefile(folder) for one in found)
 
 
 def _meant(words: Sequence[str]) -> tuple[str, Path, Path]:

@@ -99,6 +99,15 @@ def change(home: Path, run: Path, names: Sequence[str], about: str, runs_dir: Pa
             _point(sets / _NEWEST, _built(sets, kept, sorted(had), "").name)
             for name in strangers:
                 _make_link(home / name)
+    last = _switch(home, made, names, strangers)
+    _tidy(sets, keep={made.name, last})
+    gone = tuple(name for name in NAMES if name in had and name not in names and not (home / name).exists())
+    return Earlier(before.get("run", ""), before.get("about", ""), gone)
+
+
+def _switch(home: Path, made: Path, names: Sequence[str], strangers: Sequence[str]) -> str:
+    """Lets the usual names lead to a set that was made; the name of the one before."""
+    sets = made.parent
     for name in names:
         if not os.path.lexists(home / name):
             _make_link(home / name)
@@ -112,9 +121,7 @@ def change(home: Path, run: Path, names: Sequence[str], about: str, runs_dir: Pa
         if name not in names and _leads_through(home / name):
             (home / name).unlink(missing_ok=True)
     sync_folder(home)
-    _tidy(sets, keep={made.name, last})
-    gone = tuple(name for name in NAMES if name in had and name not in names and not (home / name).exists())
-    return Earlier(before.get("run", ""), before.get("about", ""), gone)
+    return last
 
 
 def keep_strangers(home: Path, names: Sequence[str], runs_dir: Path) -> Path:
