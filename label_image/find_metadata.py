@@ -14,7 +14,7 @@ from label_image.model_file import ModelFile, read
 from label_image.model_kinds.reader import ModelReader
 from label_image.model_kinds.table import kind_named, kind_of
 from label_image.model_metadata import Metadata
-from label_image.overrides import Overrides, as_typed
+from label_image.overrides import Overrides, as_typed, typed_fields
 
 __all__ = ["Overrides", "fit_labels", "metadata_of", "open_model"]
 
@@ -41,7 +41,7 @@ def metadata_of(path: Path | ModelFile, overrides: Overrides) -> Metadata:
     """
     source = path if isinstance(path, ModelFile) else open_model(path)
     reader = kind_named(source.kind).reader
-    metadata = reader.metadata(source) or _examined(source, reader, overrides)
+    metadata = reader.metadata(source, typed_fields(overrides)) or _examined(source, reader, overrides)
     outputs = metadata.outputs if metadata.inspected else len(metadata.labels)
     return _fitted(as_typed(metadata, overrides, source), source.path, outputs)
 
@@ -52,7 +52,10 @@ def _examined(source: ModelFile, reader: ModelReader, typed: Overrides) -> Metad
     found = reader.evidence(source, *ends)
     from label_image.detectors.conclude import metadata_from
 
-    return metadata_from(found, source.path, labels_typed=bool(typed.labels), insists=bool(typed.output_layer))
+    range_typed = typed.input_mean is not None and typed.input_std is not None
+    return metadata_from(
+        found, source.path, labels_typed=bool(typed.labels), range_typed=range_typed, insists=bool(typed.output_layer)
+    )
 
 
 def _fitted(metadata: Metadata, path: Path, outputs: int) -> Metadata:

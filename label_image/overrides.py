@@ -54,6 +54,26 @@ class _Comparison:
     notes: list[str] = field(default_factory=list)  # further notes for the user
 
 
+def typed_fields(typed: Overrides) -> dict[str, Any]:
+    """Returns field -> the typed value, for each field of metadata that a flag can replace; labels are read later.
+
+    >>> typed_fields(Overrides(input_std=255))
+    {'std': (255.0,)}
+    """
+    found = {
+        "labels": () if typed.labels else None, "height_px": typed.input_height, "width_px": typed.input_width,
+        "mean": _as_numbers(typed.input_mean), "std": _as_numbers(typed.input_std),
+        "order": _ORDERS[typed.input_order.lower()] if typed.input_order else None,
+    }  # fmt: skip
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _as_numbers(value: float | tuple[float, ...] | None) -> tuple[float, ...] | None:
+    if value is None:
+        return None
+    return tuple(float(each) for each in value) if isinstance(value, (tuple, list)) else (float(value),)
+
+
 def as_typed(metadata: Metadata, typed: Overrides, source: ModelFile) -> Metadata:
     """Returns the metadata with the typed values in it.
 

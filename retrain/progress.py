@@ -10,6 +10,8 @@ import contextlib
 import shutil
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import TextIO
 
 from label_image.terminal import is_terminal
@@ -18,6 +20,19 @@ _TERMINAL_EVERY_S = 0.1
 _LOG_EVERY_S, _LONGEST_S = 10.0, 600.0  # between two lines of a log: at the beginning, and after hours
 _LOG_SHARE = 0.25  # of the time gone by that passes before the next line of a log: some twenty in an hour
 _TAKE_AWAY = "\r\x1b[2K"  # to the line's beginning; empty it
+
+
+_LISTENER: ContextVar[Callable[[int, int, str], None] | None] = ContextVar("_LISTENER", default=None)
+
+
+@contextlib.contextmanager
+def report_progress_to(listener: Callable[[int, int, str], None]) -> Iterator[None]:
+    """While the block runs, progress is not written but handed to `listener(done, total, noun)`; holds for this thread."""
+    token = _LISTENER.set(listener)
+    try:
+        yield
+    finally:
+        _LISTENER.reset(token)
 
 
 class Progress:
@@ -35,9 +50,13 @@ class Progress:
         self._terminal = is_terminal(self._stream)
         self._start = self._last = time.monotonic()
         self._open = False
+        self._listener = _LISTENER.get()
 
     def update(self, done: int, detail: str = "") -> None:
         """Says that `done` items are done; writes when it is time to."""
+        if self._listener:
+            self._listener(done, self._total, self._noun)
+            return
         now = time.monotonic()
         log_every_s = min(max(_LOG_EVERY_S, _LOG_SHARE * (self._last - self._start)), _LONGEST_S)
         if now - self._last < (_TERMINAL_EVERY_S if self._terminal else log_every_s):

@@ -11,7 +11,7 @@ import numpy as np
 
 from label_image import model_metadata
 from label_image.model_file import ModelFile
-from label_image.model_kinds.reader import Floats, ModelReader
+from label_image.model_kinds.reader import Floats, ModelReader, Typed
 from label_image.model_metadata import Metadata
 from label_image.runners.litert import LitertRunner
 from retrain.exporters.exporter import Exporter
@@ -56,10 +56,10 @@ def open_runner(source: ModelFile, _: Metadata) -> NpzRunner:
     return NpzRunner(source.path)
 
 
-def metadata_in(source: ModelFile) -> Metadata:
+def metadata_in(source: ModelFile, typed: Typed) -> Metadata:
     """What was written inside."""
     with np.load(source.path, allow_pickle=False) as arrays:
-        return model_metadata.from_json(arrays["metadata"].tobytes().decode(), str(source.path))
+        return model_metadata.from_json(arrays["metadata"].tobytes().decode(), str(source.path), typed)
 
 
 READER = ModelReader(open_runner, metadata_in, runner_each=True)

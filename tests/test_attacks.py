@@ -532,11 +532,11 @@ OTHERS = {
     "a zip with a link": ("a.zip", zip_of("l", 0o120777), unpacked, "neither a file nor a folder"),
     "a record of any length": ("r.tfrecord", bytes_of(b"\xff" * 7 + b"\x0f" + bytes(100)), converted("tfrecord"), "cannot"),
     "an .onnx whose weights lie elsewhere": (
-        "m.onnx", onnx_of(field(13, field(1, b"location") + field(2, b"../secret")) + b"\x70\x01"), opened, "lie in another file"),
+        "m.onnx", onnx_of(field(13, field(1, b"location") + field(2, b"../secret")) + b"\x70\x01"), opened, "weights are in another file"),
     "an .onnx with operators of somebody's own": ("m.onnx", onnx_of(node=field(7, b"evil.ops")), opened, "evil.ops"),
     "a .tflite with an operator of somebody's own": ("m.tflite", custom, opened, "cannot run"),
-    "labels in JSON without end": ("m.pb", graph_with("labels.json"), opened, "no JSON"),
-    "Lobe's JSON without end": ("m.pb", graph_with("signature.json"), opened, "no JSON"),
+    "labels in JSON without end": ("m.pb", graph_with("labels.json"), opened, "not JSON"),
+    "Lobe's JSON without end": ("m.pb", graph_with("signature.json"), opened, "not JSON"),
     "a run.json without end": ("run.json", deep, record, "no JSON"),
 }  # fmt: skip
 

@@ -27,6 +27,8 @@ from tests.conftest import COLOURS, ROOT, STAND_IN, write_colour_photos, write_p
 from tests.test_audit import clouds, near, pictures
 from tests.test_light import without as without_packages  # noqa: F401 - a fixture
 
+pytestmark = pytest.mark.slow
+
 FAST = ("--how_many_training_steps=50", "--output_graph=")
 
 

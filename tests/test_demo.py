@@ -390,7 +390,10 @@ def test_a_missing_gradio_is_one_line_with_the_command(tmp_path):
     )
     done = run_module("probe", cwd=tmp_path, env={"PYTHONPATH": f"{ROOT}:{tmp_path}"})
     assert done.returncode == 2
-    assert done.stderr == "label_image.demo: the page needs gradio, which is not installed: pip install '.[demo]'\n"
+    assert (
+        done.stderr
+        == "label_image.demo: the page needs gradio, which is not installed: pip install 'tensorflow-for-poets[demo]'\n"
+    )
 
 
 def test_a_port_that_is_taken_is_one_line(tmp_path):

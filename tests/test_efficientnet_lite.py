@@ -53,6 +53,7 @@ def assert_forms_agree(network, backbone, photos):
         np.testing.assert_allclose(features[name], features["keras"], atol=1e-4, rtol=0, err_msg=name)
 
 
+@pytest.mark.slow
 def test_the_default_works_offline_and_its_three_forms_agree(lite0):
     noise = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), np.uint8)
     grey = np.full((224, 224, 3), 127, np.uint8)

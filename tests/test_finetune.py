@@ -28,6 +28,8 @@ from retrain.pipeline.settings import distortions_of, network_training, recipe_o
 from retrain.types import Photo
 from tests.conftest import ROOT, STAND_IN
 
+pytestmark = pytest.mark.slow
+
 LENET = ("--architecture=lenet", "--weights=none", "--train=all", "--optimizer=momentum", "--train_batch_size=16")
 QUICK = ("--summaries_dir=", "--report=none", "--export=tflite")
 

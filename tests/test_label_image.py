@@ -370,6 +370,7 @@ def test_memory_does_not_grow_with_the_number_of_photos(start, cyans, tmp_path):
     assert peak[1] < peak[0] + 12_000  # KiB
 
 
+@pytest.mark.slow
 def test_the_row_pipeline_holds_a_few_photos_of_a_hundred_thousand(monkeypatch):
     import tracemalloc
 

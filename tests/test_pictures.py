@@ -16,6 +16,8 @@ from tests.browser import chromium, open_page
 from tests.conftest import ROOT, STAND_IN
 from tools import pictures
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def run(trained, tmp_path):

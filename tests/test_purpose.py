@@ -62,7 +62,7 @@ def answered(output, *numbers, labels=()):
 
 def test_scores_show_what_a_network_is_for_if_its_structure_does_not():
     assert answered("probabilities", 0.2, 0.8) == ""
-    assert "sum is 3, not 1" in answered("probabilities", *[0.5] * 6)
+    assert "add up to 3, not 1" in answered("probabilities", *[0.5] * 6)
     assert answered("probabilities", *[0.0] * 1000, 0.4) == ""  # eight bits: equal scores are rounded to zero
     assert answered("sigmoid", 0.9, 0.9, 0.9) == ""
     assert "between -3 and 2" in answered("as is", -3, 2)

@@ -72,7 +72,7 @@ def test_a_constant_that_is_zero_or_not_finite_is_not_an_affine_function(op, num
 def test_means_for_each_channel_determine_the_order_and_a_reversal_before_them_reverses_it():
     means = np.float32([103.939, 116.779, 123.68])
     assert channel_order(after(Affine(), SUB, means, first=True, name="s")) == "BGR"
-    assert channel_order(after(Affine(turned=True), SUB, means, first=True, name="s")) == "RGB"
+    assert channel_order(after(Affine(channels_reversed=True), SUB, means, first=True, name="s")) == "RGB"
     assert channel_order(after(Affine(), SUB, means[::-1], first=True, name="s")) == "RGB"
     assert channel_order(after(Affine(), SUB, np.float32([90, 100, 110]), first=True, name="s")) == ""
 

@@ -20,6 +20,8 @@ from retrain import cli
 from retrain.exporters.exporter import Exporter
 from tests.conftest import COLOURS, ROOT, STAND_IN, write_colour_photos, write_photo
 
+pytestmark = pytest.mark.slow
+
 FAST = ("--how_many_training_steps=50", "--output_graph=")
 
 

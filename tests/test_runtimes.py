@@ -112,6 +112,7 @@ def test_the_memory_of_a_gpu_is_known_after_the_run_and_that_of_no_other(backbon
     assert asked == ["GPU:0"]
 
 
+@pytest.mark.slow
 def test_memory_growth_is_on_before_a_gpu_is_used(tmp_path):
     """A TensorFlow that sees a GPU, as far as it can be had without one."""
     (tmp_path / "probe.py").write_text(

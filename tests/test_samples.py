@@ -235,6 +235,7 @@ def test_a_folder_that_can_not_be_written_gets_one_line_and_exit_status_1(tmp_pa
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_the_usual_folder_of_200_is_drawn_in_a_minute(tmp_path):
     started = time.monotonic()
     write_samples(tmp_path / "flowers", 40, 0)

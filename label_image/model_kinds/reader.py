@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # a classifier with metadata needs none of it
     from label_image.detectors.evidence import Evidence
 
 Floats = npt.NDArray[np.float32]
+Typed = Mapping[str, Any]  # field of the metadata -> the value that the user typed
 
 
 class Runner(Protocol):
@@ -43,7 +44,7 @@ class FeatureMap:
     biases: Floats | None
 
 
-def _no_metadata(_: ModelFile) -> Metadata | None:
+def _no_metadata(_source: ModelFile, _typed: Typed) -> Metadata | None:
     return None
 
 
@@ -77,7 +78,8 @@ class ModelReader:
 
     Attributes:
       open_runner: gives what runs the file.
-      metadata: what `python -m retrain` wrote inside; None where there is nothing.
+      metadata: what `python -m retrain` wrote inside; None where there is nothing. Gets what the user typed, by field, which
+        `model_metadata.from_json` wants to know.
       evidence: what a file without such metadata shows of itself, given the names of its input and its output, or "".
       trial: runs a file that could end the process in another process first; gets a function that draws a picture. Gives
         the network's output in its own shape, or None where nothing was run.
@@ -87,7 +89,7 @@ class ModelReader:
     """
 
     open_runner: Callable[[ModelFile, Metadata], Runner]
-    metadata: Callable[[ModelFile], Metadata | None] = _no_metadata
+    metadata: Callable[[ModelFile, Typed], Metadata | None] = _no_metadata
     evidence: Callable[[ModelFile, str, str], Evidence] = _no_evidence
     trial: Callable[[ModelFile, Metadata, Callable[[], Floats]], Floats | None] = _no_trial
     names: Callable[[ModelFile, str], list[str]] = _no_names

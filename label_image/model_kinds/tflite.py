@@ -11,7 +11,7 @@ from label_image.detectors.evidence import Evidence
 from label_image.detectors.flatbuffer import root
 from label_image.detectors.tflite_entry import OUTPUTS, SUBGRAPHS
 from label_image.model_file import ModelFile
-from label_image.model_kinds.reader import FeatureMap, Floats, ModelReader
+from label_image.model_kinds.reader import FeatureMap, Floats, ModelReader, Typed
 from label_image.model_metadata import METADATA_KEY, Metadata
 from label_image.runners.litert import LitertRunner
 
@@ -21,7 +21,7 @@ def open_runner(source: ModelFile, metadata: Metadata) -> LitertRunner:
     return LitertRunner(source.path, 1, metadata.input_layer, metadata.output_layer, content=source.data)
 
 
-def metadata_in(source: ModelFile) -> Metadata | None:
+def metadata_in(source: ModelFile, typed: Typed) -> Metadata | None:
     """What is written inside.
 
     Raises:
@@ -31,7 +31,7 @@ def metadata_in(source: ModelFile) -> Metadata | None:
 
     checksum.is_ours(source)  # a damaged file is told so, whatever the damage makes of its metadata
     text = entry_in(source.data, METADATA_KEY)
-    return model_metadata.from_json(text.decode("utf-8", "replace"), str(source.path)) if text else None
+    return model_metadata.from_json(text.decode("utf-8", "replace"), str(source.path), typed) if text else None
 
 
 def evidence(source: ModelFile, input_layer: str, output_layer: str) -> Evidence:

@@ -26,7 +26,9 @@ class Exporter:
 
     Attributes:
       write: writes the file or folder.
-      missing: what has to be installed and is not, in words for the user; "" where nothing is missing.
+      missing: what has to be installed and is not, with the command that installs it; "" where nothing is missing. Gets
+        whether the network is the default one, with one layer on it, of which more may be known.
+      unverifiable: after training, why it cannot be verified here, and so is not written; "" where it can.
       holds: of a folder, the names that it may hold; all of them go when it is replaced.
       model: the file to run, in what was written.
       check_form: raises RunError where the form of that file is wrong, before it is run. Gets the file, the name that the
@@ -39,7 +41,8 @@ class Exporter:
     """
 
     write: Callable[[Path, Head, Backbone, Metadata], None]
-    missing: Callable[[], str] = lambda: ""
+    missing: Callable[[bool], str] = lambda _default: ""
+    unverifiable: Callable[[Backbone, Head], str] = lambda _backbone, _head: ""
     holds: tuple[str, ...] = ()
     model: Callable[[Path], Path] = lambda path: path
     check_form: Callable[[Path, Path, Expected], None] = lambda _file, _name, _expected: None

@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from label_image.extras import install
 from label_image.model_metadata import METADATA_KEY, Metadata
+from label_image.quiet import has_tensorflow
 from retrain.exporters.expected import Expected
 from retrain.exporters.exporter import Exporter, Verified
 from retrain.exporters.stated import stated
@@ -124,8 +126,25 @@ def verified_before(expected: Expected) -> Verified | None:
     with contextlib.suppress(OSError, ValueError, LookupError, TypeError, RecursionError):
         found = json.loads(_results(expected.backbone).read_text("utf-8"))[_key(expected, graph)]
         return Verified(float(found), how.format("before"))
-    difference = None if expected.head.hidden else VERIFIED.get(graph)
+    difference = _known_difference(expected.head, graph)
     return None if difference is None else Verified(difference, how.format("in this program's own tests"))
+
+
+def _known_difference(head: Head, graph: str) -> float | None:
+    """What our own tests measured of a graph with one layer on it, by the graph's digest; None where it is another."""
+    return None if head.hidden else VERIFIED.get(graph)
+
+
+def missing(default: bool) -> str:
+    """What has to be installed and is not; the default network's graph is verified by its bits."""
+    return "" if default else tensorflow_missing()
+
+
+def unverifiable(backbone: Backbone, head: Head) -> str:
+    """Why this graph cannot be verified here; "" where it can."""
+    if has_tensorflow() or _known_difference(head, file_digest(backbone.graph)) is not None:
+        return ""
+    return f"verifying it needs TensorFlow, which is not installed: {install('tensorflow')}"
 
 
 def remember(expected: Expected, difference: float) -> None:
@@ -147,4 +166,4 @@ def _key(expected: Expected, graph: str) -> str:
     return f"{library_versions.tensorflow()['TensorFlow']}/{graph}/{expected.form}"
 
 
-EXPORTER = Exporter(write, missing=tensorflow_missing, known=known, remember=remember)
+EXPORTER = Exporter(write, missing=missing, unverifiable=unverifiable, known=known, remember=remember)

@@ -1,7 +1,7 @@
 """Writes an ONNX file, for ONNX Runtime and what else reads ONNX, from a frozen graph that labels; by tf2onnx, needs TensorFlow.
 
 Takes and gives what the frozen graph does: float32 [n, height, width, 3], scaled -> float32 [n, classes]. The metadata is in
-the model's own. tf2onnx and onnxruntime, which runs the file to verify it, are the extra `.[onnx]`.
+the model's own. tf2onnx and onnxruntime, which runs the file to verify it, are the extra `onnx`.
 """
 
 from __future__ import annotations
@@ -14,23 +14,22 @@ from pathlib import Path
 from typing import Any
 
 from label_image.errors import RunError
+from label_image.extras import install
 from label_image.model_metadata import METADATA_KEY, Metadata
 from label_image.quiet import native_noise_hidden, tensorflow
 from retrain.exporters import graph as graph_exporter
 from retrain.exporters.exporter import Exporter
 from retrain.exporters.stated import stated
-from retrain.exporters.tensorflow_missing import tensorflow_missing
 from retrain.types import Backbone, Head
 
 _OPSET = 17  # of 2022: old readers know it, and all that our networks need is in it
 
 
-def missing() -> str:
+def missing(_: bool) -> str:
     """What has to be installed, to make the file and to verify it, and is not."""
-    for package in ("tf2onnx", "onnxruntime"):
-        if importlib.util.find_spec(package) is None:
-            return f"{package} is not installed: pip install '.[onnx]'"
-    return tensorflow_missing()
+    names = {"tensorflow": "TensorFlow", "tf2onnx": "tf2onnx", "onnxruntime": "onnxruntime"}
+    lacking = [name for package, name in names.items() if importlib.util.find_spec(package) is None]
+    return f"{lacking[0]} is not installed; {install('onnx')}" if lacking else ""
 
 
 def write(path: Path, head: Head, backbone: Backbone, metadata: Metadata) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from label_image.errors import RunError, UserError
 from label_image.find_run import is_run
+from retrain.backbones.table import DEFAULT_ARCHITECTURE
 from retrain.exporters.folder import check_folder
 from retrain.exporters.order import Order
 from retrain.files.atomic import is_special
@@ -49,10 +50,14 @@ def _check_installed(order: Order, options: Options) -> None:
     row = order.format
     if not row.needs_litert and options.network.backbone_precision != "float32":
         return  # none is written, which is said then
-    if missing := row.exporter.missing():
-        asked = row.name in options.exports.formats and not row.by_default
-        otherwise = f"leave {row.name} out of --export" if asked else f"go without it: --{row.flag}="
-        raise UserError(f"cannot verify --{row.flag}={order.path}: {missing}; {otherwise}")
+    given = options.value(row.flag)
+    if row.by_default and given == row.place:
+        return  # nobody asked for it: after training `unverifiable` says that none is written
+    other = options.finetune.tunes or options.head.hidden_units or options.network.tfhub_module
+    default = options.network.architecture == DEFAULT_ARCHITECTURE and not other
+    if missing := row.exporter.missing(default):
+        without = f"--{row.flag}=" if given else "--export=tflite"
+        raise UserError(f"cannot verify --{row.flag}={order.path}: {missing}, or go without it: {without}")
 
 
 def check_places(found: list[Place], options: Options) -> None:

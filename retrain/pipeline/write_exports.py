@@ -97,7 +97,8 @@ def write_exports(
     work = _Work(options, split, variants, scores, test, run, screen)
     exports = []
     for order in orders_of(options):
-        reason = why_not(order, trained.backbone)
+        exporter = order.format.exporter
+        reason = why_not(order, trained.backbone) or exporter.unverifiable(trained.backbone, trained.head)
         if reason:
             screen.warn(f"no {order.path} is written: {reason}")
             continue

@@ -35,9 +35,9 @@ def new_chart(kind: str, font_px: int = _FONT_PX, **options: Any) -> Any:
     import pygal
     from pygal.style import Style
 
-    # It puts a finder of its own, for maps, among Python's, which warns at each import that fails later in the process.
-    added = [finder for finder in sys.meta_path if finder not in before and type(finder).__module__ == "pygal"]
-    sys.meta_path[:] = [finder for finder in sys.meta_path if finder not in added]
+    # It and what it imports put finders of their own among Python's, which the process of another program must not
+    # keep; pygal's, for maps, warns at each import that fails later.
+    sys.meta_path[:] = [finder for finder in sys.meta_path if finder in before]
     fonts = dict.fromkeys(("label_font_size", "major_label_font_size", "title_font_size"), font_px)
     settings: dict[str, Any] = {
         "style": Style(**fonts),
