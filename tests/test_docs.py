@@ -15,8 +15,8 @@ from retrain.compare.asked import Comparison
 from retrain.convert.cli import FORMATS
 from retrain.convert.cli import Command as Conversion
 from retrain.options.options import Options
-from retrain.report.cli import Command as Report
-from retrain.runs.cli import Command as Runs
+from retrain.report.cli import ReportCommand as Report
+from retrain.runs.cli import RunsCommand as Runs
 from tests.conftest import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

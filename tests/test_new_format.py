@@ -22,7 +22,7 @@ NPZ = kinds.ModelKind(
 )
 kinds.MODEL_KINDS += (NPZ,)
 table.EXPORT_FORMATS += (
-    table.ExportFormat("npz", "npz", "output_npz", "Where it goes as plain arrays", "tests.npz_format", NPZ, needs_litert=True),
+    table.ExportFormat("npz", "npz", "output_npz", "The file for the classifier as plain arrays", "tests.npz_format", NPZ, needs_litert=True),
 )
 
 program = sys.argv.pop(1)
@@ -59,11 +59,11 @@ def exported(tmp_path_factory, colour_photos, model_dir):
 
 
 def test_its_flag_is_in_the_help_and_in_the_docs(tmp_path):
-    shown = run(tmp_path, "retrain", "--help").stdout
+    shown = run(tmp_path, "retrain", "--help_all").stdout
     assert "--output_npz" in shown
-    assert "Where it goes as plain arrays; left out, none is written" in " ".join(shown.split())
+    assert "The file for the classifier as plain arrays. Without this flag none is written" in " ".join(shown.split())
     assert "of tflite, pb, saved_model, onnx, device_folder, npz;" in " ".join(shown.split())
-    assert "| `--output_npz` | `none` | Where it goes as plain arrays;" in call(
+    assert "| `--output_npz` | `none` | The file for the classifier as plain arrays." in call(
         ROOT, "importlib.import_module('tools.docs').page()"
     )
 

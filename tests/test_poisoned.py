@@ -10,7 +10,7 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from label_image.errors import PhotoError
+from label_image.errors import PhotoError, RunError
 from retrain.exporters import verify
 from retrain.exporters.exporter import Verified
 from retrain.features import library_versions
@@ -119,6 +119,34 @@ def test_an_export_that_is_wrong_is_still_the_one_to_blame(run, tmp_path, monkey
     assert "is wrong and was not kept" in done.stderr
     assert "please report this" in done.stderr
     assert "kept features" not in done.stderr
+    kept = record(tmp_path)
+    assert kept["failed"]["stage"] == "exports"
+    assert "the export tf_files/retrained.tflite is wrong and was not kept" in kept["failed"]["what"]
+    assert (kept["exports"], kept["accuracy"]) == ([], 1.0)
+    assert not (tmp_path / "tf_files/retrained.tflite").exists()
+
+
+def test_a_run_whose_export_failed_is_listed_and_shown_but_not_used(run, tmp_path, monkeypatch, capfd):
+    from retrain.report import cli as report
+    from retrain.runs import cli as runs
+
+    with monkeypatch.context() as patch:
+        patch.setattr(exports, "write_exports", failing)
+        assert run().returncode == 1
+    (folder,) = tmp_path.glob("tf_files/runs/*")
+    assert record(tmp_path)["failed"] == {"stage": "exports", "what": "cannot write x.tflite: disk full"}
+    assert runs.main(["list"]) == 0
+    assert "its exports failed" in capfd.readouterr().out
+    assert runs.main(["use", folder.name]) == 1
+    assert "the run failed (cannot write x.tflite: disk full); train again" in capfd.readouterr().err
+    assert report.main([str(folder)]) == 0
+    page = (folder / "report.html").read_text("utf-8")
+    assert "This run failed" in page
+    assert "cannot write x.tflite: disk full" in page
+
+
+def failing(*_):
+    raise RunError("cannot write x.tflite: disk full")
 
 
 def test_features_that_come_out_otherwise_each_time_end_in_one_line(run, tmp_path, monkeypatch):

@@ -243,7 +243,7 @@ def test_what_fails_between_two_names_of_ones_own_is_finished_by_the_next_run(tm
     members = [Member(TFLITE, Path("out/x.tflite")), Member(LABELS, Path("else/x.txt"))]
     with monkeypatch.context() as patched:
         patched.setattr(Path, "replace", full)
-        with pytest.raises(RunError, match="No space left on device; what was made is in"):
+        with pytest.raises(RunError, match="No space left on device; the exported files are in"):
             publish(run, members, Path("tf_files/runs"))
     runs_folder.end(run)
     assert set(letters(tmp_path, tuple(own.values())).values()) == {"a", "b"}

@@ -14,12 +14,12 @@ sys.path.insert(0, str(ROOT))
 
 from label_image.cli import LabelCommand  # noqa: E402 - the path comes first
 from label_image.demo.cli import DemoCommand  # noqa: E402
-from label_image.flags import markdown_table  # noqa: E402
+from label_image.flag_help import markdown_table  # noqa: E402
 from retrain.compare.asked import Comparison  # noqa: E402
 from retrain.convert.cli import Command as Conversion  # noqa: E402
 from retrain.options.options import Options  # noqa: E402
-from retrain.report.cli import Command as Report  # noqa: E402
-from retrain.runs.cli import Command as Runs  # noqa: E402
+from retrain.report.cli import ReportCommand as Report  # noqa: E402
+from retrain.runs.cli import RunsCommand as Runs  # noqa: E402
 
 PAGE = ROOT / "docs" / "flags.md"
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from label_image.errors import RunError, UserError
-from label_image.flags import parse
+from label_image.flags import named_as_typed, parse
 from label_image.program import exit_status
 from label_image.terminal import say
 from retrain.compare.asked import PROGRAM, Comparison, Job, jobs_of, timed
@@ -34,10 +34,11 @@ def main(argv: Sequence[str]) -> int:
             raise UserError(
                 f"{words[0]!r} is a run that exists, and flags are for runs to be made; give one or the other"
             )
-        if words:
-            compare_existing(words)
-        else:
-            compare_new(jobs_of(asked))
+        with named_as_typed(Comparison, argv):
+            if words:
+                compare_existing(words)
+            else:
+                compare_new(jobs_of(asked))
 
     return exit_status("compare", work, lambda _: "stopped; nothing was written")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from label_image.errors import RunError, UserError
-from label_image.flags import check, flag, flag_fields, parse
+from label_image.flags import check, flag, flag_fields, named_as_typed, parse
 from label_image.program import exit_status
 from label_image.terminal import say, warn
 
@@ -66,10 +66,11 @@ def main(argv: Sequence[str]) -> int:
     def work() -> None:
         command, words = parse(Command, argv, PROGRAM)
         kind, src, dst = _meant(words)
-        check(command)
-        for field in flag_fields(Command):
-            if kind != "csv" and getattr(command, field.name) != field.default:
-                raise UserError(f"--{field.name} is for csv; leave it out with {kind}")
+        with named_as_typed(Command, argv):
+            check(command)
+            for field in flag_fields(Command):
+                if kind != "csv" and getattr(command, field.name) != field.default:
+                    raise UserError(f"--{field.name} is for csv; leave it out with {kind}")
         try:
             convert(kind, src, dst, command.root, command)
         except BrokenPipeError:

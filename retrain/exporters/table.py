@@ -67,7 +67,7 @@ class ExportFormat:
         """The help of its flag."""
         if self.by_default:
             return f"{self.meaning}; an empty value writes none."
-        return f"{self.meaning}; left out, none is written, or with --export={self.name} as {self.place}."
+        return f"{self.meaning}. Without this flag none is written unless --export names it; then it is {self.place}."
 
 
 def further_name(name: str, quantize: str) -> str:
@@ -81,20 +81,22 @@ def further_name(name: str, quantize: str) -> str:
 
 
 TFLITE = ExportFormat(
-    "tflite", "tflite", "output_tflite", "Where the classifier goes as a .tflite", "retrain.exporters.tflite", kinds.TFLITE,
+    "tflite", "tflite", "output_tflite", "The file for the classifier as a .tflite", "retrain.exporters.tflite", kinds.TFLITE,
     by_default=True, needs_litert=True, quantizable=True,
 )  # fmt: skip
 GRAPH = ExportFormat(
-    "pb", "graph", "output_graph", "Where it goes as a frozen graph", "retrain.exporters.graph", kinds.GRAPH_DEF, by_default=True
+    "pb", "graph", "output_graph", "The file for the classifier as a frozen TensorFlow graph", "retrain.exporters.graph", kinds.GRAPH_DEF, by_default=True
 )  # fmt: skip
 SAVED_MODEL = ExportFormat(
-    "saved_model", "saved_model", "saved_model_dir", "Where it goes as a SavedModel", "retrain.exporters.saved_model",
+    "saved_model", "saved_model", "saved_model_dir", "The folder for the classifier as a SavedModel", "retrain.exporters.saved_model",
     kinds.SAVED_MODEL, is_folder=True,
 )  # fmt: skip
-ONNX = ExportFormat("onnx", "onnx", "output_onnx", "Where it goes as ONNX", "retrain.exporters.onnx", kinds.ONNX)
+ONNX = ExportFormat(
+    "onnx", "onnx", "output_onnx", "The file for the classifier as ONNX", "retrain.exporters.onnx", kinds.ONNX
+)
 DEVICE_FOLDER = ExportFormat(
     "device_folder", "device_folder", "device_folder",
-    "Where it goes as a folder that runs by itself on a small device (model, labels, run.py, a self-test)",
+    "The folder for the classifier with all that a small device needs to run it (model, labels, run.py, a self-test)",
     "retrain.exporters.device_folder", None, "device", needs_litert=True, is_folder=True,
 )  # fmt: skip
 EXPORT_FORMATS = (TFLITE, GRAPH, SAVED_MODEL, ONNX, DEVICE_FOLDER)

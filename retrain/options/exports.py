@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
 from label_image.errors import UserError
-from label_image.flags import check, flag
+from label_image.flags import check
 from retrain.exporters.table import EXPORT_FORMATS, QUANTIZATIONS
+from retrain.options.option import ALWAYS, STEPS, option
 
 FORMATS = tuple(row.name for row in EXPORT_FORMATS)  # what --export knows
 _FLAGS = [f"--{row.flag}" for row in EXPORT_FORMATS]
@@ -21,7 +22,8 @@ def with_places(after: str) -> Callable[[type[Cls]], type[Cls]]:
     def added(cls: type[Cls]) -> type[Cls]:
         own, places = dict(cls.__annotations__), {row.flag: "str" for row in EXPORT_FORMATS}
         for row in EXPORT_FORMATS:
-            setattr(cls, row.flag, flag(row.place if row.by_default else "", row.help))
+            default = row.place if row.by_default else ""
+            setattr(cls, row.flag, option(default, row.help, used_by=ALWAYS, in_snapshot="no", in_compare=False))
         at = list(own).index(after) + 1
         cls.__annotations__ = dict([*list(own.items())[:at], *places.items(), *list(own.items())[at:]])
         return cls
@@ -39,31 +41,65 @@ class ExportOptions:
 
     title: ClassVar[str] = "Exports"
 
-    export: str = flag(
+    export: str = option(
         ",".join(row.name for row in EXPORT_FORMATS if row.by_default),
-        f"Formats that are written, of {', '.join(FORMATS)}; {', '.join(_FLAGS[:-1])} and {_FLAGS[-1]} say where.",
+        f"The formats to write, several with commas, of {', '.join(FORMATS)}; {', '.join(_FLAGS[:-1])} and {_FLAGS[-1]} say where.",
+        used_by=ALWAYS,
+        in_snapshot="no",
+        in_compare=False,
+        common=True,
     )
-    quantize: str = flag(
+    quantize: str = option(
         "none",
-        "How the .tflite holds its numbers, of none, float16, dynamic (int8 weights), int8; the first goes to --output_tflite, each further one beside it, named after it. For int8 a layer of its own is trained.",
+        "How the .tflite stores its numbers, of none, float16, dynamic (int8 weights), int8; several with commas. The first is written to --output_tflite, each further one beside it with its name added. For int8 a layer of its own is trained.",
+        used_by=ALWAYS,
+        in_snapshot="no",
+        in_compare=False,
+        common=True,
     )
-    max_quantization_loss: float = flag(
+    max_quantization_loss: float = option(
         2.0,
-        "Most points of accuracy that a quantized .tflite may lose; beyond that the run fails.",
+        "How many percentage points of accuracy a quantized .tflite may lose; if it loses more, the run fails.",
+        used_by=ALWAYS,
+        in_snapshot="no",
         minimum=0,
         maximum=100,
     )
-    output_labels: str = flag("tf_files/retrained_labels.txt", "Where its labels go, one a line.")
-    final_tensor_name: str = flag("final_result", "Name of the scores in the exports.")
-    checkpoint_path: str = flag(
+    output_labels: str = option(
+        "tf_files/retrained_labels.txt",
+        "The file for the labels, one per line.",
+        used_by=ALWAYS,
+        in_snapshot="no",
+        in_compare=False,
+    )
+    final_tensor_name: str = option(
+        "final_result",
+        "The name of the output with the scores in the exports.",
+        used_by=ALWAYS,
+        in_snapshot="no",
+        in_compare=False,
+    )
+    checkpoint_path: str = option(
         "tf_files/retrain_checkpoint",
-        "Name of the trained layer's file (weights, biases, labels as plain arrays), .npz is added where it is not there; an empty value writes none.",
+        "The file for the trained layer: its weights, biases and labels as plain arrays. The ending .npz is added if it is missing; an empty value writes none.",
+        used_by=ALWAYS,
+        in_snapshot="no",
+        in_compare=False,
     )
-    intermediate_output_graphs_dir: str = flag(
-        "tf_files/intermediate_graph/", "Beginning of the intermediate graphs' names; keep the final slash."
+    intermediate_output_graphs_dir: str = option(
+        "tf_files/intermediate_graph/",
+        "The beginning of the names of the intermediate graphs; it ends with a slash if it is a folder.",
+        used_by=ALWAYS,
+        in_snapshot="no",
+        in_compare=False,
     )
-    intermediate_store_frequency: int = flag(
-        0, "Write an intermediate graph every so many steps; 0 is never.", minimum=0
+    intermediate_store_frequency: int = option(
+        0,
+        "Write an intermediate graph whenever this many steps have been trained; 0 means never.",
+        used_by=[STEPS],
+        in_snapshot="no",
+        in_compare=False,
+        minimum=0,
     )
 
     def __post_init__(self) -> None:
