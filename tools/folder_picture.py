@@ -89,7 +89,9 @@ def main(argv: Sequence[str]) -> int:
         photo = shown["daisy"][3]  # a single flower in the middle
         folders_picture(shown).save(out / "folders.webp", quality=55, method=6)
         heat_picture(Path(command.graph).resolve(), photo).save(out / "heat_map.webp", quality=75, method=6)
-        (out / "first_hour.md").write_text(credits_page(photos, sum(shown.values(), [])), "utf-8")
+        (out / "first_hour.md").write_text(
+            credits_page(photos, [path for paths in shown.values() for path in paths]), "utf-8"
+        )
     except UserError as error:
         print(f"folder_picture: {error}", file=sys.stderr)
         return error.exit_status

@@ -74,7 +74,9 @@ def _save(page: Any, rows: tuple[float, float], path: Path, *, photographic: boo
     else:
         taken.quantize(COLOURS, dither=Image.Dither.NONE).convert("RGB").save(webp, "WEBP", lossless=True, method=6)
     if len(webp.getvalue()) > MOST_BYTES:
-        raise RunError(f"the picture {path.name} has {len(webp.getvalue()):,} bytes, {MOST_BYTES:,} are the most; show less")
+        raise RunError(
+            f"the picture {path.name} has {len(webp.getvalue()):,} bytes, {MOST_BYTES:,} are the most; show less"
+        )
     path.write_bytes(webp.getvalue())
 
 

@@ -36,7 +36,13 @@ from label_image.errors import RunError, UserError  # noqa: E402 - the path come
 from label_image.flags import flag, parse  # noqa: E402
 
 CLASSES, PHOTOS_EACH = ("daisy", "roses", "tulips"), 40
-STEP = re.compile(r"<!-- run hidden: ([^\n]*) -->|<!-- run( [^\n]*)? -->\n```(\w*)\n(.*?)\n```", re.DOTALL)
+STEP = re.compile(
+    r"""<!--\ run\ hidden:\ (?P<hidden>[^\n]*)\ -->
+    |<!--\ file\ (?P<file>\S+)\ -->\n```\w*\n(?P<text>.*?\n)```
+    |<!--\ notebook\ -->\n```python\n(?P<cell>.*?\n)```(?:\n\n```\n.*?\n```)?
+    |<!--\ run(?P<words>[^\n]*?)\ -->\n```(?P<language>\w*)\n(?P<body>.*?)\n```""",
+    re.DOTALL | re.VERBOSE,
+)
 
 
 @dataclass(frozen=True)
@@ -90,23 +96,46 @@ def shorten(lines: Sequence[str], options: Sequence[str]) -> list[str]:
     return [*(["..."] if first else []), *lines[first:end], *(["..."] if end < len(lines) else [])]
 
 
+def _with_output(words: str, language: str, body: str, folder: Path, photos: Path) -> str:
+    """A block of commands, each followed by what it prints now."""
+    options = shlex.split(words)
+    status = int(dict(zip(options[::2], options[1::2], strict=True)).get("status", 0))
+    commands = [line.removeprefix("$ ") for line in body.splitlines() if line.startswith("$ ")]
+    parts = []
+    for place, command in enumerate(commands):
+        last = place == len(commands) - 1
+        said = run(command, folder, photos, status if last else 0).rstrip().splitlines()
+        parts += [f"$ {command}", *(shorten(said, options) if last else said)]
+    return "\n".join([f"<!-- run{words} -->", f"```{language}", *parts, "```"])
+
+
+def _with_print(cells: list[str], folder: Path, photos: Path) -> str:
+    """The last of the cells, followed by what it prints now when all run in one Python."""
+    said = [_printed(cells[:count], folder, photos) for count in (len(cells) - 1, len(cells))]
+    new = said[1].removeprefix(said[0]).rstrip()
+    shown = f"\n\n```\n{new}\n```" if new else ""
+    return f"<!-- notebook -->\n```python\n{cells[-1]}```{shown}"
+
+
+def _printed(cells: Sequence[str], folder: Path, photos: Path) -> str:
+    return run(f"python -c {shlex.quote(''.join(cells))}", folder, photos)
+
+
 def rewritten(page: str, folder: Path, photos: Path) -> str:
     """The page with the output of each of its blocks as it is now; its commands run in the folder, one after the other."""
+    cells: list[str] = []
 
     def block(step: re.Match[str]) -> str:
-        hidden, words, language, body = step.groups()
-        if hidden:
-            run(hidden, folder, photos)
-            return step[0]
-        options = shlex.split(words or "")
-        wanted = dict(zip(options[::2], options[1::2], strict=True))
-        parts = []
-        commands = [line.removeprefix("$ ") for line in body.splitlines() if line.startswith("$ ")]
-        for place, command in enumerate(commands):
-            last = place == len(commands) - 1
-            said = run(command, folder, photos, int(wanted.get("status", 0)) if last else 0).rstrip().splitlines()
-            parts += [f"$ {command}", *(shorten(said, options) if last else said)]
-        return "\n".join([f"<!-- run{words or ''} -->", f"```{language}", *parts, "```"])
+        if step["hidden"]:
+            run(step["hidden"], folder, photos)
+        elif step["file"]:
+            (folder / step["file"]).write_text(step["text"], "utf-8")
+        elif step["cell"]:
+            cells.append(step["cell"])
+            return _with_print(cells, folder, photos)
+        else:
+            return _with_output(step["words"], step["language"], step["body"], folder, photos)
+        return step[0]
 
     return STEP.sub(block, page)
 
