@@ -88,6 +88,6 @@ def _options() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    from label_image.edge import run_program
+    from label_image.program import run_program
 
     run_program("benchmarks.__main__")

@@ -12,7 +12,6 @@ those can be looked at. Cost: whole processes, in turns with the same command wi
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import os
 import resource
@@ -42,7 +41,7 @@ from retrain.data.scan import scan_photos  # noqa: E402
 from retrain.data.split import groups_of, split_photos  # noqa: E402
 from retrain.features.extraction import extract  # noqa: E402
 from retrain.features.runtimes import choose  # noqa: E402
-from retrain.options.plan import Plan  # noqa: E402
+from retrain.options.options import Options  # noqa: E402
 from retrain.store.feature_store import Store  # noqa: E402
 from retrain.types import Split  # noqa: E402
 
@@ -66,10 +65,10 @@ def silent(*_: object) -> None:
     """Says nothing."""
 
 
-def features_of(plan: Plan) -> tuple[Split, np.ndarray]:
-    store = Store(Path(plan.bottleneck_dir))
-    split = split_photos(scan_photos(plan, store, silent), plan)
-    backbone = prepare(plan, silent)
+def features_of(run_options: Options) -> tuple[Split, np.ndarray]:
+    store = Store(Path(run_options.run.bottleneck_dir))
+    split = split_photos(scan_photos(run_options, store, silent), run_options)
+    backbone = prepare(run_options.network, silent)
     runtime = choose(backbone, "cpu")
     features = extract(split.photos, backbone, lambda: runtime, store, View(), silent).features
     store.close()
@@ -107,10 +106,10 @@ def flips(split: Split, features: np.ndarray, seeds: int) -> None:
     print("| mean | " + " | ".join(f"{100 * x:.1f} %" for x in np.mean(table, axis=0)) + " |", flush=True)
 
 
-def planted(photos: Path, plan: Plan, seeds: int, scratch: Path) -> None:
+def planted(photos: Path, run_options: Options, seeds: int, scratch: Path) -> None:
     print("\n| twins, seed | found | " + " | ".join(KINDS) + " | other pairs | of them found with nothing planted |")
     print("|---|---|" + "---|" * len(KINDS) + "---|---|")
-    split, features = features_of(plan)
+    split, features = features_of(run_options)
     before = {frozenset((split.photos[a].name, split.photos[b].name)) for a, b, _ in pairs_of(features)}
     for seed in range(seeds):
         folder = scratch / f"planted{seed}"
@@ -128,7 +127,7 @@ def planted(photos: Path, plan: Plan, seeds: int, scratch: Path) -> None:
             (folder / label).mkdir(parents=True, exist_ok=True)
             for path in (photos / label).iterdir():
                 (folder / label / path.name).symlink_to(path.resolve())
-        mixed, numbers = features_of(dataclasses.replace(plan, image_dir=str(folder)))
+        mixed, numbers = features_of(run_options.replaced(image_dir=str(folder)))
         names = [photo.name for photo in mixed.photos]
         originals = {name: Path(path).name for name, (path, _) in copies.items()}
         right: set[str] = set()
@@ -167,11 +166,15 @@ sys.exit(cli.main(sys.argv[1:]))
 """
 
 
-def cost(photos: Path, plan: Plan, scratch: Path, repeat: int) -> None:
+def cost(photos: Path, run_options: Options, scratch: Path, repeat: int) -> None:
     """Whole processes in turns, with and without the audit; where others use the machine, the processor's time tells."""
     print("\n| a run, whole process | with the audit | without | processor, with | without | it waited for the audit |")
     print("|---|---|---|---|---|---|")
-    flags = [f"--image_dir={photos.resolve()}", f"--architecture={plan.architecture}", f"--model_dir={plan.model_dir}"]
+    flags = [
+        f"--image_dir={photos.resolve()}",
+        f"--architecture={run_options.network.architecture}",
+        f"--model_dir={run_options.network.model_dir}",
+    ]
     store = scratch / "tf_files/bottlenecks"
 
     def timed(begin: list[str], gone: Path | None) -> tuple[float, float]:
@@ -245,15 +248,18 @@ def main() -> None:
             scratch = Path(name)
             if options.models:
                 shutil.copytree(options.models, scratch / "models", copy_function=shutil.copyfile)
-            plan = Plan(
-                str(photos), options.architecture, model_dir=f"{name}/models", bottleneck_dir=f"{name}/bottlenecks"
+            run_options = Options.of(
+                str(photos),
+                architecture=options.architecture,
+                model_dir=f"{name}/models",
+                bottleneck_dir=f"{name}/bottlenecks",
             )
             print(f"\n{photos.name}, {options.architecture}")
             if options.seeds:
-                flips(*features_of(plan), options.seeds)
-                planted(photos, plan, options.seeds, scratch)
+                flips(*features_of(run_options), options.seeds)
+                planted(photos, run_options, options.seeds, scratch)
             if options.repeat:
-                cost(photos, plan, scratch, options.repeat)
+                cost(photos, run_options, scratch, options.repeat)
 
 
 if __name__ == "__main__":

@@ -15,12 +15,13 @@ from benchmarks.process import run
 from benchmarks.row import in_turn
 from label_image.workers import cores, map_ordered
 from retrain.backbones.prepare import prepare
+from retrain.backbones.table import DEFAULT_ARCHITECTURE
 from retrain.data.augment import View
 from retrain.data.split import split_photos
 from retrain.features.extraction import extract
 from retrain.features.runtimes import choose
 from retrain.files.hashing import file_digest
-from retrain.options.plan import DEFAULT_ARCHITECTURE, Plan
+from retrain.options.options import Options
 from retrain.store.feature_store import Store
 from retrain.types import Backbone, Bottlenecks, Photo, Scan, Split
 
@@ -72,11 +73,11 @@ class Bench:
                     shutil.copyfile(photo, folder / label.name / photo.name)
         return folder
 
-    def plan(self, folder: Path, architecture: str = DEFAULT_ARCHITECTURE) -> Plan:
+    def options(self, folder: Path, architecture: str = DEFAULT_ARCHITECTURE) -> Options:
         """A run on a folder, with all else by default."""
-        return Plan(
+        return Options.of(
             str(folder),
-            architecture,
+            architecture=architecture,
             model_dir=str(self.models),
             bottleneck_dir=str(self.scratch / "bottlenecks"),
             offline=True,
@@ -85,13 +86,13 @@ class Bench:
 
     def backbone(self, architecture: str = DEFAULT_ARCHITECTURE) -> Backbone:
         """A pretrained network, ready."""
-        return prepare(self.plan(self.photos, architecture), silent)
+        return prepare(self.options(self.photos, architecture).network, silent)
 
     def features(self, folder: Path, architecture: str = DEFAULT_ARCHITECTURE) -> tuple[Split, Bottlenecks]:
         """The photos of a folder as a run deals them, and their features; kept, so that they are computed once."""
-        plan, backbone = self.plan(folder, architecture), self.backbone(architecture)
-        split = split_photos(Scan(tuple(photos_in(folder))), plan)
-        store = Store(Path(plan.bottleneck_dir))
+        options, backbone = self.options(folder, architecture), self.backbone(architecture)
+        split = split_photos(Scan(tuple(photos_in(folder))), options)
+        store = Store(Path(options.run.bottleneck_dir))
         found = extract(split.photos, backbone, lambda: choose(backbone, "cpu"), store, View(), silent)
         store.close()
         return split, Bottlenecks(found.features[None], split.label_ids, split.lists)

@@ -28,7 +28,7 @@ from benchmarks.rows import classes as class_rows
 from benchmarks.rows import store as store_rows
 from benchmarks.rows.extraction import ours
 from label_image.workers import cores
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 
 Works = dict[float, Callable[[], float]]  # x -> what is measured there
 
@@ -89,9 +89,9 @@ def with_classes(bench: Bench) -> Growth:
     """1,000 steps with an evaluation in the beginning and at the end; synthetic features."""
     counts = (5, 50, 100, 200, 400) if bench.full else (2, 4, 8)
     steps = bench.pick(20, 1_000)
-    plan = Plan("-", how_many_training_steps=steps, eval_step_interval=steps)
+    run_options = Options.of("-", how_many_training_steps=steps, eval_step_interval=steps)
     data = {count: class_rows.synthetic(count) for count in counts}
-    works: Works = {count: partial(class_rows.train_and_test, data[count], plan) for count in counts}
+    works: Works = {count: partial(class_rows.train_and_test, data[count], run_options) for count in counts}
     return Growth(f"Training, {steps:,} steps, evaluated twice", "classes", _medians(bench, works))
 
 

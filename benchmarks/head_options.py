@@ -14,7 +14,6 @@ noise where there are fewer). MODELS is copied, not written to; with --bottlenec
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import shutil
 import statistics
 import subprocess
@@ -37,7 +36,7 @@ from retrain.features.extraction import extract  # noqa: E402
 from retrain.features.runtimes import choose  # noqa: E402
 from retrain.head.train import train  # noqa: E402
 from retrain.metrics import wilson_interval  # noqa: E402
-from retrain.options.plan import Plan  # noqa: E402
+from retrain.options.options import Options  # noqa: E402
 from retrain.store.feature_store import Store  # noqa: E402
 from retrain.store.text_bottlenecks import imported_key  # noqa: E402
 from retrain.types import TESTING, TRAINING, VALIDATION, Bottlenecks, Scan  # noqa: E402
@@ -50,11 +49,11 @@ def silent(*_: object) -> None:
     """Says nothing."""
 
 
-def features_of(plan: Plan) -> tuple[Scan, np.ndarray]:
+def features_of(run_options: Options) -> tuple[Scan, np.ndarray]:
     """The photos, and float32 [photos, width]."""
-    store = Store(Path(plan.bottleneck_dir))
-    scan = scan_photos(plan, store, silent)
-    backbone = prepare(plan, silent)
+    store = Store(Path(run_options.run.bottleneck_dir))
+    scan = scan_photos(run_options, store, silent)
+    backbone = prepare(run_options.network, silent)
     runtime = choose(backbone, "cpu")
     features = extract(scan.photos, backbone, lambda: runtime, store, View(), silent).features
     store.close()
@@ -66,8 +65,8 @@ def rows(options: argparse.Namespace, scratch: str) -> None:
     for photos in options.photos:
         for name in ARCHITECTURES:
             kept = options.bottleneck_dir or f"{scratch}/bottlenecks"
-            plan = Plan(str(photos), name, model_dir=f"{scratch}/models", bottleneck_dir=kept)
-            scan, features = features_of(plan)
+            run_options = Options.of(str(photos), architecture=name, model_dir=f"{scratch}/models", bottleneck_dir=kept)
+            scan, features = features_of(run_options)
             label_ids = np.array([scan.labels.index(photo.label) for photo in scan.photos])
             pairs = []
             for seed in range(options.splits):
@@ -75,7 +74,7 @@ def rows(options: argparse.Namespace, scratch: str) -> None:
                 for lists in dealt(label_ids, seed):
                     data, tests = Bottlenecks(features[None], label_ids, lists), lists == TESTING
                     for place, optimizer in enumerate(("sgd", "lbfgs")):
-                        asked = dataclasses.replace(plan, seed=seed, optimizer=optimizer)
+                        asked = run_options.replaced(seed=seed, optimizer=optimizer)
                         head = train(data, scan.labels, asked, silent, silent)
                         right[place] += np.sum(head.logits(features[tests]).argmax(axis=1) == label_ids[tests])
                 pairs.append(100 * right / len(label_ids))
@@ -113,9 +112,9 @@ def inception(options: argparse.Namespace, scratch: str) -> None:
     ]
     done = subprocess.run([*command, f"--bottleneck_dir={kept}"], cwd=ROOT, capture_output=True, text=True, check=False)
     print(done.stdout + done.stderr)
-    plan = Plan(str(photos), bottleneck_dir=kept, optimizer="lbfgs")
+    run_options = Options.of(str(photos), bottleneck_dir=kept, optimizer="lbfgs")
     store = Store(Path(kept))
-    scan = scan_photos(plan, store, silent)
+    scan = scan_photos(run_options, store, silent)
     features, there = store.read(imported_key("inception_v3"), [photo.sha256 for photo in scan.photos], 2048)
     store.close()
     label_ids = np.array([scan.labels.index(photo.label) for photo in scan.photos])[there]
@@ -124,7 +123,7 @@ def inception(options: argparse.Namespace, scratch: str) -> None:
     right = 0
     for fold in range(FOLDS):
         lists = np.where(fold_of == fold, TESTING, TRAINING).astype(np.int8)
-        head = train(Bottlenecks(features[None], label_ids, lists), scan.labels, plan, silent, silent)
+        head = train(Bottlenecks(features[None], label_ids, lists), scan.labels, run_options, silent, silent)
         test = fold_of == fold
         right += int((head.logits(features[test]).argmax(axis=1) == label_ids[test]).sum())
     low, high = wilson_interval(right, len(features))
@@ -134,8 +133,8 @@ def inception(options: argparse.Namespace, scratch: str) -> None:
 def seconds(options: argparse.Namespace, scratch: str) -> None:
     count = 3670
     kept = options.bottleneck_dir or f"{scratch}/bottlenecks"
-    plan = Plan(str(options.photos[0]), model_dir=f"{scratch}/models", bottleneck_dir=kept)
-    scan, features = features_of(plan)
+    run_options = Options.of(str(options.photos[0]), model_dir=f"{scratch}/models", bottleneck_dir=kept)
+    scan, features = features_of(run_options)
     label_ids = np.array([scan.labels.index(photo.label) for photo in scan.photos])
     many = np.resize(np.arange(len(features)), count)
     noise = np.random.default_rng(0).normal(size=(count, features.shape[1])) * features.std(axis=0)
@@ -144,9 +143,9 @@ def seconds(options: argparse.Namespace, scratch: str) -> None:
     data = Bottlenecks(features[None], label_ids, np.zeros(count, np.int8))
     print(f"| {count} x {features.shape[1]} | seconds | processor seconds |\n|---|---|---|")
     for name, asked in (
-        ("sgd, 4,000 steps", plan),
-        ("lbfgs, --weight_decay 0.01", dataclasses.replace(plan, optimizer="lbfgs", weight_decay="0.01")),
-        ("lbfgs, --weight_decay auto", dataclasses.replace(plan, optimizer="lbfgs")),
+        ("sgd, 4,000 steps", run_options),
+        ("lbfgs, --weight_decay 0.01", run_options.replaced(optimizer="lbfgs", weight_decay="0.01")),
+        ("lbfgs, --weight_decay auto", run_options.replaced(optimizer="lbfgs")),
     ):
         times = []
         for _ in range(5):

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from label_image import Classifier  # noqa: E402 - the path comes first
-from label_image.explain import Explainer, write_picture  # noqa: E402
+from label_image.explainer import Explainer, write_picture  # noqa: E402
 from label_image.heatmap import class_activation_map, feature_maps, head_of  # noqa: E402
 
 FLAGS = (

@@ -17,10 +17,10 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from label_image.pixels import decode, normalise  # noqa: E402 - the path comes first
+from label_image.photo_pixels import decode, normalise  # noqa: E402 - the path comes first
 from label_image.runners.litert import LitertRunner  # noqa: E402
 from retrain.backbones.prepare import network_of, prepare  # noqa: E402
-from retrain.options.plan import Plan  # noqa: E402
+from retrain.options.options import Options  # noqa: E402
 
 
 def main() -> None:
@@ -29,8 +29,8 @@ def main() -> None:
     parser.add_argument("--architecture", default="efficientnet_lite0")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        plan = Plan(image_dir="-", architecture=options.architecture, model_dir=scratch, offline=True)
-        backbone, network = prepare(plan, print), network_of(plan)
+        run_options = Options.of(image_dir="-", architecture=options.architecture, model_dir=scratch, offline=True)
+        backbone, network = prepare(run_options.network, print), network_of(run_options.network)
         assert backbone.tflite is not None
         assert network.classifier is not None
         runner = LitertRunner(backbone.tflite)

@@ -6,7 +6,6 @@ python benchmarks/standardisation.py PHOTOS [PHOTOS ...] --models MODELS [--spli
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import shutil
 import statistics
 import sys
@@ -26,7 +25,7 @@ from retrain.features.extraction import extract  # noqa: E402
 from retrain.features.runtimes import choose  # noqa: E402
 from retrain.head import train, training  # noqa: E402 - the path comes first
 from retrain.head.standardiser import Standardiser  # noqa: E402
-from retrain.options.plan import Plan  # noqa: E402
+from retrain.options.options import Options  # noqa: E402
 from retrain.store.feature_store import Store  # noqa: E402
 from retrain.types import TESTING, Bottlenecks  # noqa: E402
 
@@ -46,20 +45,20 @@ def silent(*_: object) -> None:
     """Says nothing."""
 
 
-def accuracies(plan: Plan, splits: int) -> list[float]:
+def accuracies(run_options: Options, splits: int) -> list[float]:
     """Test accuracy in percent for each split."""
-    store = Store(Path(plan.bottleneck_dir))
-    scan = scan_photos(plan, store, silent)
-    backbone = prepare(plan, silent)
+    store = Store(Path(run_options.run.bottleneck_dir))
+    scan = scan_photos(run_options, store, silent)
+    backbone = prepare(run_options.network, silent)
     runtime = choose(backbone, "cpu")
     features = extract(scan.photos, backbone, lambda: runtime, store, View(), silent).features
     store.close()
     results = []
     for seed in range(splits):
-        plan = dataclasses.replace(plan, split_seed=seed)
-        split = split_photos(scan, plan)
+        run_options = run_options.replaced(split_seed=seed)
+        split = split_photos(scan, run_options)
         data = Bottlenecks(features[None], split.label_ids, split.lists)
-        trained = train.train(data, split.labels, plan, silent, silent)
+        trained = train.train(data, split.labels, run_options, silent, silent)
         rows = data.rows(TESTING)
         results.append(100 * float((trained.logits(features[rows]).argmax(axis=1) == split.label_ids[rows]).mean()))
     return results
@@ -76,11 +75,16 @@ def main() -> None:
         shutil.copytree(options.models, Path(scratch, "models"), copy_function=shutil.copyfile)
         for photos in options.photos:
             for name in ARCHITECTURES:
-                plan = Plan(str(photos), name, model_dir=f"{scratch}/models", bottleneck_dir=f"{scratch}/bottlenecks")
+                run_options = Options.of(
+                    str(photos),
+                    architecture=name,
+                    model_dir=f"{scratch}/models",
+                    bottleneck_dir=f"{scratch}/bottlenecks",
+                )
                 means = []
                 for kind in (Plain, Standardiser):
                     training.Standardiser = kind  # type: ignore[attr-defined]
-                    means.append(statistics.mean(accuracies(plan, options.splits)))
+                    means.append(statistics.mean(accuracies(run_options, options.splits)))
                 print(f"| {photos.name} | {name} | {means[0]:.1f} | {means[1]:.1f} |", flush=True)
 
 

@@ -27,8 +27,8 @@ from benchmarks.baselines.original import Extraction, Training
 from benchmarks.bench import Bench, photos_in, silent
 from benchmarks.process import run
 from benchmarks.row import Row, in_turn, rates
-from retrain.backbones.model_folder import Shelf
-from retrain.backbones.table import architecture
+from retrain.backbones.lookup import architecture
+from retrain.backbones.model_folder import ModelFolder
 from retrain.backbones.weights import from_archive
 from retrain.data.split import split_photos
 from retrain.types import Bottlenecks, Scan
@@ -96,12 +96,14 @@ def rows(bench: Bench, true: TrueOriginal) -> Iterator[Row]:
     paths = [photo.path for photo in photos]
     for name in NETWORKS:
         row = architecture(name)
-        way = Extraction(from_archive(row, Shelf(bench.plan(true.photos, name), silent)).data, row.size_px)
+        way = Extraction(
+            from_archive(row, ModelFolder.of(bench.options(true.photos, name).network, silent)).data, row.size_px
+        )
         works = {"ours": partial(_features, bench, way, paths), "theirs": partial(true.features, name)}
         times = in_turn(works, bench.repeat)
         ours, theirs = rates(len(paths), times["ours"]), rates(len(paths), times["theirs"])
         yield Row(f"features, {name}", "images/s", ours, "the true original", theirs, 1.0)
-    split = split_photos(Scan(tuple(photos)), bench.plan(true.photos))
+    split = split_photos(Scan(tuple(photos)), bench.options(true.photos))
     features = np.stack([way.features(photo.path) for photo in split.photos])
     training = Training(
         Bottlenecks(features[None], split.label_ids, split.lists), len(split.labels), bench.folder("text")

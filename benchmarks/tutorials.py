@@ -144,9 +144,9 @@ def make_module(folder: Path) -> None:
 
     from retrain.backbones import prepare
     from retrain.backbones.network_keras import to_keras
-    from retrain.options.plan import Plan
+    from retrain.options.options import Options
 
-    network = prepare.network_of(Plan(image_dir="x"))
+    network = prepare.network_of(Options.of(image_dir="x").network)
     model, module = to_keras(network), tf.train.Checkpoint()
     module.variables = [weight.value for weight in model.weights]
     module.trainable_variables = [weight.value for weight in model.trainable_weights]

@@ -1,6 +1,7 @@
-"""A classifier and photos in, its pace out: loading, the first photo, the usual one, the slow one, all cores.
+"""Measures how fast a classifier labels photos.
 
-Every time is that of a whole photo: reading the file, decoding, resizing, the network.
+It measures loading, the first photo, the median and the 95th percentile of one photo after another, and the throughput of
+all workers. Each time covers the whole photo: reading the file, decoding, resizing and running the network.
 """
 
 from __future__ import annotations
@@ -17,49 +18,49 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from label_image.errors import PhotoError, RunError
-from label_image.screen import clean
+from label_image.terminal import clean
 
 if TYPE_CHECKING:
     from label_image.classifier import Classifier
 
-PHOTOS = 256  # that are used, the first that can be read
-SPELL_S = 3.0  # how long each of the two measurements goes on
-_FEWEST = 20  # photos in each, however slow: p95 needs them
-_DRAWN_PX = (640, 480)  # the photo that is made where none is given
+PHOTOS = 256  # at most this many readable photos are used
+SPELL_S = 3.0  # duration of each of the two measurements
+_FEWEST = 20  # photos in each measurement, however slow: the 95th percentile needs them
+_DRAWN_PX = (640, 480)  # size of the photo that is made if none is given
 
 
 @dataclass(frozen=True)
-class Pace:
-    """What was measured."""
+class Speed:
+    """The results of a measurement."""
 
     graph: str
-    photos: int  # different ones
-    load_ms: float  # imports, reading the graph, making it ready
+    photos: int  # how many different photos were used
+    load_ms: float  # importing packages, reading the file and preparing the network
     first_image_ms: float
-    median_ms: float  # of one photo after the other, on one worker
+    median_ms: float  # of one photo after another, on one worker
     p95_ms: float
-    images_per_s: float  # with all workers
+    images_per_s: float  # photos per second with all workers
     workers: int
 
 
-def measure(load: Callable[[], Classifier], photos: Iterable[str], workers: int, spell_s: float = SPELL_S) -> Pace:
+def measure(load: Callable[[], Classifier], photos: Iterable[str], workers: int, spell_s: float = SPELL_S) -> Speed:
     """Loads a classifier and measures it.
 
     Args:
-      load: makes the classifier, imports included.
-      photos: paths; those that can not be read are left out.
+      load: loads the classifier, including all imports.
+      photos: paths; unreadable photos are skipped.
       workers: how many `classify_all` uses.
       spell_s: seconds for each of the two measurements.
 
     Raises:
-      RunError: none of them can be read.
+      RunError: no photo can be read.
     """
     start = time.perf_counter()
     classifier = load()
     load_ms = _ms_since(start)
     sources, first_ms = _readable(classifier, photos)
     singles = list(_singles(classifier, sources, spell_s))
-    return Pace(
+    return Speed(
         graph=str(classifier.path),
         photos=len(sources),
         load_ms=round(load_ms, 3),
@@ -72,7 +73,7 @@ def measure(load: Callable[[], Classifier], photos: Iterable[str], workers: int,
 
 
 def drawn_photo(folder: Path) -> str:
-    """A photo to measure with where none is given: 640 x 480 pixels of coloured noise, the same each time."""
+    """Draws the photo that is measured if none is given: 640 x 480 pixels of coloured noise, always the same."""
     import numpy as np
     from PIL import Image
 
@@ -83,7 +84,7 @@ def drawn_photo(folder: Path) -> str:
 
 
 def percentile(values: list[float], percent: float) -> float:
-    """The smallest value that at least `percent` of them do not exceed.
+    """Computes a percentile: the smallest value that at least `percent` of the values do not exceed.
 
     >>> percentile([4.0, 1.0, 3.0, 2.0], 50), percentile([float(n) for n in range(1, 101)], 95)
     (2.0, 95.0)
@@ -92,9 +93,9 @@ def percentile(values: list[float], percent: float) -> float:
     return ordered[max(0, -int(-len(ordered) * percent // 100) - 1)]
 
 
-def written(pace: Pace, form: str) -> str:
-    """The numbers as text, json, jsonl or csv; for programs under the names they have in Pace."""
-    fields = asdict(pace)
+def written(speed: Speed, form: str) -> str:
+    """Formats the numbers as text, json, jsonl or csv; programs find them under their field names in Speed."""
+    fields = asdict(speed)
     if form in ("json", "jsonl"):
         return json.dumps(fields, indent=1 if form == "json" else None) + "\n"
     if form == "csv":
@@ -102,18 +103,18 @@ def written(pace: Pace, form: str) -> str:
         csv.writer(text, lineterminator="\n").writerows([list(fields), list(fields.values())])
         return text.getvalue()
     return (
-        f"graph        {clean(str(pace.graph))}\n"
-        f"photos       {pace.photos}\n"
-        f"load         {pace.load_ms:10.1f} ms\n"
-        f"first image  {pace.first_image_ms:10.1f} ms\n"
-        f"median       {pace.median_ms:10.1f} ms\n"
-        f"p95          {pace.p95_ms:10.1f} ms\n"
-        f"images/s     {pace.images_per_s:10.1f} with {pace.workers} worker{'s' * (pace.workers != 1)}\n"
+        f"graph        {clean(str(speed.graph))}\n"
+        f"photos       {speed.photos}\n"
+        f"load         {speed.load_ms:10.1f} ms\n"
+        f"first image  {speed.first_image_ms:10.1f} ms\n"
+        f"median       {speed.median_ms:10.1f} ms\n"
+        f"p95          {speed.p95_ms:10.1f} ms\n"
+        f"images/s     {speed.images_per_s:10.1f} with {speed.workers} worker{'s' * (speed.workers != 1)}\n"
     )
 
 
 def _readable(classifier: Classifier, photos: Iterable[str]) -> tuple[list[str], float]:
-    """The photos to measure with, and the milliseconds that the first of them took."""
+    """Finds the readable photos, and the milliseconds that the first of them took."""
     sources: list[str] = []
     first_ms, seen, reason = 0.0, 0, ""
     for source in photos:
@@ -129,12 +130,12 @@ def _readable(classifier: Classifier, photos: Iterable[str]) -> tuple[list[str],
         if len(sources) == PHOTOS:
             break
     if not sources:
-        raise RunError(f"nothing to measure: none of {seen} photos can be labelled{reason}")
+        raise RunError(f"cannot measure: none of {seen} photos can be labelled{reason}")
     return sources, first_ms
 
 
 def _singles(classifier: Classifier, sources: list[str], spell_s: float) -> Iterator[float]:
-    """Milliseconds of one photo after the other."""
+    """Measures the milliseconds of one photo after another."""
     end = time.perf_counter() + spell_s
     for count, source in enumerate(itertools.cycle(sources)):
         start = time.perf_counter()
@@ -145,7 +146,7 @@ def _singles(classifier: Classifier, sources: list[str], spell_s: float) -> Iter
 
 
 def _together(classifier: Classifier, sources: list[str], workers: int, spell_s: float) -> float:
-    """Photos a second with all workers; the first ones, for which each makes its interpreter, are not counted."""
+    """Measures photos per second with all workers; the first photos, for which each worker creates its interpreter, are not counted."""
     uncounted = 2 * workers
     end = time.perf_counter() + spell_s
 

@@ -1,4 +1,4 @@
-"""Photos in, ranked labels out: the Python interface of label_image.
+"""The class Classifier: labels photos from Python.
 
 from label_image import Classifier
 classifier = Classifier("tf_files/retrained.tflite")
@@ -17,41 +17,41 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from label_image.card import Card
 from label_image.detectors.checksum import is_ours
 from label_image.errors import NoScoresError, PhotoError, RunError, UserError
-from label_image.inspect import Overrides, card_of, fit_labels, source_of
-from label_image.pixels import decode, encoded, in_order, laid_out, normalise
-from label_image.source import Source, settled
+from label_image.find_metadata import Overrides, fit_labels, metadata_of, open_model
+from label_image.model_file import ModelFile, settled
+from label_image.model_metadata import Metadata
+from label_image.photo_pixels import decode, encoded, in_order, laid_out, normalise
 from label_image.workers import cores, map_ordered
 
-# Light first: a `.tflite` labels in 0.2 s, a `.pb` has to import TensorFlow.
+# The fastest to start comes first: a `.tflite` labels within 0.2 s, a `.pb` has to import TensorFlow.
 DEFAULT_GRAPHS = ("tf_files/retrained.tflite", "tf_files/retrained_graph.pb")
 
-ReadsPhoto = Callable[[], bytes]  # gives a photo file's bytes, or raises PhotoError
+ReadsPhoto = Callable[[], bytes]  # returns the bytes of a photo's file, or raises PhotoError
 
 
 class Runner(Protocol):
-    """What runs a network."""
+    """Runs a network on batches of pixels."""
 
     name: str
 
     def scores(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """float32 [n, height, width, channels] -> float32 [n, outputs]."""
+        """Computes the network's outputs: float32 [n, height, width, channels] -> float32 [n, outputs]."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """The answer for one photo."""
+    """The labels and scores of one photo."""
 
-    image: str  # what was asked: the path, or "" for bytes
+    image: str  # the path as given, or "" for bytes
     labels: tuple[str, ...]
     scores: npt.NDArray[np.float32]  # float32 [classes]; empty where error is set
-    seconds: float  # in the network alone, without decoding
+    seconds: float  # time of the network alone, without decoding
     error: PhotoError | None = None
 
     def top(self, k: int) -> list[tuple[str, float]]:
-        """The k best labels with their scores, best first; ties keep label order."""
+        """Returns the k best labels with their scores, best first; ties keep label order."""
         return [(self.labels[index], float(self.scores[index])) for index in top_k(self.scores, k)]
 
 
@@ -60,7 +60,7 @@ def top_k(scores: npt.NDArray[np.float32], k: int) -> npt.NDArray[np.int64]:
 
     Args:
       scores: float32 [classes].
-      k: how many to keep; more than there are classes keeps all.
+      k: how many to keep; a number above the number of classes keeps all.
 
     Returns:
       int64 [min(k, classes)], best first; ties keep label order.
@@ -72,25 +72,25 @@ def top_k(scores: npt.NDArray[np.float32], k: int) -> npt.NDArray[np.int64]:
 
 
 class Classifier:
-    """A classifier on disk, ready to label photos.
+    """Labels photos with a classifier from a file or folder.
 
-    It is read once: whatever is at its path later, one Classifier answers with one network and one set of labels.
+    The file is read once: even if it is replaced later, this object keeps its network and its labels.
 
     Args:
-      graph: a `.tflite`, a `.pb` or a SavedModel folder; "" takes what `python -m retrain` left in tf_files.
-      overrides: what the file does not say, or says wrongly.
-      threads: workers for many photos; 0 is one a core.
+      graph: a `.tflite`, a `.pb` or a SavedModel folder; "" uses the classifier that `python -m retrain` wrote into tf_files.
+      overrides: values that the file lacks or states wrongly.
+      threads: number of workers for many photos; 0 means one per core.
 
     Raises:
-      UserError: no such file, or labels that do not fit it.
-      RunError: a file that no runtime here can run.
+      UserError: the file does not exist, or the labels do not fit it.
+      RunError: no installed runtime can run the file.
     """
 
     def __init__(self, graph: str | Path = "", overrides: Overrides | None = None, threads: int = 0) -> None:
         self.path = Path(graph) if graph else default_graph()
         self._threads = threads or cores()
-        self.source: Source
-        self.card: Card
+        self.source: ModelFile
+        self.metadata: Metadata
         self._shared: Runner
         settled(self.path, lambda: self._open(overrides or Overrides()))
         self.kind = self.source.kind
@@ -98,43 +98,44 @@ class Classifier:
         self._labels: tuple[str, ...] = ()
 
     def _open(self, overrides: Overrides) -> bool:
-        """Reads all that is at the path; returns whether it came out of one reading of one file."""
-        self.source = source_of(self.path)
-        self.card = card_of(self.source, overrides)
+        """Reads the classifier; returns whether everything came from a single read of a single file."""
+        self.source = open_model(self.path)
+        self.metadata = metadata_of(self.source, overrides)
         answer = self._tried()
         self._shared = self.open_runner()
-        if self.card.inspected and not overrides.output_layer:
+        if self.metadata.inspected and not overrides.output_layer:
             self._check_purpose(answer)
-        return not self.card.inspected and self.source.kind != "saved_model"
+        return not self.metadata.inspected and self.source.kind != "saved_model"
 
     def _tried(self) -> npt.NDArray[np.float32] | None:
-        """What a stranger's `.tflite` gives for a drawn picture, in a child process; None where that is not needed.
+        """Runs a `.tflite` of unknown origin on a test picture in a child process; None if that is not needed.
 
         Raises:
-          RunError: it is damaged, so much that it ends the process or since it was written.
+          RunError: the file is damaged: it crashes the process, or it has changed since it was written.
         """
         if self.source.kind != "tflite" or is_ours(self.source):
             return None
-        from label_image.runners.trial import tried
+        from label_image.runners.trial import run_in_child
 
-        ends = (self.card.input_layer, self.card.output_layer)
-        return tried(self.path, self.source.data, ends, self._drawn())
+        ends = (self.metadata.input_layer, self.metadata.output_layer)
+        return run_in_child(self.path, self.source.data, ends, self._drawn())
 
     def _check_purpose(self, answer: npt.NDArray[np.float32] | None) -> None:
-        """Raises RunError where the network seems to be no classifier, by what it gives for a drawn picture."""
-        if self.card.dtype == "string" or self.card.output == "unset":
+        """Raises RunError if the network's output for a test picture shows that it is not a classifier."""
+        if self.metadata.dtype == "string" or self.metadata.output == "unset":
             return
-        from label_image.detectors.purpose import Output, refusal, seems_by_answer
+        from label_image.detectors.purpose import Output, purpose_by_scores, refusal
 
         values = getattr(self._shared, "values", None)
         answer = values(self._drawn()) if answer is None and values is not None else answer
-        what = "" if answer is None else seems_by_answer(self.card, answer)
-        if what:
-            raise RunError(refusal(self.path, what, [Output(self.card.output_layer, answer.shape, self.card.output)]))  # type: ignore[union-attr]
+        what = "" if answer is None else purpose_by_scores(self.metadata, answer)
+        if answer is not None and what:
+            made = Output(self.metadata.output_layer, answer.shape, self.metadata.output)
+            raise RunError(refusal(self.path, what, [made]))
 
     def _drawn(self) -> npt.NDArray[np.float32]:
-        """A picture as the network takes it: noise, the same each time."""
-        size = (self.card.height_px, self.card.width_px, 3)
+        """Makes a test picture in the form of the network's input: noise, always the same."""
+        size = (self.metadata.height_px, self.metadata.width_px, 3)
         return self._prepared(np.random.default_rng(0).integers(0, 256, size, np.uint8))
 
     def classify(self, image: str | Path | bytes) -> Prediction:
@@ -144,8 +145,8 @@ class Classifier:
           image: a path, or the bytes of a file.
 
         Raises:
-          PhotoError: if the photo can not be read.
-          NoScoresError: if the network answers with something that is no number.
+          PhotoError: the photo cannot be read.
+          NoScoresError: a score is NaN or infinite.
         """
         prediction = self._answer(image, self._shared)
         if prediction.error:
@@ -153,15 +154,15 @@ class Classifier:
         return prediction
 
     def classify_all(self, images: Iterable[str | Path | ReadsPhoto]) -> Iterator[Prediction]:
-        """Labels photos with a worker a core; yields in the order given. A bad photo has its `error` set.
+        """Labels photos in parallel and yields the predictions in the order given. A photo that fails has its `error` set.
 
         Args:
-          images: paths; or functions that give a file's bytes or raise PhotoError, which a worker calls when it is their turn.
+          images: paths; or functions that return a file's bytes or raise PhotoError, which a worker calls.
         """
 
         def make_worker() -> Callable[[str | Path | ReadsPhoto], Prediction]:
-            # TensorFlow spreads one network over the cores itself, ONNX Runtime lets threads share it; LiteRT wants an
-            # interpreter a worker, all of which read the same bytes.
+            # TensorFlow uses all cores for one network, and ONNX Runtime lets threads share a session; LiteRT needs one
+            # interpreter per worker, all of which read the same bytes.
             runner = self.open_runner() if self.kind == "tflite" else self._shared
             return lambda image: self._answer(image, runner)
 
@@ -171,18 +172,18 @@ class Classifier:
         """Runs the network on pixels: float32 [n, height, width, 3], 0..255 -> float32 [n, classes].
 
         Raises:
-          RunError: a score is no number.
+          RunError: a score is NaN or infinite.
         """
         with self._lock:
             rows = self._shared.scores(np.stack([self._prepared(image) for image in batch]))
-        scores = np.stack([_finished(row, self.card.output) for row in rows])
+        scores = np.stack([_finished(row, self.metadata.output) for row in rows])
         if problem := _no_scores(scores):
             raise RunError(f"cannot use {self.path}: {problem}")
         return scores
 
     def open_runner(self) -> Runner:
-        """A runner of its own for one more caller."""
-        source, ends = self.source, (self.card.input_layer, self.card.output_layer)
+        """Creates a runner for one more caller."""
+        source, ends = self.source, (self.metadata.input_layer, self.metadata.output_layer)
         if source.kind == "tflite":
             from label_image.runners.litert import LitertRunner
 
@@ -191,7 +192,7 @@ class Classifier:
             from label_image.runners.onnx import opened_onnx
 
             return opened_onnx(source)
-        if self.card.inspected:
+        if self.metadata.inspected:
             from label_image.runners.frozen import FrozenRunner
 
             return FrozenRunner(source, *ends)
@@ -213,47 +214,47 @@ class Classifier:
         start = time.perf_counter()
         raw = runner.scores_of_file(ready) if isinstance(ready, bytes) else runner.scores(ready[None])[0]  # type: ignore[attr-defined]
         seconds = time.perf_counter() - start
-        scores = _finished(raw, self.card.output)
+        scores = _finished(raw, self.metadata.output)
         if problem := _no_scores(scores):
             return Prediction(name, (), np.zeros(0, np.float32), seconds, NoScoresError("no scores", problem))
         return Prediction(name, self._labels_for(len(scores)), scores, seconds)
 
     def ready(self, image: str | Path | bytes) -> npt.NDArray[np.float32] | bytes:
-        """A photo as the network takes it, without a batch; the file's bytes where it reads them itself."""
-        card = self.card
-        if card.dtype == "string":
+        """Prepares a photo as the network's input, without a batch axis; the file's bytes if the network decodes them itself."""
+        metadata = self.metadata
+        if metadata.dtype == "string":
             return encoded(image)
-        return self._prepared(decode(image, card.height_px, card.width_px, card.crop_px))
+        return self._prepared(decode(image, metadata.height_px, metadata.width_px, metadata.crop_px))
 
     def _prepared(self, pixels: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """RGB [height, width, 3], 0..255 -> the channels, range and axes that the card says."""
-        card = self.card
-        return laid_out(normalise(in_order(pixels, card.order), card.mean, card.std), card.layout)
+        """Converts RGB pixels [height, width, 3], 0..255, to the channels, range and axes that the metadata states."""
+        metadata = self.metadata
+        return laid_out(normalise(in_order(pixels, metadata.order), metadata.mean, metadata.std), metadata.layout)
 
     def _labels_for(self, outputs: int) -> tuple[str, ...]:
-        """The labels, once they are known to fit.
+        """Returns the labels after checking that there is one per output.
 
         Raises:
-          RunError: as many labels as outputs are needed; both numbers are said.
+          RunError: the number of labels differs from the number of outputs; the message states both.
         """
         if len(self._labels) != outputs:
-            labels = self.card.labels or tuple(f"class {index}" for index in range(outputs))
+            labels = self.metadata.labels or tuple(f"class {index}" for index in range(outputs))
             self._labels = fit_labels(labels, outputs, self.path)
         return self._labels
 
 
 def _finished(raw: npt.NDArray[np.float32], output: str) -> npt.NDArray[np.float32]:
-    """What a network gives -> scores: logits through a softmax, one number for two classes as both of their scores.
+    """Converts a network's output to scores: applies softmax to logits, and expands the single output of a two-class network to two scores.
 
     >>> _finished(np.float32([0.25]), "sigmoid").tolist(), _finished(np.float32([1, 1]), "logits").tolist()
     ([0.75, 0.25], [0.5, 0.5])
     """
     if output == "unset":
         return np.full_like(raw, np.nan)
-    with np.errstate(all="ignore"):  # infinities become what is no number, and that is said of the photo
+    with np.errstate(all="ignore"):  # infinities become NaN, which is reported as the photo's error
         if raw.size == 1 and output != "as is":
-            share = raw if output != "logits" else 1 / (1 + np.exp(-np.clip(raw, -80, 80)))
-            return np.concatenate([1 - share, share]).astype(np.float32)
+            positive = raw if output != "logits" else 1 / (1 + np.exp(-np.clip(raw, -80, 80)))
+            return np.concatenate([1 - positive, positive]).astype(np.float32)
         if output == "logits":
             powers = np.exp(raw - raw.max())
             return np.asarray(powers / powers.sum(), np.float32)
@@ -261,28 +262,28 @@ def _finished(raw: npt.NDArray[np.float32], output: str) -> npt.NDArray[np.float
 
 
 def _no_scores(scores: npt.NDArray[np.float32]) -> str:
-    """What is wrong with scores that are no numbers; "" where all are.
+    """Describes scores that are NaN or infinite; "" if all are finite.
 
     >>> _no_scores(np.float32([0.5, np.nan])), _no_scores(np.float32([0.5, 0.5]))
-    ('the network answers NaN in 1 of 2 scores, which is no answer', '')
+    ('the network outputs NaN in 1 of 2 scores', '')
     """
     bad = scores[~np.isfinite(scores)]
     if not bad.size:
         return ""
     what = "NaN" if np.isnan(bad).any() else "infinity"
-    return f"the network answers {what} in {bad.size} of {scores.size} scores, which is no answer"
+    return f"the network outputs {what} in {bad.size} of {scores.size} scores"
 
 
 def default_graph() -> Path:
-    """What `python -m retrain` left here.
+    """Finds the classifier that `python -m retrain` wrote in the current folder.
 
     Raises:
-      UserError: nothing was trained in this folder yet.
+      UserError: no classifier was trained in this folder yet.
     """
     for name in DEFAULT_GRAPHS:
         if Path(name).exists():
             return Path(name)
     raise UserError(
-        f"no trained classifier here: neither {' nor '.join(DEFAULT_GRAPHS)}; "
+        f"cannot find a trained classifier: there is neither {' nor '.join(DEFAULT_GRAPHS)}; "
         "train one (python -m retrain --image_dir YOUR_PHOTOS), or give one with --graph"
     )

@@ -1,6 +1,6 @@
-"""The program `python -m label_image`: photos are labelled, and the ranked labels go to standard output.
+"""The program `python -m label_image`: labels photos and prints the ranked labels.
 
-What the words mean is for `images`, how an answer is written for `formats`, where a photo goes for `sorting`.
+`input_photos` finds the photos, `output_formats` formats the answers, and `sorting` copies or moves the photos.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from label_image.edge import exit_status
 from label_image.errors import RunError, UserError
 from label_image.flags import check, flag, parse
-from label_image.screen import warn
+from label_image.program import exit_status
+from label_image.terminal import warn
 
 if TYPE_CHECKING:
     from label_image.classifier import Classifier, Prediction
-    from label_image.explain import Explainer
-    from label_image.formats import Format, Row
-    from label_image.images import Item
-    from label_image.inspect import Overrides
-    from label_image.output import Output
+    from label_image.explainer import Explainer
+    from label_image.find_metadata import Overrides
+    from label_image.input_photos import Item
+    from label_image.output import OutputStream
     from label_image.output_file import OutputFile
+    from label_image.output_formats import Format, ResultRow
     from label_image.sorting import Sorter
 
 PROGRAM = "python -m label_image"
@@ -33,117 +33,120 @@ FORMATS = ("text", "json", "jsonl", "csv")
 
 
 @dataclass(frozen=True)
-class Command:
+class LabelCommand:
     """Labels photos with a trained classifier, for example `python -m label_image --image daisy.jpg`."""
 
     image: tuple[str, ...] = flag(
         (),
         "A photo, a folder of photos (with its sub-folders), a pattern such as 'new/*.jpg', an http or https address (up "
-        "to 50 MB and 20 s), or - for a list on standard input, one a line or between NULs; may be given several times.",
+        "to 50 MB and 20 s), or - for a list on standard input, one name per line or separated by NUL characters. May be given several times.",
     )
     fetch: bool = flag(
         False,
-        "Also fetch the http and https addresses in a list on standard input. Left out, they are an error each: only "
-        "addresses typed as words are fetched.",
+        "Also download the http and https addresses in a list on standard input. By default each of them is an error: only "
+        "addresses on the command line are downloaded.",
     )
     graph: str = flag(
-        "", "The classifier: a .tflite, a .pb or a SavedModel folder. Left out: what retrain left in tf_files."
+        "",
+        "The classifier: a .tflite, a .pb or a SavedModel folder. Default: the one that retrain wrote into tf_files.",
     )
     run: str = flag(
         "",
-        "Instead of --graph: a run of python -m retrain, whose classifier labels; its folder, or its name in tf_files/runs "
-        "or the beginning of it. Left out: the newest.",
+        "Instead of --graph: a run of python -m retrain whose classifier is used: its folder, or its name in tf_files/runs "
+        "or the beginning of that name. Default: the newest run.",
     )
     labels: str = flag(
         "",
-        "A labels file: a name a line, JSON, a label map (.pbtxt), YAML with names:, or CSV with a header. Left out: the labels inside the classifier.",
+        "A labels file: one name per line, JSON, a label map (.pbtxt), YAML with names:, or CSV with a header. Default: the labels inside the classifier.",
     )
     input_height: int | None = flag(
-        None, "Rows the network takes, in pixels. Left out: the classifier says it.", minimum=1, maximum=10_000
+        None, "Height of the network's input in pixels. Default: as the classifier states.", minimum=1, maximum=10_000
     )
     input_width: int | None = flag(
-        None, "Columns the network takes, in pixels. Left out: the classifier says it.", minimum=1, maximum=10_000
+        None, "Width of the network's input in pixels. Default: as the classifier states.", minimum=1, maximum=10_000
     )
-    input_size: int | None = flag(None, "Both --input_height and --input_width.", minimum=1, maximum=10_000)
+    input_size: int | None = flag(None, "Sets both --input_height and --input_width.", minimum=1, maximum=10_000)
     input_mean: tuple[float, ...] | None = flag(
         None,
-        "The network takes (pixel - input_mean) / input_std, pixels 0 to 255; one number, or one a channel with commas. Left out: the classifier says it.",
+        "The network's input is (pixel - input_mean) / input_std, with pixels from 0 to 255. One number, or one per channel separated by commas. Default: as the classifier states.",
     )
     input_std: tuple[float, ...] | None = flag(None, "See --input_mean.", minimum=1e-6)
     input_order: str = flag(
         "",
-        "Order of the channels the network takes. Left out: the classifier says it.",
+        "Order of the channels in the network's input. Default: as the classifier states.",
         choices=("", "rgb", "bgr", "grey"),
     )
-    input_layer: str = flag("", "The operation of a .pb that takes the pixels. Left out: the classifier says it.")
-    output_layer: str = flag("", "The operation of a .pb that gives the scores. Left out: the classifier says it.")
+    input_layer: str = flag("", "The operation of a .pb that takes the pixels. Default: as the classifier states.")
+    output_layer: str = flag("", "The operation of a .pb that outputs the scores. Default: as the classifier states.")
     insist: bool = flag(
         False,
-        "Use --labels, --input_... and --output_layer as typed, also where they contradict what the classifier says of itself; without it that is an error.",
+        "Use --labels, --input_... and --output_layer as typed even if they contradict the classifier's own metadata. Without this flag a contradiction is an error.",
     )
-    top_k: int = flag(5, "How many labels to print for a photo.", minimum=1)
-    threshold: float = flag(0.0, "Labels whose score is lower are not printed; 0 prints all.", minimum=0, maximum=1)
+    top_k: int = flag(5, "How many labels to print for each photo.", minimum=1)
+    threshold: float = flag(0.0, "Print only labels whose score is at least this; 0 prints all.", minimum=0, maximum=1)
     format: str = flag(
         "text",
-        "How the answers are printed: text as the original did; json is one array, jsonl an object a line, csv a row a "
-        "photo. Each photo is printed as soon as it is labelled, in the order given.",
+        "How the answers are printed: text as in the original script, json as one array, jsonl as one object per line, csv as "
+        "one row per photo. Each photo is printed as soon as it is labelled, in the order given.",
         choices=FORMATS,
     )
     output: str = flag(
         "",
-        "A file for what would be printed, UTF-8; it takes its name when all of it is written, so a run that is stopped leaves what was there. A device or pipe is written to as it is; - is standard output.",
+        "Write the answers to this file in UTF-8 instead of printing them. The file is replaced only when it is complete, so a run that is stopped keeps the earlier one. A device or pipe is written to directly; - is standard output.",
     )
     sort_into: str = flag(
         "",
-        "A folder in which each photo is copied into a folder of its best label, or _unsure if that label's score is "
-        "below --threshold. Nothing is written over: a name that is taken gets a number, the same photo is left out.",
+        "Copy each photo into a subfolder of this folder named after its best label, or into _unsure if that label's score is "
+        "below --threshold. No file is overwritten: if a name is taken, a number is added; an identical photo is skipped.",
     )
     move: bool = flag(False, "With --sort_into: move the photos instead of copying them.")
     explain: str = flag(
         "",
-        "A folder into which goes each photo with what spoke for its best label drawn over it: grey where nothing did, "
-        "dark red to light yellow where much did (daisy.jpg becomes daisy_heat.jpg). Nothing is written over.",
+        "Write each photo into this folder with a heat map of the evidence for its best label: grey where there is none, dark "
+        "red to light yellow where there is much (daisy.jpg becomes daisy_heat.jpg). No file is overwritten.",
     )
-    threads: int = flag(0, "Workers for many photos; 0 is one a core.", minimum=0, maximum=1024)
+    threads: int = flag(0, "Number of parallel workers for many photos; 0 means one per core.", minimum=0, maximum=1024)
     benchmark: bool = flag(
         False,
-        "Print how fast it is: loading, the first photo, the usual one, all cores. Draws a photo if none is given.",
+        "Print the speed: loading, the first photo, the median photo, and all cores together. Draws a photo if none is given.",
     )
-    describe: str = flag("", "Print what a classifier takes and gives and how that is known, and label nothing.")
+    describe: str = flag(
+        "", "Print the inputs and outputs of a classifier and how they are known, without labelling any photo."
+    )
 
     def __post_init__(self) -> None:
-        """Refuses what is out of bounds or can not go together."""
+        """Refuses values out of bounds and flags that exclude each other."""
         check(self)
         for name in ("input_height", "input_width"):
             if self.input_size is not None and getattr(self, name) not in (None, self.input_size):
                 raise UserError(
-                    f"--input_size={self.input_size} and --{name}={getattr(self, name)} exclude each other; leave one out"
+                    f"--input_size={self.input_size} and --{name}={getattr(self, name)} contradict each other; leave one out"
                 )
         if self.move and not self.sort_into:
-            raise UserError("--move needs --sort_into: the folder to move the photos into")
+            raise UserError("--move needs --sort_into, the folder to move the photos into")
         if self.run and self.graph:
             raise UserError("--run and --graph both name a classifier; leave one out")
         for name in ("sort_into", "explain"):
             if getattr(self, name) and self.benchmark:
-                raise UserError(f"--benchmark measures and writes nothing: leave out --{name}")
+                raise UserError(f"--benchmark only measures and writes no files: leave out --{name}")
 
 
 def main(argv: Sequence[str]) -> int:
     """Runs the command; returns the exit status: 0, 1 (a failure), 2 (usage), 130 (Ctrl-C)."""
 
     def work() -> int:
-        command, _ = parse(Command, argv, PROGRAM, words_are="image")
+        command, _ = parse(LabelCommand, argv, PROGRAM, words_are="image")
         return run(command)
 
-    return exit_status("label_image", work, after_pipe=0)  # `| head` has seen enough
+    return exit_status("label_image", work, after_pipe=0)  # `| head` has closed the pipe
 
 
-def run(command: Command) -> int:
-    """Does what was asked; returns the exit status."""
-    from label_image.images import check_words, needs_scratch
-    from label_image.output import Output
+def run(command: LabelCommand) -> int:
+    """Runs the command; returns the exit status."""
+    from label_image.input_photos import check_words, needs_scratch
+    from label_image.output import OutputStream
 
-    with _written_to(command) as file, Output(utf8=command.format != "text", to=file) as output:
+    with _written_to(command) as file, OutputStream(utf8=command.format != "text", to=file) as output:
         if command.describe:
             return _describe(command, output)
         if command.image or not command.benchmark:
@@ -155,8 +158,8 @@ def run(command: Command) -> int:
             return work(command, scratch, output)
 
 
-def _written_to(command: Command) -> contextlib.AbstractContextManager[OutputFile | None]:
-    """The file of --output; None is standard output."""
+def _written_to(command: LabelCommand) -> contextlib.AbstractContextManager[OutputFile | None]:
+    """Opens the file of --output; None means standard output."""
     from label_image.output_file import OutputFile
 
     if command.output in ("", "-", "/dev/stdout"):
@@ -164,39 +167,41 @@ def _written_to(command: Command) -> contextlib.AbstractContextManager[OutputFil
     graphs = (
         [command.graph or command.describe] if command.graph or command.describe else ["tf_files/retrained_graph.pb"]
     )
-    labels = command.labels or "tf_files/retrained_labels.txt"  # what a graph without metadata is read with
+    labels = command.labels or "tf_files/retrained_labels.txt"  # the default labels of a graph without metadata
     return OutputFile(command.output, (*command.image, *graphs, labels))
 
 
 @contextlib.contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """A folder for what is downloaded or drawn, gone at the end."""
+    """Makes a temporary folder for downloaded and drawn photos, and deletes it at the end."""
     import tempfile
 
     try:
         folder = tempfile.TemporaryDirectory(prefix="label_image-", ignore_cleanup_errors=True)
     except OSError as error:
-        raise RunError(f"cannot make a temporary folder: {error.strerror or error}; name one in TMPDIR") from None
+        raise RunError(
+            f"cannot make a temporary folder: {error.strerror or error}; set TMPDIR to a folder that can be written"
+        ) from None
     with folder as path:
         yield Path(path)
 
 
-def load(command: Command) -> Classifier:
-    """The classifier that was asked for; says on standard error what had to be guessed of it."""
+def load(command: LabelCommand) -> Classifier:
+    """Loads the classifier, and reports on standard error which of its properties are guesses."""
     from label_image.classifier import Classifier
     from label_image.describe import one_line
-    from label_image.runs import graph_of, run_folder
+    from label_image.find_run import graph_of, run_folder
 
     graph = graph_of(run_folder(command.run)) if command.run else command.graph
     classifier = Classifier(graph, _overrides(command), command.threads)
-    if taken := one_line(classifier.card):
+    if taken := one_line(classifier.metadata):
         _complain(taken)
     return classifier
 
 
-def _overrides(command: Command) -> Overrides:
-    """What the user typed of the graph."""
-    from label_image.inspect import Overrides
+def _overrides(command: LabelCommand) -> Overrides:
+    """Collects the values that the user typed about the classifier."""
+    from label_image.find_metadata import Overrides
 
     typed = {field.name: getattr(command, field.name) for field in dataclasses.fields(Overrides)}
     for name in ("input_height", "input_width"):
@@ -204,10 +209,10 @@ def _overrides(command: Command) -> Overrides:
     return Overrides(**typed)
 
 
-def _label(command: Command, scratch: Path, output: Output) -> int:
-    """Labels photos and prints a row each, as soon as it is there."""
-    from label_image.formats import EXPLAINED, SORTED, format_for
-    from label_image.images import is_one_photo, photos
+def _label(command: LabelCommand, scratch: Path, output: OutputStream) -> int:
+    """Labels photos and prints one row for each as soon as it is ready."""
+    from label_image.input_photos import is_one_photo, photos
+    from label_image.output_formats import EXPLAINED, SORTED, format_for
 
     one = is_one_photo(command.image)
     extra = (SORTED if command.sort_into else ()) + (EXPLAINED if command.explain else ())
@@ -217,11 +222,11 @@ def _label(command: Command, scratch: Path, output: Output) -> int:
         classifier = load(command)
         explainer = _explainer(command, classifier)
         begun = True
-        form.begin(min(command.top_k, len(classifier.card.labels) or command.top_k))
+        form.begin(min(command.top_k, len(classifier.metadata.labels) or command.top_k))
         found = photos(command.image, scratch, command.sort_into, command.explain, fetch_listed=command.fetch)
         bad, seen = _rows(command, (classifier, explainer), found, form, output)
     except KeyboardInterrupt:
-        begun = True  # a json array is one even if Ctrl-C came before its first row
+        begun = True  # the JSON array is closed even if Ctrl-C comes before its first row
         raise
     finally:
         if begun:
@@ -233,23 +238,23 @@ def _label(command: Command, scratch: Path, output: Output) -> int:
     return 1 if bad or not seen else 0
 
 
-def _explainer(command: Command, classifier: Classifier) -> Explainer | None:
-    """What draws the heat maps, if they were asked for; before the first photo, so that a network without is told at once."""
+def _explainer(command: LabelCommand, classifier: Classifier) -> Explainer | None:
+    """Makes the Explainer for --explain before the first photo, so that a network without a heat map is reported at once."""
     if not command.explain:
         return None
-    from label_image.explain import Explainer
+    from label_image.explainer import Explainer
 
     return Explainer(classifier)
 
 
 def _rows(
-    command: Command,
+    command: LabelCommand,
     tools: tuple[Classifier, Explainer | None],
     items: Iterator[Item],
     form: Format,
-    output: Output,
+    output: OutputStream,
 ) -> tuple[int, int]:
-    """Prints the rows, explains and sorts the photos; returns how many could not be labelled, of how many."""
+    """Prints the rows, writes heat maps and sorts the photos; returns the number of failed photos and of all photos."""
     classifier, explainer = tools
     bad = seen = 0
     sorter: Sorter | None = None
@@ -258,7 +263,7 @@ def _rows(
             from label_image.sorting import Sorter
 
             sorter = Sorter(Path(command.sort_into), prediction.labels, move=command.move)
-        with output.whole():  # a photo is not moved without being told
+        with output.whole():  # Ctrl-C never separates moving a photo from printing its row
             row = _row(command, item, prediction, sorter, explainer)
             form.row(row)
             if item.fetched:
@@ -269,7 +274,7 @@ def _rows(
 
 
 def _answers(classifier: Classifier, items: Iterable[Item]) -> Iterator[tuple[Item, Prediction]]:
-    """Each item with its answer; an item that has an error keeps it."""
+    """Yields each item with its prediction; an item that has an error keeps it."""
     asked: deque[Item] = deque()
 
     def paths() -> Iterator[str]:
@@ -283,20 +288,20 @@ def _answers(classifier: Classifier, items: Iterable[Item]) -> Iterator[tuple[It
 
 
 def _row(
-    command: Command, item: Item, prediction: Prediction, sorter: Sorter | None, explainer: Explainer | None
-) -> Row:
-    """What is said of a photo, after it was explained and put where it belongs."""
+    command: LabelCommand, item: Item, prediction: Prediction, sorter: Sorter | None, explainer: Explainer | None
+) -> ResultRow:
+    """Makes a photo's row, after its heat map is written and it is sorted."""
     from label_image.errors import PhotoError
-    from label_image.formats import Row
+    from label_image.output_formats import ResultRow
 
     if prediction.error:
-        return Row(item.name, error=str(prediction.error), undone=prediction.error.undone)
+        return ResultRow(item.name, error=str(prediction.error), undone=prediction.error.undone)
     best = prediction.top(command.top_k)
     sure = tuple((label, score) for label, score in best if not (command.threshold and not score >= command.threshold))
-    row = Row(item.name, sure, seconds=prediction.seconds)
+    row = ResultRow(item.name, sure, seconds=prediction.seconds)
     try:
         if explainer:
-            from label_image.explain import write_picture
+            from label_image.explainer import write_picture
 
             picture = explainer.picture(item.path, prediction, best[0][0])
             row = dataclasses.replace(row, heat_map=write_picture(picture, Path(command.explain), item.name))
@@ -304,32 +309,32 @@ def _row(
             placed = sorter.put(Path(item.path), item.name, sure[0][0] if sure else None)
             row = dataclasses.replace(row, sorted=placed.how, sorted_to=placed.path)
     except PhotoError as error:
-        return Row(item.name, error=str(error))
+        return ResultRow(item.name, error=str(error))
     return row
 
 
-def _benchmark(command: Command, scratch: Path, output: Output) -> int:
-    """Measures and prints how fast it is."""
+def _benchmark(command: LabelCommand, scratch: Path, output: OutputStream) -> int:
+    """Measures and prints the speed."""
     from label_image import benchmark
-    from label_image.images import photos
+    from label_image.input_photos import photos
     from label_image.workers import cores
 
-    def paths() -> Iterator[str]:  # drawing imports what loading has to be timed with
+    def paths() -> Iterator[str]:  # drawing imports packages whose import belongs to the loading time
         words = command.image or (benchmark.drawn_photo(scratch),)
         yield from (item.path for item in photos(words, scratch, fetch_listed=command.fetch))
 
-    pace = benchmark.measure(lambda: load(command), paths(), command.threads or cores())
-    output.write(benchmark.written(pace, command.format))
+    speed = benchmark.measure(lambda: load(command), paths(), command.threads or cores())
+    output.write(benchmark.written(speed, command.format))
     return 0
 
 
-def _describe(command: Command, output: Output) -> int:
-    """Prints what is known of a classifier."""
+def _describe(command: LabelCommand, output: OutputStream) -> int:
+    """Prints what is known about a classifier."""
     from label_image.describe import describe
-    from label_image.inspect import card_of
+    from label_image.find_metadata import metadata_of
 
     path = Path(command.describe)
-    output.write(f"{describe(card_of(path, _overrides(command)), path)}\n")
+    output.write(f"{describe(metadata_of(path, _overrides(command)), path)}\n")
     return 0
 
 

@@ -1,20 +1,21 @@
-"""Errors that users can mend, each one line; and what a library's error means, in words.
+"""Errors that users can correct, each with a one-line message; and plain words for the errors of libraries.
 
-    UserError        the command can not mean what was typed; the program ends with status 2
-    +-- LinesError   the same, told in several lines
-    +-- RunError     the command was right and the work failed; status 1
-        +-- OutOfMemoryError  a batch does not fit into the device's memory; a smaller one may
-        +-- PhotoError   one photo can not be read; the run goes on without it
-            +-- NoScoresError  the network has no answer for it
+    UserError        the command line is wrong; the program ends with status 2
+    +-- LinesError   the same, with a message of several lines
+    +-- RunError     the command line is right but the work failed; status 1
+        +-- OutOfMemoryError  a batch does not fit into the device's memory; a smaller one may fit
+        +-- PhotoError   one photo cannot be read; the run continues without it
+            +-- NoScoresError  the network gives no valid scores for it
 
-Everything else is a fault of ours, which `edge` reports in a line of its own. The text says what could not be done, what was found, what to do.
+Every other exception is a bug, which `program` reports in one line. A message states what could not be done, what was
+found and what to do.
 """
 
 from __future__ import annotations
 
 
 class UserError(Exception):
-    """The user typed or pointed at something that can not be meant.
+    """The command line, or a file that it names, is wrong.
 
     >>> UserError("cannot split 'daisy': found 2 photos, need 3; add photos").exit_status
     2
@@ -24,15 +25,15 @@ class UserError(Exception):
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """What is printed: one line."""
+        """The lines to print: only one."""
         return (str(self),)
 
 
 class LinesError(UserError):
-    """A mistake that takes more than a line to tell, as where a folder can be read in several ways.
+    """A mistake whose description needs several lines, for example a folder that can be read in two ways.
 
     Args:
-      lines: each without line ends; one that a name brings with it is shown as such.
+      lines: the lines of the message; a line end inside a name is shown as an escape.
 
     >>> LinesError("cannot tell", "seen: a\\nb").lines
     ('cannot tell', 'seen: a\\\\nb')
@@ -44,29 +45,29 @@ class LinesError(UserError):
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """What is printed."""
+        """The lines to print."""
         return self._lines
 
 
 class RunError(UserError):
-    """The work could not be done, though it was asked for rightly: weights that do not read, a full disk."""
+    """The command line is right but the work failed, for example because of unreadable weights or a full disk."""
 
     exit_status = 1
 
 
 class OutOfMemoryError(RunError):
-    """A batch does not fit into the memory of the device; whoever made the batch may try a smaller one."""
+    """A batch does not fit into the memory of the device; the caller may try a smaller one."""
 
 
 class PhotoError(RunError):
-    """One photo can not be read.
+    """One photo cannot be read.
 
     Args:
-      reason: what kind of trouble, in few words; photos are counted by it.
-      detail: what was found in this file; may be empty.
+      reason: the kind of problem in a few words; photos are counted by it.
+      detail: what was found in this photo; may be empty.
     """
 
-    undone = "read"  # what could not be done with the photo
+    undone = "read"  # the verb for what failed
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
@@ -75,32 +76,32 @@ class PhotoError(RunError):
 
 
 class NoScoresError(PhotoError):
-    """A network answers a photo with something that is no number; whatever stands first then is no label."""
+    """A network's scores for a photo are NaN or infinite, so that no label can be named."""
 
     undone = "label"
 
 
-_MEANINGS = {  # by the class's name: the libraries are not imported here
-    "DecodeError": "its bytes are damaged, or something else",
+_MEANINGS = {  # by the name of the exception's class, so that the libraries need not be imported
+    "DecodeError": "its content is damaged or not of this format",
     "EOFError": "it ends too early",
     "BadGzipFile": "its compressed data is damaged",
     "BadZipFile": "its list of files is damaged",
     "LZMAError": "its compressed data is damaged",
     "RecursionError": "it is nested too deeply",
-    "MemoryError": "it needs more memory than there is",
+    "MemoryError": "it needs more memory than is available",
     "OverflowError": "a number in it is too large",
     "StopIteration": "a part of it is missing",
     "IndexError": "a part of it is missing",
-    "TypeError": "a part of it is of another kind than it has to be",
-    "AttributeError": "a part of it is of another kind than it has to be",
+    "TypeError": "a part of it has the wrong type",
+    "AttributeError": "a part of it has the wrong type",
 }
 _PYTHONS = ("invalid literal for", "could not convert string", "Exceeds the limit", "cannot convert float")
-_OF_PYTHON = "a number in it can not be read"
+_OF_PYTHON = "a number in it cannot be read"
 _MOST_LETTERS = 160
 
 
 def meaning(error: BaseException) -> str:
-    """What an error of a library means, in words and in one line, for the brackets of a message.
+    """Describes a library's error in a few plain words, for use inside a message.
 
     >>> meaning(EOFError("Compressed file ended before the end-of-stream marker was reached"))
     'it ends too early'

@@ -1,7 +1,7 @@
-"""A frozen data class in, its command line out: flags, help text, and the table of the documents.
+"""Makes a command line from a frozen data class: its flags, help text and documentation table.
 
-A flag is defined once, as a field: `steps: int = flag(4000, "Training steps.", minimum=0)`. Its type, default, bounds and
-help are read off that field by the parser, by `--help` and by `docs/flags.md`.
+A flag is defined once, as a field: `steps: int = flag(4000, "Training steps.", minimum=0)`. The parser,
+`--help` and `docs/flags.md` all take the type, default, bounds and help from that field.
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ import dataclasses
 import sys
 import textwrap
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from label_image.errors import UserError
-from label_image.screen import write
 from label_image.spelling import (
     nearest_flags,
     nearest_word,
@@ -25,21 +24,24 @@ from label_image.spelling import (
     refuse_odd_value,
     whole_number,
 )
+from label_image.terminal import write
 
 T = TypeVar("T")
-NUMBERS = tuple[float, ...] | None  # a field's type whose flag takes 127.5 or 123.7,116.3,103.5
+NUMBERS = (
+    tuple[float, ...] | None
+)  # the type of a field whose flag takes one or several numbers: 127.5 or 123.7,116.3,103.5
 _YES_NO = {"true": "true", "1": "true", "yes": "true", "false": "false", "0": "false", "no": "false"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Flag:
-    """What the command line must know of a field beside its name, type and default."""
+    """What the command line needs to know about a field besides its name, type and default."""
 
     help: str
     minimum: float | None = None  # inclusive
     maximum: float | None = None  # inclusive
     choices: tuple[str, ...] = ()
-    also: str = ""  # another name that it may be given by
+    also: str = ""  # an alternative name
 
 
 def flag(
@@ -54,55 +56,87 @@ def flag(
     """A data class field that is a command-line flag.
 
     Args:
-      default: str, int, float, bool, None (a flag that may be left out) or () (one that may be given many times).
+      default: str, int, float, bool, None (an optional flag) or () (a flag that may be given several times).
       text: one or two sentences for `--help`.
       minimum: smallest value allowed.
       maximum: largest value allowed.
       choices: the words allowed.
-      also: another name that it may be given by; "" is none.
+      also: an alternative name; "" means none.
     """
     return dataclasses.field(default=default, metadata={"flag": Flag(text, minimum, maximum, tuple(choices), also)})
+
+
+def groups(cls: type) -> list[tuple[str, type]]:
+    """Lists the groups of flags as (field name, class): the fields of `cls` whose type is itself a data class of flags."""
+    hints = typing.get_type_hints(cls)
+    return [
+        (field.name, hints[field.name])
+        for field in dataclasses.fields(cls)
+        if dataclasses.is_dataclass(hints[field.name])
+    ]
+
+
+def from_values(cls: type[T], values: Mapping[str, Any]) -> T:
+    """Makes a data class of flags from the values of some flags, whichever group they belong to.
+
+    Raises:
+      TypeError: a name is not one of its flags.
+    """
+    left = dict(values)
+    made: dict[str, Any] = {}
+    for name, inner in groups(cls):
+        made[name] = inner(**{each.name: left.pop(each.name) for each in flag_fields(inner) if each.name in left})
+    return cls(**made, **left)
+
+
+def values_of(options: Any) -> dict[str, Any]:
+    """Maps each flag's name to its value, whichever group it belongs to."""
+    found = {
+        name: value for inner, _ in groups(type(options)) for name, value in values_of(getattr(options, inner)).items()
+    }
+    own = [field.name for field in dataclasses.fields(options) if "flag" in field.metadata]
+    return found | {name: getattr(options, name) for name in own}
 
 
 def parse(cls: type[T], argv: Sequence[str], program: str, words_are: str = "") -> tuple[T, list[str]]:
     """Reads a command line.
 
-    Hyphens may stand for underscores. A name is written in full: what is only the beginning of one may become the
-    beginning of another. A switch takes `--name`, `--noname`, `--name=false` and `--name false`. Of a flag that is given
-    twice the last value counts, so that `$COMMAND --seed 2` can change what the command had.
+    Hyphens may replace underscores. A name must be written in full, because an abbreviation may become ambiguous when a
+    flag is added. A switch takes `--name`, `--noname`, `--name=false` and `--name false`. If a flag is given twice, the
+    last value counts, so that `$COMMAND --seed 2` can override a value in the command.
 
     Args:
       cls: a data class whose fields were made by `flag`.
-      argv: the words behind the program's name.
+      argv: the words after the program's name.
       program: what the user typed to start it, for `--help`.
-      words_are: the flag that words without one belong to, in the order typed; "" leaves them over.
+      words_are: the flag that receives words without a flag, in the order typed; "" returns them.
 
     Returns:
-      the data class filled in, and the words that belong to no flag.
+      the filled data class, and the words that belong to no flag.
 
     Raises:
-      UserError: an unknown flag (the nearest is named), a value of the wrong type or out of bounds, a dash or a quote
-        of another kind than the keyboard's.
-      SystemExit: after printing the help that was asked for.
+      UserError: a flag is unknown (the nearest is suggested), a value has the wrong type or is out of bounds, or a dash or
+        quote is a typographic one.
+      SystemExit: after printing the help for --help.
     """
     if any(word in ("-h", "--h", "-help", "--help", "--helpfull", "--help_full") for word in argv):
         write(f"{help_text(cls, program)}\n")
         sys.exit(0)
     fields = {field.name: field for field in flag_fields(cls)}
-    kinds = typing.get_type_hints(cls)
+    kinds = flag_types(cls)
     typed, rest = _typed(argv, fields, kinds, words_are)
     given: dict[str, Any] = {}
     for name, value in typed:
         many = fields[name].default == ()
         given[name] = (*given.get(name, ()), value) if many else _value(value, kinds[name])
-    return cls(**given), rest
+    return from_values(cls, given), rest
 
 
 def check(plan: Any) -> None:
     """Checks each field of a data class of flags against its bounds.
 
     Raises:
-      UserError: naming the flag, the value found and the values allowed.
+      UserError: a value is not allowed; the message names the flag, the value and the allowed values.
     """
     for field in flag_fields(type(plan)):
         spec: Flag = field.metadata["flag"]
@@ -117,18 +151,18 @@ def check(plan: Any) -> None:
 
 
 def help_text(cls: type, program: str) -> str:
-    """The text of `--help`: the class's docstring, then each flag with its default."""
+    """Makes the text of `--help`: the class's docstring, then each flag with its default."""
     lines = [f"usage: {program} [--flag=value ...]", "", textwrap.dedent(cls.__doc__ or "").strip(), ""]
     for field in flag_fields(cls):
         name = f"--[no]{field.name}" if isinstance(field.default, bool) else f"--{field.name}"
         lines.append(f"  {name}  (default: {_shown(field.default)})")
         lines += textwrap.wrap(_help(field), 100, initial_indent="      ", subsequent_indent="      ")
-    lines += ["", "A flag's name is written in full; of one given twice the last value counts."]
+    lines += ["", "Write each flag's name in full; if a flag is given twice, the last value counts."]
     return "\n".join(lines)
 
 
 def markdown_table(cls: type) -> str:
-    """The flags as a Markdown table: name, default, meaning."""
+    """Makes a Markdown table of the flags: name, default, meaning."""
     rows = ["| flag | default | meaning |", "|---|---|---|"]
     for field in flag_fields(cls):
         meaning = _help(field).replace("|", "\\|")
@@ -137,14 +171,23 @@ def markdown_table(cls: type) -> str:
 
 
 def flag_fields(cls: type) -> list[dataclasses.Field[Any]]:
-    """The fields of `cls` that are flags, in the order they are written."""
-    return [field for field in dataclasses.fields(cls) if "flag" in field.metadata]
+    """Lists the fields of `cls` and of its groups that are flags, in the order of their definition."""
+    inner = [field for _, one in groups(cls) for field in flag_fields(one)]
+    return [*inner, *(field for field in dataclasses.fields(cls) if "flag" in field.metadata)]
+
+
+def flag_types(cls: type) -> dict[str, Any]:
+    """Maps each flag's name to its type."""
+    found: dict[str, Any] = {}
+    for _, inner in groups(cls):
+        found |= typing.get_type_hints(inner)
+    return found | typing.get_type_hints(cls)
 
 
 def _typed(
     argv: Sequence[str], fields: dict[str, dataclasses.Field[Any]], kinds: dict[str, Any], words_are: str
 ) -> tuple[list[tuple[str, str]], list[str]]:
-    """The flags typed, each with its value as text that its type takes, and the words that belong to none."""
+    """Separates the flags on a command line, each with its value as text, from the words that belong to no flag."""
     typed: list[tuple[str, str]] = []
     rest: list[str] = []
 
@@ -172,7 +215,7 @@ def _typed(
 def _flag_typed(
     word: str, following: list[str], fields: dict[str, dataclasses.Field[Any]], kinds: dict[str, Any]
 ) -> tuple[str, str]:
-    """The flag in a word, and its value, which is taken from the words that follow where it stands there."""
+    """Reads one flag and its value, which is removed from the following words if it stands there."""
     name, equals, value = word.lstrip("-").partition("=")
     name, negated = _full_name(name.replace("-", "_"), fields)
     kind = kinds[name]
@@ -195,7 +238,7 @@ def _flag_typed(
 
 
 def _full_name(name: str, fields: dict[str, dataclasses.Field[Any]]) -> tuple[str, bool]:
-    """(the flag meant by `name`, whether its negation was)."""
+    """Returns the full name of a flag, and whether `name` is its negation."""
     name = {field.metadata["flag"].also: field.name for field in fields.values()}.get(name, name)
     if name in fields:
         return name, False
@@ -205,10 +248,10 @@ def _full_name(name: str, fields: dict[str, dataclasses.Field[Any]]) -> tuple[st
 
 
 def _as_kind(name: str, value: str, kind: Any) -> str:
-    """A value as text that `_value` takes.
+    """Checks a value and returns it as text for `_value`.
 
     Raises:
-      UserError: it is not of its flag's type; one line says what is.
+      UserError: the value does not have the flag's type.
     """
     refuse_odd_value(name, value)
     if kind is bool:
@@ -249,7 +292,7 @@ def _shown(default: Any) -> str:
 
 
 def _value(text: str, kind: Any) -> Any:
-    """The text that `_as_kind` gave, as a value of its flag's type."""
+    """Converts the text from `_as_kind` to a value of its flag's type."""
     if kind is bool:
         return text == "true"
     if kind in (int, int | None):

@@ -1,8 +1,8 @@
-"""A classifier and a photo in, what speaks for a label and where out: class activation maps (Zhou et al., 2016).
+"""Computes class activation maps, which show where in a photo the evidence for a label is (Zhou et al., 2016).
 
-Our networks end with the mean of a feature map over rows and columns, and a linear layer. So each place of the map has a
-share of each logit, and the shares' mean is the logit: the map is exact, no estimate. Networks of another form have no such
-map, and that is said (NoExactMap). Light: a `.tflite` needs no TensorFlow.
+Our networks end with global average pooling of a feature map, followed by a linear layer. Each position of the map therefore
+contributes to each logit, and the mean of the contributions is the logit: the map is exact, not an estimate. Networks of
+another form have no such map and raise NoExactMap. A `.tflite` needs no TensorFlow.
 
 Source: B. Zhou, A. Khosla, A. Lapedriza, A. Oliva, A. Torralba: Learning deep features for discriminative localization.
 """
@@ -17,17 +17,17 @@ import numpy.typing as npt
 from PIL import Image
 
 from label_image.detectors.pooled import NoExactMap, PooledEnd, graph_end, no_map, tflite_end
-from label_image.inspect import source_of
-from label_image.pixels import UInt8Image
-from label_image.source import Source
+from label_image.find_metadata import open_model
+from label_image.model_file import ModelFile
+from label_image.photo_pixels import UInt8Image
 
 __all__ = ["NoExactMap", "class_activation_map", "feature_maps", "for_and_against", "head_of", "overlay"]
 
 Floats = npt.NDArray[np.float32]
 Box = tuple[float, float, float, float]  # left, top, right, bottom, in pixels
 
-# From dark to light in even steps, told apart with any kind of colour blindness and in grey: eleven points of the colour map
-# inferno (S. van der Walt, N. Smith, CC0); between them it is all but straight.
+# Eleven points of the colour map inferno (S. van der Walt, N. Smith, CC0), which is almost linear between them. Its lightness
+# rises evenly, so that it is readable in greyscale and with any kind of colour blindness.
 _INFERNO = np.array(
     [
         (0, 0, 4), (22, 11, 57), (66, 10, 104), (106, 23, 110), (147, 38, 103), (188, 55, 84),
@@ -36,69 +36,72 @@ _INFERNO = np.array(
     np.float32,
 )  # fmt: skip
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R 601-2, as Pillow's
-_DIMMED = 0.6  # of the photo's light where nothing speaks for the label
-_COVER = 0.7  # how far the colour hides the photo where most speaks for it
-_RISE = 0.7  # below 1: weak evidence is seen too
+_DIMMED = 0.6  # brightness of the photo where there is no evidence
+_COVER = 0.7  # opacity of the colour where the evidence is strongest
+_RISE = 0.7  # exponent of the opacity; below 1, so that weak evidence is visible too
 
 
-def feature_maps(graph: Path | Source, output_layer: str = "") -> Callable[[Floats], Floats]:
-    """The last feature map of a network, before the mean over rows and columns.
+def feature_maps(graph: Path | ModelFile, output_layer: str = "") -> Callable[[Floats], Floats]:
+    """Makes a function that computes a network's last feature map, before global average pooling.
 
     Args:
-      graph: a headless backbone or a classifier: a `.tflite`, a `.pb`, a SavedModel folder or a Keras file; or what was
-        read of one.
-      output_layer: which output, where it has several.
+      graph: a headless backbone or a classifier: a `.tflite`, a `.pb`, a SavedModel folder or a Keras file; or one that
+        has been read.
+      output_layer: the output to use, if there are several.
 
     Returns:
-      a function, for one caller at a time: float32 [n, height, width, 3], normalised as the network's card says -> float32
-      [n, rows, columns, width]; dequantized. Its mean over rows and columns is what the layer behind it reads.
+      a function for one caller at a time: float32 [n, height, width, 3], normalised as the metadata states -> float32
+      [n, rows, columns, width], dequantized. Its mean over rows and columns is the input of the final layer.
 
     Raises:
-      NoExactMap: the network is of another form.
-      UserError: there is no such file.
-      RunError: it can not be run.
+      NoExactMap: the network has another form.
+      UserError: the file does not exist.
+      RunError: the file cannot be run.
     """
-    source = graph if isinstance(graph, Source) else source_of(graph)
+    source = graph if isinstance(graph, ModelFile) else open_model(graph)
     end = _end(source, output_layer)
     values = _map_runner(source, end)
 
     def run(batch: Floats) -> Floats:
         maps = [values(image) for image in batch]
         if any(found.ndim != 4 for found in maps):
-            raise no_map(source.path, f"what its mean reads is no map of rows and columns, but {maps[0].shape[1:]}")
+            raise no_map(
+                source.path,
+                f"the input of its average pooling is not a map of rows and columns but has the shape {maps[0].shape[1:]}",
+            )
         return np.concatenate(maps) if maps else np.zeros((0, 0, 0, 0), np.float32)
 
     return run
 
 
-def head_of(graph: Path | Source, output_layer: str = "") -> tuple[Floats, Floats]:
-    """The linear layer of a classifier: logits = features @ weights + biases.
+def head_of(graph: Path | ModelFile, output_layer: str = "") -> tuple[Floats, Floats]:
+    """Reads the final linear layer of a classifier: logits = features @ weights + biases.
 
     Args:
       graph: as for `feature_maps`.
       output_layer: as for `feature_maps`.
 
     Returns:
-      weights float32 [width, classes] and biases float32 [classes]; dequantized. Several layers without an activation
-      between them, as the original put one behind MobileNet's own, are multiplied into one.
+      weights float32 [width, classes] and biases float32 [classes], dequantized. Several layers without an activation
+      between them are multiplied into one; the original script added such a layer to MobileNet's own.
 
     Raises:
-      NoExactMap: the network is of another form, or has no layer behind the mean.
+      NoExactMap: the network has another form, or no layer after the pooling.
     """
-    source = graph if isinstance(graph, Source) else source_of(graph)
+    source = graph if isinstance(graph, ModelFile) else open_model(graph)
     end = _end(source, output_layer)
     if end.weights is None:
-        raise no_map(source.path, "it ends with the mean, no layer follows")
+        raise no_map(source.path, "it ends with average pooling, and no layer follows")
     biases = np.zeros(end.weights.shape[1], np.float32) if end.biases is None else end.biases
     return np.asarray(end.weights, np.float32), np.asarray(biases, np.float32)
 
 
 def class_activation_map(features: Floats, weights: Floats) -> Floats:
-    """What each place adds to a label's logit.
+    """Computes the contribution of each position to a label's logit.
 
     Args:
       features: float32 [rows, columns, width], one photo's feature map.
-      weights: float32 [width], the label's column of the layer.
+      weights: float32 [width], the label's column of the final layer's weights.
 
     Returns:
       float32 [rows, columns]; its mean is the label's logit without the bias.
@@ -106,16 +109,16 @@ def class_activation_map(features: Floats, weights: Floats) -> Floats:
     >>> class_activation_map(np.float32([[[1, 2], [3, 0]]]), np.float32([1, -1])).tolist()
     [[-1.0, 3.0]]
     """
-    shares: Floats = features @ weights
-    return shares
+    contributions: Floats = features @ weights
+    return contributions
 
 
 def for_and_against(features: Floats, weights: Floats, biases: Floats, label: int) -> Floats:
-    """The same with a zero that means something: above it a place speaks for the label, below against.
+    """Computes the evidence at each position: positive values speak for the label, negative values against it.
 
-    A logit alone has no zero: a number added to all labels' logits changes no score. So the mean of all labels is taken
-    off, and the bias belongs to every place alike. A place then has the logit, against the labels' mean, that a photo
-    would get that looks like this place everywhere.
+    Logits have no natural zero, because adding a number to all of them changes no score. Therefore the mean over all labels
+    is subtracted, and the bias is added at every position. The value at a position is the logit, relative to the mean of
+    all labels, of a photo that looks like this position everywhere.
 
     Args:
       features: float32 [rows, columns, width].
@@ -132,35 +135,35 @@ def for_and_against(features: Floats, weights: Floats, biases: Floats, label: in
 
 
 def overlay(pixels: UInt8Image, cam: Floats, seen: Box | None = None, top: float | None = None) -> UInt8Image:
-    """Draws what speaks for a label over a photo: the photo in grey, and over it dark red to light yellow, the more the lighter.
+    """Draws the evidence for a label over a grey photo, from dark red (weak) to light yellow (strong).
 
-    What speaks against it is left grey: a second scale of colours makes two pictures that have to be read at once.
+    Evidence against the label stays grey, because a second colour scale would make the picture hard to read.
 
     Args:
       pixels: uint8 [height, width, 3], the photo, upright.
-      cam: float32 [rows, columns]: of `for_and_against`, or any map whose zero means nothing for, nothing against.
-      seen: the part of the photo that the map covers; all of it if left out. What lies outside is only dimmed.
-      top: the value that gets the lightest colour; the map's largest if left out, so that each photo's map can be read.
-        One value for several photos makes them comparable.
+      cam: float32 [rows, columns]: from `for_and_against`, or any map in which zero means no evidence.
+      seen: the part of the photo that the map covers; all of it if None. The rest is only dimmed.
+      top: the value of the lightest colour; the largest value of the map if None. The same value for several photos makes
+        them comparable.
 
     Returns:
       uint8 [height, width, 3].
     """
     height, width = pixels.shape[:2]
     top = float(cam.max()) if top is None else top
-    share = np.clip(cam / top, 0, 1).astype(np.float32) if top > 0 else np.zeros_like(cam)
-    strength = _placed(share, (height, width), seen or (0, 0, width, height))
+    relative = np.clip(cam / top, 0, 1).astype(np.float32) if top > 0 else np.zeros_like(cam)
+    strength = _resized(relative, (height, width), seen or (0, 0, width, height))
     grey = (pixels @ _GREY)[..., None]
     cover = (_COVER * strength**_RISE)[..., None]
     drawn: UInt8Image = np.rint(grey * _DIMMED * (1 - cover) + _colours(strength) * cover).astype(np.uint8)
     return drawn
 
 
-def _placed(share: Floats, size: tuple[int, int], seen: Box) -> Floats:
-    """The map at the photo's size, between its places in a straight line; 0 where it does not reach."""
+def _resized(relative: Floats, size: tuple[int, int], seen: Box) -> Floats:
+    """Resizes the map to the photo's size by bilinear interpolation; 0 outside the part that it covers."""
     height, width = size
     left, top, right, bottom = (round(edge) for edge in seen)
-    part = Image.fromarray(share).resize((max(right - left, 1), max(bottom - top, 1)), Image.Resampling.BILINEAR)
+    part = Image.fromarray(relative).resize((max(right - left, 1), max(bottom - top, 1)), Image.Resampling.BILINEAR)
     whole = Image.new("F", (width, height))
     whole.paste(part, (left, top))
     strength: Floats = np.clip(np.asarray(whole), 0, 1)
@@ -168,29 +171,29 @@ def _placed(share: Floats, size: tuple[int, int], seen: Box) -> Floats:
 
 
 def _colours(strength: Floats) -> Floats:
-    """float32 [height, width] in 0..1 -> float32 [height, width, 3], 0..255."""
+    """Colours a map: float32 [height, width] in 0..1 -> float32 [height, width, 3], 0..255."""
     at = strength * (len(_INFERNO) - 1)
     points = np.arange(len(_INFERNO))
     channels = [np.interp(at, points, _INFERNO[:, channel]) for channel in range(3)]
     return np.stack(channels, axis=-1).astype(np.float32)
 
 
-def _end(graph: Source, output_layer: str) -> PooledEnd:
+def _end(graph: ModelFile, output_layer: str) -> PooledEnd:
     if graph.kind == "tflite":
         return tflite_end(graph, output_layer)
     if graph.kind == "onnx":
         raise NoExactMap(
-            f"no heat map for {graph.path}: of an .onnx only the scores are read; the .tflite or .pb of the same run has one"
+            f"no heat map for {graph.path}: only the scores of an .onnx can be computed; use the .tflite or .pb of the same run"
         )
     from label_image.detectors.net import Net
     from label_image.detectors.opened import opened
 
     ends = _ends(graph)
-    return graph_end(graph.path, Net(opened(graph).for_labelling(*ends)[0]), ends[1].split(":")[0])
+    return graph_end(graph.path, Net(opened(graph).for_inference(*ends)[0]), ends[1].split(":")[0])
 
 
-def _ends(graph: Source) -> tuple[str, str]:
-    """The operations of a graph that take the pixels and give the scores; of a headless one, the features."""
+def _ends(graph: ModelFile) -> tuple[str, str]:
+    """Finds the operations of a graph that take the pixels and output the scores, or the features if it has no head."""
     from label_image.detectors.opened import opened
 
     file = opened(graph)
@@ -198,14 +201,14 @@ def _ends(graph: Source) -> tuple[str, str]:
         return file.input_layer, file.output_layer
     fed = [name for name in file.net.nodes if file.net.op(name) == "Placeholder"]
     last = [name for name in file.net.below(fed[0]) if name not in file.net.readers] if len(fed) == 1 else []
-    if len(last) == 1:  # ours, with a head and without
+    if len(last) == 1:  # a graph of ours, with or without a head
         return fed[0], last[0]
     found = file.evidence(graph.path, "", "")
     return found.input_layer, found.output_layer
 
 
-def _map_runner(graph: Source, end: PooledEnd) -> Callable[[Floats], Floats]:
-    """float32 [height, width, channels] -> float32 [1, rows, columns, width]."""
+def _map_runner(graph: ModelFile, end: PooledEnd) -> Callable[[Floats], Floats]:
+    """Makes a function: float32 [height, width, channels] -> float32 [1, rows, columns, width]."""
     if isinstance(end.feature_map, int):
         from label_image.runners.litert import LitertRunner
 
@@ -216,7 +219,7 @@ def _map_runner(graph: Source, end: PooledEnd) -> Callable[[Floats], Floats]:
 
 
 def _with_output(content: bytes, tensor: int) -> bytes:
-    """A `.tflite`'s bytes with another tensor as its outputs: the numbers are written over in place, nothing moves."""
+    """Makes another tensor the output of a `.tflite` by overwriting the output numbers in its bytes."""
     from ai_edge_litert import schema_py_generated as schema
 
     data = bytearray(content)

@@ -1,7 +1,7 @@
-"""The scans of a JPEG: each goes over the whole picture again, and a file of 100 kB may have thousands.
+"""Refuses JPEG files with too many scans.
 
-Most photos have one scan, which shows after some ten bytes of the header; of the others they are counted, and no further than it
-takes to refuse.
+Each scan of a progressive JPEG is decoded over the whole picture, and a file of 100 kB may contain thousands. Most photos have
+one scan, which a few bytes of the header show; in other files the scans are counted up to the limit.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from typing import IO, Any
 from label_image.errors import PhotoError
 
 MAX_SCANS = 1_000  # real progressive photos have about ten
-MAX_SCANNED = 2_000_000_000  # pixels times scans: some six seconds
-_READ = 128 << 20  # bytes in which the end of a picture of several scans must come
+MAX_SCANNED = 2_000_000_000  # pixels times scans: about six seconds of decoding
+_READ = 128 << 20  # bytes within which a picture of several scans must end
 _MARK = re.compile(rb"\xff[\xc0-\xcf\xd9-\xfe]")  # not 00, FF, the restarts D0 to D7, and D8
 
 
 def check_scans(image: Any) -> None:
-    """Refuses a JPEG whose scans take too long: each goes over the whole picture again, and they are cheap to write.
+    """Refuses a JPEG whose scans would take too long to decode.
 
     Raises:
-      PhotoError: with the number found.
+      PhotoError: the JPEG has too many scans.
     """
     if image.format not in ("JPEG", "MPO"):
         return
@@ -37,13 +37,13 @@ def check_scans(image: Any) -> None:
 
 
 def _many_scans(file: IO[bytes]) -> int:
-    """Where a JPEG's first scan begins, if others may follow it; 0 where it holds the whole picture, as in most photos."""
+    """Finds where a JPEG's first scan begins, if others may follow it; 0 if the scan contains the whole picture."""
     at, whole = 2, 0
     while True:
         file.seek(at)
         mark = file.read(4)
         if len(mark) < 4 or mark[0] != 0xFF:
-            return at  # something between the segments: Pillow looks for the next one, and so does the count
+            return at  # unknown bytes between the segments: Pillow skips to the next segment, and so does the count
         if mark[1] == 0xFF:
             at += 1
         elif mark[1] == 0xDA:
@@ -57,15 +57,15 @@ def _many_scans(file: IO[bytes]) -> int:
 
 
 def _scans(file: IO[bytes], start: int, most: int) -> int:
-    """The number of scans of the first picture in a file; looks for no more than one too many.
+    """Counts the scans of the first picture in a file, up to `most` + 1.
 
     Raises:
-      PhotoError: the picture does not end where any photo would have ended.
+      PhotoError: the picture does not end within the first _READ bytes.
     """
     file.seek(start)
     data = file.read(_READ)
     if data.count(b"\xff\xda") <= most and len(data) < _READ:
-        return 0  # few enough, with all that only looks like the mark of one
+        return 0  # few enough, even if every byte pair that looks like a scan's marker is one
     at = count = 0
     while count <= most and (found := _MARK.search(data, at)):
         kind, at = data[found.start() + 1], found.end()

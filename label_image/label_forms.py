@@ -1,7 +1,7 @@
-"""Text of a labels file -> names in the order of the outputs, for the forms in which people keep them.
+"""Reads the names of the outputs from the structured forms of labels files.
 
-A list (a name a line, `- name`, or with a column of numbers), JSON and Python's own notation, a label map (.pbtxt), the
-`names:` of a YAML file, and CSV with a header. Content decides, not the file's name; nothing of it is ever run.
+The forms are a list (one name per line, `- name`, or with a column of numbers), JSON and Python literals, a label map
+(.pbtxt), the `names:` of a YAML file, and CSV with a header. The content decides, not the file's name; no code in it is run.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _NAME_WORDS = (
 )
 _ITEM = re.compile(r"\bitem\s{0,20}:?\s{0,20}\{")
 _FIELD = re.compile(r"""\b(\w{1,100})\s{0,20}:\s{0,20}("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s{},;]+)""")
-_LONGEST = 1_000  # characters of a line that is taken apart; patterns take the square of it
+_LONGEST = 1_000  # characters of a line that is parsed; the patterns need quadratic time
 
 
 @dataclass(frozen=True)
@@ -45,23 +45,23 @@ class Named:
     """The names in a labels file."""
 
     names: tuple[str, ...]  # in the order of the outputs
-    form: str  # what the file is, for people
-    first: int | None = None  # the number of the first name, where the file numbers them: 0 or 1
+    form: str  # the form of the file, in words
+    first: int | None = None  # the number of the first name, if the file numbers them: 0 or 1
 
 
 class FormError(Exception):
-    """A labels file of a known form that says no names for the outputs 0 to n - 1; the text says what it says."""
+    """A labels file has a known form but does not name the outputs 0 to n - 1; the text says what is wrong."""
 
 
 def structured(text: str, table: bool) -> Named | None:
-    """The names in a file that is more than a list of lines; None where it is no such file.
+    """Reads the names from a structured file; None if the file is only a list of lines.
 
     Args:
       text: the whole file.
-      table: whether its name says that it is CSV; then one column and no header will do.
+      table: whether the file's name says that it is CSV; then one column without a header is enough.
 
     Raises:
-      FormError: it is one, and does not name each output once.
+      FormError: the file is structured but does not name each output once.
     """
     start = text.lstrip()[:1]
     if start in ("[", "{"):
@@ -74,7 +74,7 @@ def structured(text: str, table: bool) -> Named | None:
 
 
 def _notation(text: str) -> Named | None:
-    """JSON, or a list or dict as Python prints it."""
+    """Reads JSON, or a list or dict as Python prints it."""
     try:
         found, form = json.loads(text), "JSON"
     except (ValueError, RecursionError) as error:
@@ -82,18 +82,18 @@ def _notation(text: str) -> Named | None:
             found, form = ast.literal_eval(text.strip()), "a Python list or dict"
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             if text.lstrip().startswith("{") or len(text.strip().splitlines()) == 1:
-                raise FormError(f"looks like JSON and is none ({meaning(error)})") from None
-            return None  # lines that begin with brackets
+                raise FormError(f"looks like JSON but is invalid ({meaning(error)})") from None
+            return None  # a list of lines that begin with brackets
     names, first, way = _of_data(found, 0)
     return Named(names, f"{form}, {way}", first)
 
 
 def _of_data(found: Any, depth: int) -> tuple[tuple[str, ...], int | None, str]:
-    """Names, the number of the first, and how they were found."""
+    """Returns the names, the number of the first, and how they were found."""
     if isinstance(found, (list, tuple)):
         return _of_list(found)
     if not isinstance(found, dict) or not found or depth > 4:
-        raise FormError("holds no names: neither a list nor an object of names and numbers")
+        raise FormError("contains no names: it is neither a list nor an object of names and numbers")
     for key in _NESTED:
         if isinstance(found.get(key), (dict, list)) and found[key]:
             names, first, way = _of_data(found[key], depth + 1)
@@ -115,7 +115,7 @@ def _of_list(found: Sequence[Any]) -> tuple[tuple[str, ...], int | None, str]:
                 ordered, first = _in_order((_whole(n), name) for n, name in zip(numbers, names, strict=True))
                 return ordered, first, "a list of numbers and names"
             return tuple(names), None, "a list of objects"
-    raise FormError("holds a list, and not one of names")
+    raise FormError("contains a list, but not a list of names")
 
 
 def _first_of(found: Mapping[Any, Any], keys: Sequence[str]) -> Any:
@@ -123,7 +123,7 @@ def _first_of(found: Mapping[Any, Any], keys: Sequence[str]) -> Any:
 
 
 def _of_pairs(found: Mapping[Any, Any]) -> tuple[tuple[str, ...], int | None, str]:
-    """{name: number}, as Keras writes class_indices; {number: name}; {number: [id, name]}."""
+    """Reads {name: number}, as Keras writes class_indices, {number: name}, or {number: [id, name]}."""
     if all(_whole(value) is not None and not isinstance(value, str) for value in found.values()):
         names, first = _in_order((_whole(number), str(name)) for name, number in found.items())
         return names, first, "names and their numbers"
@@ -135,11 +135,11 @@ def _of_pairs(found: Mapping[Any, Any]) -> tuple[tuple[str, ...], int | None, st
     if all(_whole(value) is not None for value in found.values()):
         names, first = _in_order((_whole(number), str(name)) for name, number in found.items())
         return names, first, "names and their numbers"
-    raise FormError(f"holds an object of {len(found)} entries that are not names and numbers")
+    raise FormError(f"contains an object of {len(found)} entries that are not names and numbers")
 
 
 def _name_in(value: Any) -> str | None:
-    """The name in what stands beside a number: the text, the last of a list (as in Keras' ImageNet index), a field."""
+    """Finds the name beside a number: the text itself, the last item of a list (as in Keras' ImageNet index), or a field."""
     if isinstance(value, str):
         return value
     if isinstance(value, (list, tuple)) and value and isinstance(value[-1], str):
@@ -149,7 +149,7 @@ def _name_in(value: Any) -> str | None:
 
 
 def _whole(value: Any) -> int | None:
-    """The whole number that a value is or says."""
+    """Converts a value to a whole number; None if it is not one."""
     if isinstance(value, bool):
         return None
     if isinstance(value, float) and value.is_integer():
@@ -160,10 +160,10 @@ def _whole(value: Any) -> int | None:
 
 
 def _in_order(pairs: Iterable[tuple[int | None, str | None]]) -> tuple[tuple[str, ...], int]:
-    """Names by their numbers, and the first of these.
+    """Sorts names by their numbers, and returns the first number too.
 
     Raises:
-      FormError: the numbers do not run from 0 or 1 on without a gap.
+      FormError: the numbers are not consecutive from 0 or 1.
     """
     listed = sorted((number or 0, name or "") for number, name in pairs)
     numbers = [number for number, _ in listed]
@@ -173,26 +173,26 @@ def _in_order(pairs: Iterable[tuple[int | None, str | None]]) -> tuple[tuple[str
         seen = set(numbers)
         gap = next((n for n in range(min(first, 1), first + len(numbers)) if n not in seen), None)
         what = f"{first} is below 0" if first < 0 else f"{gap} is missing"
-        what = f"{twice} stands twice" if twice is not None else what
-        raise FormError(f"has numbers that do not run from 0 or 1 on without a gap: {what}")
+        what = f"{twice} occurs twice" if twice is not None else what
+        raise FormError(f"has numbers that are not consecutive from 0 or 1: {what}")
     return tuple(name for _, name in listed), first
 
 
 def _label_map(text: str) -> Named:
-    """The items of a label map, as TensorFlow's object detection writes it; display_name comes before name."""
+    """Reads a label map as TensorFlow's object detection writes it; display_name takes precedence over name."""
     pairs = []
     for item in _ITEM.split(re.sub(r"^[ \t]*#.*$", "", text, flags=re.MULTILINE))[1:]:
         fields = {key: _unquoted(value) for key, value in reversed(_FIELD.findall(item))}
         name = fields.get("display_name") or fields.get("name")
         if name is None or _whole(fields.get("id")) is None:
-            raise FormError("looks like a label map (.pbtxt), and an item of it has no id or no name")
+            raise FormError("looks like a label map (.pbtxt), but an item has no id or no name")
         pairs.append((_whole(fields["id"]), name))
     names, first = _in_order(pairs)
     return Named(names, "a label map", first)
 
 
 def _yaml(text: str) -> Named:
-    """`names:` of a YAML file as Ultralytics writes it: a list or a map, in lines or in brackets."""
+    """Reads the `names:` of a YAML file as Ultralytics writes it: a list or a map, in lines or in brackets."""
     lines = [_uncommented(line) for line in text.splitlines()]
     start = next(number for number, line in enumerate(lines) if re.match(r"names[ \t]*:", line))
     inline = lines[start].partition(":")[2].strip()
@@ -205,34 +205,34 @@ def _yaml(text: str) -> Named:
             break
         block += [line.strip()] if line.strip() else []
     if inline or not block:
-        raise FormError("looks like YAML, and its names: are neither a list nor a map")
+        raise FormError("looks like YAML, but its names: are neither a list nor a map")
     if all(re.match(r"-(\s|$)", line) for line in block):
         return Named(tuple(_unquoted(line[1:].strip()) for line in block), form)
     pairs = [re.fullmatch(r"""(?:["']?)(\d{1,9})(?:["']?)\s*:\s+(.+)""", line) for line in block]
     if not all(pairs):
-        raise FormError("looks like YAML, and its names: are neither a list nor a map of numbers and names")
+        raise FormError("looks like YAML, but its names: are neither a list nor a map of numbers and names")
     names, first = _in_order((int(pair[1]), _unquoted(pair[2])) for pair in pairs if pair)
     return Named(names, form, first)
 
 
 def _yaml_flow(text: str, form: str) -> Named:
-    """[cat, 'dog'] or {0: cat, 1: dog}."""
+    """Reads names in brackets: [cat, 'dog'] or {0: cat, 1: dog}."""
     parts = _split(text)
     if parts is None:
-        raise FormError("looks like YAML, and the bracket of its names: is not closed")
+        raise FormError("looks like YAML, but the bracket of its names: is not closed")
     if text.startswith("["):
         return Named(tuple(_unquoted(part) for part in parts), form)
     pairs = [part.partition(":") for part in parts]
     if any(_whole(_unquoted(key.strip())) is None for key, _, _ in pairs):
-        raise FormError("looks like YAML, and its names: are no map of numbers and names")
+        raise FormError("looks like YAML, but its names: are not a map of numbers and names")
     names, first = _in_order((_whole(_unquoted(key.strip())), _unquoted(name.strip())) for key, _, name in pairs)
     return Named(names, form, first)
 
 
 def _split(text: str) -> list[str] | None:
-    """What stands between the commas of a bracket; None where it is not closed."""
+    """Splits the text in a bracket at its commas; None if the bracket is not closed."""
     parts, start, quote = [], 1, ""
-    before = ","  # the last character that is no space
+    before = ","  # the last character that is not a space
     for at, char in enumerate(text[1:], 1):
         if quote:
             quote = "" if char == quote and text[at - 1] != "\\" else quote
@@ -248,13 +248,13 @@ def _split(text: str) -> list[str] | None:
 
 
 def _uncommented(line: str) -> str:
-    """A line of YAML without its comment."""
+    """Removes the comment from a line of YAML."""
     found = re.match(r"""((?:"(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|[^#"']|(?<=\S)#|["'])*)""", line)
     return (found[1] if found else line).rstrip()
 
 
 def _unquoted(value: str) -> str:
-    """A quoted word without its quotes and escapes."""
+    """Removes the quotes and escapes of a quoted word."""
     if len(value) < 2 or value[0] != value[-1] or value[0] not in "\"'":
         return value
     if value[0] == '"':
@@ -266,7 +266,7 @@ def _unquoted(value: str) -> str:
 
 
 def _dashed(text: str) -> Named | None:
-    """A YAML list by itself: `- cat`."""
+    """Reads a YAML list without a key: `- cat`."""
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#") and line.strip() != "---"]
     if lines and all(re.match(r"\s*-\s+\S", line) for line in lines):
         return Named(tuple(_unquoted(line.strip()[1:].strip()) for line in lines), "a YAML list")
@@ -274,7 +274,7 @@ def _dashed(text: str) -> Named | None:
 
 
 def _csv(text: str, table: bool) -> Named | None:
-    """Rows of a table whose header names the column of names, and maybe that of numbers."""
+    """Reads a table whose header names the column of names, and possibly the column of numbers."""
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     if len(lines) < 2:
         return None
@@ -299,14 +299,14 @@ def _csv(text: str, table: bool) -> Named | None:
 
 
 def _name_column(header: list[str], rows: list[list[str]]) -> int | None:
-    """The column of names: one called so that does not hold numbers alone."""
+    """Finds the column of names: a column with a suitable header that contains more than numbers."""
     called = [header.index(word) for word in _NAME_WORDS if word in header]
     texts = [at for at in called if not all(len(row) > at and _whole(row[at]) is not None for row in rows)]
     return next(iter([*texts, *called]), None)
 
 
 def _number_column(header: list[str], rows: list[list[str]], name_at: int) -> int | None:
-    """The column that numbers the classes: one of whole numbers, called so."""
+    """Finds the column of class numbers: whole numbers under a suitable header."""
     for at, word in enumerate(header):
         called = word in _NUMBER_WORDS or word.endswith(("id", "idx", "index"))
         called = called or word in ("class", "label", "category")
@@ -316,20 +316,20 @@ def _number_column(header: list[str], rows: list[list[str]], name_at: int) -> in
 
 
 def _headless(rows: list[list[str]]) -> Named | None:
-    """One column; or two, of which one numbers the other."""
+    """Reads a table without a header: one column, or two of which one numbers the other."""
     if all(len(row) == 1 for row in rows):
         return Named(tuple(row[0].strip() for row in rows), "CSV of one column")
     if not all(len(row) == 2 for row in rows):
-        raise FormError("looks like CSV, and no column of it is called name or label")
+        raise FormError("looks like CSV, but has no column called name or label")
     for number_at in (0, 1):
         if all(_whole(row[number_at]) is not None for row in rows):
             names, first = _in_order((_whole(row[number_at]), row[1 - number_at].strip()) for row in rows)
             return Named(names, "CSV of numbers and names", first)
-    raise FormError("looks like CSV, and no column of it is called name or label")
+    raise FormError("looks like CSV, but has no column called name or label")
 
 
 def _name_and_number(text: str) -> Named | None:
-    """`cat: 0`, `cat,0` or a tab between them: each number once, from 0 on, and no name twice."""
+    """Reads lines such as `cat: 0`, `cat,0` or with a tab: consecutive numbers from 0, and no name twice."""
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     if any(len(line) > _LONGEST for line in lines):
         return None

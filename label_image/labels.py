@@ -1,6 +1,6 @@
-"""A labels file in, names out, and back: line k names output k, UTF-8, byte for byte.
+"""Reads and writes labels files: line k names output k, in UTF-8.
 
-What `format_labels` writes, `parse_labels` reads. `labels_of` reads what other people have: other encodings and forms.
+`parse_labels` reads exactly what `format_labels` writes. `labels_of` also reads other encodings and forms.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from pathlib import Path
 
 from label_image.errors import RunError
 
-_LARGEST = 4 << 20  # bytes; a labels file of 21,000 ImageNet classes has 0.5 MB
-_LONGEST = 1_000  # characters of a name that may begin with a number; the pattern takes the square of it
+_LARGEST = 4 << 20  # bytes; a labels file of 21,000 ImageNet classes takes 0.5 MB
+_LONGEST = 1_000  # characters of a name that may begin with a number; the pattern needs quadratic time
 _TABLES = (".csv", ".tsv")
-_FORMS = "a name a line, JSON, a label map (.pbtxt), YAML with names:, or CSV with a header"
+_FORMS = "one name per line, JSON, a label map (.pbtxt), YAML with names:, or CSV with a header"
 _LOOKS = (  # first bytes -> what it looks like
     (b"PK\x03\x04", "a zip archive or an Excel table"), (b"\x89PNG", "a picture"), (b"\xff\xd8\xff", "a picture"),
     (b"%PDF", "a PDF document"), (b"\x89HDF", "a Keras file"), (b"\x93NUMPY", "a NumPy file"), (b"\x80", "a pickle"),
@@ -27,23 +27,23 @@ _LOOKS = (  # first bytes -> what it looks like
 
 @dataclass(frozen=True)
 class Labels:
-    """What a labels file says."""
+    """The content of a labels file."""
 
     names: tuple[str, ...]
-    form: str  # "a name a line", "JSON, a list"
-    plain: tuple[str, ...] = ()  # the lines as they stand, where it is a list of lines
-    first: int | None = None  # the number of the first name, where the file numbers them
-    notes: tuple[str, ...] = ()  # what had to be decided, for people
+    form: str  # "one name per line", "JSON, a list"
+    plain: tuple[str, ...] = ()  # the lines unchanged, if the file is a list of lines
+    first: int | None = None  # the number of the first name, if the file numbers them
+    notes: tuple[str, ...] = ()  # decisions made while reading, in words
 
     @property
     def readings(self) -> tuple[tuple[str, ...], ...]:
-        """All that the file may mean, the likeliest first: numbers, comments and empty lines may be names."""
+        """The possible readings of the file, the most likely first: numbers, comments and empty lines may be names."""
         filled = tuple(line for line in self.plain if line.strip())
         return tuple(dict.fromkeys((self.names, *((filled, self.plain) if self.plain else ()))))
 
 
 def parse_labels(data: bytes) -> tuple[str, ...]:
-    """The names in a labels file; a byte-order mark, CRLF and a missing last newline are taken off.
+    """Reads the names in a labels file; a byte-order mark, CRLF and empty lines at the end are removed.
 
     >>> parse_labels("daisy\\r\\nrose hip\\r\\n".encode())
     ('daisy', 'rose hip')
@@ -60,10 +60,10 @@ _BACKGROUND = ("background", "__background__", "dummy", "unused background", "??
 
 
 def without_index(labels: Sequence[str]) -> tuple[str, ...]:
-    """Takes off a column of indices, as Teachable Machine (`0 Class`) and the original MobileNets (`0:background`) write it.
+    """Removes a column of indices, as Teachable Machine (`0 Class`) and the original MobileNets (`0:background`) write it.
 
-    Only where every line is numbered, from 0 or 1 on without a gap, and the names without it are (all but) distinct: "61326 scratch
-    mark", "1 euro" above "2 euro", "001-Green" and bare digits are names.
+    It is removed only if the lines are numbered consecutively from 0 or 1 and the remaining names are (almost) distinct:
+    "61326 scratch mark", "1 euro" above "2 euro", "001-Green" and plain digits are names.
 
     >>> without_index(["0 Class 1", "1 Class 2"])
     ('Class 1', 'Class 2')
@@ -75,7 +75,7 @@ def without_index(labels: Sequence[str]) -> tuple[str, ...]:
     parts = [_NUMBERED.fullmatch(label) for label in labels]
     found = [(int(part[1]), part[2]) for part in parts if part]
     names = tuple(name for _, name in found)
-    # ImageNet's own names hold two cranes and two maillots in 1,000; among few names a repeated one means "1 euro", "2 euro".
+    # ImageNet's 1,000 names contain crane and maillot twice; among few names a repeated one means "1 euro", "2 euro".
     if len(found) != len(labels) or len(names) - len(set(names)) > len(names) // 100:
         return tuple(labels)
     numbers = [number for number, _ in found]
@@ -84,9 +84,9 @@ def without_index(labels: Sequence[str]) -> tuple[str, ...]:
 
 
 def by_number(labels: Sequence[str]) -> tuple[tuple[str, ...], int] | None:
-    """Names in the order of the numbers before them, and the first number, where the lines stand in another order.
+    """Sorts names by the numbers before them, and returns the first number too; None if the lines are in order.
 
-    Lines sorted as text are left alone: "0 cat", "1 dog", "10 fox", "2 hen" are the names of folders in the order of the outputs.
+    Lines sorted as text are not changed: "0 cat", "1 dog", "10 fox", "2 hen" are names of folders in the order of the outputs.
 
     >>> by_number(["2 tulips", "0 daisy", "1 roses"]), by_number(["0 cat", "1 dog"])
     ((('daisy', 'roses', 'tulips'), 0), None)
@@ -101,9 +101,9 @@ def by_number(labels: Sequence[str]) -> tuple[tuple[str, ...], int] | None:
 
 
 def fitted(labels: tuple[str, ...], outputs: int) -> tuple[str, ...]:
-    """Leaves the background class of ImageNet's lists out where the network has no output for it: 1,001 names for 1,000.
+    """Removes ImageNet's background class if the network has no output for it: 1,001 names for 1,000 outputs.
 
-    The other way round, 1,000 names for 1,001 numbers, the first number is the background's.
+    Conversely, for 1,000 names and 1,001 outputs it adds the background class as the first.
 
     >>> fitted(("background", "cat", "dog"), 2)
     ('cat', 'dog')
@@ -116,17 +116,17 @@ def fitted(labels: tuple[str, ...], outputs: int) -> tuple[str, ...]:
 
 
 def chosen(found: Labels, outputs: int) -> tuple[str, ...]:
-    """The reading of a labels file that fits a network: the likeliest, or another one that alone has the right count.
+    """Chooses the reading of a labels file that fits a network: the first that has the right number of names, else the most likely.
 
     Args:
-      found: the file.
-      outputs: how many numbers the network gives; 0 is not known.
+      found: the content of the file.
+      outputs: the number of the network's outputs; 0 if unknown.
 
-    >>> chosen(Labels(("cat",), "a name a line", ("#1", "cat")), 2)
+    >>> chosen(Labels(("cat",), "one name per line", ("#1", "cat")), 2)
     ('#1', 'cat')
     """
     if found.first == 1 and len(found.names) + 1 == outputs:
-        return ("background", *found.names)  # label maps number from 1 on and leave 0 to the background
+        return ("background", *found.names)  # label maps number from 1 and reserve 0 for the background
     for names in found.readings:
         if outputs and len(fitted(names, outputs)) == outputs:
             return names
@@ -134,21 +134,21 @@ def chosen(found: Labels, outputs: int) -> tuple[str, ...]:
 
 
 def format_labels(labels: Sequence[str]) -> bytes:
-    """The bytes of a labels file: each name and a newline."""
+    """Makes the bytes of a labels file: each name and a newline."""
     return "".join(f"{label}\n" for label in labels).encode()
 
 
 def read_labels(path: Path) -> tuple[str, ...]:
-    """The names in a labels file, in the likeliest reading.
+    """Reads the names in a labels file, in the most likely reading.
 
     Raises:
-      RunError: it is not there, or what it looks like holds no names; one line.
+      RunError: the file cannot be read or contains no names.
     """
     return labels_file(path).names
 
 
 def labels_file(path: Path) -> Labels:
-    """Reads a labels file in any form that people keep them in.
+    """Reads a labels file in any known form.
 
     Raises:
       RunError: as `read_labels`.
@@ -157,16 +157,16 @@ def labels_file(path: Path) -> Labels:
 
 
 def labels_of(data: bytes, path: Path) -> Labels:
-    """The names in the bytes of a labels file.
+    """Reads the names from the bytes of a labels file.
 
     Args:
       data: the whole file.
-      path: its name, for the error; the ending .csv tells of a table.
+      path: its name, for the error; the ending .csv means a table.
 
     Raises:
-      RunError: what it looks like holds no names.
+      RunError: it contains no names.
     """
-    from label_image.label_forms import FormError, structured  # not needed to label with what a file says itself
+    from label_image.label_forms import FormError, structured  # not needed if the classifier contains its labels
 
     text, note = _decoded(data, path)
     notes = (note,) if note else ()
@@ -184,28 +184,30 @@ def labels_of(data: bytes, path: Path) -> Labels:
 
 
 def _lines(text: str, notes: tuple[str, ...]) -> Labels:
-    """A name a line: without comments, empty lines and a column of numbers."""
-    plain = parse_labels((text if "\n" in text else text.replace("\r", "\n")).encode())  # "\r" alone: an old Mac's
+    """Reads one name per line, without comments, empty lines and a column of numbers."""
+    plain = parse_labels(
+        (text if "\n" in text else text.replace("\r", "\n")).encode()
+    )  # "\r" alone is the line end of old Macs
     kept = tuple(line.strip() for line in plain if line.strip() and not line.lstrip().startswith("#"))
     comments = sum(line.lstrip().startswith("#") for line in plain)
     if comments:
-        notes += (f"{_counted(comments, 'line')} that {'begins' if comments == 1 else 'begin'} with # left out",)
+        notes += (f"{_counted(comments, 'line')} beginning with # skipped",)
     names = without_index(kept)
     first = 1 if names != kept and re.match(r"\s*0*1\b", kept[0]) else None
     ordered = by_number(kept) if names == kept else None
     if ordered is not None:
         names, first = ordered
-        notes += ("the numbers before its names say which output each belongs to, not the order of its lines",)
-    return Labels(names, "a name a line", plain, first, (*notes, *_twice(names)))
+        notes += ("the numbers before the names give their outputs, not the order of the lines",)
+    return Labels(names, "one name per line", plain, first, (*notes, *_twice(names)))
 
 
 def _twice(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Says which names stand more than once; their scores can not be told apart by name."""
+    """Reports the names that occur more than once, because their scores cannot be distinguished by name."""
     found = sorted(name for name, count in Counter(names).items() if count > 1)
     if not found:
         return ()
     more = f" and {len(found) - 3} more" if len(found) > 3 else ""
-    return (f"{_counted(len(found), 'name')} more than once: {', '.join(map(repr, found[:3]))}{more}",)
+    return (f"{_counted(len(found), 'name')} occurring more than once: {', '.join(map(repr, found[:3]))}{more}",)
 
 
 def _counted(count: int, noun: str) -> str:
@@ -218,7 +220,7 @@ def _bytes(path: Path) -> bytes:
             data = file.read(_LARGEST + 1)
     except FileNotFoundError:
         raise RunError(
-            f"cannot read labels: {path} is not there; give the labels file of this graph with --labels"
+            f"cannot read labels: {path} does not exist; give the labels file of this graph with --labels"
         ) from None
     except IsADirectoryError:
         raise RunError(f"cannot read labels: {path} is a folder; give the labels file in it with --labels") from None
@@ -226,15 +228,15 @@ def _bytes(path: Path) -> bytes:
         why = getattr(error, "strerror", None) or str(error)
         raise RunError(f"cannot read labels: {path}: {why}; give the labels file of this graph with --labels") from None
     if len(data) > _LARGEST:
-        raise RunError(f"cannot read labels: {path} is larger than 4 MB, and no labels file; give {_FORMS}")
+        raise RunError(f"cannot read labels: {path} is larger than 4 MB, too large for a labels file; give {_FORMS}")
     return data
 
 
 def _decoded(data: bytes, path: Path) -> tuple[str, str]:
-    """The text of a file in UTF-8, UTF-16 or, said in the second value, Latin-1.
+    """Decodes a file in UTF-8, UTF-16 or Latin-1; the second value is a note if it is Latin-1.
 
     Raises:
-      RunError: it is no text.
+      RunError: the file is not text.
     """
     looks = next((what for start, what in _LOOKS if data.startswith(start)), "a .tflite" * (data[4:8] == b"TFL3"))
     if looks:
@@ -252,13 +254,13 @@ def _decoded(data: bytes, path: Path) -> tuple[str, str]:
                 f"cannot read labels: {path} is not UTF-8 text ({error.reason} at byte {error.start}); give {_FORMS}"
             ) from None
         text = data.decode("cp1252", "replace")
-        note = "it is not UTF-8, and is read as Latin-1 (Windows-1252)"
+        note = "the file is not UTF-8 and is read as Latin-1 (Windows-1252)"
     if any(unicodedata.category(char) == "Cc" and char not in "\t\r\n\f\v\x1a" for char in text):
-        raise RunError(f"cannot read labels: {path} is not UTF-8 text (control characters in it); give {_FORMS}")
+        raise RunError(f"cannot read labels: {path} is not UTF-8 text (it contains control characters); give {_FORMS}")
     return text.rstrip("\x1a"), note
 
 
 def _utf_16_without_mark(data: bytes) -> str:
-    """Which of the two byte orders: line ends and Latin letters have their zero behind or before them."""
+    """Finds the byte order of UTF-16 by the position of the zero bytes of line ends and Latin letters."""
     behind, before = data[1::2].count(0), data[::2].count(0)
     return "utf-16-le" if behind >= before else "utf-16-be"

@@ -1,4 +1,4 @@
-"""What a file is that is opened as no picture, judged by its first bytes; and the short reasons of those that break."""
+"""Explains why a file cannot be read as a picture, by its first bytes and the decoder's error."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ _PICTURES = (
 
 
 def not_a_picture(head: bytes | None, error: Exception) -> PhotoError:
-    """What a file is that Pillow does not open, judged by its first bytes."""
+    """Makes the error for a file that Pillow cannot open, according to its first bytes."""
     if head is None:
-        return PhotoError("not to be read", one_line(error))
+        return PhotoError("unreadable", one_line(error))
     if not head:
         return PhotoError("empty file", "0 bytes")
     if head[4:8] == b"ftyp" or head.startswith(b"RIFF"):
@@ -46,20 +46,20 @@ def not_a_picture(head: bytes | None, error: Exception) -> PhotoError:
     magic = next((name for start, name in _PICTURES if head.startswith(start)), "")
     if magic:
         return _damaged(magic, error)
-    return _not_binary(head) or PhotoError("no picture", f"begins with {head[:4].hex(' ')}")
+    return _not_binary(head) or PhotoError("not a picture", f"begins with {head[:4].hex(' ')}")
 
 
 def _container(head: bytes, error: Exception) -> PhotoError:
-    """The same of the forms that hold pictures, films or sound: ISO media and RIFF."""
+    """Makes the error for the containers of pictures, videos and sound: ISO media and RIFF."""
     brand = head[8:12]
     if brand[:3] in (b"hei", b"hev", b"mif", b"msf"):
         if "HEIF" in Image.OPEN:
             return _damaged("HEIC", error)
-        return PhotoError("HEIC photo", "pip install pillow-heif, and it will be read; or save it as JPEG")
+        return PhotoError("HEIC photo", "run pip install pillow-heif to read it, or save it as JPEG")
     if brand[:3] == b"avi":
         if "AVIF" in Image.OPEN:
             return _damaged("AVIF", error)
-        return PhotoError("AVIF photo", "pip install 'pillow>=11.3', and it will be read; or save it as JPEG")
+        return PhotoError("AVIF photo", "run pip install 'pillow>=11.3' to read it, or save it as JPEG")
     if brand == b"WEBP":
         return _damaged("WebP", error)
     if brand == b"WAVE":
@@ -70,15 +70,15 @@ def _container(head: bytes, error: Exception) -> PhotoError:
 
 
 def _damaged(magic: str, error: Exception) -> PhotoError:
-    unknown = isinstance(error, UnidentifiedImageError)  # its text names the file, or where its bytes lie in memory
-    what = "its header can not be read" if unknown else one_line(error)
-    return PhotoError(reason_of(error), f"{what} ({magic} by its first bytes)")
+    unknown = isinstance(error, UnidentifiedImageError)  # its message names only the file or a memory address
+    what = "its header cannot be read" if unknown else one_line(error)
+    return PhotoError(reason_of(error), f"{what} ({magic} according to its first bytes)")
 
 
 def _not_binary(head: bytes) -> PhotoError | None:
-    """What a file is that holds text or nothing; None if it is neither."""
+    """Makes the error for a file that contains text or only zeros; None otherwise."""
     if not head.strip(b"\0"):
-        return PhotoError("no picture", "the file holds only zeros")
+        return PhotoError("not a picture", "the file contains only zeros")
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if text.startswith((b"<!doctype html", b"<html")):
         return PhotoError("a web page", "a download that failed?")
@@ -90,7 +90,7 @@ def _not_binary(head: bytes) -> PhotoError | None:
 
 
 def reason_of(error: Exception) -> str:
-    """The kind of trouble that a decoder's error means, in few words."""
+    """Names the kind of problem behind a decoder's error in a few words."""
     text = str(error).lower()
     if "truncated" in text or "end of data" in text or "not enough image data" in text:
         return "cut short"
@@ -98,5 +98,5 @@ def reason_of(error: Exception) -> str:
 
 
 def one_line(error: Exception) -> str:
-    """A decoder's own words, short enough for one line."""
+    """Shortens a decoder's message to one line."""
     return (" ".join(str(error).split()) or type(error).__name__)[:120]

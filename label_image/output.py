@@ -1,4 +1,4 @@
-"""Standard output for answers: whole pieces of text, which Ctrl-C does not cut; a second Ctrl-C does."""
+"""Writes the answers to standard output or a file, in whole pieces that a first Ctrl-C does not interrupt."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ import io
 import sys
 from collections.abc import Iterator
 
-from label_image import screen, signals
+from label_image import signals, terminal
 from label_image.errors import RunError, UserError
 from label_image.output_file import OutputFile
 
 
-class Output:
-    """Standard output, for rows that are never left half written. Use it in a `with` block.
+class OutputStream:
+    """Writes rows that are never left half written. Use it in a `with` block.
 
     Args:
-      utf8: for programs to read: UTF-8 with plain line ends wherever this runs. Else as the terminal wants it, and names
-        that are not UTF-8 byte for byte as they are on disk.
-      to: a file in the place of standard output.
+      utf8: whether to write UTF-8 with LF line ends on every system, for programs. Otherwise the terminal's encoding is
+        used, and names that are not UTF-8 are written byte for byte as on disk.
+      to: a file instead of standard output.
 
     Raises:
-      UserError: standard output is closed, and no file takes its place.
+      UserError: standard output is closed and there is no file.
     """
 
     def __init__(self, utf8: bool, to: OutputFile | None = None) -> None:
         self._to = to
-        if to is None and not screen.has_output():
-            raise UserError("no place for the answers: standard output is closed")
+        if to is None and not terminal.has_output():
+            raise UserError("cannot write the answers: standard output is closed; give a file with --output")
         self._caught = contextlib.ExitStack()
         if to is None and isinstance(sys.stdout, io.TextIOWrapper):
             if utf8:
@@ -35,34 +35,34 @@ class Output:
             else:
                 sys.stdout.reconfigure(errors="surrogateescape")
 
-    def __enter__(self) -> Output:  # noqa: PYI034 - Self came with Python 3.11
-        """Takes Ctrl-C over, where that can be done and nobody else has."""
+    def __enter__(self) -> OutputStream:  # noqa: PYI034 - Self came with Python 3.11
+        """Starts to handle Ctrl-C, if nothing else handles it."""
         self._caught.enter_context(signals.caught())
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Gives Ctrl-C back."""
+        """Restores the former handling of Ctrl-C."""
         self._caught.close()
 
     def write(self, text: str) -> None:
-        """Writes a piece and sends it off.
+        """Writes a piece of text and flushes it.
 
         Raises:
-          BrokenPipeError: the reader has gone.
-          RunError: the disk is full, or whatever else keeps it from being written.
+          BrokenPipeError: the reader of the pipe is gone.
+          RunError: it cannot be written, for example because the disk is full.
         """
         with self.whole():
             if self._to is not None:
                 self._to.write(text)
                 return
             try:
-                screen.write(text)
+                terminal.write(text)
             except RunError as error:
                 reason = str(error).partition(": ")[2]
                 raise RunError(f"cannot write the answers: {reason}") from None
 
     @contextlib.contextmanager
     def whole(self) -> Iterator[None]:
-        """Puts Ctrl-C off until the block is done."""
+        """Delays Ctrl-C until the end of the block."""
         with signals.held():
             yield

@@ -1,4 +1,4 @@
-"""The file of --output: it takes its name when all of it is written; a device, a pipe or a socket is written to as it is."""
+"""Writes the file of --output: a regular file gets its name when it is complete; a device, pipe or socket is written directly."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from types import TracebackType
 from typing import IO
 
 from label_image.errors import RunError, UserError
-from label_image.mark import is_over, mark
+from label_image.process_mark import is_over, mark
 
-_GLANCE = 1 << 16  # bytes of a file among which a zero tells that it is no text
-_LEFT_S = 60  # seconds; a run takes hold of its file at once
+_GLANCE = 1 << 16  # bytes at the start of a file that are searched for a zero, which text never contains
+_LEFT_S = 60  # seconds; a run locks its file at once
 _PREFIX, _ENDING = ".label_image-", ".part"
 
 
 class OutputFile:
-    """A place for answers. Use it in a `with` block; an exception in the block leaves what was there before.
+    """A file for the answers. Use it in a `with` block; an exception in the block keeps the earlier file.
 
     Args:
-      path: what was typed.
-      read: the files that are read, which must not be written over.
+      path: the path as typed.
+      read: the files that are read, which must not be overwritten.
 
     Raises:
-      UserError: it can not be written there; one line says why.
+      UserError: the file cannot be written.
     """
 
     def __init__(self, path: str, read: Iterable[str] = ()) -> None:
         self._typed = path
-        self._target = Path(os.path.realpath(path))  # a link stays one, and what it leads to is written
+        self._target = Path(os.path.realpath(path))  # a symbolic link stays, and its target is written
         self._scratch: str = ""
         try:
             self._file = self._opened(read)
@@ -43,20 +43,20 @@ class OutputFile:
     def _opened(self, read: Iterable[str]) -> IO[str]:
         how = {"encoding": "utf-8", "errors": "surrogateescape", "newline": "\n"}
         found = _status(self._typed)
-        # /dev/stdout leads to whatever standard output is, also to a file that a shell has open.
+        # /dev/stdout may be a file that the shell has opened; it is written directly too.
         if found and (not stat.S_ISREG(found.st_mode) or os.path.abspath(self._typed).startswith(("/dev/", "/proc/"))):  # noqa: PTH100
             if stat.S_ISDIR(found.st_mode):
                 raise UserError(f"cannot write --output={self._typed}: it is a folder; name a file in it")
             return open(os.open(self._typed, os.O_WRONLY), "w", **how)  # type: ignore[call-overload,no-any-return]  # noqa: PTH123
         if found and any(_is_same(found, other) for other in read):
-            raise UserError(f"cannot write --output={self._typed}: it is read by this command; give another file")
+            raise UserError(f"cannot write --output={self._typed}: this command reads it; give another file")
         if found and _is_no_text(self._target):
             raise UserError(
-                f"cannot write --output={self._typed}: a picture, a classifier or the like is there, which would be lost; give another file"
+                f"cannot write --output={self._typed}: a binary file (a picture or a classifier?) would be overwritten; give another file"
             )
         if not self._target.parent.is_dir():
             raise UserError(
-                f"cannot write --output={self._typed}: there is no folder {self._target.parent}; make it first"
+                f"cannot write --output={self._typed}: the folder {self._target.parent} does not exist; create it first"
             )
         if found and not os.access(self._target, os.W_OK):
             raise UserError(f"cannot write --output={self._typed}: the file is write-protected; give another file")
@@ -68,13 +68,13 @@ class OutputFile:
         return open(descriptor, "w", **how)  # type: ignore[call-overload,no-any-return]  # noqa: PTH123
 
     def __enter__(self) -> OutputFile:  # noqa: PYI034 - Self came with Python 3.11
-        """Nothing more to do: opening it is what fails early."""
+        """Returns the file, which is already open, so that errors are reported early."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        """Gives the file its name, or takes it away after an exception.
+        """Gives the file its name, or deletes it after an exception.
 
         Raises:
           RunError: the disk is full.
@@ -98,11 +98,11 @@ class OutputFile:
                 Path(self._scratch).unlink(missing_ok=True)
 
     def write(self, text: str) -> None:
-        """Writes a piece.
+        """Writes a piece of text.
 
         Raises:
-          BrokenPipeError: the reader of a pipe has gone.
-          RunError: the disk is full, or whatever else keeps it from being written.
+          BrokenPipeError: the reader of a pipe is gone.
+          RunError: it cannot be written, for example because the disk is full.
         """
         try:
             self._file.write(text)
@@ -115,7 +115,7 @@ class OutputFile:
 
 
 def _clear(folder: Path) -> None:
-    """Takes away what a run that was killed left; a run that goes on holds its file."""
+    """Deletes the temporary files of killed runs; a running process has its file locked."""
     for path in folder.glob(f"{_PREFIX}*{_ENDING}"):
         if is_over(path.name.removesuffix(_ENDING).rpartition(".")[2], path):
             path.unlink(missing_ok=True)
@@ -126,10 +126,10 @@ def _clear(folder: Path) -> None:
 
 
 def _is_mine(descriptor: int) -> bool:
-    """Takes hold of a file for as long as it is open; whether nobody else has."""
+    """Locks a file for as long as it is open; returns False if another process has locked it."""
     try:
         import fcntl
-    except ImportError:  # not there on Windows, where a file in use can not be taken away
+    except ImportError:  # not on Windows, where a file in use cannot be deleted
         return True
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -139,7 +139,7 @@ def _is_mine(descriptor: int) -> bool:
 
 
 def _status(path: str) -> os.stat_result | None:
-    """What stands there; None where nothing does."""
+    """Returns a file's status; None if it does not exist."""
     try:
         return os.stat(path)  # noqa: PTH116
     except FileNotFoundError:
@@ -147,11 +147,11 @@ def _status(path: str) -> os.stat_result | None:
 
 
 def _is_no_text(path: Path) -> bool:
-    """Whether a file holds what no answers do: those are text."""
+    """Returns whether a file is binary; answers are always text."""
     try:
         with path.open("rb") as file:
             return b"\0" in file.read(_GLANCE)
-    except OSError:  # not to be read: who writes there finds out
+    except OSError:  # unreadable: writing will report it
         return False
 
 

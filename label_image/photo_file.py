@@ -1,8 +1,8 @@
-"""A photo's file, opened with care: content decides the format, and what would take too much memory or time is refused.
+"""Opens a photo's file safely: the content decides the format, and photos that need too much memory or time are refused.
 
-Only the header is read here. What is opened is a list: Pillow reads forty formats more, of which some start other programs
-(EPS starts Ghostscript) and none holds photos. The bounds are on what one photo may take: memory by its pixels and what is
-made of them, time by the scans of a JPEG and by what Pillow decodes in Python; a phone's 108 megapixels pass.
+Only the header is read here. Only listed formats are opened, because Pillow supports forty more, of which some start other
+programs (EPS starts Ghostscript) and none is used for photos. Memory is limited by the number of pixels and of the copies made
+of them; time is limited by the scans of a JPEG and by formats that Pillow decodes in Python. A phone's 108 megapixels are allowed.
 """
 
 from __future__ import annotations
@@ -25,32 +25,34 @@ from PIL import Image, UnidentifiedImageError
 from label_image.errors import PhotoError
 from label_image.jpeg_scans import check_scans
 from label_image.no_picture import not_a_picture
+from label_image.process import is_ours
 
-MAX_PIXELS = 178_956_970  # Pillow's own limit against decompression bombs; a phone's 108 megapixels pass
-MAX_SIDE = 100_000  # pixels; a resize holds 16 bytes and more for each, and a JPEG has at most 65,535
-MAX_MEMORY = 1536 << 20  # bytes that one photo may take
-MAX_SLOW_PIXELS = 10_000_000  # of what Pillow decodes in Python: run-length BMP, PPM as text
+MAX_PIXELS = 178_956_970  # raised by Pillow, not by the system limit against decompression bombs; a phone's 108 megapixels are below it
+MAX_SIDE = 100_000  # pixels; a resize needs at least 16 bytes for each, and a JPEG has at most 65,535
+MAX_MEMORY = 1536 << 20  # largest memory for one photo, in bytes
+MAX_SLOW_PIXELS = 10_000_000  # for formats that Pillow decodes in Python: run-length BMP, PPM as text
 
-_COMMON = ("PNG", "GIF", "BMP", "PPM")  # that `preinit` loads; the first tried is JPEG, which opens MPO too
-_PLUGINS = {  # the others, and where Pillow has them; HEIF is pillow-heif's
+_COMMON = ("PNG", "GIF", "BMP", "PPM")  # loaded by `preinit`; JPEG is tried before them and opens MPO too
+_PLUGINS = {  # the other formats and their modules in Pillow; HEIF comes from pillow-heif
     "WEBP": "WebPImagePlugin", "TIFF": "TiffImagePlugin", "AVIF": "AvifImagePlugin", "JPEG2000": "Jpeg2KImagePlugin",
     "ICO": "IcoImagePlugin", "TGA": "TgaImagePlugin",
 }  # fmt: skip
-_BYTES = {"1": 1, "L": 1, "P": 1}  # of a pixel in Pillow's memory, by mode; of the others 2 or 4
-# What a decoder holds beside the picture itself, bytes a pixel; measured with Pillow 12.3.
+_BYTES = {"1": 1, "L": 1, "P": 1}  # bytes per pixel in Pillow's memory, by mode; other modes take 2 or 4
+# Memory of a decoder in addition to the picture, in bytes per pixel; measured with Pillow 12.3.
 _DECODER_BYTES = {"WEBP": 12, "AVIF": 8, "HEIF": 8, "JPEG2000": 16}
-_PIPE_S, _PIPE_BYTES = 20, 50_000_000  # as for a download
+_PIPE_S, _PIPE_BYTES = 20, 50_000_000  # the same limits as for a download
 
-# Pillow warns from half its limit on; between the two a photo is large, not an attack. And it warns or logs what is odd
-# about a file, without naming it: what matters of that ends in a PhotoError here.
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
-warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
-logging.getLogger("PIL").addHandler(logging.NullHandler())
+if is_ours():
+    # Pillow warns above half of its limit, where a photo is large but not an attack. It also warns and logs about oddities
+    # of a file without naming the file; those that matter become a PhotoError here.
+    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
 
-_FILE_TROUBLE = {  # what the system says -> (reason, detail)
-    errno.EACCES: ("no permission", "the file may not be read"),
-    errno.EPERM: ("no permission", "the file may not be read"),
-    errno.ENOENT: ("not there", "no such file"),
+_FILE_TROUBLE = {  # the system's error -> (reason, detail)
+    errno.EACCES: ("no permission", "the permissions do not allow reading the file"),
+    errno.EPERM: ("no permission", "the permissions do not allow reading the file"),
+    errno.ENOENT: ("not found", "no such file"),
     errno.EISDIR: ("a folder", "not a file"),
 }
 
@@ -62,7 +64,7 @@ def open_photo(source: str | Path | bytes) -> Image.Image:
       source: a path, or the file's bytes. A pipe is read to its end, for at most 20 s and 50 MB.
 
     Raises:
-      PhotoError: no picture of a format in the list, too large, too slow, or not to be read.
+      PhotoError: the file is no picture of a listed format, too large, too slow to decode, or unreadable.
     """
     piped = not isinstance(source, bytes) and _is_pipe(source)
     try:
@@ -72,10 +74,10 @@ def open_photo(source: str | Path | bytes) -> Image.Image:
     except Image.DecompressionBombError:
         raise PhotoError("too large", f"more than {MAX_PIXELS:,} pixels") from None
     except OSError as error:
-        if error.errno is None:  # Pillow's own
+        if error.errno is None:  # raised by Pillow, not by the system
             raise not_a_picture(None if piped else _head(source), error) from None
-        raise PhotoError(*_FILE_TROUBLE.get(error.errno, ("not to be read", error.strerror or ""))) from None
-    except Exception as error:  # decoders raise anything at all on broken bytes
+        raise PhotoError(*_FILE_TROUBLE.get(error.errno, ("unreadable", error.strerror or ""))) from None
+    except Exception as error:  # decoders may raise any exception for damaged bytes
         raise not_a_picture(None if piped else _head(source), error) from None
     try:
         check_size(image)
@@ -87,7 +89,7 @@ def open_photo(source: str | Path | bytes) -> Image.Image:
 
 
 def _opened(source: str | Path | bytes) -> Image.Image:
-    """The picture, of the formats in the list: tried in groups, since loading Pillow's plugins takes milliseconds."""
+    """Opens a picture of a listed format; the formats are tried in groups, because loading Pillow's plugins takes milliseconds."""
     importlib.import_module("PIL.JpegImagePlugin")
     with contextlib.suppress(UnidentifiedImageError):
         return Image.open(_file(source), formats=("JPEG",))
@@ -103,7 +105,7 @@ def _file(source: str | Path | bytes) -> Any:
 
 
 def _others() -> list[str]:
-    """The formats that Pillow loads when they are asked for, as far as this one has them."""
+    """Lists the less common formats that the installed Pillow supports."""
     for module in _PLUGINS.values():
         try:
             importlib.import_module(f"PIL.{module}")
@@ -113,25 +115,25 @@ def _others() -> list[str]:
 
 
 def _is_pipe(path: str | Path) -> bool:
-    """Whether a path is no regular file, and no folder either.
+    """Returns whether a path is a pipe.
 
     Raises:
-      PhotoError: it is a device, of which nobody knows the end.
+      PhotoError: it is a device, whose data may never end.
     """
     try:
         mode = os.stat(path).st_mode  # noqa: PTH116
     except (OSError, ValueError):
-        return False  # and opening it will say why
+        return False  # opening it will report why
     if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
         raise PhotoError("not a file", "a device")
     return stat.S_ISFIFO(mode)
 
 
 def _through(path: str | Path) -> bytes:
-    """All that comes through a pipe.
+    """Reads a pipe to its end.
 
     Raises:
-      PhotoError: nothing more came for some time, or too much.
+      PhotoError: the data is not complete in time, or too large.
     """
     import select
 
@@ -144,7 +146,7 @@ def _through(path: str | Path) -> bytes:
         while sum(map(len, pieces)) <= _PIPE_BYTES:
             left = until - time.monotonic()
             if left <= 0 or not waiting.poll(left * 1000):
-                raise PhotoError("not to be read", f"a pipe through which no whole photo came in {_PIPE_S} s")
+                raise PhotoError("unreadable", f"a pipe that delivered no complete photo within {_PIPE_S} s")
             piece = os.read(descriptor, 1 << 20)
             if not piece:
                 return b"".join(pieces)
@@ -155,16 +157,16 @@ def _through(path: str | Path) -> bytes:
 
 
 def check_size(image: Image.Image) -> None:
-    """Refuses a picture that is too large, by its header.
+    """Refuses a picture that is too large according to its header.
 
     Raises:
-      PhotoError: with the size found and the size allowed.
+      PhotoError: the message states the size found and the size allowed.
     """
     _check_numbers(*image.size, needed(image))
     pixels = image.width * image.height
     tiles = getattr(image, "tile", ())
     if pixels > MAX_SLOW_PIXELS and any(tile[0] in Image.DECODERS for tile in tiles):
-        detail = f"{image.width} x {image.height} pixels in a form that is decoded slowly; at most {MAX_SLOW_PIXELS:,}"
+        detail = f"{image.width} x {image.height} pixels in a format that is decoded slowly; at most {MAX_SLOW_PIXELS:,} are allowed"
         raise PhotoError("too large", detail)
 
 
@@ -172,28 +174,28 @@ def _check_numbers(width: int, height: int, memory: int) -> None:
     if width * height > MAX_PIXELS:
         raise PhotoError("too large", f"{width} x {height} pixels")
     if max(width, height) > MAX_SIDE:
-        raise PhotoError("too large", f"{width} x {height} pixels; a side has at most {MAX_SIDE:,}")
+        raise PhotoError("too large", f"{width} x {height} pixels; a side may have at most {MAX_SIDE:,}")
     if memory > MAX_MEMORY:
-        detail = f"{width} x {height} pixels would take {memory >> 20:,} MB of memory; at most {MAX_MEMORY >> 20:,}"
+        detail = f"{width} x {height} pixels would take {memory >> 20:,} MB of memory; at most {MAX_MEMORY >> 20:,} MB are allowed"
         raise PhotoError("too large", detail)
 
 
 def needed(image: Image.Image) -> int:
-    """Bytes of memory that reading a picture takes: itself, what is made of it as RGB, and what its decoder holds."""
+    """Computes the bytes of memory needed to read a picture: the picture, its RGB copy and its decoder."""
     mode = image.mode
     own = _BYTES.get(mode, 2 if mode.startswith("I;16") else 4)
     made = 0 if mode == "RGB" and "transparency" not in image.info else 4
     decoder = _DECODER_BYTES.get(image.format or "", 0)
     if image.format in ("JPEG", "MPO") and image.info.get("progressive"):
-        decoder = 2 * len(image.getbands())  # all coefficients, until the last scan
+        decoder = 2 * len(image.getbands())  # the decoder keeps all coefficients until the last scan
     return image.width * image.height * (own + made + decoder)
 
 
 def _check_webp(head: bytes, source: str | Path | bytes) -> None:
-    """Refuses a WebP that is too large before Pillow opens it, which reads the whole file and makes room for its frames.
+    """Refuses a WebP that is too large before Pillow opens it, because opening reads the whole file and allocates its frames.
 
     Raises:
-      PhotoError: with the size found.
+      PhotoError: the message states the size found.
     """
     if not (head.startswith(b"RIFF") and head[8:12] == b"WEBP") or len(head) < 30:
         return
@@ -210,7 +212,7 @@ def _check_webp(head: bytes, source: str | Path | bytes) -> None:
 
 
 def _head(source: str | Path | bytes) -> bytes | None:
-    """The first bytes; None of a pipe or device, which is not to be read twice, and of what does not open."""
+    """Reads the first bytes; None for a pipe or device, which cannot be read twice, and for a file that cannot be opened."""
     if isinstance(source, bytes):
         return source[:512]
     try:
@@ -223,7 +225,7 @@ def _head(source: str | Path | bytes) -> bytes | None:
 
 
 def _register_heif() -> None:
-    """HEIC photos are read where the user has installed pillow-heif."""
+    """Adds support for HEIC photos if pillow-heif is installed."""
     try:
         import pillow_heif
     except ImportError:

@@ -1,6 +1,6 @@
-"""A block of code in, its C++ chatter gone out: LiteRT and TensorFlow write to the process's standard error at start.
+"""Hides the log lines that LiteRT and TensorFlow write to standard error from C++ when they start.
 
-Nothing is hidden where the user asked TensorFlow to speak: TF_CPP_MIN_LOG_LEVEL=0 in the environment.
+Nothing is hidden if the environment variable TF_CPP_MIN_LOG_LEVEL is 0.
 """
 
 from __future__ import annotations
@@ -14,15 +14,19 @@ from collections.abc import Iterator
 from typing import Any
 
 from label_image.errors import RunError
+from label_image.process import is_ours
 
 _LOUD = os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0"
-_ONE_AT_A_TIME = threading.RLock()  # two threads that swap descriptor 2 at once would lose it for good
+_ONE_AT_A_TIME = threading.RLock()  # two threads that replace descriptor 2 at the same time would lose it
 
 
 @contextlib.contextmanager
 def native_noise_hidden() -> Iterator[None]:
-    """Sends what native code writes to file descriptor 2 to nowhere while the block runs. Not for long blocks."""
-    if _LOUD:
+    """Discards what native code writes to file descriptor 2 while the block runs; use it for short blocks only.
+
+    Only in a program of ours: another program's descriptors are its own.
+    """
+    if _LOUD or not is_ours():
         yield
         return
     with _ONE_AT_A_TIME, _descriptor_2_to_nowhere():
@@ -49,15 +53,15 @@ def _descriptor_2_to_nowhere() -> Iterator[None]:
 
 
 def has_tensorflow() -> bool:
-    """Whether TensorFlow is installed; does not import it."""
+    """Returns whether TensorFlow is installed, without importing it."""
     return importlib.util.find_spec("tensorflow") is not None
 
 
 def tensorflow() -> Any:
-    """Imports TensorFlow and starts its devices without their banner lines; 3 to 5 s the first time.
+    """Imports TensorFlow and starts its devices without their log lines; this takes 3 to 5 s the first time.
 
     Raises:
-      RunError: it is not installed.
+      RunError: TensorFlow is not installed.
     """
     if "tensorflow" in sys.modules:
         return sys.modules["tensorflow"]
@@ -65,14 +69,14 @@ def tensorflow() -> Any:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if not has_tensorflow():
         raise RunError("this needs TensorFlow, which is not installed: pip install 'tensorflow>=2.20,<2.23'")
-    # Its faster kernels, which it uses by itself only on newer processors: training is 1.3 to 2 times as fast with them.
+    # oneDNN's kernels make training 1.3 to 2 times as fast; by default TensorFlow uses them on newer processors only.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     with native_noise_hidden():
         import tensorflow as tf
 
         for gpu in tf.config.list_physical_devices("GPU"):
-            tf.config.experimental.set_memory_growth(gpu, True)  # as needed, not all of it at once
-        tf.constant(0)  # starts the devices, which is when most of the noise is made
+            tf.config.experimental.set_memory_growth(gpu, True)  # allocates memory as needed instead of all at once
+        tf.constant(0)  # starts the devices, which write most of the log lines
         if not _LOUD:
             tf.get_logger().setLevel("ERROR")
             from absl import logging as absl_logging

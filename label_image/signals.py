@@ -1,7 +1,7 @@
-"""Ctrl-C, SIGTERM and SIGHUP, one way: KeyboardInterrupt in the main thread, so that each ends with what is done kept.
+"""Turns Ctrl-C, SIGTERM and SIGHUP into KeyboardInterrupt in the main thread, so that finished work is kept.
 
-A signal that is ignored when the program starts stays so: `nohup` ignores SIGHUP, a shell's `&` ignores SIGINT. A second one
-while the first is being cleaned up after ends the process at once.
+A signal that is ignored when the program starts stays ignored: `nohup` ignores SIGHUP, a shell's `&` ignores SIGINT. A second
+signal during the cleanup after the first ends the process at once.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import signal
 import sys
 from contextlib import contextmanager, suppress
 
-TYPE_CHECKING = False  # typing takes 2 ms to import, and `--help` answers at once
+TYPE_CHECKING = False  # importing typing takes 2 ms, and `--help` should answer at once
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # SIGBREAK is Windows' Ctrl-Break
 _STOPS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
 _USUAL = (signal.SIG_DFL, signal.default_int_handler)
-FIRST_OF_SIGNALS = 128  # exit statuses from here on are of signals, as shells have it
+FIRST_OF_SIGNALS = 128  # exit statuses from here on mean signals, as in shells
 _AT_ONCE = b"stopped at once\n"
 
 
 class Stopped(KeyboardInterrupt):
-    """One of the signals came."""
+    """A signal asked the program to stop."""
 
 
 class _State:
-    """What a process knows of its signals: a signal's handler has no other place to ask."""
+    """The state of the signals of this process, for the signal handler."""
 
-    last = 0  # the number of the signal that came last
-    held = 0  # blocks that must not be cut short, one in the other
-    waiting = False  # a signal came in such a block
-    ending = False  # nothing is left to be kept
+    last = 0  # the number of the last signal
+    held = 0  # number of nested blocks that must not be interrupted
+    waiting = False  # a signal arrived in such a block
+    ending = False  # all work is done
 
 
 def catch() -> None:
-    """Takes over the signals that nobody has taken over or ignores; only the main thread can."""
-    with suppress(ValueError):  # another thread
+    """Handles the signals that have their default handlers; this works only in the main thread."""
+    with suppress(ValueError):  # raised in other threads
         for number in _STOPS:
             if signal.getsignal(number) in _USUAL:
                 signal.signal(number, _came)
@@ -46,7 +46,7 @@ def catch() -> None:
 
 @contextmanager
 def caught() -> Iterator[None]:
-    """Takes the signals over for a block, where nobody has, and gives them back."""
+    """Handles the signals within a block, and restores the handlers afterwards."""
     before = {number: signal.getsignal(number) for number in _STOPS}
     catch()
     try:
@@ -59,7 +59,7 @@ def caught() -> Iterator[None]:
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Puts a signal off until the block is done; a second one is not put off."""
+    """Delays a signal until the end of the block; a second signal is not delayed."""
     _State.held += 1
     try:
         yield
@@ -71,22 +71,22 @@ def held() -> Iterator[None]:
 
 
 def end_at_once() -> None:
-    """From now on a signal ends the process where it stands: all is done."""
+    """From now on a signal ends the process at once, because all work is done."""
     _State.ending = True
 
 
 def status_of_stop() -> int:
-    """The exit status after KeyboardInterrupt: 128 and the signal's number; Ctrl-C where it is not known."""
+    """Returns the exit status after KeyboardInterrupt: 128 plus the number of the signal, SIGINT if it is not known."""
     return FIRST_OF_SIGNALS + (_State.last or signal.SIGINT)
 
 
 def came() -> bool:
-    """Whether any of the signals has come."""
+    """Returns whether a signal has arrived."""
     return _State.last != 0
 
 
 def asked_to_end() -> bool:
-    """Whether SIGTERM or SIGHUP has come: whoever sent it reads in the exit status that the program obeyed."""
+    """Returns whether SIGTERM or SIGHUP has arrived; the exit status tells its sender that the program obeyed."""
     return _State.last not in (0, signal.SIGINT)
 
 
@@ -104,7 +104,7 @@ def _came(number: int, _frame: FrameType | None) -> None:
 
 
 def _cleaning_up() -> bool:
-    """Whether a KeyboardInterrupt is on its way: what runs is a `finally`, an `__exit__` or an `except` block for it."""
+    """Returns whether a KeyboardInterrupt is being handled, in a `finally`, `__exit__` or `except` block."""
     error = sys.exc_info()[1]
     while error is not None:
         if isinstance(error, KeyboardInterrupt):

@@ -1,9 +1,9 @@
-"""A photo and its label in, the photo in that label's folder out; no file is ever written over.
+"""Copies or moves photos into a folder per label, without ever overwriting a file.
 
-A photo whose best score is below --threshold goes to the folder UNSURE. A name that is taken gets a number (`a_2.jpg`),
-unless the file that has it is the same byte for byte: then nothing is done. Whatever interrupts it, a kill or a power cut
-too, the photo is whole in the old place or in the new one: moved to another disk, it leaves the old one only when the new
-one has it on the disk. What a killed run left half copied (`.NAME.MARK.part`) is cleared away by the next.
+A photo whose best score is below --threshold goes into the folder UNSURE. If a name is taken, a number is added (`a_2.jpg`),
+unless that file has the same bytes; then nothing is done. If the program is interrupted, even by a kill or a power cut, the photo
+is complete in the old or in the new place: when it is moved to another disk, the original is deleted only after the copy has been
+written to that disk. Partial copies of a killed run (`.NAME.MARK.part`) are deleted by the next run.
 """
 
 from __future__ import annotations
@@ -21,31 +21,33 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from label_image.errors import PhotoError, RunError
-from label_image.mark import FORM, is_over, mark
+from label_image.process_mark import FORM, is_over, mark
 
 UNSURE = "_unsure"
-_cleared: set[Path] = set()  # folders in which this process has looked for what others left
+_cleared: set[Path] = set()  # folders that this process has already searched for partial copies
 _PART = re.compile(rf"\..+\.({FORM})\.part")
-_LONGEST = 100  # characters of a folder's name: at most 255 bytes whatever they are, room for a number
-_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|\ud800-\udfff]')  # in names, by Linux, macOS or Windows
-_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)  # what Windows keeps for itself
+_LONGEST = 100  # characters of a folder's name, so that with a number it has at most 255 bytes
+_FORBIDDEN = re.compile(
+    r'[\x00-\x1f\x7f/\\:*?"<>|\ud800-\udfff]'
+)  # characters that Linux, macOS or Windows do not allow in names
+_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)  # names that Windows reserves
 
 
 @dataclass(frozen=True)
 class Sorted:
-    """What was done with a photo."""
+    """The result of sorting a photo."""
 
     how: str  # "copied", "moved" or "already there"
     path: str  # where it now is
 
 
 class Sorter:
-    """Puts photos into a folder a label.
+    """Copies or moves photos into a folder per label.
 
     Args:
-      folder: holds the folders; made when the first photo comes.
-      labels: all labels, so that no two share a folder, in this run and the next.
-      move: take the photos away from where they were.
+      folder: the parent of the labels' folders; created for the first photo.
+      labels: all labels, so that each gets its own folder, the same in every run.
+      move: whether to move the photos instead of copying them.
     """
 
     def __init__(self, folder: Path, labels: Sequence[str], *, move: bool = False) -> None:
@@ -57,23 +59,23 @@ class Sorter:
 
         Args:
           photo: the file.
-          name: what it is called: a path or an address, of which the last part is taken.
-          label: one of the labels; None if no score was high enough.
+          name: its path or address, of which the last part becomes the file name.
+          label: one of the labels; None if no score is high enough.
 
         Raises:
-          PhotoError: the photo is gone.
-          RunError: its place can not be written.
+          PhotoError: the photo does not exist any more.
+          RunError: the folder cannot be written.
         """
         folder = self._folder / (UNSURE if label is None else self._names[label])
         return put_into(folder, photo, file_name(name), move=self._move)
 
 
 def put_into(folder: Path, photo: Path, name: str, *, move: bool) -> Sorted:
-    """Copies or moves a file into a folder, under that name or one with a number.
+    """Copies or moves a file into a folder, under that name or that name with a number.
 
     Raises:
-      PhotoError: the file is gone.
-      RunError: its place can not be written.
+      PhotoError: the file does not exist any more.
+      RunError: the folder cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -88,14 +90,14 @@ def put_into(folder: Path, photo: Path, name: str, *, move: bool) -> Sorted:
                 return Sorted("moved" if move else "copied", str(place))
     except OSError as error:
         if not photo.exists():
-            raise PhotoError("not there any more", "it was moved or removed meanwhile") from None
+            raise PhotoError("not found any more", "it was moved or deleted meanwhile") from None
         why = error.strerror or type(error).__name__
-        raise RunError(f"cannot put {photo} into {folder}: {why}; it is left where it is") from None
-    raise AssertionError("there are numbers enough")
+        raise RunError(f"cannot put {photo} into {folder}: {why}; the photo stays where it is") from None
+    raise AssertionError("the numbers never run out")
 
 
 def clear_parts(folder: Path) -> None:
-    """Clears away what runs that were killed left half copied in a folder."""
+    """Deletes the partial copies of killed runs in a folder."""
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         found = [(Path(entry.path), match) for entry in entries if (match := _PART.fullmatch(entry.name))]
         for path, match in found:
@@ -104,7 +106,7 @@ def clear_parts(folder: Path) -> None:
 
 
 def folder_names(labels: Sequence[str]) -> dict[str, str]:
-    """A folder's name for each label: the label itself where that is safe; no two labels share one.
+    """Makes a unique folder name for each label: the label itself if it is safe.
 
     >>> folder_names(["rose", "a/b", "a_b", "..", ""])
     {'rose': 'rose', 'a/b': 'a_b_2', 'a_b': 'a_b', '..': '_', '': '__2'}
@@ -124,22 +126,22 @@ def folder_names(labels: Sequence[str]) -> dict[str, str]:
 
 
 def safe_name(label: str, longest: int = _LONGEST) -> str:
-    """A label as the name of one folder, on every system: no path, no hidden or reserved name, not empty.
+    """Makes a label a valid folder name on every system: not a path, not hidden, not reserved and not empty.
 
-    `longest` is in characters; of names that are not ASCII half of it.
+    `longest` is in characters; for names that are not ASCII it is halved.
 
     >>> safe_name("../etc/passwd"), safe_name("N/A"), safe_name("con"), safe_name("red rose.")
     ('__etc_passwd', 'N_A', '_con', 'red rose')
     """
     name = _FORBIDDEN.sub("_", label)
     if name.startswith("."):
-        name = "_" + name.lstrip(".")  # hidden; and `..`
+        name = "_" + name.lstrip(".")  # a leading dot means hidden, or `..`
     name = name[: longest if name.isascii() else longest // 2].strip().rstrip(". ")
     return f"_{name}" if not name or _DEVICES.match(name) else name
 
 
 def file_name(name: str) -> str:
-    """The last part of a path; of an address, without what no file system takes.
+    """Returns the last part of a path, or of an address without characters that file systems refuse.
 
     >>> file_name("in/daisy.jpg"), file_name("https://x.org/a%20b.jpg?w=3")
     ('daisy.jpg', 'a b.jpg')
@@ -152,13 +154,13 @@ def file_name(name: str) -> str:
 
 def _places(folder: Path, name: str) -> Iterator[Path]:
     yield folder / name
-    stem, suffix = os.path.splitext(name)  # noqa: PTH122 - a Path would lose names that end in a dot
+    stem, suffix = os.path.splitext(name)  # noqa: PTH122 - Path would change names that end in a dot
     for number in range(2, 1_000_000_000):
         yield folder / f"{stem}_{number}{suffix}"
 
 
 def _same(photo: Path, place: Path) -> bool:
-    """Whether two files hold the same bytes; a broken link is like nothing."""
+    """Returns whether two files have the same bytes; False for a broken link."""
     try:
         return place.is_file() and (photo.samefile(place) or filecmp.cmp(photo, place, shallow=False))
     except FileNotFoundError:
@@ -168,7 +170,7 @@ def _same(photo: Path, place: Path) -> bool:
 
 
 def _put(photo: Path, place: Path, *, move: bool) -> bool:
-    """Puts a photo where nothing is; False if something came there meanwhile."""
+    """Copies or moves a photo to a free path; False if the path was taken meanwhile."""
     if move and not photo.is_symlink() and _linked(photo, place):
         photo.unlink()
         return True
@@ -176,7 +178,7 @@ def _put(photo: Path, place: Path, *, move: bool) -> bool:
     os.close(descriptor)
     try:
         shutil.copyfile(photo, scratch)
-        with contextlib.suppress(OSError):  # some shares keep no times
+        with contextlib.suppress(OSError):  # some network shares store no times
             shutil.copystat(photo, scratch)
         if move:
             _sync(Path(scratch))
@@ -191,10 +193,10 @@ def _put(photo: Path, place: Path, *, move: bool) -> bool:
 
 
 def _sync(path: Path) -> None:
-    """Brings a file, or a folder's list of names, to the disk, where the system can.
+    """Flushes a file, or a folder's list of names, to the disk if the system supports it.
 
     Raises:
-      OSError: the disk is full or broken, which some systems tell only now.
+      OSError: the disk is full or damaged, which some systems report only now.
     """
     if os.name == "nt" and path.is_dir():
         return
@@ -210,7 +212,7 @@ def _sync(path: Path) -> None:
 
 
 def _linked(source: Path, place: Path) -> bool:
-    """Gives a file a second name, which fails where the name is taken; False where that can not be done."""
+    """Makes a hard link to a file; False if the name is taken or links are not supported."""
     with contextlib.suppress(OSError, NotImplementedError):
         os.link(source, place)
         return True
@@ -218,7 +220,7 @@ def _linked(source: Path, place: Path) -> bool:
 
 
 def _claimed(scratch: Path, place: Path) -> bool:
-    """The same on disks without links (FAT, some shares): the name is taken empty, then given its content."""
+    """Moves a file to a free name on disks without hard links (FAT, some shares): first reserves the name with an empty file."""
     try:
         place.open("xb").close()
     except FileExistsError:

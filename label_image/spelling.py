@@ -1,7 +1,7 @@
-"""Words as they were typed: what is odd about one, the number in it, and the known name that is nearest to it.
+"""Checks the words of a command line: finds typographic characters, parses numbers and suggests similar names.
 
-Text copied from web pages and documents has dashes, spaces and quotes of its own kind. They look like the keyboard's, and
-a shell passes them on as letters; what comes of that is said in one line, with what to type.
+Text copied from web pages and documents may contain typographic dashes, spaces and quotes. They look like those of the keyboard,
+but a shell treats them as letters; the error says in one line what to type instead.
 """
 
 from __future__ import annotations
@@ -15,21 +15,23 @@ from collections.abc import Sequence
 
 from label_image.errors import UserError
 
-_QUOTES = "\u201a\u201b\u201e\u201f\u2032\u2033\u00b4\uff02\uff07\u301d\u301e"  # beside the categories Pi and Pf
-_DASHES = "\u2212\u00ad\u2500\u2501"  # minus, soft hyphen, box drawings; beside the category Pd
+_QUOTES = (
+    "\u201a\u201b\u201e\u201f\u2032\u2033\u00b4\uff02\uff07\u301d\u301e"  # in addition to the categories Pi and Pf
+)
+_DASHES = "\u2212\u00ad\u2500\u2501"  # minus, soft hyphen, box drawings; in addition to the category Pd
 _LINE_ENDS = {"\\": "of bash", "^": "of cmd", "`": "of PowerShell"}
-_MOST = 4  # names that are suggested
+_MOST = 4  # names suggested at most
 
 
 def refuse_odd_flag(word: str, names: Sequence[str]) -> None:
-    """Refuses a word that would be a flag, were its dashes, spaces and quotes the keyboard's.
+    """Refuses a word that would be a flag if its dashes, spaces and quotes were those of the keyboard.
 
     Raises:
-      UserError: naming the character and what to type.
+      UserError: the message names the character and what to type.
     """
     if word in _LINE_ENDS:
         raise UserError(
-            f"{word!r} alone is the line end {_LINE_ENDS[word]}, which another shell passes on as a word; "
+            f"{word!r} alone is the line continuation {_LINE_ENDS[word]}, which this shell does not know; "
             "write the command on one line"
         )
     head, equals, value = word.partition("=" if "=" in word else "\uff1d")
@@ -47,14 +49,14 @@ def refuse_odd_flag(word: str, names: Sequence[str]) -> None:
         if found[2].strip()
         else ""
     )
-    raise UserError(f"{word!r} has {_listed(odd)}, as text from a web page may have; type --{name}{rest}")
+    raise UserError(f"{word!r} has {_listed(odd)}, as in text copied from a web page; type --{name}{rest}")
 
 
 def refuse_odd_value(name: str, value: str) -> None:
-    """Refuses quotes that the shell did not take as such, and invisible characters at a value's ends.
+    """Refuses typographic quotes around a value, and invisible characters at its ends.
 
     Raises:
-      UserError: naming the character and what to type.
+      UserError: the message names the character and what to type.
     """
     bare = _bare(value)
     if bare == value or os.path.lexists(value):
@@ -65,21 +67,21 @@ def refuse_odd_value(name: str, value: str) -> None:
 
 
 def refuse_lone_equals(name: str, value: str, following: Sequence[str]) -> None:
-    """Refuses `--name = value` and `--name =value`; `value` is what followed the name, `following` what comes then.
+    """Refuses `--name = value` and `--name =value`; `value` is the word after the name, `following` the words after that.
 
     Raises:
-      UserError: saying how to write it.
+      UserError: the message says what to type.
     """
     if value.startswith("=") and not os.path.lexists(value):
         meant = value[1:] or next(iter(following), "VALUE")
-        raise UserError(f"--{name} {value}: a space stands before the sign =; type --{name}={meant}")
+        raise UserError(f"--{name} {value}: there is a space before the sign =; type --{name}={meant}")
 
 
 def refuse_empty_value(name: str, following: Sequence[str]) -> None:
-    """Refuses `--name= value`: a space too many, or a shell variable that is not set.
+    """Refuses `--name= value`, caused by a superfluous space or an unset shell variable.
 
     Raises:
-      UserError: saying how to write it.
+      UserError: the message says what to type.
     """
     if following and not following[0].startswith("-"):
         raise UserError(
@@ -89,29 +91,29 @@ def refuse_empty_value(name: str, following: Sequence[str]) -> None:
 
 
 def whole_number(name: str, value: str) -> int:
-    """The whole number in a flag's value; 224.0 and 1e3 are whole.
+    """Parses a whole number; 224.0 and 1e3 are whole.
 
     Raises:
-      UserError: it is none.
+      UserError: the value is not a whole number.
     """
-    with_fraction = number(name, value, "no whole number")
+    with_fraction = number(name, value, "not a whole number")
     if re.fullmatch(r"\s*[+-]?\d+\s*", value):
         return int(value)
     if with_fraction != int(with_fraction):
         raise UserError(
-            f"--{name}={value} is no whole number; give {math.floor(with_fraction)} or {math.ceil(with_fraction)}"
+            f"--{name}={value} is not a whole number; give {math.floor(with_fraction)} or {math.ceil(with_fraction)}"
         )
     return int(with_fraction)
 
 
-def number(name: str, value: str, what: str = "no number") -> float:
-    """The number in a flag's value.
+def number(name: str, value: str, what: str = "not a number") -> float:
+    """Parses a number.
 
     Raises:
-      UserError: it is none, or not finite.
+      UserError: the value is not a finite number.
     """
     try:
-        if "_" in value:  # Python's own form for a thousand
+        if "_" in value:  # Python would accept 1_000
             raise ValueError
         found = float(value)
     except ValueError:
@@ -122,7 +124,7 @@ def number(name: str, value: str, what: str = "no number") -> float:
 
 
 def _meant_number(value: str) -> str:
-    """What could be meant by what is no number: "; did you mean 0.5?"."""
+    """Suggests a number for a value that is not one: "; did you mean 0.5?"."""
     if odd := _odd(value):
         return f": it has {_listed(odd)}; type {_plain(value)}"
     if re.fullmatch(r"[+-]?\d{1,3}(,\d{3})+", value):
@@ -135,7 +137,7 @@ def _meant_number(value: str) -> str:
 
 
 def nearest_flags(name: str, known: Sequence[str]) -> str:
-    """The flags that could be meant by one that is not there: those that begin so, else the one most like it.
+    """Suggests flags for an unknown one: those that begin with it, else the most similar.
 
     >>> nearest_flags("training_steps", ["train", "how_many_training_steps"])
     '; did you mean --how_many_training_steps?'
@@ -143,13 +145,13 @@ def nearest_flags(name: str, known: Sequence[str]) -> str:
     ''
     """
     lower = name.lower()
-    shares = {flag: _shared(lower, flag) for flag in known}
+    common = {flag: _common_words(lower, flag) for flag in known}
     found = [flag for flag in known if name and flag.startswith(lower)]
-    found += [flag for flag in known if shares[flag] == 1 and flag not in found]
+    found += [flag for flag in known if common[flag] == 1 and flag not in found]
     found = found or difflib.get_close_matches(lower, known, 1, 0.75)
-    if not found and shares:
-        best = max(known, key=lambda flag: (shares[flag], difflib.SequenceMatcher(None, lower, flag).ratio()))
-        found = [best] if shares[best] >= 0.5 else []
+    if not found and common:
+        best = max(known, key=lambda flag: (common[flag], difflib.SequenceMatcher(None, lower, flag).ratio()))
+        found = [best] if common[best] >= 0.5 else []
     if not found:
         return ""
     *most, last = [f"--{flag}" for flag in found[:_MOST]]
@@ -157,25 +159,25 @@ def nearest_flags(name: str, known: Sequence[str]) -> str:
 
 
 def nearest_word(word: object, known: Sequence[str]) -> str:
-    """The choice most like a word: "; did you mean black?"."""
+    """Suggests the choice most similar to a word: "; did you mean black?"."""
     close = difflib.get_close_matches(str(word).lower(), known, 1, 0.6)
     return f"; did you mean {close[0]}?" if close else ""
 
 
-def _shared(name: str, flag: str) -> float:
-    """The share of the words in a name that a flag has as well."""
+def _common_words(name: str, flag: str) -> float:
+    """Computes the fraction of the words in a name that a flag also contains."""
     parts = [part for part in name.split("_") if len(part) > 2]
     return sum(any(_same_word(part, other) for other in flag.split("_")) for part in parts) / max(len(parts), 1)
 
 
 def _same_word(one: str, other: str) -> bool:
-    """Whether two words are one but for their endings: train and training, label and labels."""
+    """Returns whether two words differ only in their endings: train and training, label and labels."""
     short, long = sorted((one, other), key=len)
     return short == long or (len(short) >= 4 and long.startswith(short))
 
 
 def _bare(value: str) -> str:
-    """A value without the quotes around it that no shell took away, and without what is not seen at its ends."""
+    """Removes the quotes that the shell left around a value, and invisible characters at its ends."""
     if len(value) > 2 and all(char == "'" or _is_quote(char) for char in (value[0], value[-1])):
         return value[1:-1]
     ends = [char for char in _odd(value[:1] + value[-1:]) if not _is_quote(char) and not _is_dash(char)]
@@ -183,12 +185,12 @@ def _bare(value: str) -> str:
 
 
 def _odd(text: str) -> list[str]:
-    """The characters that only look like the keyboard's, each once, in the order found."""
+    """Lists the typographic characters in a text, each once, in the order found."""
     return list(dict.fromkeys(char for char in text if _plain(char) != char))
 
 
 def _plain(text: str) -> str:
-    """The same text with the keyboard's dashes and spaces, and without quotes and what is not seen."""
+    """Replaces typographic dashes and spaces by plain ones, and removes quotes and invisible characters."""
     return "".join(_plain_character(char) for char in text)
 
 
@@ -214,7 +216,7 @@ def _is_dash(char: str) -> bool:
 
 
 def _listed(odd: Sequence[str]) -> str:
-    """The characters by name: "an em dash (U+2014)"."""
+    """Names the characters: "an em dash (U+2014)"."""
     return " and ".join(f"{_article(_name(char))} (U+{ord(char):04X})" for char in odd)
 
 

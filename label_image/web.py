@@ -1,6 +1,6 @@
-"""A web address in, the file it names out: at most LIMIT_BYTES, in at most LIMIT_S, over http and https only.
+"""Downloads a photo from a web address: at most LIMIT_BYTES, within LIMIT_S, over http and https only.
 
-Used for addresses that the user typed, and for nothing else. Whether the file is a picture is for `pixels` to say.
+Used only for addresses that the user gave. `photo_pixels` checks whether the file is a picture.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any
 
 from label_image.errors import PhotoError
 
-LIMIT_BYTES = 50_000_000  # a 108-megapixel JPEG of a phone has 30 MB
+LIMIT_BYTES = 50_000_000  # a 108-megapixel JPEG from a phone takes 30 MB
 LIMIT_S = 20.0
-_PIECE = 65_536  # bytes a read
+_PIECE = 65_536  # bytes per read
 _HEADERS = {"User-Agent": "label_image (tensorflow-for-poets)", "Accept": "image/*,*/*;q=0.5"}
 
 
@@ -27,29 +27,29 @@ def fetch(url: str, folder: Path, limit_bytes: int = LIMIT_BYTES, limit_s: float
 
     Args:
       url: http or https.
-      folder: where the file is put, under a name of its own.
-      limit_bytes: the longest file that is taken.
-      limit_s: seconds for all of it: the name, the connection, redirects and the last byte.
+      folder: where to write the file, under a unique name.
+      limit_bytes: the largest size allowed.
+      limit_s: the time limit in seconds, from looking up the host to the last byte.
 
     Raises:
-      PhotoError: no such page, too slow, too large, or led elsewhere than http and https.
+      PhotoError: there is no such page, the download is too slow or too large, or a redirect leaves http and https.
     """
     download = _Download(url, folder, limit_bytes)
     download.start()
     download.join(limit_s)
     if download.is_alive():
         download.given_up = True
-        raise PhotoError("too slow", f"the whole file was not there after {limit_s:g} s")
+        raise PhotoError("too slow", f"the download was not complete after {limit_s:g} s")
     if download.error:
-        raise _told(download.error)
+        raise _photo_error(download.error)
     return download.path
 
 
 class _Download(threading.Thread):
-    """A thread for one address: looking a name up knows no time limit, and a server may drip byte after byte."""
+    """Downloads one address in a thread, because looking up a host has no time limit and a server may send bytes arbitrarily slowly."""
 
     def __init__(self, url: str, folder: Path, limit_bytes: int) -> None:
-        super().__init__(daemon=True)  # the program ends without it
+        super().__init__(daemon=True)  # the program need not wait for it at exit
         self.error: Exception | None = None
         self.given_up = False
         self._url, self._limit = url, limit_bytes
@@ -58,13 +58,13 @@ class _Download(threading.Thread):
     def run(self) -> None:
         """Downloads to `path`, or sets `error`."""
         try:
-            request = urllib.request.Request(_ascii(self._url), headers=_HEADERS)  # noqa: S310 - _opener knows http and https only
+            request = urllib.request.Request(_ascii(self._url), headers=_HEADERS)  # noqa: S310 - _opener handles only http and https
             with _opener().open(request, timeout=LIMIT_S) as answer, self.path.open("wb") as file:
                 self._copy(answer, file)
         except urllib.error.HTTPError as error:
             error.close()
             self.error = error
-        except Exception as error:  # told in `fetch`, in the thread that waits
+        except Exception as error:  # reported by `fetch`, in the waiting thread
             self.error = error
         if self.error or self.given_up:
             self.path.unlink(missing_ok=True)
@@ -84,15 +84,15 @@ class _Download(threading.Thread):
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows to http and https only; the usual handler goes to ftp as well."""
+    """Follows redirects to http and https only; the standard handler also follows them to ftp."""
 
     def http_error_302(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
-        """Looks where the server sends on to before anything else does."""
+        """Checks the target of a redirect before it is followed."""
         target = urllib.parse.urljoin(req.full_url, headers.get("Location") or "")
         if not target.lower().startswith(("http://", "https://")):
             fp.close()
             raise PhotoError(
-                "led elsewhere", f"the server sends on to {target[:80]!r}; only http and https are followed"
+                "redirected", f"the server redirects to {target[:80]!r}, but only http and https are followed"
             )
         return super().http_error_302(req, fp, code, msg, headers)
 
@@ -110,7 +110,7 @@ def _opener() -> urllib.request.OpenerDirector:
 
 
 def _ascii(url: str) -> str:
-    """An address as it is sent: what a browser shows as `ä b.jpg` goes as `%C3%A4%20b.jpg`.
+    """Percent-encodes an address: `ä b.jpg` becomes `%C3%A4%20b.jpg`.
 
     >>> _ascii("http://x.org/ä b%20c.jpg?q=é#top")
     'http://x.org/%C3%A4%20b%20c.jpg?q=%C3%A9'
@@ -121,20 +121,20 @@ def _ascii(url: str) -> str:
     return urllib.parse.urlunsplit((parts.scheme.lower(), parts.netloc, path, query, ""))
 
 
-def _told(error: Exception) -> PhotoError:
-    """What went wrong, in the form of every other photo that can not be read."""
+def _photo_error(error: Exception) -> PhotoError:
+    """Converts an error of a download to a PhotoError."""
     if isinstance(error, PhotoError):
         return error
     if isinstance(error, urllib.error.HTTPError):
-        return PhotoError("not there" if error.code in (404, 410) else "refused", f"the server answers {error.code}")
+        return PhotoError("not found" if error.code in (404, 410) else "refused", f"the server answers {error.code}")
     if isinstance(error, TimeoutError) or isinstance(getattr(error, "reason", None), TimeoutError):
-        return PhotoError("too slow", f"the server says nothing for {LIMIT_S:g} s")
+        return PhotoError("too slow", f"the server sent nothing for {LIMIT_S:g} s")
     if isinstance(error, urllib.error.URLError):
         why = getattr(error.reason, "strerror", None) or error.reason
-        return PhotoError("not reached", _one_line(why))
+        return PhotoError("no connection", _one_line(why))
     if isinstance(error, http.client.HTTPException):
-        return PhotoError("no answer", _one_line(f"{type(error).__name__} {error}"))
-    return PhotoError("not to be read", _one_line(error))
+        return PhotoError("invalid answer", _one_line(f"{type(error).__name__} {error}"))
+    return PhotoError("unreadable", _one_line(error))
 
 
 def _one_line(text: object) -> str:

@@ -9,11 +9,11 @@ import os
 import shlex
 from collections.abc import Sequence
 
-from label_image.edge import exit_status
 from label_image.errors import UserError
 from label_image.flags import flag_fields, parse
+from label_image.program import exit_status
 from label_image.spelling import refuse_odd_flag
-from retrain.options.plan import PROGRAM, Plan
+from retrain.options.options import PROGRAM, Options
 
 
 def main(argv: Sequence[str]) -> int:
@@ -21,26 +21,26 @@ def main(argv: Sequence[str]) -> int:
 
     def work() -> None:
         _check_words(argv)
-        plan, words = parse(Plan, argv, PROGRAM)
+        options, words = parse(Options, argv, PROGRAM)
         if words:
             raise UserError(
                 f"{words[0]!r} belongs to no flag; write --flag=value (does a value with spaces need quotes?)"
             )
-        if plan.cores:  # before NumPy starts its threads
+        if options.network.cores:  # before NumPy starts its threads
             from label_image.workers import use_at_most
 
-            use_at_most(plan.cores)
+            use_at_most(options.network.cores)
         from retrain.console import Screen
         from retrain.pipeline.stages import retrain
 
-        retrain(plan, Screen(plan.logging_verbosity))
+        retrain(options, Screen(options.run.logging_verbosity))
 
     return exit_status("retrain", work, _stopped)
 
 
 def _check_words(argv: Sequence[str]) -> None:
     """Refuses a folder that was given without --image_dir, which would else be missed under another reason."""
-    names = [field.name for field in flag_fields(Plan)]
+    names = [field.name for field in flag_fields(Options)]
     for word in argv:  # a dash from the web makes the folder behind it look like that
         refuse_odd_flag(word, names)
     if any(word.lstrip("-").replace("-", "_").startswith("image_dir") for word in argv if word.startswith("-")):

@@ -1,6 +1,6 @@
 """What `python -m retrain` prints, as --logging_verbosity asks: lines of its log, results, warnings.
 
-Results and log lines go to standard output, so that a log holds them; warnings go to standard error. `label_image.screen`
+Results and log lines go to standard output, so that a log holds them; warnings go to standard error. `label_image.terminal`
 does the printing.
 """
 
@@ -12,8 +12,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from label_image import screen
-from label_image.edge import show_tracebacks
+from label_image import terminal
+from label_image.program import show_tracebacks
 
 _LEVELS = {"DEBUG": 10, "INFO": 20, "WARN": 30, "ERROR": 40, "FATAL": 50}
 _MOST_ALIKE, _EXAMPLES = 5, 3  # warnings of one kind that are all printed; examples where there are more
@@ -37,8 +37,8 @@ class Screen:
         self.debugs = self._level <= _LEVELS["DEBUG"]
         if self.debugs:
             show_tracebacks()
-        self.terminal = screen.is_terminal(sys.stderr) and self._level <= _LEVELS["INFO"]
-        self.logged = not (self.terminal and screen.is_terminal(sys.stdout))
+        self.terminal = terminal.is_terminal(sys.stderr) and self._level <= _LEVELS["INFO"]
+        self.logged = not (self.terminal and terminal.is_terminal(sys.stdout))
 
     def debug(self, line: str) -> None:
         """A line for those who look for a fault."""
@@ -50,12 +50,12 @@ class Screen:
 
     def result(self, line: str) -> None:
         """A line that is asked for: printed at any verbosity."""
-        screen.say(line)
+        terminal.say(line)
 
     def warn(self, line: str) -> None:
         """A line the user should not miss."""
         if self._level <= _LEVELS["WARN"]:
-            screen.warn(line if line.startswith("WARNING") else f"WARNING: {line}")
+            terminal.warn(line if line.startswith("WARNING") else f"WARNING: {line}")
 
     def notes(self, lines: Iterable[str]) -> None:
         """Several warnings; of many that are alike some are printed and the others counted."""
@@ -90,7 +90,7 @@ class Screen:
 
     def _print(self, line: str, level: str) -> None:
         if self._level <= _LEVELS[level]:
-            screen.say(line)
+            terminal.say(line)
 
 
 def counted(lines: list[str]) -> list[str]:

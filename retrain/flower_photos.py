@@ -7,7 +7,7 @@ from __future__ import annotations
 
 if __name__ == "__main__":  # before anything else is imported: from here on Ctrl-C is a line
     try:
-        from label_image.edge import run_program
+        from label_image.program import run_program
     except KeyboardInterrupt:  # so early that nobody can say it
         raise SystemExit(130) from None
     run_program("retrain.flower_photos")
@@ -16,10 +16,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from label_image.edge import exit_status
 from label_image.errors import RunError, UserError
 from label_image.flags import flag, parse
-from label_image.screen import say
+from label_image.program import exit_status
+from label_image.terminal import say
 
 PROGRAM = "python -m retrain.flower_photos"
 URL = "https://storage.googleapis.com/download.tensorflow.org/example_images/flower_photos.tgz"

@@ -12,7 +12,7 @@ import sys
 import time
 from typing import TextIO
 
-from label_image.screen import is_terminal
+from label_image.terminal import is_terminal
 
 _TERMINAL_EVERY_S = 0.1
 _LOG_EVERY_S, _LONGEST_S = 10.0, 600.0  # between two lines of a log: at the beginning, and after hours

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from label_image.mark import mark
+from label_image.process_mark import mark
 from retrain.files import atomic, temporary_names
 from retrain.files.atomic import replacing
 from tests import kills

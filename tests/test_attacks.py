@@ -1,6 +1,6 @@
-"""Files of strangers that mean harm: opening one runs nothing of it, writes nothing, reads nothing else, and ends in one line.
+"""Malicious files: opening one runs no code of it, writes nothing, reads no other file, and ends in one line.
 
-Each row makes its file and says what is then said. The marker is what the file would write if it were believed; the secret is
+Each row makes a file and states the expected message. The marker is what the file would write if it were trusted; the secret is
 what it would read. Keras files have a table of their own in test_keras_files.py, archives and addresses in test_download.py.
 """
 
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
 @pytest.fixture(autouse=True)
 def place(tmp_path, monkeypatch):
-    """A folder of the test's own with a secret in it; afterwards there is no marker."""
+    """A temporary folder with a secret in it; after the test it must contain no marker."""
     inside = tmp_path / "place"
     inside.mkdir()
     monkeypatch.chdir(inside)
@@ -53,11 +53,11 @@ def node(graph, op, name, inputs=(), **types):
     return made
 
 
-# --- graphs: what stands between the picture and the scores
+# --- graphs: operations between the image and the scores
 
 
 def writes(graph, source):
-    """A write that must have happened before the picture goes on."""
+    """A write on which the rest of the graph depends."""
     node(graph, "WriteFile", "evil", [string(graph, "where", MARKER), string(graph, "what", "x")])
     passed = node(graph, "Identity", "passed", [source, "^evil"], T=1)
     return passed.name
@@ -114,7 +114,7 @@ def calls(graph, source):
 
 
 def disguised(graph, source):
-    """A function of a built-in's name, so that the name seems to be the file's own."""
+    """A function with the name of a built-in operation, so that the name seems to be defined in the file."""
     function(graph, "WriteFile", "NoOp")
     return writes(graph, source)
 
@@ -147,18 +147,25 @@ def claims(graph, source):
     return source
 
 
-def with_our_card(graph, source):
+def with_our_metadata(graph, source):
     """As our own exports carry it: such a file goes another way."""
-    card = {"format": 1, "labels": ["a", "b", "c"], "height_px": SIDE, "width_px": SIDE, "mean": [0.0], "std": [1.0]}
-    card |= {"input_layer": "input", "output_layer": "final_result", "training": {}}
-    string(graph, "retrain_card", json.dumps(card))
+    metadata = {
+        "format": 1,
+        "labels": ["a", "b", "c"],
+        "height_px": SIDE,
+        "width_px": SIDE,
+        "mean": [0.0],
+        "std": [1.0],
+    }
+    metadata |= {"input_layer": "input", "output_layer": "final_result", "training": {}}
+    string(graph, "retrain_card", json.dumps(metadata))
     return writes(graph, source)
 
 
 GRAPHS = {
     "writes a file": (writes, "its node 'evil' is a WriteFile"),
     "writes a file beside the way to the scores": (beside, "its node 'evil' is a WriteFile"),
-    "writes a file, with our card": (with_our_card, "its node 'evil' is a WriteFile"),
+    "writes a file, with our metadata": (with_our_metadata, "its node 'evil' is a WriteFile"),
     "reads a file": (reads, "its node 'evil' is a ReadFile"),
     "prints to a file": (prints, "its node 'evil' is a PrintV2"),
     "saves a checkpoint": (saves, "its node 'evil' is a SaveV2"),
@@ -173,14 +180,14 @@ GRAPHS = {
     "writes in a function": (calls, "its node 'inner' is a WriteFile"),
     "calls Python in a loop's function": (loops, "its node 'inner' is a PyFunc"),
     "brings a function called WriteFile": (disguised, "a function called 'WriteFile'"),
-    "calls WriteFile as a function": (calls_a_built_in, "calls 'WriteFile', which it does not bring"),
-    "fills the memory": (fills, "'evil' gives 1,000,000,000,000 numbers"),
-    "claims a large constant": (claims, "its constant 'evil' claims 1,000,000,000,000 numbers"),
+    "calls WriteFile as a function": (calls_a_built_in, "calls 'WriteFile', which it does not define"),
+    "fills the memory": (fills, "'evil' outputs 1,000,000,000,000 numbers"),
+    "claims a large constant": (claims, "its constant 'evil' declares 1,000,000,000,000 numbers"),
 }  # fmt: skip
 
 
 def said_of(path, capfd, status=1):
-    """The one line that label_image ends with."""
+    """Returns the one line with which label_image ends."""
     photo = write_photo(Path("photo.jpg"), (9, 9, 9), 1, (SIDE, SIDE))
     capfd.readouterr()
     assert label([f"--graph={path}", f"--image={photo}"]) == status
@@ -196,7 +203,7 @@ def test_a_graph_that_does_more_than_compute_is_refused_by_name(name, place, cap
     assert said in said_of(graph_of(place / "g.pb", middle), capfd)
 
 
-def test_what_training_left_beside_the_way_is_let_lie(place, capfd):
+def test_unused_operations_of_training_are_ignored(place, capfd):
     def left(graph, source):
         saves(graph, source)
         return source
@@ -210,7 +217,7 @@ def test_what_training_left_beside_the_way_is_let_lie(place, capfd):
 
 
 def saved(folder, *, evil=lambda tf: None, beside=None):
-    """A SavedModel that labels by mean colour; `evil` is done when it is called."""
+    """A SavedModel that labels by mean colour and runs `evil` when it is called."""
     tf = tensorflow()
 
     class Module(tf.Module):
@@ -232,7 +239,7 @@ def write(tf):
 
 
 def edited(change):
-    """A good SavedModel whose saved_model.pb is then changed."""
+    """A valid SavedModel whose saved_model.pb is changed afterwards."""
 
     def make(folder):
         from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
@@ -261,7 +268,7 @@ def write_on_start(meta):
 
 
 def initialised(tf, module):
-    """An object whose initialiser writes: the loader would run it."""
+    """An object whose initialiser writes; TensorFlow's loader would run it."""
     from tensorflow.python.trackable.resource import CapturableResource
 
     class Resource(CapturableResource):
@@ -278,7 +285,7 @@ def initialised(tf, module):
 
 
 def listed(tf, module):
-    """A table that reads its words from a file of the folder."""
+    """A table that is initialised from a file in the folder."""
     Path("words.txt").write_text("a\nb\n")
     rows = tf.lookup.TextFileInitializer(
         "words.txt", tf.string, tf.lookup.TextFileIndex.WHOLE_LINE, tf.int64, tf.lookup.TextFileIndex.LINE_NUMBER
@@ -288,18 +295,25 @@ def listed(tf, module):
 
 
 def called_by_name(folder):
-    """With our card beside it, as our own exports have."""
+    """With our metadata beside it, as our own exports have."""
     saved(folder, evil=write)
-    card = {"format": 1, "labels": ["a", "b", "c"], "height_px": SIDE, "width_px": SIDE, "mean": [0.0], "std": [255.0]}
+    metadata = {
+        "format": 1,
+        "labels": ["a", "b", "c"],
+        "height_px": SIDE,
+        "width_px": SIDE,
+        "mean": [0.0],
+        "std": [255.0],
+    }
     (folder / "assets.extra").mkdir()
-    card |= {"input_layer": "image", "output_layer": "prediction", "training": {}}
-    (folder / "assets.extra/retrain_card.json").write_text(json.dumps(card))
+    metadata |= {"input_layer": "image", "output_layer": "prediction", "training": {}}
+    (folder / "assets.extra/retrain_card.json").write_text(json.dumps(metadata))
     return folder
 
 
 SAVED_MODELS = {
     "writes when it is called": (lambda folder: saved(folder, evil=write), "is a WriteFile"),
-    "writes when it is called, with our card": (called_by_name, "is a WriteFile"),
+    "writes when it is called, with our metadata": (called_by_name, "is a WriteFile"),
     "calls Python": (
         lambda folder: saved(folder, evil=lambda tf: tf.py_function(lambda: None, [], [])),
         "is a EagerPyFunc",
@@ -315,11 +329,11 @@ def test_a_saved_model_that_does_more_than_compute_is_refused_by_name(name, plac
     make, said = SAVED_MODELS[name]
     folder = make(place / "m")
     for path in place.parent.rglob(f"*{MARKER}*"):
-        path.unlink()  # TensorFlow runs an initialiser once while it saves it
+        path.unlink()  # TensorFlow runs an initialiser once when it saves it
     assert said in said_of(folder, capfd)
 
 
-def test_a_table_that_the_scores_do_not_need_is_not_read(place, capfd):
+def test_a_table_that_the_scores_do_not_need_is_ignored(place, capfd):
     folder = saved(place / "m", beside=listed)
     shutil.rmtree(folder / "assets")
     (folder / "assets").mkdir()
@@ -329,7 +343,7 @@ def test_a_table_that_the_scores_do_not_need_is_not_read(place, capfd):
     assert capfd.readouterr().out.strip().splitlines()[-3].startswith("class 0")
 
 
-def test_a_variable_that_claims_more_than_is_stored_is_refused(place, capfd):
+def test_a_variable_that_declares_more_than_is_stored_is_refused(place, capfd):
     folder = saved(place / "m")
     data = folder / "variables/variables.data-00000-of-00001"
     data.write_bytes(data.read_bytes()[:1])
@@ -359,7 +373,7 @@ def test_a_hub_module_that_writes_is_refused_for_features_and_for_training(place
 
     folder = hub_module(place / "hub", evil=True)
     with pytest.raises(RunError, match=r"cannot use the module .*is a WriteFile"):
-        prepare(plan_of(folder, place / "models"), print)
+        prepare(plan_of(folder, place / "models").network, print)
     with pytest.raises(RunError, match="is a WriteFile"):
         load_module(Weights("", "hub", folder))
 
@@ -370,11 +384,11 @@ def test_a_hub_module_with_a_hidden_write_in_its_restore_or_a_table_is_not_train
 
     with pytest.raises(RunError, match="is a WriteFile"):
         load_module(Weights("", "hub", edited(write_on_restore)(place / "a")))
-    with pytest.raises(RunError, match="brings tables or files"):
+    with pytest.raises(RunError, match="contains tables or files"):
         load_module(Weights("", "hub", saved(place / "b", beside=listed)))
 
 
-# --- everything else that is read: what makes the file, what opens it, what is said
+# --- all other formats: the function that makes the file, the function that opens it, the message
 
 
 class Evil:
@@ -384,7 +398,7 @@ class Evil:
         return os.system, (f"touch {MARKER}",)
 
 
-MANY = b"\x80\x02Nr\xff\xff\xff\x0f."  # remembers None as number 268,435,455: 2 GiB
+MANY = b"\x80\x02Nr\xff\xff\xff\x0f."  # stores None as memo entry 268,435,455, which takes 2 GiB
 
 
 def objects(path):
@@ -449,7 +463,7 @@ def graph_with(name, text="[" * 200_000):
 
 
 def custom(path):
-    """A .tflite whose one operation is somebody's own, as the Flex delegate's are."""
+    """A .tflite whose only operation is a custom one, like those of the Flex delegate."""
     from retrain.formats.tflite_model import TfliteModel
 
     model = TfliteModel()
@@ -489,7 +503,7 @@ def converted(kind):
 
 
 def record(path):
-    from retrain.runs import read_record
+    from retrain.runs.record_file import read_record
 
     return read_record(path)
 
@@ -528,7 +542,7 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_what_is_read_beside_graphs_runs_nothing_and_ends_in_one_line(name, place):
+def test_other_malicious_files_run_nothing_and_end_in_one_line(name, place):
     file, make, use, said = OTHERS[name]
     path = make(place / file)
     with pytest.raises(UserError) as caught:
@@ -540,8 +554,8 @@ def test_what_is_read_beside_graphs_runs_nothing_and_ends_in_one_line(name, plac
     assert not (place / "out").exists()
 
 
-def test_a_bomb_of_labels_behind_a_tflite_is_left_alone(place):
-    from label_image.detectors.metadata import packed_labels
+def test_a_zip_bomb_of_labels_behind_a_tflite_is_ignored(place):
+    from label_image.detectors.standard_metadata import packed_labels
 
     path = colour_tflite(place / "m.tflite")
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
@@ -549,15 +563,15 @@ def test_a_bomb_of_labels_behind_a_tflite_is_left_alone(place):
     assert packed_labels(path, "labels.txt") == ((), "")
 
 
-def test_a_card_without_end_is_one_line(place, capfd):
+def test_metadata_without_end_is_one_line(place, capfd):
     folder = saved(place / "m")
     (folder / "assets.extra").mkdir()
     (folder / "assets.extra/retrain_card.json").write_text("[" * 200_000)
     assert "cannot read the metadata" in said_of(folder, capfd)
 
 
-def test_every_operation_that_is_let_in_is_known_and_touches_no_file():
-    from label_image.operations import ALLOWED, LEFT_OVER
+def test_every_allowed_operation_exists_and_touches_no_file():
+    from label_image.allowed_operations import ALLOWED, LEFT_OVER
 
     words = (
         "File",
@@ -578,5 +592,5 @@ def test_every_operation_that_is_let_in_is_known_and_touches_no_file():
     assert [op for op in sorted(ALLOWED) if any(word in op for word in words)] == []
     assert not ALLOWED & LEFT_OVER
     tf = tensorflow()
-    hidden = {"QuantizedConcatV2"}  # known to the graph, but not to Python
+    hidden = {"QuantizedConcatV2"}  # known to TensorFlow's runtime, but not to Python
     assert {op for op in ALLOWED if not op.startswith("_") and not hasattr(tf.raw_ops, op)} <= hidden

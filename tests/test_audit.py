@@ -14,7 +14,7 @@ from retrain.audit.duplicates import near_pairs, threshold_at, twins
 from retrain.audit.findings import Task, find, suspects
 from retrain.audit.folds import FOLDS, Folds, deal, out_of_fold
 from retrain.audit.learning_curve import SIZES, learning_curve
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from retrain.types import TESTING, TRAINING, VALIDATION, CurvePoint, Suspect, Twins
 
 
@@ -353,10 +353,10 @@ def test_classes_that_are_even_or_gain_nothing_are_left_alone():
 
 
 def test_whether_batches_are_drawn_class_first_decides_about_weights():
-    assert Plan(image_dir="x").weighs_classes_alike
+    assert Options.of(image_dir="x").weighs_classes_alike
     for flags in ({"train_batch_size": -1}, {"optimizer": "lbfgs"}, {"train": "all"}):
-        assert not Plan(image_dir="x", **flags).weighs_classes_alike
-        assert Plan(image_dir="x", class_weights="balanced", **flags).weighs_classes_alike
+        assert not Options.of(image_dir="x", **flags).weighs_classes_alike
+        assert Options.of(image_dir="x", class_weights="balanced", **flags).weighs_classes_alike
 
 
 def test_where_the_accuracy_is_the_same_without_leaks_it_is_not_called_inflated():

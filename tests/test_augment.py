@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 from label_image.errors import PhotoError
-from label_image.pixels import decode
+from label_image.photo_pixels import decode
 from retrain.data import augment
 from retrain.data.augment import View, pixels_of, views_of
 from retrain.files.hashing import file_digest
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from retrain.types import Photo
 
 ALL = View(1, flip_left_right=True, random_crop=20, random_scale=30, random_brightness=40, seed=5)
@@ -174,10 +174,12 @@ def test_settings_do_not_change_the_key_of_the_plain_view():
 
 
 def test_a_plan_without_distortions_has_no_views():
-    assert views_of(Plan(image_dir="x", cached_views=7)) == []
+    assert views_of(Options.of(image_dir="x", cached_views=7)) == []
 
 
 def test_a_plan_with_distortions_has_as_many_views_as_it_says():
-    plan = Plan(image_dir="x", flip_left_right=True, random_crop=20, random_scale=30, random_brightness=40, seed=5)
-    assert views_of(plan) == [dataclasses.replace(ALL, number=number) for number in (1, 2, 3, 4)]
-    assert len(views_of(dataclasses.replace(plan, cached_views=9))) == 9
+    options = Options.of(
+        image_dir="x", flip_left_right=True, random_crop=20, random_scale=30, random_brightness=40, seed=5
+    )
+    assert views_of(options) == [dataclasses.replace(ALL, number=number) for number in (1, 2, 3, 4)]
+    assert len(views_of(options.replaced(cached_views=9))) == 9

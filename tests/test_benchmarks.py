@@ -16,14 +16,14 @@ from benchmarks.growth import KINDS, Growth
 from benchmarks.process import run
 from benchmarks.row import Row, in_turn
 from label_image.workers import cores
-from retrain.backbones.model_folder import Shelf
-from retrain.backbones.table import architecture
+from retrain.backbones.lookup import architecture
+from retrain.backbones.model_folder import ModelFolder
 from retrain.backbones.weights import from_archive
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from tests.conftest import SHARED, run_module
 
 ROWS = {  # room -> how many rows it has at its smallest
-    "extraction": 3, "int8": 1, "large_photos": 3, "inception": 1, "head": 4, "whole_run": 5 if "report" in Plan.__dataclass_fields__ else 3, "start": 4, "folder": 1,
+    "extraction": 3, "int8": 1, "large_photos": 3, "inception": 1, "head": 4, "whole_run": 5 if "report" in Options.__dataclass_fields__ else 3, "start": 4, "folder": 1,
     "store": 7, "memory": 1, "classes": 8,
 }  # fmt: skip
 
@@ -54,7 +54,7 @@ def test_room(bench, room):
 @pytest.mark.shared
 def test_the_original_s_way_sees_what_is_on_the_photo(bench):
     name = "mobilenet_1.0_224"
-    found = from_archive(architecture(name), Shelf(bench.plan(bench.photos, name), print))
+    found = from_archive(architecture(name), ModelFolder.of(bench.options(bench.photos, name).network, print))
     way = original.Extraction(found.data, 224)
     daisies = sorted((bench.photos / "daisy").glob("*.jpg"))[:4]
     assert [int(way.features(str(path)).argmax()) for path in daisies].count(986) >= 3  # ImageNet's daisy

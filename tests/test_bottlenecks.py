@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from label_image import pixels
+from label_image import photo_pixels
 from label_image.errors import PhotoError, RunError
 from retrain import progress
 from retrain.backbones.prepare import prepare
@@ -23,7 +23,7 @@ from retrain.features import extraction, library_versions
 from retrain.features.extraction import Interrupted, extract, key_for
 from retrain.features.runtimes import Runtime, choose
 from retrain.files.hashing import file_digest
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from retrain.store.feature_store import Store
 from retrain.types import Photo
 from tests.conftest import STAND_IN, write_photo
@@ -34,7 +34,7 @@ COLOURS = ((20, 200, 210), (210, 20, 200), (220, 210, 20))
 
 @pytest.fixture(scope="module")
 def backbone(model_dir):
-    return prepare(Plan(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)), lambda _: None)
+    return prepare(Options.of(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)).network, lambda _: None)
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_features_are_the_mean_colours_of_real_jpegs(photos, backbone, litert, s
     assert got.readable.all()
     assert got.problems == {}
     for row, photo in zip(got.features, photos, strict=True):  # the stand-in adds 1: 0..2
-        colour = pixels.decode(photo.path, 128, 128).mean(axis=(0, 1))
+        colour = photo_pixels.decode(photo.path, 128, 128).mean(axis=(0, 1))
         np.testing.assert_allclose(row, 1 + (colour - 127.5) / 127.5, atol=5e-4)  # float32 sums of 128 x 128
 
 

@@ -1,4 +1,4 @@
-"""label_image on exports of the mean-colour backbone: the right colour, the card's word, the user's overrides."""
+"""label_image on exports of the mean-colour backbone: the right colour, the metadata's word, the user's overrides."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ def test_an_unreadable_photo_is_a_photo_error(tflite, tmp_path):
         Classifier(tflite).classify(tmp_path / "x.jpg")
 
 
-def test_what_the_user_insists_on_comes_before_the_card(tflite):
-    card = Classifier(tflite, Overrides(input_mean=0, input_std=1, insist=True)).card
-    assert (card.mean, card.std) == ((0.0,), (1.0,))
-    assert card.facts["range"].startswith("--input_mean, --input_std; else -1..1")
+def test_what_the_user_insists_on_comes_before_the_metadata(tflite):
+    metadata = Classifier(tflite, Overrides(input_mean=0, input_std=1, insist=True)).metadata
+    assert (metadata.mean, metadata.std) == ((0.0,), (1.0,))
+    assert metadata.facts["range"].startswith("--input_mean, --input_std; else -1..1")
 
 
 def test_a_mean_of_zero_and_of_127_5_are_honoured(tflite, tmp_path):
@@ -68,7 +68,7 @@ def test_a_mean_of_zero_and_of_127_5_are_honoured(tflite, tmp_path):
 def test_labels_that_do_not_fit_are_refused_with_both_numbers(tflite, tmp_path):
     (tmp_path / "two.txt").write_text("a\nb\n")
     photo = write_photo(tmp_path / "p.jpg", COLOURS["cyan"], 3)
-    with pytest.raises(RunError, match="it has 3, and there are 2 labels"):
+    with pytest.raises(RunError, match="it has 3 outputs, but there are 2 labels"):
         Classifier(tflite, Overrides(labels=str(tmp_path / "two.txt"))).classify(photo)
 
 
@@ -103,7 +103,7 @@ def test_a_truncated_export_is_one_line(tflite, tmp_path):
 
 def test_a_missing_graph_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match="no trained classifier here"):
+    with pytest.raises(UserError, match="cannot find a trained classifier"):
         Classifier()
     with pytest.raises(UserError, match="no such file"):
         Classifier("nowhere.tflite")

@@ -257,13 +257,17 @@ def test_runs_without_a_shared_photo_can_not_be_compared(compare, runs, tmp_path
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "Expecting value"),
-        ('{"plan": {}', "delimiter"),
-        ("[1, 2]", "it is no record of a run"),
-        ('{"plan": 3}', "it is no record of a run"),
-        ('{"plan": {}}', "its record is not whole (no 'curve')"),
-        ("[" * 100_000, "recursion"),
-        ("\x00\xff", "Expecting value"),
+        ("", "it is no JSON"),
+        ('{"plan": {}', "it is no JSON"),
+        ("[1, 2]", "no record of a run"),
+        ('{"plan": 3}', "no record of a run"),
+        ('{"format": 2, "plan": 3}', "'plan' has to be an object, found 3"),
+        ('{"format": 2, "plan": {}}', "its record has no 'accuracy'"),
+        ('{"format": 0, "plan": {}}', "it has format 0, and this program reads 1 to 2"),
+        ('{"format": 3, "plan": {}}', "it has format 3, and this program reads 1 to 2"),
+        ('{"format": 2, "failed": {"stage": "exports", "what": "no room"}}', "the run failed (no room)"),
+        ("[" * 100_000, "it is nested too deeply"),
+        ("\x00\xff", "it is no JSON"),
     ],
 )
 def test_a_broken_record_is_one_line(compare, runs, tmp_path, text, says):
@@ -293,7 +297,10 @@ def test_a_record_with_a_field_of_another_kind_is_one_line(compare, runs, field,
     spoil(runs[1], lambda record: record.update({field: value}))
     done = compare(*runs)
     assert done.returncode == 1, done.stdout
-    assert re.fullmatch(r"compare: cannot compare .*run1: its record is not whole \(.*\); run it again\n", done.stderr)
+    assert re.fullmatch(
+        r"compare: cannot read .*run1/run.json: .*; it was damaged or changed by hand: run the training again\n",
+        done.stderr,
+    )
 
 
 def test_without_matplotlib_the_picture_is_left_out_and_said(without, runs, tmp_path):  # noqa: F811

@@ -34,13 +34,13 @@ def test_a_real_classifier_answers_rightly_without_a_flag_and_as_with_its_true_s
 @pytest.mark.shared
 @pytest.mark.parametrize("truth", RUNNABLE, ids=lambda truth: truth.folder)
 def test_a_range_that_can_not_be_known_is_called_a_guess_with_its_flag(truth):
-    card = Classifier(DATA / truth.folder / truth.file).card
-    assert all(card.facts[name] for name in ("size", "range", "order", "input", "output", "labels"))
+    metadata = Classifier(DATA / truth.folder / truth.file).metadata
+    assert all(metadata.facts[name] for name in ("size", "range", "order", "input", "output", "labels"))
     known = truth.folder in (
         "imagenet_mnv1_025_128_quant_tflite", "imagenet_mnv1_025_224_metadata_tflite", "automl_labeler_tflite", "tm_mask_quant_tflite"
     )  # fmt: skip
-    assert ("a guess" in card.facts["range"] and "--input_mean" in card.facts["range"]) == (not known)
-    assert one_line(card).startswith("GUESSED") == (not known)
+    assert ("a guess" in metadata.facts["range"] and "--input_mean" in metadata.facts["range"]) == (not known)
+    assert one_line(metadata).startswith("GUESSED") == (not known)
 
 
 @pytest.mark.shared

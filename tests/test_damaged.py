@@ -12,11 +12,11 @@ import pytest
 
 from benchmarks.torture.fields import mutated
 from label_image import Classifier, UserError
-from label_image.card import CARD_KEY
 from label_image.detectors import checksum
 from label_image.detectors.tflite_entry import entry, place_of
 from label_image.errors import RunError
-from label_image.inspect import Overrides, card_of
+from label_image.find_metadata import Overrides, metadata_of
+from label_image.model_metadata import METADATA_KEY
 from label_image.runners import trial
 from retrain.formats.tflite_model import TfliteModel
 from tests.colour_graphs import NAMES, SIDE, graph_of
@@ -84,23 +84,26 @@ def test_our_export_carries_its_checksum_and_is_not_tried_in_a_child(tflite, mon
     assert len(entry(tflite, checksum.KEY)) == 4
     assert checksum.is_whole(tflite.read_bytes(), tflite)
     monkeypatch.setattr(trial, "tried", None)  # would be called
-    assert Classifier(tflite).card.labels
+    assert Classifier(tflite).metadata.labels
 
 
 @pytest.mark.parametrize("where", ["weights", "metadata", "labels", "end"])
 def test_one_wrong_byte_in_our_export_is_told(tflite, tmp_path, where):
     data = bytearray(tflite.read_bytes())
-    card = place_of(bytes(data), CARD_KEY)
-    at = {"weights": len(data) // 2, "metadata": card.start + 3, "labels": data.rindex(b"cyan"), "end": len(data) - 1}[
-        where
-    ]
+    metadata = place_of(bytes(data), METADATA_KEY)
+    at = {
+        "weights": len(data) // 2,
+        "metadata": metadata.start + 3,
+        "labels": data.rindex(b"cyan"),
+        "end": len(data) - 1,
+    }[where]
     data[at] ^= 1
     path = tmp_path / "m.tflite"
     path.write_bytes(data)
     with pytest.raises(RunError, match="damaged or changed since python -m retrain wrote it"):
         Classifier(path)
     with pytest.raises(RunError, match="damaged or changed"):
-        card_of(path, Overrides())
+        metadata_of(path, Overrides())
 
 
 def test_an_export_cut_short_is_told(tflite, tmp_path):
@@ -122,7 +125,7 @@ def test_only_what_has_a_place_for_it_is_sealed(tmp_path):
 
 
 def test_a_child_that_cannot_be_started_stops_nobody(tmp_path, photo, monkeypatch):
-    trial.put_down()
+    trial.stop_child()
     monkeypatch.setattr(sys, "executable", str(tmp_path / "no python"))
     assert Classifier(colour_tflite(tmp_path / "m.tflite")).classify(photo).labels == NAMES
 

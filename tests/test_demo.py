@@ -19,8 +19,8 @@ import pytest
 from PIL import Image, features
 
 from label_image.classifier import Prediction
-from label_image.demo.answers import Answer, answer, card, escaped
-from label_image.demo.choices import Shelf, choices
+from label_image.demo.answers import LabelledPhoto, answer, escaped, html_of
+from label_image.demo.choices import ClassifierCache, choices
 from label_image.demo.guard import Guard
 from label_image.errors import PhotoError, UserError
 from tests.browser import DESKTOP, PHONE, open_page, serious, wider_than_the_screen
@@ -66,7 +66,7 @@ class Demo:
             self.process = subprocess.Popen(command, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=stderr, text=True)
         assert self.process.stdout
         line = self.process.stdout.readline()
-        found = re.match(r"(http://127\.0\.0\.1:\d+) \(Ctrl-C ends it\)\n", line)
+        found = re.match(r"(http://127\.0\.0\.1:\d+) \(Ctrl-C stops it\)\n", line)
         assert found, line + (scratch / "stderr").read_text()
         self.url = found[1]
 
@@ -121,7 +121,7 @@ def test_a_photo_dropped_on_the_page_is_labelled_and_explained(demo, page, tmp_p
     page.wait_for_selector(".answer h2")
     assert page.inner_text(".answer h2").startswith("cyan ")
     assert page.get_by_alt_text("my photo.jpg").count() == 1
-    heat_map = page.get_by_alt_text("The same photo in grey; in colour what spoke for cyan")
+    heat_map = page.get_by_alt_text("The same photo in grey; in colour the evidence for cyan")
     assert heat_map.evaluate("image => image.naturalWidth") == 48
     assert page.locator(".bars tr").count() == 3
     assert re.search(r"The network took [\d.]+ ms, the heat map [\d.]+ ms\.", page.inner_text(".times"))
@@ -135,9 +135,9 @@ def test_several_photos_are_several_answers_and_what_is_no_photo_says_so(demo, p
     page.wait_for_function("document.querySelectorAll('.answer').length == 3")
     said = page.locator(".answer").all_inner_texts()
     assert [text.split()[0] for text in said] == ["yellow", "text.jpg", "magenta"]
-    assert page.inner_text(".unread p") == "This can not be read: a text file: 'this is not a picture'."
+    assert page.inner_text(".unread p") == "This photo cannot be read: a text file: 'this is not a picture'."
     assert page.locator(".unread p").get_attribute("role") == "alert"
-    assert demo.stderr == "starting the page; the first time takes some seconds\n"  # no traceback
+    assert demo.stderr == "starting the page; the first start takes some seconds\n"  # no traceback
 
 
 def test_taking_the_photos_away_takes_the_answers_away(demo, page, tmp_path):
@@ -201,7 +201,7 @@ def test_another_export_can_be_chosen_and_labels_the_same_photo(demo, page, tmp_
 def test_a_hostile_name_is_only_text(tflite, page, tmp_path):
     name = "<img src=x onerror=document.title='owned'>${1+1}{{7}}.jpg"
     photo = write_photo(tmp_path / "a.jpg", COLOURS["cyan"], 5)
-    said = card(answer(str(photo), name, Shelf().take(str(tflite))))
+    said = html_of(answer(str(photo), name, ClassifierCache().load(str(tflite))))
     page.set_content(said)
     assert page.locator("figcaption").first.inner_text() == name
     assert page.title() == ""
@@ -233,7 +233,7 @@ def test_ctrl_c_ends_it_quietly_and_nothing_is_left_or_asked(trained, page, tmp_
     page.wait_for_selector(".answer")
     assert list((demo.scratch / "tmp").rglob("private.jpg"))
     assert demo.end() == 0
-    assert demo.stderr == "starting the page; the first time takes some seconds\n"
+    assert demo.stderr == "starting the page; the first start takes some seconds\n"
     assert not list((demo.scratch / "tmp").rglob("private.jpg"))
     assert not demo.strangers.exists(), demo.strangers.read_text()
 
@@ -293,7 +293,9 @@ def test_another_page_may_neither_read_nor_upload_nor_label(demo, headers):
     for status, given, text in answers:
         assert status == 403, text
         assert not [name for name in given if name.lower().startswith("access-control")]
-        assert text.startswith(("this page is for this machine only", "another page may not use this one"))
+        assert text.startswith(
+            ("this page can be used from this machine only", "requests from another page are not allowed")
+        )
     assert sorted((demo.scratch / "tmp").rglob("*")) == before
 
 
@@ -365,7 +367,7 @@ def test_what_is_no_photo_has_the_command_lines_reason_whatever_its_type(demo, p
     opened(page, demo)
     drop(page, tmp_path / "a.pdf", kind="application/pdf")
     page.wait_for_selector(".unread")
-    assert page.inner_text(".unread p") == f"This can not be read: {said}."
+    assert page.inner_text(".unread p") == f"This photo cannot be read: {said}."
 
 
 def test_help_answers_at_once_and_imports_nothing_heavy(tmp_path):
@@ -405,10 +407,13 @@ def test_a_port_that_is_taken_is_one_line(tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "no trained classifier here: neither tf_files/retrained.tflite nor tf_files/retrained_graph.pb"),
+        (
+            [],
+            "cannot find a trained classifier: there is neither tf_files/retrained.tflite nor tf_files/retrained_graph.pb",
+        ),
         (["--graph=none.tflite"], "cannot use none.tflite: no such file"),
         (["--labels=a.txt"], "--labels needs --graph"),
-        (["daisy.jpg"], "'daisy.jpg' is no flag; photos are dropped on the page"),
+        (["daisy.jpg"], "'daisy.jpg' is not a flag; drop photos on the page"),
         (["--port=70000"], "--port=70000 is out of range: give 0 to 65535"),
     ],
 )
@@ -426,7 +431,7 @@ def test_the_choices_are_the_exports_in_tf_files_and_the_one_named(trained, tmp_
     monkeypatch.setattr("label_image.demo.choices.has_tensorflow", lambda: False)
     assert choices("") == ["tf_files/retrained.tflite"]
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match="no trained classifier here"):
+    with pytest.raises(UserError, match="cannot find a trained classifier"):
         choices("")
     assert choices("x.tflite") == ["x.tflite"]
 
@@ -434,31 +439,33 @@ def test_the_choices_are_the_exports_in_tf_files_and_the_one_named(trained, tmp_
 def test_a_classifier_that_is_trained_anew_is_opened_anew(tflite, tmp_path):
     path = tmp_path / "a.tflite"
     path.write_bytes(tflite.read_bytes())
-    shelf = Shelf()
-    first = shelf.take(str(path))
-    assert shelf.take(str(path)) is first
+    cache = ClassifierCache()
+    first = cache.load(str(path))
+    assert cache.load(str(path)) is first
     os.utime(path, ns=(1, 1))
-    assert shelf.take(str(path)) is not first
+    assert cache.load(str(path)) is not first
     path.unlink()
     with pytest.raises(UserError, match="no such file"):
-        shelf.take(str(path))
+        cache.load(str(path))
 
 
 @pytest.mark.shared
 def test_a_network_without_a_map_labels_and_says_why_there_is_none(shared_data):
     folder = shared_data / "retrained/keras_potato_tflite"
-    shelf = Shelf(str(folder / "2.tflite"), str(folder / "labels.txt"))
-    taken = shelf.take(str(folder / "2.tflite"))
-    assert taken.explainer is None
-    assert "no exact heat map for" in taken.note
-    given = answer(str(folder / "images/healthy_leaf.jpg"), "healthy_leaf.jpg", taken)
-    assert given.prediction.top(1)[0][0] in taken.classifier.card.labels
-    assert card(given).count("<img") == 1
+    cache = ClassifierCache(str(folder / "2.tflite"), str(folder / "labels.txt"))
+    loaded = cache.load(str(folder / "2.tflite"))
+    assert loaded.explainer is None
+    assert "no exact heat map for" in loaded.note
+    given = answer(str(folder / "images/healthy_leaf.jpg"), "healthy_leaf.jpg", loaded)
+    assert given.prediction.top(1)[0][0] in loaded.classifier.metadata.labels
+    assert html_of(given).count("<img") == 1
 
 
 def test_an_answer_is_never_said_to_be_surer_than_it_is():
     scores = np.float32([0.99999, 0.00001])
-    said = card(Answer("a.jpg", Prediction("a.jpg", ("x", "y"), scores, 0.0004), np.zeros((4, 4, 3), np.uint8)))
+    said = html_of(
+        LabelledPhoto("a.jpg", Prediction("a.jpg", ("x", "y"), scores, 0.0004), np.zeros((4, 4, 3), np.uint8))
+    )
     assert "&gt; 99.9 %" in said or "> 99.9 %" in said
     assert "100" not in re.sub(r"width:[\d.]+%|base64,[^\"]*", "", said)
     assert "0.4 ms" in said
@@ -466,7 +473,7 @@ def test_an_answer_is_never_said_to_be_surer_than_it_is():
 
 def test_an_error_is_escaped():
     error = PhotoError("a text file", "'<script>'")
-    said = card(Answer("<b>.jpg", Prediction("", (), np.zeros(0, np.float32), 0.0, error)))
+    said = html_of(LabelledPhoto("<b>.jpg", Prediction("", (), np.zeros(0, np.float32), 0.0, error)))
     assert "<script>" not in said
     assert "<b>" not in said
     assert escaped("a${b}`\\") == "a&#36;&#123;b&#125;&#96;&#92;"
@@ -478,13 +485,13 @@ def test_a_daisy_dropped_on_the_page_is_called_a_daisy(flowers, page, shared_dat
     try:
         opened(page, demo)
         assert re.search(
-            r"Of \d+ photos that it was not trained on, it labelled \d+% rightly", page.inner_text("#about")
+            r"Of \d+ photos that it was not trained on, it labelled \d+% correctly", page.inner_text("#about")
         )
         unseen = sorted((shared_data / "flower_photos/daisy").glob("*.jpg"))[60]  # not one of the 30 it was trained on
         drop(page, unseen)
         page.wait_for_selector(".answer h2")
         assert page.inner_text(".answer h2").startswith("daisy ")
-        assert page.get_by_alt_text("The same photo in grey; in colour what spoke for daisy").count() == 1
+        assert page.get_by_alt_text("The same photo in grey; in colour the evidence for daisy").count() == 1
         assert serious(page) == []
     finally:
         assert demo.end() == 0

@@ -1,4 +1,4 @@
-"""Frozen graphs of every kind and their traps: each answers as worked out by hand, without a flag."""
+"""Frozen graphs of many kinds: without any flag, their scores equal hand-computed ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from label_image import Classifier, Overrides, UserError
 from label_image.describe import describe, one_line
 from label_image.errors import RunError
-from label_image.pixels import decode
+from label_image.photo_pixels import decode
 from retrain.formats.graph_def import constant, new_graph, operation, placeholder
 from tests.colour_graphs import NAMES, SIDE, colours, expected, graph_of, head, save, softmax, weights
 from tests.conftest import COLOURS, write_photo
@@ -31,7 +31,7 @@ def wanted(photo, **scaling):
 
 
 def mark(graph, name):
-    """A node that only gives a family's name."""
+    """Adds a node whose name belongs to a family of networks."""
     constant(graph, name, np.zeros(1, np.float32))
 
 
@@ -43,23 +43,25 @@ def named(name):
     return middle
 
 
-def test_a_mobilenet_v1_graph_takes_minus_one_to_one(tmp_path, photo):
+def test_a_mobilenet_v1_graph_expects_minus_one_to_one(tmp_path, photo):
     path = graph_of(tmp_path / "retrained_graph.pb", named("MobilenetV1/Conv2d_0/weights"))
     np.testing.assert_allclose(scores(path, photo), wanted(photo), atol=1e-5)
     assert (
-        Classifier(path).card.facts["range"].startswith("a guess: MobileNet's own names; if the labels look wrong, try")
+        Classifier(path)
+        .metadata.facts["range"]
+        .startswith("a guess: MobileNet's own names; if the labels look wrong, try")
     )
     assert Classifier(path).classify(photo).top(1)[0][0] == "cyan"
 
 
-def test_a_hub_graph_takes_zero_to_one_though_it_is_a_mobilenet(tmp_path, photo):
+def test_a_hub_graph_expects_zero_to_one_although_it_is_a_mobilenet(tmp_path, photo):
     path = graph_of(
         tmp_path / "g.pb", named("module_apply_default/MobilenetV1/Conv2d_0/weights"), name="Placeholder", **ZERO_ONE
     )
     np.testing.assert_allclose(scores(path, photo), wanted(photo, **ZERO_ONE), atol=1e-5)
 
 
-def test_a_hub_graph_that_scales_inside_takes_zero_to_one(tmp_path, photo):
+def test_a_hub_graph_that_scales_its_input_expects_zero_to_one(tmp_path, photo):
     def middle(graph, source):
         mark(graph, "MobilenetV1/Conv2d_0/weights")
         double = operation(graph, "Mul", "hub/Mul", [source, constant(graph, "two", np.float32([2]))])
@@ -67,7 +69,7 @@ def test_a_hub_graph_that_scales_inside_takes_zero_to_one(tmp_path, photo):
 
     path = graph_of(tmp_path / "g.pb", middle, name="Placeholder")
     np.testing.assert_allclose(scores(path, photo), wanted(photo), atol=1e-5)
-    assert Classifier(path).card.std == (255.0,)
+    assert Classifier(path).metadata.std == (255.0,)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +81,7 @@ def test_a_hub_graph_that_scales_inside_takes_zero_to_one(tmp_path, photo):
         ([("RealDiv", 127.5), ("Sub", 1.0)], {}),
     ],
 )
-def test_what_scales_its_input_inside_takes_pixels(tmp_path, photo, steps, scaling):
+def test_a_graph_that_scales_its_input_expects_pixels(tmp_path, photo, steps, scaling):
     def middle(graph, source):
         for number, (op, value) in enumerate(steps):
             source = operation(
@@ -89,40 +91,40 @@ def test_what_scales_its_input_inside_takes_pixels(tmp_path, photo, steps, scali
 
     path = graph_of(tmp_path / "g.pb", middle, **scaling)
     np.testing.assert_allclose(scores(path, photo), wanted(photo, **scaling), atol=1e-5)
-    assert "inside the graph" in Classifier(path).card.facts["range"]
+    assert "inside the graph" in Classifier(path).metadata.facts["range"]
 
 
-def test_a_graph_that_tells_nothing_is_called_a_guess_and_the_flag_mends_it(tmp_path, photo):
+def test_the_range_of_an_unknown_graph_is_a_guess_and_flags_correct_it(tmp_path, photo):
     path = graph_of(tmp_path / "g.pb")
-    assert "a guess" in Classifier(path).card.facts["range"]
-    assert "--input_mean" in one_line(Classifier(path).card)
+    assert "a guess" in Classifier(path).metadata.facts["range"]
+    assert "--input_mean" in one_line(Classifier(path).metadata)
     mended = scores(path, photo, Overrides(input_mean=127.5, input_std=127.5))
     np.testing.assert_allclose(mended, wanted(photo), atol=1e-5)
 
 
-def test_a_lost_shape_is_found_by_the_last_pool(tmp_path, photo):
+def test_a_missing_shape_is_computed_from_the_last_pooling(tmp_path, photo):
     path = graph_of(tmp_path / "g.pb", named("MobilenetV1/x"), shape=None)
-    card = Classifier(path).card
-    assert (card.height_px, card.width_px, card.order) == (SIDE, SIDE, "RGB")
-    assert "AvgPool" in card.facts["size"]
+    metadata = Classifier(path).metadata
+    assert (metadata.height_px, metadata.width_px, metadata.order) == (SIDE, SIDE, "RGB")
+    assert "AvgPool" in metadata.facts["size"]
     np.testing.assert_allclose(scores(path, photo), wanted(photo), atol=1e-5)
 
 
-def test_a_lost_shape_is_found_by_the_first_matmuls_rows(tmp_path):
+def test_a_missing_shape_is_computed_from_the_rows_of_the_first_matmul(tmp_path):
     graph = new_graph()
     source = placeholder(graph, "x", [])
     kernel = np.zeros((784, 2), np.float32)
-    kernel[:, 1] = 4 / 784  # the second class: the brighter, the likelier
+    kernel[:, 1] = 4 / 784  # the second class is the brighter one
     product = operation(graph, "MatMul", "product", [source, constant(graph, "w", kernel)])
     operation(graph, "Softmax", "output", [product])
     path = save(graph, tmp_path / "mnist.pb", ("dark", "bright"))
-    card = Classifier(path).card
-    assert (card.height_px, card.width_px, card.order, card.layout) == (28, 28, "grey", "flat")
+    metadata = Classifier(path).metadata
+    assert (metadata.height_px, metadata.width_px, metadata.order, metadata.layout) == (28, 28, "grey", "flat")
     got = scores(path, write_photo(tmp_path / "white.jpg", (255, 255, 255), 1))
     assert got[1] == pytest.approx(softmax(np.array([0, 4 * 0.97]))[1], abs=0.03)
 
 
-def test_flattened_convolutions_tell_the_size_by_the_first_matmul(tmp_path):
+def test_the_size_of_flattened_convolutions_is_computed_from_the_first_matmul(tmp_path):
     graph = new_graph()
     source = placeholder(graph, "x", [])
     kernel = constant(graph, "k", np.full((3, 3, 1, 2), 0.1, np.float32))
@@ -131,12 +133,12 @@ def test_flattened_convolutions_tell_the_size_by_the_first_matmul(tmp_path):
     at = operation(graph, "Reshape", "flat", [at, constant(graph, "s", np.array([-1, 13 * 13 * 2], np.int32))])
     at = operation(graph, "MatMul", "dense", [at, constant(graph, "w", np.ones((13 * 13 * 2, 3), np.float32))])
     operation(graph, "Softmax", "out", [at])
-    card = Classifier(save(graph, tmp_path / "g.pb")).card
-    assert (card.height_px, card.width_px, card.order) == (28, 28, "grey")  # (28 - 2) / 2 = 13
+    metadata = Classifier(save(graph, tmp_path / "g.pb")).metadata
+    assert (metadata.height_px, metadata.width_px, metadata.order) == (28, 28, "grey")  # (28 - 2) / 2 = 13
 
 
 def dropout_of_2017(keep):
-    """x / keep * floor(keep + u), the form of TensorFlow 1; the scale of `keep` must go with the mask."""
+    """x / keep * floor(keep + u), as in TensorFlow 1; the division by `keep` must be removed with the mask."""
 
     def middle(graph, source):
         rate = keep(graph)
@@ -152,7 +154,7 @@ def dropout_of_2017(keep):
 
 
 @pytest.mark.parametrize("fed", [False, True])
-def test_dropout_left_alive_is_put_out(tmp_path, photo, fed):
+def test_active_dropout_is_removed(tmp_path, photo, fed):
     def keep(graph):
         return placeholder(graph, "keep_prob", []) if fed else constant(graph, "keep", np.float32([0.5]))
 
@@ -164,7 +166,7 @@ def test_dropout_left_alive_is_put_out(tmp_path, photo, fed):
 
 
 @pytest.mark.parametrize("version", [1, 2])
-def test_the_dropouts_that_tensorflow_writes_today_are_put_out(tmp_path, photo, version):
+def test_the_dropout_that_tensorflow_writes_today_is_removed(tmp_path, photo, version):
     tf = pytest.importorskip("tensorflow")
     kernel, bias = weights(colours(**ZERO_ONE))
     with tf.Graph().as_default() as graph:
@@ -184,7 +186,7 @@ def test_the_dropouts_that_tensorflow_writes_today_are_put_out(tmp_path, photo, 
     np.testing.assert_allclose(first, wanted(photo, **ZERO_ONE), atol=1e-5)
 
 
-def test_a_keras_learning_phase_is_set_for_labelling(tmp_path, photo):
+def test_a_keras_learning_phase_is_set_for_inference(tmp_path, photo):
     tf = pytest.importorskip("tensorflow")
     kernel, bias = weights(colours(**ZERO_ONE))
     tf.compat.v1.disable_control_flow_v2()
@@ -199,26 +201,26 @@ def test_a_keras_learning_phase_is_set_for_labelling(tmp_path, photo):
     finally:
         tf.compat.v1.enable_control_flow_v2()
     np.testing.assert_allclose(scores(path, photo), wanted(photo, **ZERO_ONE), atol=1e-5)
-    assert "keras_learning_phase" in one_line(Classifier(path).card)
+    assert "keras_learning_phase" in one_line(Classifier(path).metadata)
 
 
-def test_a_bottleneck_placeholder_on_the_way_is_bypassed(tmp_path, photo):
+def test_a_bottleneck_placeholder_before_the_scores_is_bypassed(tmp_path, photo):
     def end(graph, logits):
         node = graph.node.add(op="PlaceholderWithDefault", name="input_1/BottleneckInputPlaceholder", input=[logits])
         node.attr["dtype"].type = 1
         return operation(graph, "Softmax", "final_result", [node.name])
 
     path = graph_of(tmp_path / "g.pb", named("MobilenetV1/x"), end)
-    card = Classifier(path).card
-    assert (card.input_layer, card.output_layer) == ("input", "final_result")
-    assert "BottleneckInputPlaceholder bypassed" in card.facts["input"]
+    metadata = Classifier(path).metadata
+    assert (metadata.input_layer, metadata.output_layer) == ("input", "final_result")
+    assert "BottleneckInputPlaceholder bypassed" in metadata.facts["input"]
     np.testing.assert_allclose(scores(path, photo), wanted(photo), atol=1e-5)
 
 
 def test_logits_go_through_a_softmax(tmp_path, photo):
     path = graph_of(tmp_path / "g.pb", named("MobilenetV1/x"), lambda _, logits: logits)
     np.testing.assert_allclose(scores(path, photo), wanted(photo), atol=1e-5)
-    assert Classifier(path).card.output == "logits"
+    assert Classifier(path).metadata.output == "logits"
 
 
 def test_a_softmax_written_as_exp_sum_div_is_not_applied_twice(tmp_path, photo):
@@ -242,22 +244,22 @@ def test_a_rank_1_output_behind_a_reshape_and_an_identity_is_understood(tmp_path
 
     path = graph_of(tmp_path / "g.pb", named("MobilenetV1/x"), end)
     np.testing.assert_allclose(scores(path, photo), wanted(photo), atol=1e-5)
-    assert Classifier(path).card.outputs == 3
+    assert Classifier(path).metadata.outputs == 3
 
 
-def test_sigmoids_stay_as_they_are(tmp_path, photo):
+def test_sigmoids_are_not_changed(tmp_path, photo):
     path = graph_of(
         tmp_path / "g.pb", named("MobilenetV1/x"), lambda graph, logits: operation(graph, "Sigmoid", "out", [logits])
     )
     got = scores(path, photo)
     soft = wanted(photo)
     odds = got / (1 - got)
-    np.testing.assert_allclose(odds / odds.sum(), soft, atol=1e-4)  # e^logit is what both are made of
+    np.testing.assert_allclose(odds / odds.sum(), soft, atol=1e-4)  # both are computed from e^logit
     assert abs(got.sum() - 1) > 1e-3
 
 
 @pytest.mark.parametrize("sigmoid", [True, False])
-def test_one_number_for_two_classes_gives_both(tmp_path, sigmoid):
+def test_one_number_for_two_classes_gives_both_scores(tmp_path, sigmoid):
     graph = new_graph()
     source = placeholder(graph, "MobilenetV1/input", [-1, SIDE, SIDE, 3])
     at = operation(graph, "AvgPool", "pool", [source], ksize=[1, SIDE, SIDE, 1], strides=[1, 1, 1, 1], padding="VALID")
@@ -272,30 +274,32 @@ def test_one_number_for_two_classes_gives_both(tmp_path, sigmoid):
     assert white.scores.sum() == pytest.approx(1, abs=1e-6)
 
 
-def test_custom_vision_gets_blue_first_and_the_middle_of_a_square(tmp_path):
+def test_custom_vision_gets_bgr_and_the_centre_of_a_square(tmp_path):
     def middle(graph, source):
         return operation(graph, "Mul", "data_bn/mul", [source, constant(graph, "data_bn/s", np.float32([1 / 255]))])
 
-    blue_first = [NAMES.index(name) for name in ("yellow", "magenta", "cyan")]  # cyan backwards is a yellow, and so on
+    blue_first = [
+        NAMES.index(name) for name in ("yellow", "magenta", "cyan")
+    ]  # reversing the channels turns cyan into yellow, and so on
     path = graph_of(
         tmp_path / "model.pb", middle, lambda g, x: operation(g, "Softmax", "loss", [x]), name="Placeholder", **ZERO_ONE
     )
     for label, colour in COLOURS.items():
         got = Classifier(path).classify(write_photo(tmp_path / "p.jpg", colour, 3, (300, 200)))
         assert got.top(1)[0][0] == NAMES[blue_first[NAMES.index(label)]] or label == "magenta"
-    card = Classifier(path).card
-    assert (card.order, card.crop_px, card.mean, card.std) == ("BGR", 256, (0.0,), (1.0,))
+    metadata = Classifier(path).metadata
+    assert (metadata.order, metadata.crop_px, metadata.mean, metadata.std) == ("BGR", 256, (0.0,), (1.0,))
 
 
-def test_a_custom_vision_export_without_data_bn_has_the_mean_taken_off(tmp_path):
+def test_a_custom_vision_export_without_data_bn_gets_the_mean_subtracted(tmp_path):
     path = graph_of(
         tmp_path / "model.pb", end=lambda g, x: operation(g, "Softmax", "loss", [x]), name="Placeholder", **PIXELS
     )
-    card = Classifier(path).card
-    assert (card.order, card.mean, card.std) == ("BGR", (105.0, 117.0, 124.0), (1.0,))
+    metadata = Classifier(path).metadata
+    assert (metadata.order, metadata.mean, metadata.std) == ("BGR", (105.0, 117.0, 124.0), (1.0,))
 
 
-def test_an_original_inception_is_fed_at_mul(tmp_path):
+def test_the_input_of_the_original_inception_is_mul(tmp_path):
     graph = new_graph()
     contents = graph.node.add(op="Const", name="DecodeJpeg/contents")
     contents.attr["dtype"].type = 7
@@ -316,15 +320,15 @@ def test_an_original_inception_is_fed_at_mul(tmp_path):
     operation(graph, "Softmax", "final_result", [logits])
     path = save(graph, tmp_path / "retrained_graph.pb")
     photo = write_photo(tmp_path / "p.jpg", (90, 160, 200), 5)
-    card = Classifier(path).card
-    assert (card.input_layer, card.height_px, card.mean, card.std) == ("Mul", 299, (128.0,), (128.0,))
+    metadata = Classifier(path).metadata
+    assert (metadata.input_layer, metadata.height_px, metadata.mean, metadata.std) == ("Mul", 299, (128.0,), (128.0,))
     np.testing.assert_allclose(scores(path, photo), expected(decode(photo, 299, 299), 128.0, 128.0), atol=1e-4)
     by_bytes = scores(path, photo, Overrides(input_layer="DecodeJpeg/contents"))
-    np.testing.assert_allclose(by_bytes, scores(path, photo), atol=5e-3)  # another decoder, another resize
+    np.testing.assert_allclose(by_bytes, scores(path, photo), atol=5e-3)  # TensorFlow decodes and resizes differently
 
 
 @pytest.mark.parametrize("layer", ["input", "input:0", "import/input"])
-def test_a_layer_may_be_typed_in_every_form_of_the_original(tmp_path, photo, layer):
+def test_a_layer_may_be_named_in_every_form_of_the_original(tmp_path, photo, layer):
     path = graph_of(tmp_path / "g.pb", named("MobilenetV1/x"))
     np.testing.assert_allclose(scores(path, photo, Overrides(input_layer=layer)), wanted(photo), atol=1e-5)
 
@@ -337,18 +341,18 @@ def test_a_wrong_layer_lists_the_candidates(tmp_path):
         Classifier(path, Overrides(output_layer="softmax"))
 
 
-def test_a_graph_that_takes_no_picture_is_one_line(tmp_path):
+def test_a_graph_that_does_not_take_an_image_is_one_line(tmp_path):
     graph = new_graph()
     source = placeholder(graph, "words", [-1, 17])
     operation(graph, "Softmax", "out", [source])
-    with pytest.raises(RunError, match=r"shape \[-1, 17\], a photo needs") as caught:
+    with pytest.raises(RunError, match=r"shape \[-1, 17\]; photos need") as caught:
         Classifier(save(graph, tmp_path / "g.pb"))
     assert "\n" not in str(caught.value)
 
 
-def test_the_description_of_a_graph_tells_the_origin_of_each_fact(tmp_path):
+def test_the_description_of_a_graph_names_the_origin_of_each_fact(tmp_path):
     path = graph_of(tmp_path / "g.pb", named("MobilenetV1/x"))
-    lines = describe(Classifier(path).card, path).splitlines()
+    lines = describe(Classifier(path).metadata, path).splitlines()
     told = {line.split()[0]: line for line in lines}
     assert "16 x 16 RGB" in told["takes"]
     assert "the placeholder's shape" in told["takes"]

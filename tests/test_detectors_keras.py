@@ -1,4 +1,4 @@
-"""Keras files and SavedModels, made here by Keras 3 and tf_keras: each answers as worked out by hand."""
+"""Keras files and SavedModels that Keras 3 and tf_keras write here: their scores equal hand-computed ones."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import pytest
 
 from label_image import Classifier, UserError
 from label_image.errors import RunError
-from label_image.pixels import decode
+from label_image.photo_pixels import decode
 from label_image.quiet import tensorflow
 from tests.colour_graphs import NAMES, SIDE, colours, expected, weights
 from tests.conftest import COLOURS, write_photo
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # of the Keras that writes, not of what is tested
+pytestmark = pytest.mark.filterwarnings(
+    "ignore"
+)  # warnings of the Keras that writes the files, which is not under test
 ZERO_ONE = {"mean": 0.0, "std": 255.0}
 
 
@@ -28,7 +30,7 @@ def labels(folder, text="cyan\nmagenta\nyellow\n"):
 
 
 def colour_model(keras, first=(), *, mean=127.5, std=127.5, activation="softmax", name="head", dropout=False):
-    """Mean colour, then the nearest: a Sequential of Keras 3 or 2."""
+    """A Sequential of Keras 3 or 2 that classifies by the mean colour."""
     kernel, bias = weights(colours(mean, std))
     dense = keras.layers.Dense(3, activation=activation, name=name)
     layers = [keras.layers.InputLayer((SIDE, SIDE, 3)), *first, keras.layers.GlobalAveragePooling2D()]
@@ -55,28 +57,30 @@ def close(path, photo, **scaling):
     assert got.labels == NAMES
 
 
-def test_a_keras_3_file_answers(keras, tmp_path, photo):
+def test_a_keras_3_file_has_the_right_scores(keras, tmp_path, photo):
     labels(tmp_path)
     colour_model(keras, **ZERO_ONE).save(tmp_path / "m.keras")
     close(tmp_path / "m.keras", photo, **ZERO_ONE)
-    assert "a guess" in Classifier(tmp_path / "m.keras").card.facts["range"]
+    assert "a guess" in Classifier(tmp_path / "m.keras").metadata.facts["range"]
 
 
 def test_a_rescaling_layer_means_pixels(keras, tmp_path, photo):
     labels(tmp_path)
     colour_model(keras, [keras.layers.Rescaling(1 / 127.5, offset=-1)]).save(tmp_path / "m.keras")
     close(tmp_path / "m.keras", photo)
-    assert "inside the graph" in Classifier(tmp_path / "m.keras").card.facts["range"]
+    assert "inside the graph" in Classifier(tmp_path / "m.keras").metadata.facts["range"]
 
 
-def test_an_old_h5_of_teachable_machines_form_answers(tf_keras, tmp_path, photo):
+def test_an_old_h5_as_teachable_machine_writes_it_has_the_right_scores(tf_keras, tmp_path, photo):
     labels(tmp_path, "0 cyan\n1 magenta\n2 yellow")
     colour_model(tf_keras, name="dense_Dense1").save(tmp_path / "keras_model.h5")
     close(tmp_path / "keras_model.h5", photo)
-    assert Classifier(tmp_path / "keras_model.h5").card.facts["range"].startswith("a guess: Teachable Machine's names")
+    assert (
+        Classifier(tmp_path / "keras_model.h5").metadata.facts["range"].startswith("a guess: Teachable Machine's names")
+    )
 
 
-def test_a_keras_file_that_is_really_hdf5_is_told_by_its_first_bytes(tf_keras, tmp_path, photo):
+def test_a_keras_file_that_is_really_hdf5_is_recognised_by_its_first_bytes(tf_keras, tmp_path, photo):
     labels(tmp_path)
     colour_model(tf_keras, dropout=True, name="dense_Dense1").save(tmp_path / "m.h5")
     (tmp_path / "m.h5").rename(tmp_path / "m.keras")
@@ -89,7 +93,7 @@ def test_logits_of_keras_go_through_a_softmax(keras, tmp_path, photo):
     close(tmp_path / "m.keras", photo, **ZERO_ONE)
 
 
-def test_dropout_called_with_training_stays_quiet(keras, tmp_path, photo):
+def test_dropout_called_with_training_is_inactive(keras, tmp_path, photo):
     labels(tmp_path)
     kernel, bias = weights(colours(**ZERO_ONE))
     source = keras.Input((SIDE, SIDE, 3))
@@ -102,7 +106,7 @@ def test_dropout_called_with_training_stays_quiet(keras, tmp_path, photo):
 
 
 @pytest.mark.parametrize("maker", ["keras", "tf_keras"])
-def test_a_saved_model_answers(maker, request, tmp_path, photo):
+def test_a_saved_model_has_the_right_scores(maker, request, tmp_path, photo):
     built = colour_model(request.getfixturevalue(maker), name="dense_Dense1")
     folder = tmp_path / "model.savedmodel"
     built.export(str(folder))
@@ -126,7 +130,7 @@ def test_a_saved_model_without_a_signature_is_called(tmp_path, photo):
     close(tmp_path / "m", photo, **ZERO_ONE)
 
 
-def test_lobes_saved_model_with_a_word_as_second_output_answers(tmp_path, photo):
+def test_lobes_saved_model_with_a_string_as_second_output_has_the_right_scores(tmp_path, photo):
     tf = tensorflow()
     kernel, bias = weights(colours(**ZERO_ONE))
 
@@ -141,10 +145,10 @@ def test_lobes_saved_model_with_a_word_as_second_output_answers(tmp_path, photo)
     said = {"inputs": {"Image": {}}, "outputs": {"Confidences": {}}, "classes": {"Label": list(NAMES)}}
     (tmp_path / "m/signature.json").write_text(json.dumps(said))
     close(tmp_path / "m", photo, **ZERO_ONE)
-    assert "Lobe" in Classifier(tmp_path / "m").card.facts["range"]
+    assert "Lobe" in Classifier(tmp_path / "m").metadata.facts["range"]
 
 
-def test_a_saved_model_that_reads_files_gets_the_photos_file(tmp_path):
+def test_a_saved_model_that_decodes_files_gets_the_photos_file(tmp_path):
     tf = tensorflow()
     kernel, bias = weights(colours(**ZERO_ONE))
 
@@ -184,7 +188,7 @@ def test_weights_without_a_network_are_one_line(tf_keras, tmp_path):
         Classifier(tmp_path / "w.h5")
 
 
-def test_a_folder_one_level_too_high_says_what_it_holds(keras, tmp_path):
+def test_the_error_for_a_folder_one_level_too_high_lists_its_models(keras, tmp_path):
     colour_model(keras).export(str(tmp_path / "converted/model.savedmodel"))
-    with pytest.raises(UserError, match="it holds .*model.savedmodel"):
+    with pytest.raises(UserError, match="it contains .*model.savedmodel"):
         Classifier(tmp_path / "converted")

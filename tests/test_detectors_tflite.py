@@ -1,4 +1,4 @@
-"""TFLite files of many makers, made here operator by operator: each answers as worked out by hand, and never needs TensorFlow."""
+"""TFLite files like those of many tools, built operator by operator: their scores equal hand-computed ones, without TensorFlow."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from label_image import Classifier, Overrides, UserError
-from label_image.detectors import metadata
+from label_image.detectors import standard_metadata
 from label_image.detectors.affine import Affine
 from label_image.detectors.tflite import evidence
 from label_image.errors import RunError
-from label_image.pixels import decode, in_order
+from label_image.photo_pixels import decode, in_order
 from retrain.formats.tflite_model import TfliteModel, schema
 from tests.colour_graphs import NAMES, SIDE, colours, expected, softmax, weights
 from tests.conftest import COLOURS, write_photo
@@ -39,7 +39,7 @@ def colour_tflite(
     path, *, name="input", first="", shape=(1, SIDE, SIDE, 3), dtype="", scale=1.0, zero=0, end="SOFTMAX",
     mean=127.5, std=127.5, out="", arithmetic=(),
 ):  # fmt: skip
-    """The nearest-colour classifier; `first` names a tensor to tell a family, `arithmetic` is done to the input at once."""
+    """Writes the nearest-colour classifier; `first` is a tensor name of a family, `arithmetic` the first operation on the input."""
     model = TfliteModel()
     source = at = model.tensor(name, list(shape))
     model.graph.inputs = np.array([source], np.int32)
@@ -105,23 +105,23 @@ def wanted(photo, **scaling):
         ("sequential/rescaling/mul", {"mean": 0.0, "std": 1.0}),
     ],
 )
-def test_names_of_a_family_tell_the_range(tmp_path, photo, first, scaling):
+def test_names_of_a_family_determine_the_range(tmp_path, photo, first, scaling):
     path = colour_tflite(tmp_path / "m.tflite", first=first, **scaling)
     np.testing.assert_allclose(scores(path, photo), wanted(photo, **scaling), atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8"])
-def test_integers_take_pixels_whatever_the_scale_says(tmp_path, photo, dtype):
+def test_integer_inputs_take_pixels_whatever_their_scale(tmp_path, photo, dtype):
     zero = 3 if dtype == "uint8" else 3 - 128  # the same real numbers: 0.5 * (pixel - 3)
     path = colour_tflite(tmp_path / "m.tflite", dtype=dtype, scale=0.5, zero=zero, mean=3.0, std=2.0)
     np.testing.assert_allclose(scores(path, photo), wanted(photo, mean=3.0, std=2.0), atol=1e-5)
     typed = Overrides(input_mean=127.5, input_std=127.5)
     assert np.array_equal(scores(path, photo, typed), scores(path, photo))
-    assert "do not apply" in Classifier(path, typed).card.facts["range"]
+    assert "do not apply" in Classifier(path, typed).metadata.facts["range"]
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8"])
-def test_integers_with_channels_first_too(tmp_path, photo, dtype):
+def test_integer_inputs_with_channels_first_take_pixels_too(tmp_path, photo, dtype):
     zero = 3 if dtype == "uint8" else 3 - 128
     path = colour_tflite(
         tmp_path / "m.tflite", dtype=dtype, scale=0.5, zero=zero, mean=3.0, std=2.0, shape=(1, 3, SIDE, SIDE)
@@ -130,7 +130,7 @@ def test_integers_with_channels_first_too(tmp_path, photo, dtype):
 
 
 @pytest.mark.parametrize("out", ["uint8", "int8"])
-def test_quantized_scores_come_back_as_shares(tmp_path, photo, out):
+def test_quantized_scores_are_dequantized(tmp_path, photo, out):
     path = colour_tflite(tmp_path / "m.tflite", first="MobilenetV1/x", out=out)
     np.testing.assert_allclose(scores(path, photo), wanted(photo), atol=1 / 256)
 
@@ -143,27 +143,27 @@ def test_logits_go_through_a_softmax_and_sigmoids_do_not(tmp_path, photo):
     np.testing.assert_allclose(odds / odds.sum(), wanted(photo), atol=1e-4)
 
 
-def test_channels_first_is_seen_by_the_shape(tmp_path, photo):
+def test_channels_first_is_recognised_by_the_shape(tmp_path, photo):
     path = colour_tflite(tmp_path / "m.tflite", first="MobilenetV1/x", shape=(1, 3, SIDE, SIDE))
-    assert Classifier(path).card.layout == "NCHW"
+    assert Classifier(path).metadata.layout == "NCHW"
     np.testing.assert_allclose(scores(path, photo), wanted(photo), atol=1e-5)
 
 
-def test_blue_first_can_be_asked_for(tmp_path, photo):
+def test_bgr_can_be_requested(tmp_path, photo):
     path = colour_tflite(tmp_path / "m.tflite", first="MobilenetV1/x")
     backwards = expected(in_order(decode(photo, SIDE, SIDE), "BGR"))
     np.testing.assert_allclose(scores(path, photo, Overrides(input_order="bgr")), backwards, atol=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(1, 28, 28, 1), (1, 28, 28), (1, 1, 28, 28), (1, 784)])
-def test_grey_in_every_shape(tmp_path, shape):
+def test_greyscale_inputs_of_every_shape(tmp_path, shape):
     model = TfliteModel()
     source = model.tensor("x", list(shape))
     model.graph.inputs = np.array([source], np.int32)
     flat = model.tensor("flat", [1, 784])
     model.operator("RESHAPE", [source, model.tensor("to", [2], np.array([1, 784], np.int32))], flat)
     kernel = np.zeros((2, 784), np.float32)
-    kernel[1, :392] = 4 / 392  # the second class: a bright upper half
+    kernel[1, :392] = 4 / 392  # the second class is a bright upper half
     logits = model.tensor("logits", [1, 2])
     model.operator(
         "FULLY_CONNECTED",
@@ -174,8 +174,8 @@ def test_grey_in_every_shape(tmp_path, shape):
     result = model.tensor("scores", [1, 2])
     model.operator("SOFTMAX", [logits], result, model.options("SoftmaxOptions", beta=1.0))
     path = finish(model, tmp_path / "m.tflite", result, ("dark above", "bright above"))
-    card = Classifier(path).card
-    assert (card.height_px, card.width_px, card.order) == (28, 28, "grey")
+    metadata = Classifier(path).metadata
+    assert (metadata.height_px, metadata.width_px, metadata.order) == (28, 28, "grey")
     grey = write_photo(tmp_path / "g.jpg", (128, 128, 128), 1, (28, 28))
     want = softmax(np.array([0, 4 * in_order(decode(grey, 28, 28), "grey")[:14].mean() / 255]))
     np.testing.assert_allclose(scores(path, grey), want, atol=1e-5)
@@ -188,7 +188,7 @@ def test_arithmetic_at_the_beginning_means_pixels(tmp_path, photo):
 
 
 def make_metadata(mean, std, labels_file):
-    """The flatbuffer that MediaPipe's writers make, field by field."""
+    """Builds the FlatBuffer that MediaPipe writes, field by field."""
     builder = flatbuffers.Builder(256)
 
     def table(fields):
@@ -223,22 +223,22 @@ def make_metadata(mean, std, labels_file):
 def test_standard_metadata_gives_range_and_labels(tmp_path, photo):
     path = colour_tflite(tmp_path / "m.tflite", first="sequential/rescaling", mean=100.0, std=50.0)
     model = TfliteModel(path)
-    model.metadata(metadata.NAME, make_metadata([100.0], [50.0], "names.txt"))
+    model.metadata(standard_metadata.NAME, make_metadata([100.0], [50.0], "names.txt"))
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("names.txt", "Cyan\nMagenta\nYellow\n")
     path.write_bytes(model.to_bytes() + packed.getvalue())
-    card = Classifier(path).card
-    assert (card.mean, card.std, card.labels) == ((100.0,), (50.0,), ("Cyan", "Magenta", "Yellow"))
-    assert card.facts["labels"] == "names.txt inside the file"
+    metadata = Classifier(path).metadata
+    assert (metadata.mean, metadata.std, metadata.labels) == ((100.0,), (50.0,), ("Cyan", "Magenta", "Yellow"))
+    assert metadata.facts["labels"] == "names.txt inside the file"
     np.testing.assert_allclose(scores(path, photo), wanted(photo, mean=100.0, std=50.0), atol=1e-5)
 
 
-def test_damaged_metadata_is_no_metadata():
-    assert metadata.read(np.frombuffer(b"\xff" * 40, np.uint8)) == metadata.Metadata()
+def test_damaged_metadata_is_ignored():
+    assert standard_metadata.read(np.frombuffer(b"\xff" * 40, np.uint8)) == standard_metadata.StandardMetadata()
 
 
-def test_a_wrong_input_lists_what_there_is(tmp_path):
+def test_a_wrong_input_layer_lists_the_inputs(tmp_path):
     with pytest.raises(UserError, match="--input_layer=Mul is not in .*; it has input"):
         Classifier(colour_tflite(tmp_path / "m.tflite"), Overrides(input_layer="Mul"))
 
@@ -257,12 +257,12 @@ def test_a_wrong_input_lists_what_there_is(tmp_path):
         (b"background\ncyan\nmagenta\nyellow\n", ("cyan", "magenta", "yellow")),
     ],
 )
-def test_an_index_is_taken_off_and_a_name_is_not(tmp_path, labels, names):
+def test_an_index_before_a_label_is_removed_and_a_name_is_not(tmp_path, labels, names):
     path = colour_tflite(tmp_path / "m.tflite")
     (tmp_path / "labels.txt").write_bytes(labels)
-    assert Classifier(path).card.labels == names
+    assert Classifier(path).metadata.labels == names
     (tmp_path / "typed").write_bytes(labels)
-    assert Classifier(path, Overrides(labels=str(tmp_path / "typed"))).card.labels == names
+    assert Classifier(path, Overrides(labels=str(tmp_path / "typed"))).metadata.labels == names
 
 
 @pytest.mark.parametrize(
@@ -271,25 +271,25 @@ def test_an_index_is_taken_off_and_a_name_is_not(tmp_path, labels, names):
 def test_labels_beside_the_file_are_found_and_named(tmp_path, name):
     path = colour_tflite(tmp_path / "m.tflite")
     (tmp_path / "labels.txt").rename(tmp_path / name)
-    card = Classifier(path).card
-    assert (card.labels, card.facts["labels"]) == (NAMES, f"{name} beside it")
+    metadata = Classifier(path).metadata
+    assert (metadata.labels, metadata.facts["labels"]) == (NAMES, f"{name} beside it")
 
 
 def test_class_indices_of_keras_are_labels(tmp_path):
     path = colour_tflite(tmp_path / "m.tflite")
     (tmp_path / "labels.txt").unlink()
     (tmp_path / "class_indices.json").write_text('{"yellow": 2, "cyan": 0, "magenta": 1}')
-    assert Classifier(path).card.labels == NAMES
+    assert Classifier(path).metadata.labels == NAMES
 
 
-def test_a_count_that_does_not_fit_is_an_error_with_both_numbers(tmp_path):
+def test_a_wrong_number_of_labels_is_an_error_with_both_numbers(tmp_path):
     path = colour_tflite(tmp_path / "m.tflite")
     (tmp_path / "labels.txt").write_text("a\nb\n")
-    with pytest.raises(RunError, match=r"it has 3, and there are 2 labels \(labels.txt beside it\)"):
+    with pytest.raises(RunError, match=r"it has 3 outputs, but there are 2 labels \(labels.txt beside it\)"):
         Classifier(path)
 
 
-def test_lobe_takes_zero_to_one_and_names_its_classes(tmp_path, photo):
+def test_lobe_expects_zero_to_one_and_states_its_labels(tmp_path, photo):
     path = colour_tflite(tmp_path / "saved_model.tflite", name="Image", **ZERO_ONE)
     (tmp_path / "labels.txt").unlink()
     (tmp_path / "signature.json").write_text(
@@ -299,10 +299,10 @@ def test_lobe_takes_zero_to_one_and_names_its_classes(tmp_path, photo):
     answer = Classifier(path).classify(photo)
     np.testing.assert_allclose(answer.scores, wanted(photo, **ZERO_ONE), atol=1e-5)
     assert answer.labels == ("Cyan", "Magenta", "Yellow")
-    assert "Lobe" in Classifier(path).card.facts["range"]
+    assert "Lobe" in Classifier(path).metadata.facts["range"]
 
 
-def test_azures_properties_tell_order_and_range(tmp_path, photo):
+def test_azures_properties_state_order_and_range(tmp_path, photo):
     path = colour_tflite(tmp_path / "model.tflite", **ZERO_ONE)
     (tmp_path / "metadata_properties.json").write_text(
         '{"CustomVision.Preprocess.NormalizeMean": "[0.0, 0.0, 0.0]", "CustomVision.Preprocess.NormalizeStd": "[1.0, 1.0, 1.0]",'
@@ -312,12 +312,12 @@ def test_azures_properties_tell_order_and_range(tmp_path, photo):
     np.testing.assert_allclose(scores(path, photo), backwards, atol=1e-5)
 
 
-def test_a_command_says_in_one_line_what_it_took(label_image, tmp_path, photo):
+def test_the_assumptions_are_reported_in_one_line(label_image, tmp_path, photo):
     path = colour_tflite(tmp_path / "m.tflite")
     done = label_image(f"--graph={path}", f"--image={photo}")
     assert done.returncode == 0
     assert len(done.stderr.splitlines()) == 1
-    assert done.stderr.startswith("label_image: GUESSED: 0..1 is a guess: nothing in the file tells")
+    assert done.stderr.startswith("label_image: GUESSED: 0..1 is a guess: nothing in the file determines it")
     assert "if the labels look wrong, try --input_mean 0 --input_std 1 (0..255), --input_mean 127.5" in done.stderr
     told = label_image("--describe", path)
     assert told.returncode == 0

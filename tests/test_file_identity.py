@@ -18,7 +18,7 @@ from PIL import Image
 
 from retrain.data import scan
 from retrain.data.scan import scan_photos
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from retrain.store import known_files
 from retrain.store.feature_store import FORMAT, Store, key_of
 from retrain.store.known_files import KnownFile
@@ -45,8 +45,8 @@ def frames(tmp_path):
 
 def scanned(frames, store):
     """Path -> digest, as the scan says it."""
-    plan = Plan(image_dir=str(frames), legacy_labels=False)
-    return {photo.path: photo.sha256 for photo in scan_photos(plan, store, lambda _: None).photos}
+    options = Options.of(image_dir=str(frames), legacy_labels=False)
+    return {photo.path: photo.sha256 for photo in scan_photos(options, store, lambda _: None).photos}
 
 
 def true_digests(frames):

@@ -16,13 +16,13 @@ from PIL import Image, ImageDraw
 
 from label_image import Classifier
 from label_image.errors import UserError
+from retrain.backbones.blocks import blocks_of, last_blocks
 from retrain.cli import main
 from retrain.files.hashing import file_digest
 from retrain.finetune.batches import Batches
-from retrain.finetune.blocks import blocks_of, last_blocks
 from retrain.finetune.pixels import decoded, enlarged, has_colour
 from retrain.finetune.recipe import recipe_of, warmed
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from retrain.pipeline.stages import check
 from retrain.types import Photo
 from tests.conftest import ROOT, STAND_IN
@@ -166,7 +166,7 @@ def test_a_grey_network_refuses_colour_in_one_line(retrain_here, colour_photos):
 )
 def test_what_can_not_be_meant_is_one_line(flags, line):
     with pytest.raises(UserError, match=line):
-        Plan(image_dir="x", **flags)
+        Options.of(image_dir="x", **flags)
 
 
 def test_more_blocks_than_there_are_is_one_line_before_any_feature_is_computed(retrain_here, colour_photos):
@@ -197,7 +197,7 @@ def test_a_network_without_blocks_says_so(retrain_here, colour_photos, model_dir
 )
 def test_what_a_network_does_not_allow_is_one_line_before_it_is_fetched(flags, line):
     with pytest.raises(UserError, match=line):
-        check(Plan(**{"image_dir": "x", "train": "all", **flags}))
+        check(Options.of(**{"image_dir": "x", "train": "all", **flags}))
 
 
 def test_a_trained_backbone_goes_on_from_its_head_and_takes_its_place(retrain_here, colour_photos, model_dir, tmp_path):
@@ -273,8 +273,8 @@ def test_mirrored_on_one_device_is_one_line(retrain_here, digits):
 
 
 def test_every_photo_comes_once_a_pass_and_steps_can_be_made_in_any_order():
-    plan = Plan(image_dir="x", train="all")
-    batches = Batches(np.zeros((10, 4, 4, 3), np.uint8), np.arange(10), (4, 4), 4, plan)
+    options = Options.of(image_dir="x", train="all")
+    batches = Batches(np.zeros((10, 4, 4, 3), np.uint8), np.arange(10), (4, 4), 4, options)
     rows = np.concatenate([batches.rows(step) for step in range(5)])
     assert sorted(rows[:10]) == sorted(rows[10:]) == list(range(10))
     assert rows[:10].tolist() != rows[10:].tolist()
@@ -283,12 +283,12 @@ def test_every_photo_comes_once_a_pass_and_steps_can_be_made_in_any_order():
 
 
 def test_a_batch_without_distortions_is_what_labelling_sees(digits, tmp_path):
-    from label_image.pixels import decode
+    from label_image.photo_pixels import decode
 
     files = sorted(digits.glob("*/*.png"))[:6]
     photos = [Photo(str(path), path.parent.name, file_digest(path)) for path in files]
     with decoded(photos, (28, 28), tmp_path, lambda *_: pytest.fail("read")) as pixels:
-        batches = Batches(pixels, np.arange(6), (28, 28), 6, Plan(image_dir="x", train="all"))
+        batches = Batches(pixels, np.arange(6), (28, 28), 6, Options.of(image_dir="x", train="all"))
         seen, ids = batches.at(0)
         assert seen.dtype == np.uint8
         for picture, place in zip(seen, ids, strict=True):
@@ -296,14 +296,14 @@ def test_a_batch_without_distortions_is_what_labelling_sees(digits, tmp_path):
 
 
 def test_distorted_batches_repeat_and_keep_their_size():
-    plan = Plan(
+    options = Options.of(
         image_dir="x", train="all", random_crop=10, random_scale=20, flip_left_right=True, pad_and_crop=2,
         random_brightness=10, random_colour=10,
     )  # fmt: skip
-    large = enlarged(plan, 20)
+    large = enlarged(options, 20)
     assert large == 27  # 20 * 1.1 * 1.2, up
     pixels = np.random.default_rng(0).integers(0, 255, (3, large, large, 3)).astype(np.uint8)
-    batches = Batches(pixels, np.arange(3), (20, 20), 3, plan)
+    batches = Batches(pixels, np.arange(3), (20, 20), 3, options)
     first, again, other = batches.at(5)[0], batches.at(5)[0], batches.at(6)[0]
     assert first.shape == (3, 20, 20, 3)
     assert np.array_equal(first, again)
@@ -322,19 +322,19 @@ def test_colour_is_more_than_the_rounding_of_a_grey_jpeg():
 
 
 def test_the_rate_rises_then_falls_and_from_nothing_follows_the_flags():
-    plan = Plan(image_dir="x", train="all", fine_tune_learning_rate=0.1, epochs=4)
-    recipe = recipe_of(plan, 320)
+    options = Options.of(image_dir="x", train="all", fine_tune_learning_rate=0.1, epochs=4)
+    recipe = recipe_of(options, 320)
     rates = [recipe.rate(step) for step in range(recipe.steps)]
     assert recipe.steps == 40
     assert max(rates) == rates[3] == pytest.approx(0.1)
     assert rates[0] == pytest.approx(0.025)
     assert rates[-1] < 0.001
     assert warmed(1.0, 0, 1) == 1.0
-    plan = Plan(
+    options = Options.of(
         image_dir="x", train="all", weights="none", lr_policy="step", gamma=0.1, stepsize=5, learning_rate=1.0,
         epochs=2, train_batch_size=10,
     )  # fmt: skip
-    recipe = recipe_of(plan, 45)
+    recipe = recipe_of(options, 45)
     assert (recipe.steps, recipe.batch_size) == (9, 10)
     assert [recipe.rate(step) for step in (4, 5)] == pytest.approx([1.0, 0.1])
 
@@ -369,8 +369,8 @@ def test_a_keras_application_is_trained_and_comes_back_with_other_weights(tmp_pa
     keras = keras_on_tensorflow()
     model = keras.applications.MobileNetV2(include_top=False, pooling="avg", weights=None, input_shape=(224, 224, 3))
     model.save_weights(tmp_path / "MobileNetV2.weights.h5")
-    plan = Plan(image_dir="x", architecture="keras:MobileNetV2", train="last:2", model_dir=str(tmp_path))
-    network = trainable(plan)
+    options = Options.of(image_dir="x", architecture="keras:MobileNetV2", train="last:2", model_dir=str(tmp_path))
+    network = trainable(options)
     trained = {network.names[place] for place in network.trained}
     assert any("block_16_project" in name for name in trained)
     assert any("Conv_1" in name for name in trained)
@@ -386,8 +386,8 @@ def test_a_folded_network_gives_the_features_of_its_backbone_and_goes_back(tmp_p
     from retrain.backbones.prepare import prepare
     from retrain.finetune.trainable import trainable
 
-    plan = Plan(image_dir="x", architecture=STAND_IN, train="all", model_dir=str(model_dir))
-    backbone, network = prepare(plan, lambda _: None), trainable(plan)
+    options = Options.of(image_dir="x", architecture=STAND_IN, train="all", model_dir=str(model_dir))
+    backbone, network = prepare(options.network, lambda _: None), trainable(options)
     pixels = np.random.default_rng(0).uniform(-1, 1, (1, 128, 128, 3)).astype(np.float32)
     expected = LitertRunner(backbone.tflite).scores(pixels)
     assert np.allclose(network.call(pixels, False), expected, atol=1e-6)
@@ -421,7 +421,7 @@ def test_a_module_of_tfhub_is_trained_as_a_whole(tmp_path, asks):
         module.__call__ = tf.function(features, input_signature=[images])
     tf.saved_model.save(module, str(tmp_path / "module"))
     network = trainable(
-        Plan(image_dir="x", tfhub_module=str(tmp_path / "module"), train="all", frozen_batch_norm=False)
+        Options.of(image_dir="x", tfhub_module=str(tmp_path / "module"), train="all", frozen_batch_norm=False)
     )
     assert (network.height_px, network.std) == (32, (255.0,))
     assert [network.values[place].shape for place in network.trained] == [(3, 4)]
@@ -444,18 +444,18 @@ def test_half_precision_keeps_its_weights_in_full_and_learns(digits, tmp_path):
     from retrain.finetune.stage import _random_head
     from retrain.finetune.trainable import trainable
 
-    plan = Plan(
+    options = Options.of(
         image_dir="x", architecture="lenet", weights="none", train="all", optimizer="momentum", learning_rate=0.05,
         how_many_training_steps=15,
     )  # fmt: skip
     files = sorted(digits.glob("*/*.png"))
     photos = [Photo(str(path), path.parent.name, file_digest(path)) for path in files]
     ids = np.array([("bar", "ring", "slash").index(photo.label) for photo in photos])
-    network = trainable(plan, half=True)
+    network = trainable(options, half=True)
     assert {value.dtype for value in network.values} == {np.dtype("float32")}
     options = {"label_smoothing": 0.0, "dropout": 0.0, "seed": 0, "class_weights": np.ones(3, np.float32)}
-    head = _random_head(network, ("bar", "ring", "slash"), plan)
-    engine = Engine(network, head, recipe_of(plan, 90), tf.distribute.get_strategy(), options, half=True)
+    head = _random_head(network, ("bar", "ring", "slash"), options)
+    engine = Engine(network, head, recipe_of(options, 90), tf.distribute.get_strategy(), options, half=True)
     with decoded(photos, (28, 28), tmp_path, lambda *_: pytest.fail("read")) as pixels:
         losses = [engine.step(pixels, ids, step)[0] for step in range(15)]
     assert losses[-1] < 0.5 * losses[0]
@@ -464,9 +464,9 @@ def test_half_precision_keeps_its_weights_in_full_and_learns(digits, tmp_path):
 def test_a_folded_network_is_normalised_anew_and_stays_the_same(model_dir):
     from retrain.backbones import prepare
     from retrain.backbones.network_keras import from_keras, to_keras
-    from retrain.finetune.renormed import renormed
+    from retrain.backbones.renormed import renormed
 
-    network = prepare.network_of(Plan(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)))
+    network = prepare.network_of(Options.of(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)).network)
     assert not network.has_statistics
     images = np.random.default_rng(0).uniform(-1, 1, (20, network.size_px, network.size_px, 3)).astype(np.float32)
     again = renormed(network, images)
@@ -506,11 +506,11 @@ def test_photos_are_mirrored_where_the_network_knows_them_mirrored(symmetric, fl
     photos = np.zeros((20, 8, 8, 3), np.uint8)
     photos[:10, :, :4] = 200  # light on the left: class 0
     label_ids = np.repeat([0, 1], 10)
-    plan = Plan(image_dir="x", train="all")
-    assert _mirrored(plan, LeftEye(), photos, label_ids, Screen("INFO")).flip_left_right is flips
+    options = Options.of(image_dir="x", train="all")
+    assert _mirrored(options, LeftEye(), photos, label_ids, Screen("INFO")).flip_left_right is flips
     expected = "training mirrors photos too" if flips else "training does not mirror photos"
     assert expected in capfd.readouterr().out
-    nothing = _mirrored(plan, LeftEye(), photos[:0], label_ids[:0], Screen("INFO"))
+    nothing = _mirrored(options, LeftEye(), photos[:0], label_ids[:0], Screen("INFO"))
     assert nothing.flip_left_right is False
 
 

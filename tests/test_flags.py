@@ -6,7 +6,7 @@ import pytest
 
 from label_image.errors import UserError
 from label_image.flags import check, flag, help_text, markdown_table, parse
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def test_the_beginning_of_a_name_is_no_flag_and_the_whole_names_are_suggested():
     with pytest.raises(UserError, match=r"unknown flag --how_many; did you mean --how_many_cups\?"):
         tea("--how_many", "4")
     with pytest.raises(UserError, match=r"did you mean --testing_percentage, --test_batch_size, --test_time_views or "):
-        parse(Plan, ["--test", "1"], "retrain")
+        parse(Options, ["--test", "1"], "retrain")
 
 
 def test_a_flag_of_a_list_is_taken_by_retrains_own_name_too():
@@ -70,13 +70,13 @@ def test_an_unknown_flag_names_the_nearest():
 )
 def test_the_misspelling_of_the_original_users_is_no_longer_swallowed(typed, meant):
     with pytest.raises(UserError, match=rf"did you mean .*--{meant}\b"):
-        parse(Plan, [f"--{typed}=5"], "retrain")
+        parse(Options, [f"--{typed}=5"], "retrain")
 
 
 @pytest.mark.parametrize("typed", ["version", "gpu_memory", "zzz"])
 def test_nothing_is_suggested_where_nothing_is_near(typed):
     with pytest.raises(UserError, match=rf"^unknown flag --{typed} \(--help lists them all\)$"):
-        parse(Plan, [f"--{typed}"], "retrain")
+        parse(Options, [f"--{typed}"], "retrain")
 
 
 EM, EN, MINUS, HYPHEN, STAYS, SPACE = "\u2014", "\u2013", "\u2212", "\u2010", "\u2011", "\u00a0"
@@ -102,7 +102,7 @@ EM, EN, MINUS, HYPHEN, STAYS, SPACE = "\u2014", "\u2013", "\u2212", "\u2010", "\
         (["--kind", "=", "green"], "a space", "--kind=green"),
         (["--kind", "=green"], "a space", "--kind=green"),
         (["--kind=", "green"], "without a space", "--kind=green"),
-        (["--milk", "\\"], "line end of bash", "on one line"),
+        (["--milk", "\\"], "line continuation of bash", "on one line"),
     ],
 )
 def test_what_text_from_the_web_has_in_place_of_the_keyboards_signs_is_named(words, found, type_this):
@@ -139,7 +139,7 @@ def test_the_last_of_two_values_counts_and_the_help_says_so(capsys):
     assert tea("--how_many_cups=3", "--how_many_cups", "4")[0].how_many_cups == 4
     assert tea("--milk", "--nomilk")[0].milk is False
     assert capsys.readouterr().err == ""
-    assert "of one given twice the last value counts" in help_text(Tea, "tea")
+    assert "if a flag is given twice, the last value counts" in help_text(Tea, "tea")
 
 
 def test_a_whole_number_may_be_written_as_one_and_some_flags_take_several():
@@ -189,13 +189,13 @@ def test_what_follows_two_hyphens_is_no_flag():
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--how_many_cups=ten"], "--how_many_cups=ten is no whole number"),
-        (["--how_many_cups=2.5"], "--how_many_cups=2.5 is no whole number; give 2 or 3"),
-        (["--how_many_cups=1,000"], r"is no whole number; did you mean 1000\?"),
-        (["--sugar_rate=0,5"], r"--sugar_rate=0,5 is no number; did you mean 0.5\?"),
-        (["--sugar_rate=5%"], r"--sugar_rate=5% is no number; did you mean 5\?"),
+        (["--how_many_cups=ten"], "--how_many_cups=ten is not a whole number"),
+        (["--how_many_cups=2.5"], "--how_many_cups=2.5 is not a whole number; give 2 or 3"),
+        (["--how_many_cups=1,000"], r"is not a whole number; did you mean 1000\?"),
+        (["--sugar_rate=0,5"], r"--sugar_rate=0,5 is not a number; did you mean 0.5\?"),
+        (["--sugar_rate=5%"], r"--sugar_rate=5% is not a number; did you mean 5\?"),
         (["--sugar_rate=inf"], "out of range"),
-        (["--blend=1,x"], "--blend=x is no number"),
+        (["--blend=1,x"], "--blend=x is not a number"),
         (["--milk=perhaps"], "--milk=perhaps is neither true nor false; write --milk or --nomilk"),
         (["--how_many_cups=0"], "--how_many_cups=0 is out of range: give 1 to 9"),
         (["--sugar_rate=-1"], "--sugar_rate=-1.0 is out of range: give 0 or more"),
@@ -232,8 +232,8 @@ def test_the_table_has_a_row_a_flag():
 
 
 def test_two_programs_with_the_same_flag_do_not_collide():
-    from label_image.cli import Command
+    from label_image.cli import LabelCommand
 
-    assert parse(Plan, ["--image_dir=a"], "retrain")[0].image_dir == "a"
-    assert parse(Command, ["--image=a", "--image_dir=b"][:1], "label_image")[0].image == ("a",)
-    assert parse(Plan, ["--image_dir=b"], "retrain")[0].image_dir == "b"
+    assert parse(Options, ["--image_dir=a"], "retrain")[0].data.image_dir == "a"
+    assert parse(LabelCommand, ["--image=a", "--image_dir=b"][:1], "label_image")[0].image == ("a",)
+    assert parse(Options, ["--image_dir=b"], "retrain")[0].data.image_dir == "b"

@@ -11,7 +11,7 @@ from label_image.errors import UserError
 from retrain.cli import main
 from retrain.data import directory_listing
 from retrain.data.layout import class_folders, legacy_label
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from retrain.types import TESTING, TRAINING, VALIDATION
 
 
@@ -26,18 +26,18 @@ def tree(root: Path, *names: str) -> Path:
 
 
 def found(root: Path | str, **flags: object) -> list[tuple[str, int | None]]:
-    return [(folder.label, folder.given) for folder in class_folders(Plan(image_dir=str(root), **flags))[0]]
+    return [(folder.label, folder.given) for folder in class_folders(Options.of(image_dir=str(root), **flags))[0]]
 
 
 def refusal(root: Path | str, **flags: object) -> str:
     with pytest.raises(UserError) as caught:
-        class_folders(Plan(image_dir=str(root), **flags))
+        class_folders(Options.of(image_dir=str(root), **flags))
     assert caught.value.exit_status == 2
     return str(caught.value)
 
 
 def notes(root: Path | str, **flags: object) -> list[str]:
-    return class_folders(Plan(image_dir=str(root), **flags))[1]
+    return class_folders(Options.of(image_dir=str(root), **flags))[1]
 
 
 # --- classes
@@ -124,7 +124,7 @@ def test_the_path_stays_as_it_was_typed(tmp_path, monkeypatch):
     tree(tmp_path, "photos/a/1.jpg", "photos/b/1.jpg")
     monkeypatch.chdir(tmp_path)
     for typed in ("photos", "photos/", "./photos", "../" + tmp_path.name + "/photos"):
-        folder = class_folders(Plan(image_dir=typed))[0][0]
+        folder = class_folders(Options.of(image_dir=typed))[0][0]
         assert folder.path == f"{typed.rstrip('/')}/a"
 
 

@@ -12,11 +12,11 @@ import signal
 import numpy as np
 import pytest
 
-from label_image.formats import EXPLAINED, SORTED, Row, format_for, shortest
-from label_image.output import Output
+from label_image.output import OutputStream
+from label_image.output_formats import EXPLAINED, SORTED, ResultRow, format_for, shortest
 
-GOOD = Row("a.jpg", (("daisy", 0.75), ("rose, red", 0.25)), seconds=0.1234)
-BAD = Row("b.jpg", error='no picture: begins with "x"')
+GOOD = ResultRow("a.jpg", (("daisy", 0.75), ("rose, red", 0.25)), seconds=0.1234)
+BAD = ResultRow("b.jpg", error='no picture: begins with "x"')
 
 
 def written(name, *rows, one=False, sorting=False, labels=2):
@@ -46,7 +46,7 @@ def test_many_photos_have_a_block_each():
 
 
 def test_text_says_where_a_photo_was_put():
-    row = Row("a.jpg", (("daisy", 0.75),), sorted="moved", sorted_to="out/daisy/a.jpg")
+    row = ResultRow("a.jpg", (("daisy", 0.75),), sorted="moved", sorted_to="out/daisy/a.jpg")
     assert "moved to out/daisy/a.jpg\n" in written("text", row, sorting=True)
 
 
@@ -66,7 +66,7 @@ def test_a_table_is_quoted_as_rfc_4180_says():
     assert '"rose, red"' in written("csv", GOOD)
     assert '"no picture: begins with ""x"""' in written("csv", BAD)
     for name in ('a"b,c.jpg', " a "):
-        assert table(written("csv", Row(name)))[1][0] == name
+        assert table(written("csv", ResultRow(name)))[1][0] == name
 
 
 @pytest.mark.parametrize("form", ["text", "csv", "json", "jsonl"])
@@ -74,12 +74,12 @@ def test_a_table_is_quoted_as_rfc_4180_says():
     "evil", ["a\nb.jpg\nrose (score=1.00000)", "\x1b]0;x\x07", "a\rb", "\x9b2J", "a\u202eb", "a\u2028b"]
 )
 def test_no_name_moves_the_cursor_or_makes_a_row(form, evil):
-    row = Row(evil, ((evil, 0.5),), sorted="copied", sorted_to=evil, heat_map=evil)
-    for one in (row, Row("a.jpg", error=evil)):
+    row = ResultRow(evil, ((evil, 0.5),), sorted="copied", sorted_to=evil, heat_map=evil)
+    for one in (row, ResultRow("a.jpg", error=evil)):
         text = written(form, one)
         assert not set(text) & set("\x1b\x07\r\x9b\u202e\u2028")
-        plain = Row("a", (("b", 0.5),), sorted="copied", sorted_to="c", heat_map="d")
-        plain = plain if one is row else Row("a.jpg", error="x")
+        plain = ResultRow("a", (("b", 0.5),), sorted="copied", sorted_to="c", heat_map="d")
+        plain = plain if one is row else ResultRow("a.jpg", error="x")
         assert len(text.splitlines()) == len(written(form, plain).splitlines())
         if form == "json":
             assert evil in (json.loads(text)[0]["image"], json.loads(text)[0]["error"])
@@ -87,16 +87,16 @@ def test_no_name_moves_the_cursor_or_makes_a_row(form, evil):
 
 @pytest.mark.parametrize("formula", ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\uff1d1+1", "'=1", " =1", "''-x"])
 def test_no_cell_of_a_table_is_a_formula_and_one_apostrophe_less_is_the_text(formula):
-    cells = table(written("csv", Row(formula, ((formula, -0.5),))))[1]
+    cells = table(written("csv", ResultRow(formula, ((formula, -0.5),))))[1]
     assert [cell[:1] for cell in cells[:2]] == ["'", "'"]
     assert cells[0][1:] == cells[1][1:] == formula
     assert cells[2] == "-0.5"
-    assert table(written("csv", Row(formula, error=formula)))[1][3] == f"'{formula}"
-    assert json.loads(written("json", Row(formula)))[0]["image"] == formula
+    assert table(written("csv", ResultRow(formula, error=formula)))[1][3] == f"'{formula}"
+    assert json.loads(written("json", ResultRow(formula)))[0]["image"] == formula
 
 
 def test_an_apostrophe_alone_is_no_formula():
-    assert table(written("csv", Row("'tis.jpg", (("l'eau", 0.5),))))[1][:2] == ["'tis.jpg", "l'eau"]
+    assert table(written("csv", ResultRow("'tis.jpg", (("l'eau", 0.5),))))[1][:2] == ["'tis.jpg", "l'eau"]
 
 
 def test_every_object_has_the_same_keys():
@@ -125,19 +125,19 @@ def test_an_array_is_sent_element_by_element():
 
 
 def test_jsonl_is_a_line_a_photo_whatever_its_name():
-    lines = written("jsonl", Row("a\nb.jpg"), BAD).splitlines()
+    lines = written("jsonl", ResultRow("a\nb.jpg"), BAD).splitlines()
     assert [json.loads(line)["image"] for line in lines] == ["a\nb.jpg", "b.jpg"]
 
 
 def test_sorting_adds_where_a_photo_went():
-    row = Row("a.jpg", (("daisy", 0.75),), sorted="copied", sorted_to="out/daisy/a.jpg")
+    row = ResultRow("a.jpg", (("daisy", 0.75),), sorted="copied", sorted_to="out/daisy/a.jpg")
     assert table(written("csv", row, sorting=True, labels=1))[1][-2:] == ["copied", "out/daisy/a.jpg"]
     assert json.loads(written("jsonl", row, sorting=True))["sorted_to"] == "out/daisy/a.jpg"
     assert json.loads(written("jsonl", BAD, sorting=True))["sorted"] is None
 
 
 def test_the_heat_map_is_the_last_column_and_null_where_there_is_none():
-    row = Row("a.jpg", (("daisy", 0.75),), sorted="copied", sorted_to="out/a.jpg", heat_map="maps/a_heat.jpg")
+    row = ResultRow("a.jpg", (("daisy", 0.75),), sorted="copied", sorted_to="out/a.jpg", heat_map="maps/a_heat.jpg")
     pieces: list[str] = []
     for name in ("csv", "jsonl"):
         form = format_for(name, pieces.append, one=False, extra=SORTED + EXPLAINED)
@@ -163,16 +163,16 @@ def test_scores_are_read_back_to_the_last_bit():
 
 @pytest.mark.parametrize("score", [math.nan, math.inf, -math.inf])
 def test_a_score_that_is_no_number_leaves_json_valid(score):
-    row = Row("a.jpg", (("daisy", score),))
+    row = ResultRow("a.jpg", (("daisy", score),))
     assert json.loads(written("json", row))[0]["labels"] == [{"label": "daisy", "score": None}]
     assert table(written("csv", row, labels=1))[1] == ["a.jpg", "daisy", "", ""]
 
 
 def test_names_that_are_not_utf8_leave_json_and_csv_readable():
     name = os.fsdecode(b"caf\xe9.jpg")
-    text = written("json", Row(name, (("Gänseblümchen", 0.5),)))
+    text = written("json", ResultRow(name, (("Gänseblümchen", 0.5),)))
     assert os.fsencode(json.loads(text.encode("utf-8"))[0]["image"]) == b"caf\xe9.jpg"
-    assert table(written("csv", Row(name)).encode("utf-8").decode())[1][0] == r"caf\xe9.jpg"
+    assert table(written("csv", ResultRow(name)).encode("utf-8").decode())[1][0] == r"caf\xe9.jpg"
 
 
 def test_ctrl_c_waits_until_the_row_is_out(capsys):
@@ -182,6 +182,6 @@ def test_ctrl_c_waits_until_the_row_is_out(capsys):
             output.write("a whole row\n")
         output.write("never\n")
 
-    with Output(utf8=True) as output, pytest.raises(KeyboardInterrupt):
+    with OutputStream(utf8=True) as output, pytest.raises(KeyboardInterrupt):
         rows(output)
     assert capsys.readouterr().out == "a whole row\n"

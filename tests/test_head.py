@@ -14,7 +14,7 @@ from retrain.head.sampler import MOST_JUDGES
 from retrain.head.train import Sampler, Standardiser, train
 from retrain.head.training import Training
 from retrain.metrics import cross_entropy, losses, softmax
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from retrain.types import TESTING, TRAINING, VALIDATION, Bottlenecks
 
 
@@ -29,18 +29,18 @@ def bottlenecks(classes=3, a_list=(30, 10, 5), width=8, views=1, seed=0, apart=3
 
 
 def plan_of(**settings):
-    return Plan(image_dir="x", **{"how_many_training_steps": 50, "eval_step_interval": 1, **settings})
+    return Options.of(image_dir="x", **{"how_many_training_steps": 50, "eval_step_interval": 1, **settings})
 
 
-def trained(data, plan, on_evaluation=lambda _: None, on_snapshot=lambda *_: None):
+def trained(data, options, on_evaluation=lambda _: None, on_snapshot=lambda *_: None):
     labels = tuple(f"class {number}" for number in range(data.label_ids.max() + 1))
-    return train(data, labels, plan, on_evaluation, on_snapshot)
+    return train(data, labels, options, on_evaluation, on_snapshot)
 
 
-def layers(data, plan):
+def layers(data, options):
     """Weights and biases after each step, for standardised features."""
     seen = []
-    trained(data, plan, lambda point: seen.append((point.weights.copy(), point.biases.copy())))
+    trained(data, options, lambda point: seen.append((point.weights.copy(), point.biases.copy())))
     return seen
 
 
@@ -246,8 +246,8 @@ def test_the_batch_is_measured_after_its_update():
 def test_the_step_with_the_best_loss_on_the_whole_validation_list_is_kept():
     data = bottlenecks(apart=0.3, a_list=(6, 20, 0), seed=3)  # few photos, much noise: it soon learns by heart
     points = []
-    plan = plan_of(how_many_training_steps=400, learning_rate=0.3, validation_batch_size=-1)
-    head = trained(data, plan, lambda point: points.append(dataclasses.replace(point, weights=point.weights.copy())))
+    options = plan_of(how_many_training_steps=400, learning_rate=0.3, validation_batch_size=-1)
+    head = trained(data, options, lambda point: points.append(dataclasses.replace(point, weights=point.weights.copy())))
     best = min(points, key=lambda point: point.validation_loss)
     assert 0 < best.step < 399
     assert head.curve.kept_step == best.step
@@ -255,7 +255,7 @@ def test_the_step_with_the_best_loss_on_the_whole_validation_list_is_kept():
     assert cross_entropy(head.logits(data.features[0, rows]), data.label_ids[rows]) == pytest.approx(
         best.validation_loss, abs=1e-5
     )
-    logged = trained(data, dataclasses.replace(plan, validation_batch_size=3))  # what is shown does not decide
+    logged = trained(data, options.replaced(validation_batch_size=3))  # what is shown does not decide
     assert logged.curve.kept_step == best.step
 
 
@@ -269,8 +269,8 @@ def test_the_step_with_the_best_loss_on_the_whole_validation_list_is_kept():
 def test_the_curve_holds_the_losses_that_the_kept_step_was_chosen_by(settings):
     data = bottlenecks(apart=0.3, a_list=(6, 20, 0), seed=3)
     steps = {} if settings.get("optimizer") == "lbfgs" else {"how_many_training_steps": 200, "learning_rate": 0.1}
-    plan = Plan(image_dir="x", **{"validation_batch_size": 9, "eval_step_interval": 1, **steps, **settings})
-    curve = trained(data, plan).curve
+    options = Options.of(image_dir="x", **{"validation_batch_size": 9, "eval_step_interval": 1, **steps, **settings})
+    curve = trained(data, options).curve
     assert len(curve.judged_loss) == len(curve.steps)
     assert curve.judged_photos == 60
     assert curve.kept_step == curve.steps[int(np.argmin(curve.judged_loss))]
@@ -370,8 +370,8 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others():
 def test_how_often_is_evaluated_does_not_change_the_steps():
     data, seen = bottlenecks(), []
     for interval, size in ((1, 5), (7, -1)):
-        plan = plan_of(eval_step_interval=interval, validation_batch_size=size, how_many_training_steps=50)
-        seen.append(layers(data, plan)[-1][0].tobytes())
+        options = plan_of(eval_step_interval=interval, validation_batch_size=size, how_many_training_steps=50)
+        seen.append(layers(data, options)[-1][0].tobytes())
     assert seen[0] == seen[1]
 
 

@@ -14,8 +14,8 @@ from label_image.errors import UserError
 from label_image.heatmap import NoExactMap, head_of
 from retrain.exporters import graph as graph_exporter
 from retrain.formats.graph_def import read_graph
-from retrain.head.checks import hidden_units_of
-from retrain.options.plan import Plan
+from retrain.options.head import hidden_units_of
+from retrain.options.options import Options
 from retrain.report import explain
 from retrain.types import Dense
 from tests.conftest import STAND_IN
@@ -64,7 +64,7 @@ from tests.test_head import bottlenecks, plan_of, trained
 )
 def test_what_can_not_be_meant_is_one_line(changes, message):
     with pytest.raises(UserError, match=re.escape(message)) as caught:
-        Plan(image_dir="x", **changes)
+        Options.of(image_dir="x", **changes)
     assert "\n" not in str(caught.value)
 
 
@@ -72,7 +72,7 @@ def test_hidden_units_are_read_with_or_without_spaces():
     assert (
         hidden_units_of("128, 64")
         == hidden_units_of("128,64")
-        == Plan(image_dir="x", hidden_units="128,64").hidden_layers
+        == Options.of(image_dir="x", hidden_units="128,64").head.hidden_layers
     )
 
 
@@ -94,15 +94,15 @@ def ring(n=300):
 @pytest.mark.parametrize("activation", ["relu", "sigmoid", "tanh"])
 def test_hidden_layers_learn_what_a_line_can_not(activation):
     data = ring()
-    plan = plan_of(how_many_training_steps=1500, eval_step_interval=50, optimizer="adam")
+    options = plan_of(how_many_training_steps=1500, eval_step_interval=50, optimizer="adam")
     tests = data.rows(2)
 
     def accuracy(head):
         return (head.logits(data.features[0, tests]).argmax(axis=1) == data.label_ids[tests]).mean()
 
-    deep = trained(data, dataclasses.replace(plan, hidden_units="16,8", activation=activation))
+    deep = trained(data, options.replaced(hidden_units="16,8", activation=activation))
     assert accuracy(deep) > 0.97
-    assert accuracy(trained(data, plan)) < 0.75
+    assert accuracy(trained(data, options)) < 0.75
     assert [layer.weights.shape for layer in deep.hidden] == [(2, 16), (16, 8)]
     assert (deep.weights.shape, deep.biases.shape) == ((8, 2), (2,))
 
@@ -122,21 +122,21 @@ def test_weight_decay_makes_weights_small_and_leaves_biases():
 def test_weight_decay_means_the_same_for_each_optimizer(optimizer):
     data = bottlenecks(apart=0.5)
     rate = {"sgd": 0.5, "momentum": 0.05, "adam": 0.02}[optimizer]
-    plan = plan_of(
+    options = plan_of(
         optimizer=optimizer, weight_decay="0.1", learning_rate=rate, how_many_training_steps=2000, train_batch_size=-1,
         lr_policy="cosine", validation_batch_size=-1,
     )  # fmt: skip
     exact = trained(data, plan_of(optimizer="lbfgs", weight_decay="0.1"))
-    assert trained(data, plan).curve.train_loss[-1] == pytest.approx(exact.curve.train_loss[-1], abs=1e-3)
+    assert trained(data, options).curve.train_loss[-1] == pytest.approx(exact.curve.train_loss[-1], abs=1e-3)
 
 
 def test_label_smoothing_keeps_scores_from_certainty():
     data = bottlenecks(apart=8.0)
-    plan = plan_of(how_many_training_steps=2000, learning_rate=1.0, eval_step_interval=500, validation_percentage=0)
+    options = plan_of(how_many_training_steps=2000, learning_rate=1.0, eval_step_interval=500, validation_percentage=0)
     data = dataclasses.replace(
         data, lists=np.where(data.lists == 1, 0, data.lists).astype(np.int8)
     )  # the last step is kept
-    sure, smooth = (trained(data, dataclasses.replace(plan, label_smoothing=share)) for share in (0.0, 0.3))
+    sure, smooth = (trained(data, options.replaced(label_smoothing=share)) for share in (0.0, 0.3))
     logits = smooth.logits(data.features[0])
     scores = np.exp(logits - logits.max(axis=1, keepdims=True))
     scores /= scores.sum(axis=1, keepdims=True)
@@ -146,13 +146,11 @@ def test_label_smoothing_keeps_scores_from_certainty():
 
 def test_training_ends_when_the_validation_loss_has_not_fallen():
     data = bottlenecks(apart=0.3, a_list=(6, 20, 0), seed=3)  # it soon learns by heart
-    plan = plan_of(how_many_training_steps=4000, learning_rate=0.3, early_stopping_steps=100)
-    head = trained(data, plan)
+    options = plan_of(how_many_training_steps=4000, learning_rate=0.3, early_stopping_steps=100)
+    head = trained(data, options)
     assert head.curve.steps[-1] == head.curve.kept_step + 100 < 3999
     assert not head.curve.stopped_early
-    patient = trained(
-        data, dataclasses.replace(plan, early_stopping_steps=0, how_many_training_steps=head.curve.steps[-1] + 1)
-    )
+    patient = trained(data, options.replaced(early_stopping_steps=0, how_many_training_steps=head.curve.steps[-1] + 1))
     assert patient.weights.tobytes() == head.weights.tobytes()
 
 
@@ -257,25 +255,25 @@ def test_behind_hidden_layers_there_is_no_heat_map_and_one_line_says_so(
 def test_a_graph_with_a_hidden_layer_swapped_is_not_taken_for_the_same(trained, model_dir, tmp_path):
     from retrain.backbones.prepare import prepare
 
-    backbone = prepare(Plan(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)), print)
-    card = Classifier(trained / "tf_files/retrained.tflite").card
-    card = dataclasses.replace(card, output_layer="final_result")
+    backbone = prepare(Options.of(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)).network, print)
+    metadata = Classifier(trained / "tf_files/retrained.tflite").metadata
+    metadata = dataclasses.replace(metadata, output_layer="final_result")
     rng = np.random.default_rng(0)
     array = lambda *shape: rng.normal(size=shape).astype(np.float32)  # noqa: E731
     from retrain.types import Head
 
-    head = Head(array(4, 3), array(3), card.labels, hidden=(Dense(array(3, 4), array(4), "tanh"),))
+    head = Head(array(4, 3), array(3), metadata.labels, hidden=(Dense(array(3, 4), array(4), "tanh"),))
     path = tmp_path / "graph.pb"
-    graph_exporter.write(path, head, backbone, card)
-    assert graph_exporter.same_but_for_head(path, head, backbone, card)
+    graph_exporter.write(path, head, backbone, metadata)
+    assert graph_exporter.same_but_for_head(path, head, backbone, metadata)
     other = dataclasses.replace(head, hidden=(dataclasses.replace(head.hidden[0], activation="relu"),))
-    assert not graph_exporter.same_but_for_head(path, other, backbone, card)
+    assert not graph_exporter.same_but_for_head(path, other, backbone, metadata)
     other = dataclasses.replace(head, hidden=(dataclasses.replace(head.hidden[0], biases=array(4)),))
-    assert not graph_exporter.same_but_for_head(path, other, backbone, card)
+    assert not graph_exporter.same_but_for_head(path, other, backbone, metadata)
     graph = read_graph(path)
     next(node for node in graph.node if node.op == "Tanh").op = "Relu"
     path.write_bytes(graph.SerializeToString())
-    assert not graph_exporter.same_but_for_head(path, head, backbone, card)
+    assert not graph_exporter.same_but_for_head(path, head, backbone, metadata)
 
 
 def test_lbfgs_from_the_command_line_says_what_it_did(retrain, colour_photos, model_dir, tmp_path):

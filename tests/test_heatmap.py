@@ -12,9 +12,9 @@ from label_image import Classifier
 from label_image.detectors.pooled import NoExactMap
 from label_image.errors import UserError
 from label_image.heatmap import class_activation_map, feature_maps, for_and_against, head_of, overlay
-from label_image.pixels import decode, normalise
+from label_image.photo_pixels import decode, normalise
 from retrain.backbones.prepare import prepare
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from tests.conftest import COLOURS, ROOT, STAND_IN, run_module, write_photo
 
 EXPORTS = ("retrained.tflite", "retrained_graph.pb", "saved_model")
@@ -28,11 +28,11 @@ def softmax(logits):
 def logits_by_map(graph: Path, photo: Path) -> tuple[np.ndarray, np.ndarray]:
     """(the logits that the maps of all labels give, the scores that the classifier gives)."""
     classifier = Classifier(graph)
-    card = classifier.card
-    pixels = normalise(decode(photo, card.height_px, card.width_px), card.mean, card.std)
+    metadata = classifier.metadata
+    pixels = normalise(decode(photo, metadata.height_px, metadata.width_px), metadata.mean, metadata.std)
     (features,) = feature_maps(graph)(pixels[None])
     weights, biases = head_of(graph)
-    logits = [class_activation_map(features, weights[:, k]).mean() + biases[k] for k in range(len(card.labels))]
+    logits = [class_activation_map(features, weights[:, k]).mean() + biases[k] for k in range(len(metadata.labels))]
     return np.array(logits), classifier.classify(photo).scores
 
 
@@ -65,10 +65,10 @@ def test_the_head_in_an_export_is_the_one_that_was_trained(export, trained):
 def test_each_half_of_a_photo_speaks_for_its_own_colour(trained, two_colours):
     graph = trained / "tf_files/retrained.tflite"
     pixels = decode(two_colours, 128, 128)
-    card = Classifier(graph).card
-    (features,) = feature_maps(graph)(normalise(pixels, card.mean, card.std)[None])
+    metadata = Classifier(graph).metadata
+    (features,) = feature_maps(graph)(normalise(pixels, metadata.mean, metadata.std)[None])
     cyan, yellow = (
-        for_and_against(features, *head_of(graph), card.labels.index(label)) for label in ("cyan", "yellow")
+        for_and_against(features, *head_of(graph), metadata.labels.index(label)) for label in ("cyan", "yellow")
     )
     assert (cyan[:, :60] > 0).all()
     assert (cyan[:, 68:] < cyan[:, :60].min()).all()
@@ -77,14 +77,16 @@ def test_each_half_of_a_photo_speaks_for_its_own_colour(trained, two_colours):
 
 
 def test_the_headless_backbones_give_the_map_that_the_classifier_has(trained, model_dir, two_colours):
-    card = Classifier(trained / "tf_files/retrained.tflite").card
-    pixels = normalise(decode(two_colours, 128, 128), card.mean, card.std)[None]
+    metadata = Classifier(trained / "tf_files/retrained.tflite").metadata
+    pixels = normalise(decode(two_colours, 128, 128), metadata.mean, metadata.std)[None]
     expected = feature_maps(trained / "tf_files/retrained.tflite")(pixels)
     assert expected.shape == (1, 128, 128, 3)
-    backbone = prepare(Plan(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)), lambda _: None)
+    backbone = prepare(
+        Options.of(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)).network, lambda _: None
+    )
     for path in (backbone.tflite, backbone.graph):
         np.testing.assert_allclose(feature_maps(path)(pixels), expected, atol=1e-6)
-        with pytest.raises(NoExactMap, match="it ends with the mean, no layer follows"):
+        with pytest.raises(NoExactMap, match="it ends with average pooling, and no layer follows"):
             head_of(path)
 
 
@@ -155,9 +157,9 @@ def test_an_onnx_file_says_where_its_map_is(tmp_path):
 @pytest.mark.parametrize(
     ("name", "what"),
     [
-        ("keras_frozen_flowers_80/output_graph.pb", "Relu stands before its scores"),
-        ("keras_potato_tflite/2.tflite", "FULLY_CONNECTED with an activation stands before its scores"),
-        ("customvision_fruits_pb/model.pb", "Sigmoid stands before its scores"),
+        ("keras_frozen_flowers_80/output_graph.pb", "Relu before its scores"),
+        ("keras_potato_tflite/2.tflite", "FULLY_CONNECTED with an activation before its scores"),
+        ("customvision_fruits_pb/model.pb", "Sigmoid before its scores"),
         ("mnist_gray_tflite/mnist.tflite", "FULLY_CONNECTED"),
     ],
 )

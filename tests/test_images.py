@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from label_image.errors import UserError
-from label_image.images import check_words, is_one_photo, listed, photos
+from label_image.input_photos import check_words, is_one_photo, listed, photos
 from label_image.workers import map_ordered
 
 
@@ -108,7 +108,7 @@ def test_a_folder_is_not_sorted_into_itself(here):
 
 def test_other_kinds_of_address_are_said_to_be_refused():
     (item,) = photos(["ftp://x.org/a.jpg"], Path())
-    assert str(item.error) == "not to be read: of web addresses, http and https are"
+    assert str(item.error) == "unreadable: only http and https addresses can be downloaded"
 
 
 @pytest.mark.parametrize("pieces", [1, 5])
@@ -133,12 +133,12 @@ def test_an_empty_list_has_no_names():
 
 
 def test_a_picture_on_standard_input_is_no_list():
-    with pytest.raises(UserError, match="standard input holds a picture"):
+    with pytest.raises(UserError, match="standard input is a picture"):
         names_in(b"\xff\xd8\xff\xe0\0\x10JFIF\0")
 
 
 def test_endless_bytes_are_no_list():
-    with pytest.raises(UserError, match="no list of photos"):
+    with pytest.raises(UserError, match="not a list of photos"):
         names_in(b"x" * 140_000)
 
 

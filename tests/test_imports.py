@@ -60,7 +60,7 @@ def test_tensorflow_is_imported_by_the_files_named_and_no_other():
 
 def test_gradio_is_imported_late_by_the_page_and_nobody_else():
     users = [p for p in FILES if any(i.split(".")[0] == "gradio" for i in imports(p, top_level=False))]
-    assert users == [ROOT / "label_image/demo/page.py"]
+    assert users == [ROOT / "label_image/demo/gradio_page.py"]
     assert not [i for i in imports(users[0], top_level=True) if i.startswith("gradio")]
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from label_image.card import Card
 from label_image.errors import RunError
+from label_image.model_metadata import Metadata
 from label_image.quiet import tensorflow
 from label_image.runners.litert import LitertRunner
 from label_image.runners.tensorflow import GraphRunner
@@ -21,7 +21,7 @@ from retrain.exporters import tflite
 from retrain.formats.graph_def import INT32, constant, new_graph, operation
 from retrain.formats.tflite_model import schema
 from retrain.formats.tflite_structure import check, faults
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from retrain.types import Head
 
 ARCHIVE = "inception-2015-12-05.tgz"
@@ -127,11 +127,11 @@ def model_dir(original, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def backbone(model_dir):
-    return prepare(plan_of(model_dir), print)
+    return prepare(plan_of(model_dir).network, print)
 
 
 def plan_of(model_dir):
-    return Plan(image_dir="photos", architecture="inception_v3", model_dir=str(model_dir), offline=True)
+    return Options.of(image_dir="photos", architecture="inception_v3", model_dir=str(model_dir), offline=True)
 
 
 def original_pool_3(data, batch, feed="Mul:0"):
@@ -167,9 +167,9 @@ def test_pixels_go_in_at_mul_scaled_as_the_original_scaled_them(original, backbo
 
 def test_what_tensorflow_converted_has_the_form_that_other_readers_want(backbone, tmp_path):
     """TensorFlow's converter puts constants at multiples of 4 bytes; the schema says 16."""
-    card = Card(("a", "b"), 299, 299, backbone.mean, backbone.std, backbone.input_layer, "final_result")
-    head = Head(np.zeros((backbone.width, 2), np.float32), np.zeros(2, np.float32), card.labels)
-    tflite.write(tmp_path / "x.tflite", head, backbone, card)
+    metadata = Metadata(("a", "b"), 299, 299, backbone.mean, backbone.std, backbone.input_layer, "final_result")
+    head = Head(np.zeros((backbone.width, 2), np.float32), np.zeros(2, np.float32), metadata.labels)
+    tflite.write(tmp_path / "x.tflite", head, backbone, metadata)
     check(tmp_path / "x.tflite", "x.tflite", "Mul", "final_result")
 
 
@@ -196,7 +196,7 @@ def test_the_graph_is_found_by_its_own_name_and_in_its_archive(original, backbon
     for path in backbone.graph.parent.glob("inception_v3-*"):
         (tmp_path / path.name).symlink_to(path)
     lines = []
-    assert prepare(plan_of(tmp_path), lines.append).digest == backbone.digest
+    assert prepare(plan_of(tmp_path).network, lines.append).digest == backbone.digest
     assert lines == []
 
 
@@ -206,7 +206,7 @@ def test_another_graph_in_its_place_is_refused_in_one_line(tmp_path, kept):
     constant(graph, kept, np.zeros(1, np.float32))
     (tmp_path / MEMBER).write_bytes(graph.SerializeToString())
     with pytest.raises(RunError, match=r"pool_3"):
-        prepare(plan_of(tmp_path), print)
+        prepare(plan_of(tmp_path).network, print)
 
 
 def test_a_graph_that_tensorflow_refuses_is_refused_in_one_line(original, tmp_path):
@@ -215,7 +215,7 @@ def test_a_graph_that_tensorflow_refuses_is_refused_in_one_line(original, tmp_pa
     next(node for node in graph.node if node.name == "pool").op = "MatMul"  # of four axes
     (tmp_path / MEMBER).write_bytes(graph.SerializeToString())
     with pytest.raises(RunError, match="cannot use inception_v3: TensorFlow refuses the graph") as caught:
-        prepare(plan_of(tmp_path), print)
+        prepare(plan_of(tmp_path).network, print)
     assert "\n" not in str(caught.value)
 
 
@@ -225,7 +225,7 @@ def test_an_operation_that_nobody_knows_is_refused_by_name(original, tmp_path):
     next(node for node in graph.node if node.name == "pool").op = "MaxPoolOfTheFuture"
     (tmp_path / MEMBER).write_bytes(graph.SerializeToString())
     with pytest.raises(RunError, match="its node 'pool' is a MaxPoolOfTheFuture, which is not among"):
-        prepare(plan_of(tmp_path), print)
+        prepare(plan_of(tmp_path).network, print)
 
 
 def test_constants_of_what_tensorflow_converted_are_aligned():

@@ -1,4 +1,4 @@
-"""keras:NAME, on MobileNet with weights drawn here: preprocessing inside the graph, weights from a file, a cache, a server."""
+"""keras:NAME with a randomly initialised MobileNet: preprocessing inside the graph, and weights from a file, a cache or a server."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ import numpy as np
 import pytest
 
 from label_image.errors import RunError
-from label_image.pixels import normalise
+from label_image.photo_pixels import normalise
 from label_image.quiet import tensorflow
 from label_image.runners.litert import LitertRunner
 from label_image.runners.tensorflow import GraphRunner
 from retrain.backbones.families import keras_applications
-from retrain.backbones.model_folder import Shelf
+from retrain.backbones.lookup import architecture
+from retrain.backbones.model_folder import ModelFolder
 from retrain.backbones.network_keras import keras_on_tensorflow
 from retrain.backbones.prepare import prepare
-from retrain.backbones.table import KERAS_APPLICATIONS, architecture
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from tests.test_download import serve, web  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras on NumPy 2
 ROW = architecture("keras:mobilenet")
-PUBLISHED = "mobilenet_1_0_224_tf_no_top.h5"  # Keras checks no digest of this one, so that a test can make it
+PUBLISHED = "mobilenet_1_0_224_tf_no_top.h5"  # Keras does not verify the digest of this file, so a test can write it
 
 
 def plan_of(model_dir, **options):
-    return Plan(image_dir="photos", architecture="keras:mobilenet", model_dir=str(model_dir), **options)
+    return Options.of(image_dir="photos", architecture="keras:mobilenet", model_dir=str(model_dir), **options)
 
 
 @pytest.fixture(scope="module")
 def mobilenet():
-    """Keras's MobileNet without its head, weights drawn."""
+    """Keras's MobileNet without its head, with random weights."""
     keras = keras_on_tensorflow()
     keras.utils.set_random_seed(0)
     return keras.applications.MobileNet(include_top=False, pooling="avg", weights=None, input_shape=(224, 224, 3))
@@ -40,7 +40,7 @@ def mobilenet():
 
 @pytest.fixture(scope="module")
 def published(mobilenet, tmp_path_factory):
-    """The same weights in the form of the published files."""
+    """The same weights in the format of the published files."""
     import h5py
     from keras.src.legacy.saving.legacy_h5_format import save_weights_to_hdf5_group
 
@@ -52,7 +52,7 @@ def published(mobilenet, tmp_path_factory):
 
 @pytest.fixture
 def keras_cache(tmp_path, monkeypatch):
-    """Keras's cache, empty."""
+    """An empty cache of Keras."""
     from keras.src.utils import file_utils
 
     folder = tmp_path / "keras"
@@ -63,7 +63,7 @@ def keras_cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def no_network(monkeypatch):
-    """Any connection fails the test."""
+    """Makes any network connection fail the test."""
     monkeypatch.setattr(socket.socket, "connect", lambda *_: pytest.fail("the network was asked"))
 
 
@@ -78,12 +78,12 @@ def assert_same(found, wanted):
     assert np.abs(found - wanted).max() <= 1e-4 * np.abs(wanted).max()
 
 
-def test_weights_of_one_s_own_are_read_and_preprocessing_is_inside_the_graph(
+def test_weights_from_a_file_are_read_and_preprocessing_is_inside_the_graph(
     mobilenet, tmp_path, no_network, monkeypatch
 ):
     mobilenet.save_weights(tmp_path / "MobileNet.weights.h5")
-    plan = plan_of(tmp_path, offline=True)
-    backbone = prepare(plan, print)
+    options = plan_of(tmp_path, offline=True)
+    backbone = prepare(options.network, print)
     assert (backbone.name, backbone.height_px, backbone.width_px, backbone.width) == ("keras:MobileNet", 224, 224, 1024)
     pixels = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3)).astype(np.float32)
     wanted = expected(mobilenet, pixels)
@@ -91,29 +91,31 @@ def test_weights_of_one_s_own_are_read_and_preprocessing_is_inside_the_graph(
     for runner in (graph, LitertRunner(backbone.tflite)):
         assert_same(runner.scores(normalise(pixels, backbone.mean, backbone.std)), wanted)
     monkeypatch.setattr(keras_applications, "keras_on_tensorflow", lambda: pytest.fail("Keras was asked"))
-    assert prepare(plan, pytest.fail) == backbone
+    assert prepare(options.network, pytest.fail) == backbone
 
 
 @pytest.mark.parametrize("data", [b"", b"<html>login</html>"])
-def test_a_weights_file_that_does_not_read_is_one_line(tmp_path, no_network, data):
+def test_an_unreadable_weights_file_is_one_line(tmp_path, no_network, data):
     (tmp_path / "MobileNet.weights.h5").write_bytes(data)
     with pytest.raises(
         RunError, match=r"cannot use the weights of keras:MobileNet .* or use efficientnet_lite0"
     ) as caught:
-        prepare(plan_of(tmp_path), print)
+        prepare(plan_of(tmp_path).network, print)
     assert "\n" not in str(caught.value)
 
 
-def test_offline_names_the_address_and_the_place_and_asks_nobody(tmp_path, no_network, keras_cache):
+def test_offline_names_the_address_and_the_path_and_does_not_connect(tmp_path, no_network, keras_cache):
     with pytest.raises(RunError) as caught:
-        prepare(plan_of(tmp_path / "models", offline=True), print)
+        prepare(plan_of(tmp_path / "models", offline=True).network, print)
     line = str(caught.value)
     assert f"keras-applications/mobilenet/{PUBLISHED} elsewhere" in line
     assert str(tmp_path / "models" / PUBLISHED) in line
     assert "or use efficientnet_lite0, which needs no download" in line
 
 
-def test_a_file_put_where_that_line_says_is_used(mobilenet, published, tmp_path, no_network, keras_cache, monkeypatch):
+def test_a_file_at_the_path_in_that_message_is_used(
+    mobilenet, published, tmp_path, no_network, keras_cache, monkeypatch
+):
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / PUBLISHED).write_bytes(published)
     assert_loads(mobilenet, plan_of(tmp_path / "models", offline=True), monkeypatch)
@@ -124,7 +126,7 @@ def test_keras_s_cache_is_used_offline(mobilenet, published, tmp_path, no_networ
     assert_loads(mobilenet, plan_of(tmp_path / "models", offline=True), monkeypatch)
 
 
-def test_a_download_is_ours_and_resumed(mobilenet, published, tmp_path, keras_cache, web, monkeypatch, capfd):  # noqa: F811
+def test_a_download_is_done_by_us_and_resumed(mobilenet, published, tmp_path, keras_cache, web, monkeypatch, capfd):  # noqa: F811
     from keras.src.applications import mobilenet as module
 
     monkeypatch.setattr(module, "BASE_WEIGHT_PATH", f"{web.url}/")
@@ -143,29 +145,29 @@ def test_a_wrong_download_is_named_so_that_it_can_be_deleted(tmp_path, keras_cac
     with pytest.raises(RunError) as caught:
         load(plan_of(tmp_path / "models"))
     assert f"delete {tmp_path / 'models' / PUBLISHED}" in str(caught.value)
-    assert urllib.request.urlopen(f"{web.url}/").read() == b"<html>login</html>"  # urllib asks the web again
+    assert urllib.request.urlopen(f"{web.url}/").read() == b"<html>login</html>"  # urllib uses the network again
 
 
-def test_the_table_names_keras_s_applications_and_no_other():
+def test_the_table_lists_exactly_the_applications_of_keras():
     applications = keras_on_tensorflow().applications
     offered = {name for name, item in vars(applications).items() if name[0].isupper() and callable(item)}
-    assert offered == set(KERAS_APPLICATIONS)
+    assert offered == set(keras_applications.APPLICATIONS)
 
 
-@pytest.mark.parametrize("name", ["MobileNet", "MobileNetV3Small"])  # the second does not tell
+@pytest.mark.parametrize("name", ["MobileNet", "MobileNetV3Small"])  # the second does not state its size
 def test_the_size_is_the_one_it_was_trained_at(name):
     assert keras_applications._shape(getattr(keras_on_tensorflow().applications, name)) == (224, 224, 3)
 
 
-def load(plan):
-    shelf = Shelf(plan, lambda _: None)
+def load(options):
+    shelf = ModelFolder.of(options.network, lambda _: None)
     return keras_applications.load(ROW, keras_applications.find(ROW, shelf), shelf)
 
 
-def assert_loads(mobilenet, plan, monkeypatch):
-    """Runs what would be frozen."""
+def assert_loads(mobilenet, options, monkeypatch):
+    """Runs the network that would be frozen."""
     monkeypatch.setattr(keras_applications, "freeze", lambda function, *size: (function, size))
-    function, size = load(plan)
+    function, size = load(options)
     pixels = np.random.default_rng(0).integers(0, 256, (1, 224, 224, 3)).astype(np.float32)
     assert size == (224, 224)
     assert_same(function(tensorflow().constant(pixels)).numpy(), expected(mobilenet, pixels))

@@ -18,7 +18,9 @@ from label_image.errors import RunError
 from label_image.quiet import tensorflow
 from tests.conftest import SHARED
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # of the Keras that writes, not of what is tested
+pytestmark = pytest.mark.filterwarnings(
+    "ignore"
+)  # warnings of the Keras that writes the files, which is not under test
 SIDE = 12
 
 
@@ -43,7 +45,7 @@ def plain(keras):
 
 
 def nested(keras):
-    """Transfer learning: a frozen base that is a network, and a small network in a network behind it."""
+    """Transfer learning: a frozen base that is a network, followed by a network that contains a small network."""
     layers = keras.layers
     base_in = keras.Input((SIDE, SIDE, 3))
     base = keras.Model(base_in, block(keras, block(keras, base_in)), name="base")
@@ -79,7 +81,7 @@ def branched(keras):
 
 
 def calculated(keras):
-    """Preprocessing written as arithmetic: MobileNetV2's and, of ResNet, the turned colours."""
+    """Preprocessing as arithmetic: the scaling of MobileNetV2 and the reversed channels of ResNet."""
     source = keras.Input((SIDE, SIDE, 3))
     x = keras.applications.resnet50.preprocess_input(source * 100.0)
     x = keras.applications.mobilenet_v2.preprocess_input(x) + 2.0
@@ -87,7 +89,7 @@ def calculated(keras):
 
 
 def shuffled(model):
-    """Weights of which each is another, so that none can stand in another's place."""
+    """Gives every weight another value, so that arrays that are mixed up change the scores."""
     rng = np.random.default_rng(3)
     weights = [np.asarray(rng.uniform(0.2, 0.8, w.shape), w.dtype) for w in model.get_weights()]
     model.set_weights([w / max(1, np.prod(w.shape[:-1]) / 4) if w.ndim > 1 else w for w in weights])
@@ -116,7 +118,7 @@ def test_the_scores_are_those_of_keras(maker, build, ending, tmp_path):
     np.testing.assert_allclose(scores(tmp_path / f"m.{ending}", pixels), expected, atol=1e-5)
 
 
-def test_an_application_of_keras_answers_as_by_keras(tmp_path):
+def test_an_application_of_keras_has_the_scores_of_keras(tmp_path):
     tensorflow()
     maker = pytest.importorskip("tf_keras")
     model = shuffled(maker.applications.MobileNetV3Small((32, 32, 3), weights=None, classes=3, minimalistic=False))
@@ -125,7 +127,7 @@ def test_an_application_of_keras_answers_as_by_keras(tmp_path):
     np.testing.assert_allclose(scores(tmp_path / "m.h5", pixels), np.asarray(model(pixels, training=False)), atol=1e-5)
 
 
-# What a file may say, and what is then said. Each would write the marker if a name in it were called.
+# What a file may contain -> the message. Each file would write the marker if a name in it were called.
 
 
 def zipped(path: Path, config: dict, weights: bytes = b"") -> Path:
@@ -157,7 +159,7 @@ HOSTILE = {
         sequential(layer("Lambda", function=["4wEAAAAA", None, None], function_type="lambda")), "'evil' is a Lambda"),
     "lambda of a named function": (
         sequential(layer("Lambda", function={"module": "os", "class_name": "function", "config": "system"})), "'evil' is a Lambda"),
-    "a class of any module": (sequential(layer("system", module="os", command=TOUCH)), "'os', which is not Keras's"),
+    "a class of any module": (sequential(layer("system", module="os", command=TOUCH)), "'os', which is not part of Keras"),
     "a Dense of any module": (sequential(layer("Dense", module="evil.things", units=3)), "'evil.things'"),
     "a function of any module as activation": (
         sequential(layer("Activation", activation={"module": "os", "class_name": "function", "config": "system"})), "'os'"),
@@ -165,9 +167,9 @@ HOSTILE = {
     "an initialiser of any module": (
         sequential(layer("Dense", units=3, kernel_initializer={"module": "os", "class_name": "system", "config": {}})), "'os'"),
     "a registered class": (
-        sequential({**layer("Dense", units=3), "registered_name": "mine>Dense"}), "'mine>Dense', a class of its maker's own"),
+        sequential({**layer("Dense", units=3), "registered_name": "mine>Dense"}), "'mine>Dense', a custom class of its author"),
     "a class of the maker's own": ({"class_name": "MyNet", "module": "mine", "config": {}}, "'mine'"),
-    "a subclassed model": ({"class_name": "MyNet", "config": {}}, "'MyNet', which only its maker's code"),
+    "a subclassed model": ({"class_name": "MyNet", "config": {}}, "'MyNet', which needs the code of its author"),
     "an operation that writes": (sequential(layer("TFOpLambda", function="io.write_file")), "tf.io.write_file"),
     "an operation by a crooked name": (sequential(layer("TFOpLambda", function="math.__class__.__base__")), "not among"),
     "a layer around a lambda": (sequential(layer("TimeDistributed", layer=layer("Lambda"))), "'TimeDistributed'"),
@@ -180,12 +182,12 @@ HOSTILE = {
         {"class_name": "Functional", "config": {"name": "m", "layers": [
             {**layer("ReLU"), "name": "a", "inbound_nodes": [[["b", 0, 0, {}]]]},
             {**layer("ReLU"), "name": "b", "inbound_nodes": [[["a", 0, 0, {}]]]}],
-            "input_layers": [], "output_layers": [["b", 0, 0]]}}, "can not be computed"),
+            "input_layers": [], "output_layers": [["b", 0, 0]]}}, "cannot be computed"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_what_a_file_names_is_refused_by_name_and_never_called(name, tmp_path, monkeypatch):
+def test_a_foreign_name_in_a_file_is_refused_by_name_and_never_called(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config, said = HOSTILE[name]
     path = zipped(tmp_path / "m.keras", config)
@@ -206,8 +208,8 @@ def test_the_code_of_a_lambda_that_keras_wrote_is_not_run(maker, ending, tmp_pat
     source = maker.Input((4, 4, 3))
     out = maker.layers.Dense(2)(maker.layers.Flatten()(touch(source)))
     maker.Model(source, out).save(tmp_path / f"m.{ending}")
-    (tmp_path / "marker").unlink(missing_ok=True)  # Keras runs it once to build the network
-    with pytest.raises(RunError, match="is a Lambda: Python code that the file brings along, which is not run here"):
+    (tmp_path / "marker").unlink(missing_ok=True)  # Keras runs the code once to build the network
+    with pytest.raises(RunError, match="is a Lambda: Python code inside the file, which is never run"):
         Classifier(tmp_path / f"m.{ending}")
     assert not (tmp_path / "marker").exists()
 
@@ -219,11 +221,11 @@ def test_keras_is_not_imported_to_read_its_files(tmp_path):
     ]
 
 
-# HDF5 that points elsewhere, or claims more than it holds.
+# HDF5 files that refer to other files, or declare more than they store.
 
 
 def dense(keras_file: Path, change) -> Path:
-    """An .h5 of one Dense layer on 48 numbers, changed before it is closed."""
+    """Writes an .h5 of one Dense layer on 48 numbers, which `change` modifies before it is closed."""
     config = sequential({"class_name": "Flatten", "config": {"name": "f"}}, layer("Dense", units=2))
     with h5py.File(keras_file, "w") as file:
         file.attrs["model_config"] = json.dumps(config)
@@ -253,22 +255,22 @@ def virtual(group):
 
 POINTING = {
     "nothing": (lambda _: None, ""),
-    "an external link": (replaced(lambda g: g.__setitem__("k", h5py.ExternalLink("secret.h5", "x"))), "a link that leads elsewhere"),
-    "a soft link": (replaced(lambda g: g.__setitem__("k", h5py.SoftLink("/model_weights/evil/b"))), "a link that leads elsewhere"),
-    "a virtual dataset": (replaced(virtual), "lies in another file"),
+    "an external link": (replaced(lambda g: g.__setitem__("k", h5py.ExternalLink("secret.h5", "x"))), "a link to another place"),
+    "a soft link": (replaced(lambda g: g.__setitem__("k", h5py.SoftLink("/model_weights/evil/b"))), "a link to another place"),
+    "a virtual dataset": (replaced(virtual), "is stored in another file"),
     "a dataset in another file": (
-        replaced(lambda g: g.create_dataset("k", (48, 2), "f4", external=[("secret.bin", 0, 400)])), "lies in another file"),
+        replaced(lambda g: g.create_dataset("k", (48, 2), "f4", external=[("secret.bin", 0, 400)])), "is stored in another file"),
     "a dataset of any size": (
-        replaced(lambda g: g.create_dataset("k", (1 << 20, 1 << 20), "f4", chunks=(64, 64))), "claims 4,398,046,511,104 bytes"),
-    "objects": (replaced(lambda g: g.create_dataset("k", (2,), h5py.special_dtype(vlen=str))), "holds no numbers"),
+        replaced(lambda g: g.create_dataset("k", (1 << 20, 1 << 20), "f4", chunks=(64, 64))), "declares 4,398,046,511,104 bytes"),
+    "objects": (replaced(lambda g: g.create_dataset("k", (2,), h5py.special_dtype(vlen=str))), "does not contain numbers"),
     "a group in itself": (lambda g: g.__setitem__("round", g), "without end"),
     "too few arrays": (lambda g: g.attrs.__setitem__("weight_names", [b"k"]), "has 1 arrays, expected 2"),
-    "an array of another shape": (replaced(lambda g: g.create_dataset("k", (7, 2), "f4")), "can not be built"),
+    "an array of another shape": (replaced(lambda g: g.create_dataset("k", (7, 2), "f4")), "cannot be built"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", POINTING)
-def test_hdf5_that_points_elsewhere_or_claims_too_much_is_refused(name, tmp_path, monkeypatch):
+def test_hdf5_that_refers_to_other_files_or_declares_too_much_is_refused(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with h5py.File("secret.h5", "w") as secret:
         secret["x"] = np.ones((48, 2), np.float32)
@@ -276,7 +278,7 @@ def test_hdf5_that_points_elsewhere_or_claims_too_much_is_refused(name, tmp_path
     change, said = POINTING[name]
     path = dense(tmp_path / "m.h5", change)
     if not said:
-        assert Classifier(path).card.outputs == 2
+        assert Classifier(path).metadata.outputs == 2
         return
     with pytest.raises(RunError, match=said) as caught:
         Classifier(path)
@@ -291,7 +293,7 @@ def test_a_zip_bomb_is_refused(tmp_path):
         Classifier(tmp_path / "m.keras")
 
 
-def test_json_without_end_is_one_line(tmp_path):
+def test_endless_json_is_one_line(tmp_path):
     zipped(tmp_path / "m.keras", {})
     with zipfile.ZipFile(tmp_path / "n.keras", "w") as archive:
         archive.writestr("config.json", "[" * 200_000)

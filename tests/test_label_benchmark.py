@@ -8,12 +8,12 @@ import json
 
 import pytest
 
-from label_image.benchmark import Pace, measure, percentile, written
+from label_image.benchmark import Speed, measure, percentile, written
 from label_image.errors import RunError
 from tests.conftest import COLOURS, write_photo
 
 NUMBERS = ("load_ms", "first_image_ms", "median_ms", "p95_ms", "images_per_s")
-PACE = Pace("a.tflite", 1, 100.5, 5.25, 4.0, 6.0, 250.0, 2)
+SPEED = Speed("a.tflite", 1, 100.5, 5.25, 4.0, 6.0, 250.0, 2)
 
 
 def test_percentiles_by_hand():
@@ -23,11 +23,11 @@ def test_percentiles_by_hand():
 
 
 def test_every_form_holds_the_same_numbers():
-    fields = json.loads(written(PACE, "json"))
-    assert fields == json.loads(written(PACE, "jsonl"))
-    names, values = csv.reader(io.StringIO(written(PACE, "csv")))
+    fields = json.loads(written(SPEED, "json"))
+    assert fields == json.loads(written(SPEED, "jsonl"))
+    names, values = csv.reader(io.StringIO(written(SPEED, "csv")))
     assert dict(zip(names, values, strict=True)) == {name: str(value) for name, value in fields.items()}
-    assert "p95                 6.0 ms\nimages/s          250.0 with 2 workers\n" in written(PACE, "text")
+    assert "p95                 6.0 ms\nimages/s          250.0 with 2 workers\n" in written(SPEED, "text")
 
 
 def test_photos_that_can_not_be_read_are_left_out(tflite, tmp_path):
@@ -35,10 +35,10 @@ def test_photos_that_can_not_be_read_are_left_out(tflite, tmp_path):
 
     (tmp_path / "bad.jpg").touch()
     paths = [str(tmp_path / "bad.jpg"), str(write_photo(tmp_path / "good.jpg", COLOURS["cyan"], 1))]
-    pace = measure(lambda: Classifier(tflite, threads=2), paths, 2, spell_s=0.1)
-    assert pace.photos == 1
-    assert all(getattr(pace, name) > 0 for name in NUMBERS)
-    assert pace.median_ms <= pace.p95_ms
+    speed = measure(lambda: Classifier(tflite, threads=2), paths, 2, spell_s=0.1)
+    assert speed.photos == 1
+    assert all(getattr(speed, name) > 0 for name in NUMBERS)
+    assert speed.median_ms <= speed.p95_ms
     with pytest.raises(RunError, match="none of 1 photos can be labelled"):
         measure(lambda: Classifier(tflite), paths[:1], 2, spell_s=0.1)
 

@@ -117,13 +117,13 @@ def test_quotes_and_escapes_of_a_form_are_taken_off(tmp_path):
 def test_latin_1_is_read_and_said(tmp_path):
     found = read(tmp_path, "rosé\nœillet\n".encode("cp1252"))
     assert found.names == ("rosé", "œillet")
-    assert found.notes == ("it is not UTF-8, and is read as Latin-1 (Windows-1252)",)
+    assert found.notes == ("the file is not UTF-8 and is read as Latin-1 (Windows-1252)",)
 
 
 def test_names_that_stand_twice_and_comments_are_said(tmp_path):
     found = read(tmp_path, "# mine\ncrane\nmaillot\ncrane\n")
     assert found.names == ("crane", "maillot", "crane")
-    assert found.notes == ("1 line that begins with # left out", "1 name more than once: 'crane'")
+    assert found.notes == ("1 line beginning with # skipped", "1 name occurring more than once: 'crane'")
     assert read(tmp_path, "a\nb\n").notes == ()
 
 
@@ -155,15 +155,15 @@ def test_the_background_is_left_out_or_put_in_where_the_count_says_so(tmp_path):
         (b"\x80\x04\x95", "looks like a pickle"),
         (b"a\x01b\n", "control characters"),
         (b"<!DOCTYPE html><html>", "looks like a web page"),
-        (b'{"cat": 0, "dog": 1', "looks like JSON and is none"),
+        (b'{"cat": 0, "dog": 1', "looks like JSON but is invalid"),
         (b'{"cat": 0, "dog": 2}', "1 is missing"),
-        (b'{"cat": 0, "dog": 0}', "0 stands twice"),
-        (b'{"cat": 2, "dog": 3}', "do not run from 0 or 1 on"),
+        (b'{"cat": 0, "dog": 0}', "0 occurs twice"),
+        (b'{"cat": 2, "dog": 3}', "are not consecutive from 0 or 1"),
         (b'{"a": "x", "b": "y"}', "2 entries that are not names and numbers"),
-        (b"[1, 2]", "holds a list, and not one of names"),
-        (b"{}", "holds no names"),
-        (b"[" * 100_000, "looks like JSON and is none"),
-        (b'item { name: "cat" }', "an item of it has no id"),
+        (b"[1, 2]", "contains a list, but not a list of names"),
+        (b"{}", "contains no names"),
+        (b"[" * 100_000, "looks like JSON but is invalid"),
+        (b'item { name: "cat" }', "an item has no id"),
         (b"names: [cat, dog\n", "is not closed"),
         (b"names:\n  train: x\n", "neither a list nor a map"),
         (b"names: !!python/object/apply:os.system ['touch pwned']\n", "neither a list nor a map"),
@@ -184,7 +184,7 @@ def test_what_can_not_be_opened_is_one_line(tmp_path):
         labels_file(tmp_path)
     with pytest.raises(RunError, match="File name too long"):
         labels_file(tmp_path / ("x" * 300))
-    with pytest.raises(RunError, match="is not there"):
+    with pytest.raises(RunError, match="does not exist"):
         labels_file(tmp_path / "no.txt")
 
 
@@ -230,12 +230,12 @@ def test_numbers_before_names_give_their_order_and_it_is_said(tmp_path, lines, n
     path.write_text(lines)
     found = labels_file(path)
     assert found.names == names
-    assert any("say which output" in note for note in found.notes) == (names[0] == "daisy")
+    assert any("give their outputs" in note for note in found.notes) == (names[0] == "daisy")
 
 
 def test_a_number_below_zero_and_one_too_long_are_said_in_words(tmp_path):
     path = tmp_path / "labels.json"
-    for text, said in (('{"a": -1, "b": 0}', "-1 is below 0"), ('{"a": ' + "9" * 5000 + "}", "can not be read")):
+    for text, said in (('{"a": -1, "b": 0}', "-1 is below 0"), ('{"a": ' + "9" * 5000 + "}", "cannot be read")):
         path.write_text(text)
         with pytest.raises(RunError, match=said) as caught:
             labels_file(path)

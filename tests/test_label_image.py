@@ -84,7 +84,7 @@ def test_a_bad_photo_among_good_ones_is_said_in_its_place(label_image, tflite, t
     ("words", "status", "message"),
     [
         ([], 2, "no photo given"),
-        (["--image=nowhere.jpg"], 1, "not there"),
+        (["--image=nowhere.jpg"], 1, "not found"),
         (["--image=no*.jpg"], 2, "matches no file"),
         (["--imag_size=3"], 2, "unknown flag --imag_size"),
         (["--graph=nowhere.pb", "--image=cyan.jpg"], 2, "no such file"),
@@ -96,9 +96,9 @@ def test_a_bad_photo_among_good_ones_is_said_in_its_place(label_image, tflite, t
         (["--threshold=1.5", "--image=cyan.jpg"], 2, "--threshold=1.5 is out of range: give 0 to 1"),
         (["--format=xml", "--image=cyan.jpg"], 2, "--format=xml is not one of text, json, jsonl, csv"),
         (["cyan.jpg", "no*.jpg"], 2, "--image=no*.jpg matches no file"),
-        (["-", "-"], 2, "standard input can be read once"),
+        (["-", "-"], 2, "standard input can be read only once"),
         (["--describe=nowhere.pb"], 2, "no such file"),
-        (["--image=http://127.0.0.1:1/a.jpg"], 1, "cannot read http://127.0.0.1:1/a.jpg: not reached"),
+        (["--image=http://127.0.0.1:1/a.jpg"], 1, "cannot read http://127.0.0.1:1/a.jpg: no connection"),
     ],
 )
 def test_a_mistake_is_one_line(label_image, tflite, photo, words, status, message):
@@ -252,7 +252,7 @@ def test_addresses_are_labelled_like_files(label_image, tflite, server, cyans):
     rows = json.loads(done.stdout)
     assert [row["image"] for row in rows] == words
     assert [row["labels"][0]["label"] for row in rows[:2]] == ["yellow", "cyan"]
-    assert rows[2]["error"] == "not there: the server answers 404"
+    assert rows[2]["error"] == "not found: the server answers 404"
     assert rows[3]["error"].startswith("a web page")
     assert rows[0]["sorted_to"] == "out/yellow/y.jpg"
     assert done.returncode == 1
@@ -267,7 +267,7 @@ def test_addresses_in_a_list_are_fetched_only_when_that_is_asked_for(label_image
     rows = json.loads(done.stdout)
     assert [row["image"] for row in rows] == names
     assert [bool(row["labels"]) for row in rows] == [False, True, False]
-    assert rows[0]["error"] == rows[2]["error"] == "not fetched: an address in a list; --fetch fetches those"
+    assert rows[0]["error"] == rows[2]["error"] == "not fetched: an address in a list; add --fetch to download it"
     assert (done.returncode, server.seen) == (1, [])
     if separator == "\n":
         done = label_image(f"--graph={tflite}", "-", "--fetch", "--format=json", input=f"{names[0]}\n")
@@ -283,7 +283,7 @@ def test_names_that_no_system_has_are_rows_like_others(label_image, tflite, cyan
     assert [bool(row["labels"]) for row in rows] == [False, True, False, False, True]
     assert "File name too long" in rows[0]["error"]
     one = label_image(f"--graph={tflite}", names[0])
-    assert one.stderr == f"label_image: cannot read {names[0]}: not to be read: File name too long\n"
+    assert one.stderr == f"label_image: cannot read {names[0]}: unreadable: File name too long\n"
 
 
 def test_a_list_that_can_not_be_read_is_one_line(label_image, tflite, tmp_path):
@@ -377,9 +377,9 @@ def test_the_row_pipeline_holds_a_few_photos_of_a_hundred_thousand(monkeypatch):
 
     from label_image import cli
     from label_image.classifier import Prediction
-    from label_image.formats import format_for
-    from label_image.images import Item
-    from label_image.output import Output
+    from label_image.input_photos import Item
+    from label_image.output import OutputStream
+    from label_image.output_formats import format_for
     from label_image.workers import map_ordered
 
     class Echo:
@@ -391,7 +391,10 @@ def test_the_row_pipeline_holds_a_few_photos_of_a_hundred_thousand(monkeypatch):
         items = (Item(f"{number}.jpg", f"{number}.jpg") for number in range(count))
         form = format_for("csv", lambda _: None, one=False)
         tracemalloc.reset_peak()
-        assert cli._rows(cli.Command(image=("x",)), (Echo(), None), items, form, Output(utf8=True)) == (0, count)
+        assert cli._rows(cli.LabelCommand(image=("x",)), (Echo(), None), items, form, OutputStream(utf8=True)) == (
+            0,
+            count,
+        )
         return tracemalloc.get_traced_memory()[1]
 
     tracemalloc.start()

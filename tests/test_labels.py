@@ -25,7 +25,7 @@ def test_spaces_and_accents_are_kept():
 
 
 def test_a_missing_file_is_one_line(tmp_path):
-    with pytest.raises(RunError, match="is not there"):
+    with pytest.raises(RunError, match="does not exist"):
         read_labels(tmp_path / "no.txt")
 
 

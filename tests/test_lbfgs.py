@@ -103,11 +103,11 @@ def test_training_by_lbfgs_gives_the_same_bits_whatever_the_seed():
 
 
 def test_validation_and_test_photos_are_not_looked_at():
-    data, plan = bottlenecks(apart=1.0), plan_of(optimizer="lbfgs")
+    data, options = bottlenecks(apart=1.0), plan_of(optimizer="lbfgs")
     other = dataclasses.replace(data, features=data.features.copy(), label_ids=data.label_ids.copy())
     for which in (VALIDATION, TESTING):
         other.features[0, data.rows(which)] = 7
-    assert trained(data, plan).weights.tobytes() == trained(other, plan).weights.tobytes()
+    assert trained(data, options).weights.tobytes() == trained(other, options).weights.tobytes()
 
 
 def test_its_loss_on_what_it_trained_on_is_below_gradient_descents_with_the_same_decay():

@@ -10,7 +10,7 @@ import pytest
 from label_image import Classifier
 from retrain.backbones.prepare import prepare
 from retrain.features import runtimes
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from tests.conftest import COLOURS, ROOT, STAND_IN, run_module, write_photo
 from tests.test_convert_tfrecord import example, record
 
@@ -131,7 +131,7 @@ def test_what_tensorflow_must_prove_is_refused_before_the_work(without, colour_p
 
 
 def test_a_gpu_without_tensorflow_is_left_alone(model_dir, monkeypatch, tmp_path):
-    backbone = prepare(Plan(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)), print)
+    backbone = prepare(Options.of(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)).network, print)
     monkeypatch.setattr(runtimes, "_DRIVER", (str(tmp_path),))
     monkeypatch.setattr(runtimes, "has_tensorflow", lambda: False)
     runtime = runtimes.choose(backbone, "auto")

@@ -21,10 +21,12 @@ def test_decoders_are_those_that_pillow_was_built_with():
 
 def test_a_runtime_says_what_it_is_and_does_not_import_it(model_dir):
     from retrain.backbones.prepare import prepare
-    from retrain.options.plan import Plan
+    from retrain.options.options import Options
     from tests.conftest import STAND_IN
 
-    backbone = prepare(Plan(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)), lambda _: None)
+    backbone = prepare(
+        Options.of(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)).network, lambda _: None
+    )
     made = choose(backbone, "cpu").made_with
     assert set(made) == {"LiteRT", "kernels"}
     assert made["LiteRT"][0].isdigit()

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from label_image.errors import RunError
-from label_image.pixels import decode, normalise
+from label_image.photo_pixels import decode, normalise
 from label_image.runners.litert import LitertRunner
 from label_image.runners.tensorflow import GraphRunner
 from retrain.backbones.families import mobilenet
-from retrain.backbones.model_folder import Shelf
+from retrain.backbones.lookup import architecture
+from retrain.backbones.model_folder import ModelFolder
 from retrain.backbones.prepare import network_of, prepare
-from retrain.backbones.table import architecture
 from retrain.backbones.weights import from_archive
 from retrain.formats.graph_def import FLOAT, constant, new_graph, operation, parse_graph, placeholder
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from tests.conftest import write_mean_colour_backbone
 
 POOL = "MobilenetV1/Logits/AvgPool_1a/AvgPool"
@@ -24,7 +24,7 @@ SIZE = 8
 
 
 def plan_of(name, model_dir):
-    return Plan(image_dir="photos", architecture=name, model_dir=str(model_dir), offline=True)
+    return Options.of(image_dir="photos", architecture=name, model_dir=str(model_dir), offline=True)
 
 
 class Graph:
@@ -134,7 +134,7 @@ def test_each_form_of_the_graphs_gives_tensorflow_s_features(tmp_path, kind):
 
 
 def test_the_stand_in_of_the_other_tests_gives_mean_colours(tmp_path):
-    backbone = prepare(plan_of("mobilenet_0.25_128", write_mean_colour_backbone(tmp_path)), print)
+    backbone = prepare(plan_of("mobilenet_0.25_128", write_mean_colour_backbone(tmp_path)).network, print)
     batch = np.broadcast_to(np.float32([0.5, 0.0, -0.25]), (1, 128, 128, 3))
     np.testing.assert_allclose(LitertRunner(backbone.tflite).scores(batch), [[1.5, 1.0, 0.75]], rtol=1e-5)
 
@@ -171,7 +171,7 @@ def test_a_pb_that_is_no_graph_is_named(tmp_path, data):
     path.parent.mkdir()
     path.write_bytes(data)
     with pytest.raises(RunError, match="it is no TensorFlow graph") as caught:
-        prepare(plan_of("mobilenet_0.25_128", tmp_path), print)
+        prepare(plan_of("mobilenet_0.25_128", tmp_path).network, print)
     assert str(path) in str(caught.value)
 
 
@@ -202,11 +202,13 @@ def real_model_dir(tmp_path_factory):
 @pytest.mark.shared
 @pytest.mark.parametrize("name", REAL)
 def test_a_real_network_gives_tensorflow_s_features_and_knows_imagenet(name, real_model_dir, shared_data, tmp_path):
-    plan = plan_of(name, real_model_dir)
-    backbone, network = prepare(plan, print), network_of(plan)
+    options = plan_of(name, real_model_dir)
+    backbone, network = prepare(options.network, print), network_of(options.network)
     folder = shared_data / "imagenet_sample"
     photos = [line.split("\t") for line in (folder / "index.tsv").read_text().splitlines()]
-    (tmp_path / "original.pb").write_bytes(from_archive(architecture(name), Shelf(plan, print)).data)
+    (tmp_path / "original.pb").write_bytes(
+        from_archive(architecture(name), ModelFolder.of(options.network, print)).data
+    )
     original = GraphRunner(tmp_path / "original.pb", "input", POOL)
     runner = LitertRunner(backbone.tflite)
 
@@ -236,16 +238,18 @@ def test_an_archive_and_its_unpacked_folder_make_the_same_files(shared_data, tmp
     (packed / archive.name).symlink_to(archive)
     with tarfile.open(archive) as file:
         file.extractall(unpacked, filter="data")
-    one, other = (prepare(plan_of("mobilenet_0.25_128", folder), print) for folder in (packed, unpacked))
+    one, other = (prepare(plan_of("mobilenet_0.25_128", folder).network, print) for folder in (packed, unpacked))
     assert one.digest == other.digest
     assert one.tflite.read_bytes() == other.tflite.read_bytes()
-    quantized = prepare(plan_of("mobilenet_0.25_128_quantized", packed), print)
+    quantized = prepare(plan_of("mobilenet_0.25_128_quantized", packed).network, print)
     assert quantized.digest != one.digest
 
 
 @pytest.mark.shared
 def test_the_float_and_quantized_graphs_of_an_archive_are_the_same_network(real_model_dir):
-    plain, quantized = (network_of(plan_of(f"mobilenet_0.25_224{end}", real_model_dir)) for end in ("", "_quantized"))
+    plain, quantized = (
+        network_of(plan_of(f"mobilenet_0.25_224{end}", real_model_dir).network) for end in ("", "_quantized")
+    )
     assert [layer.kernel.shape for layer in plain.layers] == [layer.kernel.shape for layer in quantized.layers]
     assert len(plain.layers) == 27
     assert plain.width == 256

@@ -12,7 +12,7 @@ from label_image.errors import UserError
 from retrain.data.comparable_names import composed, folded, seen
 from retrain.data.layout import class_folders
 from retrain.data.split import grouped_percents, split_photos
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from retrain.types import Photo, Scan
 
 ROSE_NFC, ROSE_NFD = "ros\u00e9", "rose\u0301"
@@ -26,16 +26,16 @@ def tree(root: Path, *files: str) -> Path:
 
 
 def labels(root: Path, **flags: object) -> list[str]:
-    return [folder.label for folder in class_folders(Plan(image_dir=str(root), **flags))[0]]
+    return [folder.label for folder in class_folders(Options.of(image_dir=str(root), **flags))[0]]
 
 
 def notes(root: Path) -> list[str]:
-    return class_folders(Plan(image_dir=str(root)))[1]
+    return class_folders(Options.of(image_dir=str(root)))[1]
 
 
 def refusal(root: Path, **flags: object) -> str:
     with pytest.raises(UserError) as caught:
-        class_folders(Plan(image_dir=str(root), **flags))
+        class_folders(Options.of(image_dir=str(root), **flags))
     return str(caught.value)
 
 
@@ -59,8 +59,8 @@ def photos(form: str, folder: str = "photos") -> list[Photo]:
 
 @pytest.mark.parametrize("flags", [{}, {"split_seed": 3}, {"legacy_split": True}])
 def test_photos_named_by_a_mac_and_by_linux_are_split_alike(flags):
-    plan = Plan(image_dir="photos", **flags)
-    ours, theirs = (split_photos(Scan(tuple(photos(form))), plan) for form in ("NFC", "NFD"))
+    options = Options.of(image_dir="photos", **flags)
+    ours, theirs = (split_photos(Scan(tuple(photos(form))), options) for form in ("NFC", "NFD"))
     assert [photo.sha256 for photo in ours.photos] == [photo.sha256 for photo in theirs.photos]
     assert ours.lists.tolist() == theirs.lists.tolist()
     assert len(set(ours.lists.tolist())) == 3

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from label_image.errors import UserError
-from retrain.backbones.table import architecture
-from retrain.finetune.checks import check_network
+from retrain.backbones.lookup import architecture, family_of
 from retrain.networks.build import FILES, GREY, Form, build
-from retrain.options.plan import Plan
+from retrain.options.for_network import check_network
+from retrain.options.options import Options
 
 # Weights and biases without the last layer, counted by hand from each file's first lines.
 PARAMETERS = {
@@ -86,11 +86,11 @@ def test_feature_maps_size_and_activation_are_what_was_asked_for(keras):
 
 @pytest.mark.parametrize("name", sorted(FILES))
 def test_each_network_is_an_architecture_and_says_what_it_needs(name):
-    plan = Plan(image_dir="x", architecture=name)
+    options = Options.of(image_dir="x", architecture=name)
     row = architecture(name)
-    assert row.family == "network"
+    assert family_of(row).small
     with pytest.raises(UserError, match=f"{name} has no trained weights: give --weights=none --train=all"):
-        check_network(plan, row.name, row.family)
+        check_network(options)
 
 
 def test_grey_networks_are_known_as_such():
@@ -106,7 +106,6 @@ def test_grey_networks_are_known_as_such():
     ],
 )
 def test_what_does_not_go_with_a_network_is_one_line(flags, line):
-    plan = Plan(image_dir="x", train="all", weights="none", **flags)
-    row = architecture(plan.architecture)
+    options = Options.of(image_dir="x", train="all", weights="none", **flags)
     with pytest.raises(UserError, match=line):
-        check_network(plan, row.name, row.family)
+        check_network(options)

@@ -1,4 +1,4 @@
-"""A score that is no number is no answer, and a network that takes several photos at once answers for one."""
+"""Scores that are not finite are an error, and a network with a fixed batch size labels a single photo."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from label_image import Classifier
 from label_image.errors import NoScoresError, PhotoError, RunError
-from label_image.pixels import decode
+from label_image.photo_pixels import decode
 from retrain.formats.graph_def import constant, new_graph, operation, placeholder
 from retrain.formats.tflite_model import TfliteModel
 from tests.colour_graphs import NAMES, SIDE, colours, expected, save, weights
@@ -28,13 +28,13 @@ def photo(tmp_path):
 
 @pytest.fixture(params=[np.nan, np.inf])
 def nan_tflite(request, tmp_path):
-    """Adds what is no number to the pixels."""
+    """Adds NaN to the pixels."""
     return colour_tflite(tmp_path / "n.tflite", arithmetic=[("ADD", request.param)])
 
 
-def test_nan_is_an_error_of_the_photo_and_not_an_answer(nan_tflite, photo):
+def test_nan_is_an_error_for_the_photo(nan_tflite, photo):
     classifier = Classifier(nan_tflite, threads=1)
-    with pytest.raises(NoScoresError, match="the network answers NaN in 3 of 3 scores"):
+    with pytest.raises(NoScoresError, match="the network outputs NaN in 3 of 3 scores"):
         classifier.classify(photo)
     (answer,) = classifier.classify_all([photo])
     assert isinstance(answer.error, PhotoError)
@@ -43,7 +43,7 @@ def test_nan_is_an_error_of_the_photo_and_not_an_answer(nan_tflite, photo):
         classifier.scores(np.zeros((1, SIDE, SIDE, 3), np.float32))
 
 
-def test_infinite_logits_warn_of_nothing(tmp_path, photo, recwarn):
+def test_infinite_logits_cause_no_warning(tmp_path, photo, recwarn):
     path = colour_tflite(tmp_path / "n.tflite", arithmetic=[("ADD", np.inf)], end="")
     (answer,) = Classifier(path, threads=1).classify_all([photo])
     assert isinstance(answer.error, NoScoresError)
@@ -56,7 +56,7 @@ def test_every_format_has_an_error_and_status_1(label_image, tmp_path, photo, fo
     done = label_image(f"--graph={path}", f"--image={photo}", f"--format={form}")
     assert done.returncode == 1
     assert "score=" not in done.stdout
-    why = "no scores: the network answers NaN in 3 of 3 scores, which is no answer"
+    why = "no scores: the network outputs NaN in 3 of 3 scores"
     if form == "text":
         assert f"cannot label {photo}: {why}" in done.stderr
     elif form == "csv":
@@ -72,21 +72,21 @@ def test_a_benchmark_of_such_a_network_says_why_there_is_nothing_to_measure(tmp_
     from label_image import benchmark
 
     path = colour_tflite(tmp_path / "n.tflite", arithmetic=[("ADD", np.nan)])
-    with pytest.raises(RunError, match="none of 1 photos can be labelled .no scores: the network answers NaN"):
+    with pytest.raises(RunError, match="none of 1 photos can be labelled .no scores: the network outputs NaN"):
         benchmark.measure(lambda: Classifier(path), [str(photo)], 1, 0.01)
 
 
-def test_the_page_says_it_as_well(tmp_path, photo):
-    from label_image.demo.answers import answer, card
-    from label_image.demo.choices import Shelf
+def test_the_page_reports_it_too(tmp_path, photo):
+    from label_image.demo.answers import answer, html_of
+    from label_image.demo.choices import ClassifierCache
 
     path = colour_tflite(tmp_path / "n.tflite", arithmetic=[("ADD", np.nan)])
-    html = card(answer(str(photo), "p.jpg", Shelf().take(str(path))))
-    assert "This can not be labelled: no scores: the network answers NaN in 3 of 3 scores" in html
+    html = html_of(answer(str(photo), "p.jpg", ClassifierCache().load(str(path))))
+    assert "This photo cannot be labelled: no scores: the network outputs NaN in 3 of 3 scores" in html
 
 
 def batch_tflite(path, count):
-    """Softmax of the mean colour, for `count` photos at once and no other number: its RESHAPE wants all of them."""
+    """Softmax of the mean colour, for exactly `count` photos at once, because of its RESHAPE."""
     kernel, bias = weights(colours())
     model = TfliteModel()
     source = model.tensor("MobilenetV1/image", [count, SIDE, SIDE, 3])
@@ -117,7 +117,7 @@ def batch_graph(count):
 
 @pytest.mark.parametrize("count", [2, 8])
 @pytest.mark.parametrize("kind", ["tflite", "pb", "saved_model"])
-def test_a_network_for_several_photos_at_once_answers_for_each(tmp_path, photo, kind, count):
+def test_a_network_with_a_fixed_batch_size_labels_each_photo(tmp_path, photo, kind, count):
     if kind == "tflite":
         path = batch_tflite(tmp_path / "m.tflite", count)
     elif kind == "pb":
@@ -126,13 +126,13 @@ def test_a_network_for_several_photos_at_once_answers_for_each(tmp_path, photo, 
         path = saved_model_of(batch_graph(count), tmp_path / "saved")
     other = write_photo(tmp_path / "photos/q.jpg", (200, 40, 90), 6, (SIDE, SIDE))
     classifier = Classifier(path, threads=1)
-    assert classifier.card.labels == NAMES
+    assert classifier.metadata.labels == NAMES
     for name, answer in zip((photo, other), classifier.classify_all([photo, other]), strict=True):
         np.testing.assert_allclose(answer.scores, expected(decode(name, SIDE, SIDE)), atol=1e-5)
 
 
 def saved_model_of(graph, folder):
-    """A SavedModel with the graph as its signature, and labels in it."""
+    """A SavedModel with the graph as its signature, and a labels file."""
     tf = pytest.importorskip("tensorflow")
     graph = tf.compat.v1.GraphDef.FromString(graph.SerializeToString())
     with tf.Graph().as_default() as built, tf.compat.v1.Session() as session:
@@ -145,7 +145,7 @@ def saved_model_of(graph, folder):
     return folder
 
 
-def test_an_onnx_file_for_several_photos_at_once_answers_for_each(tmp_path):
+def test_an_onnx_file_with_a_fixed_batch_size_labels_each_photo(tmp_path):
     pytest.importorskip("onnxruntime")
     onnx = pytest.importorskip("onnx")
     from label_image.runners.onnx import OnnxRunner
@@ -162,11 +162,11 @@ def test_an_onnx_file_for_several_photos_at_once_answers_for_each(tmp_path):
 
 
 @pytest.mark.shared
-def test_the_cases_of_nan_of_eight_and_of_minus_zero(shared_data):
+def test_real_files_with_nan_with_a_batch_of_eight_and_with_minus_zero(shared_data):
     photo = next(iter(sorted((shared_data / "flower_photos/daisy").glob("*.jpg"))))
-    for name in ("nan", "affine255"):  # variables that nothing sets: NaN in a new process, anything in an old one
+    for name in ("nan", "affine255"):  # unassigned variables: NaN in a new process, anything in an old one
         classifier = Classifier(CASES / f"{name}.tflite")
-        assert "variables that nothing in the file sets" in classifier.card.facts["output"]
+        assert "variables that nothing in the file sets" in classifier.metadata.facts["output"]
         with pytest.raises(NoScoresError):
             classifier.classify(photo)
     for name, count in (("batch8", 3), ("minus_zero", 2)):

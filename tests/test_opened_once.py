@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from label_image import Classifier
-from label_image.card import CARD_KEY, Card, to_json
 from label_image.errors import RunError, UserError
-from label_image.explain import Explainer
-from label_image.inspect import Overrides, card_of, source_of
-from label_image.source import settled, stamp
+from label_image.explainer import Explainer
+from label_image.find_metadata import Overrides, metadata_of, open_model
+from label_image.model_file import settled, stamp
+from label_image.model_metadata import METADATA_KEY, Metadata, to_json
 from retrain.formats.tflite_model import TfliteModel
 from tests.colour_graphs import NAMES, SIDE
 from tests.conftest import COLOURS, write_photo
@@ -37,8 +37,8 @@ def ours(path: Path, name: str) -> Path:
         model.operator("REVERSE_V2", [int(model.graph.outputs[0]), axis], scores)
         model.outputs([scores])
         labels = labels[::-1]
-    card = Card(labels, SIDE, SIDE, (127.5,), (127.5,), "input", "")
-    model.metadata(CARD_KEY, to_json(card).encode())
+    metadata = Metadata(labels, SIDE, SIDE, (127.5,), (127.5,), "input", "")
+    model.metadata(METADATA_KEY, to_json(metadata).encode())
     path.write_bytes(model.to_bytes())
     return path
 
@@ -138,7 +138,7 @@ def test_labels_beside_a_file_that_change_while_it_is_read_are_read_again(tmp_pa
     seen = []
 
     def work() -> bool:
-        seen.append(card_of(source_of(path), Overrides()).labels)
+        seen.append(metadata_of(open_model(path), Overrides()).labels)
         if later := next(names, None):
             (tmp_path / "labels.txt").write_text(later)
         return False
@@ -148,14 +148,14 @@ def test_labels_beside_a_file_that_change_while_it_is_read_are_read_again(tmp_pa
 
 
 def test_what_goes_on_changing_is_one_line(tmp_path, monkeypatch):
-    monkeypatch.setattr("label_image.source._TRIES", 3)
+    monkeypatch.setattr("label_image.model_file._TRIES", 3)
     path = colour_tflite(tmp_path / "m.tflite")
 
     def work() -> bool:
         path.write_bytes(path.read_bytes() + b" ")
         return False
 
-    with pytest.raises(RunError, match="it is being written all the time; try again"):
+    with pytest.raises(RunError, match="it keeps changing; try again"):
         settled(path, work)
 
 

@@ -9,11 +9,11 @@ import pytest
 
 from retrain.head.optimizers import Adam, Momentum, Sgd, optimizer_of
 from retrain.head.schedule import rate_at
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 
 
 def plan_of(**settings):
-    return Plan(image_dir="x", **settings)
+    return Options.of(image_dir="x", **settings)
 
 
 # Rates
@@ -34,8 +34,8 @@ def plan_of(**settings):
     ],
 )  # fmt: skip
 def test_rates_are_caffes(settings, wanted):
-    plan = plan_of(learning_rate=0.5, **settings)
-    assert {step: rate_at(plan, step) for step in wanted} == pytest.approx(wanted, rel=1e-7)
+    options = plan_of(learning_rate=0.5, **settings)
+    assert {step: rate_at(options, step) for step in wanted} == pytest.approx(wanted, rel=1e-7)
 
 
 # Steps, by hand

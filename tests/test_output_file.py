@@ -14,8 +14,8 @@ import pytest
 
 from label_image.cli import main
 from label_image.errors import RunError, UserError
-from label_image.mark import mark
 from label_image.output_file import OutputFile
+from label_image.process_mark import mark
 from tests.conftest import COLOURS, write_photo
 
 
@@ -78,13 +78,15 @@ def test_a_name_that_is_not_text_is_written_as_it_is(ask, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--output=no/out.csv"], "there is no folder"),
+        (["--output=no/out.csv"], "does not exist; create it first"),
         (["--output=in"], "is a folder; name a file in it"),
-        (["--output=in/a.jpg"], "it is read by this command"),
-        (["in", "--output=in/c.jpg"], "a picture, a classifier or the like is there"),
+        (["--output=in/a.jpg"], "this command reads it"),
+        (["in", "--output=in/c.jpg"], "a binary file"),
         (["--output=" + "x" * 300], "File name too long"),
         (["--output=in/a.jpg/out"], "cannot write --output"),
-        (["--output=shut"], "write-protected") if os.getuid() else (["--output=no/x"], "no folder"),
+        (["--output=shut"], "write-protected")
+        if os.getuid()
+        else (["--output=no/x"], "does not exist; create it first"),
     ],
 )
 def test_what_can_not_be_written_is_one_line_before_the_work(ask, words, message):

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from label_image import photo_file, pixels
+from label_image import photo_file, photo_pixels
 from label_image.cli import main
 from label_image.errors import PhotoError
-from label_image.images import photos
-from label_image.pixels import decode, open_photo, to_rgb
-from label_image.pixels import encoded as as_jpeg_or_png
+from label_image.input_photos import photos
+from label_image.photo_pixels import decode, open_photo, to_rgb
+from label_image.photo_pixels import encoded as as_jpeg_or_png
 from tests.conftest import COLOURS, write_photo
 from tests.test_pixels import encoded, scene, trouble
 
@@ -116,8 +116,8 @@ def test_a_phones_108_megapixels_pass_as_a_progressive_jpeg(monkeypatch):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (png_header(1, 100_000_000, 8, 0), "1 x 100000000 pixels; a side has at most 100,000"),
-        (png_header(100_001, 2, 8, 2), "a side has at most 100,000"),
+        (png_header(1, 100_000_000, 8, 0), "1 x 100000000 pixels; a side may have at most 100,000"),
+        (png_header(100_001, 2, 8, 2), "a side may have at most 100,000"),
         (png_header(20_000, 20_000, 8, 2), "more than 178,956,970 pixels"),
         (b"RIFF\x1a\0\0\0WEBPVP8L\x0d\0\0\0\x2f\xfe\xff\xa4\x0a" + bytes(9), "MB of memory; at most 1,536"),
         (b"RIFF\x1a\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0\xfe\x3f\0\xfe\x29\0" + bytes(9), "MB of memory; at most 1,536"),
@@ -139,7 +139,7 @@ def test_what_pillow_decodes_in_python_has_a_bound_of_its_own(monkeypatch):
     bmp[30:34] = struct.pack("<I", 1)  # run-length: 2 bytes end a line
     error = refused_at_once(bytes(bmp), monkeypatch)
     assert error.reason == "too large"
-    assert "4000 x 4000 pixels in a form that is decoded slowly" in error.detail
+    assert "4000 x 4000 pixels in a format that is decoded slowly" in error.detail
     assert "decoded slowly" in refused_at_once(b"P3\n4000 4000\n255\n0 0 0 ", monkeypatch).detail
 
 
@@ -158,12 +158,12 @@ def test_a_large_picture_is_made_rgb_in_bands_to_the_same_numbers(monkeypatch, m
     if transparent and mode in ("L", "P", "I", "I;16"):
         source.info["transparency"] = int(np.asarray(source)[30, 5])
     at_once = np.asarray(to_rgb(source))
-    monkeypatch.setattr(pixels, "_BAND", 64)
+    monkeypatch.setattr(photo_pixels, "_BAND", 64)
     assert (np.asarray(to_rgb(source)) == at_once).all()
 
 
 def test_large_photos_are_decoded_one_at_a_time(monkeypatch):
-    monkeypatch.setattr(pixels, "_IN_TURN", 0)
+    monkeypatch.setattr(photo_pixels, "_IN_TURN", 0)
     running, most = [], []
 
     def busy(image):
@@ -173,7 +173,7 @@ def test_large_photos_are_decoded_one_at_a_time(monkeypatch):
         running.pop()
         return to_rgb(image)
 
-    monkeypatch.setattr(pixels, "to_rgb", busy)
+    monkeypatch.setattr(photo_pixels, "to_rgb", busy)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: decode(encoded(scene(8, 8)), 4, 4), range(8)))
     assert max(most) == 1
@@ -274,7 +274,7 @@ class TestPipes:
     def test_a_pipe_that_was_named_is_waited_for_only_so_long(self, tmp_path, monkeypatch):
         os.mkfifo(tmp_path / "pipe")
         monkeypatch.setattr(photo_file, "_PIPE_S", 0.1)
-        assert "no whole photo came" in trouble(tmp_path / "pipe").detail
+        assert "delivered no complete photo" in trouble(tmp_path / "pipe").detail
 
     def test_a_pipe_that_never_ends_is_cut(self, tmp_path, monkeypatch):
         os.mkfifo(tmp_path / "pipe")

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from label_image.errors import RunError
-from retrain.runs.record import read_record, write_record
+from retrain.runs.record_file import read_record, write_record
 from tests.browser import chromium, open_page
 from tests.conftest import ROOT, STAND_IN
 from tools import pictures
@@ -42,7 +42,7 @@ def test_the_command_trains_and_leaves_a_small_picture_and_its_credits(colour_ph
 @pytest.mark.parametrize("place", [("accuracy",), ("metrics", "confusion", 0, 1), ("curve", "train_loss", 0)])
 def test_a_figure_that_is_not_the_records_is_found(run, page, place):
     open_page(page, run / "report.html")
-    _, record = read_record(run)
+    record = read_record(run).fields
     assert pictures.wrong_figures(page, record) == []
     inner = record
     for step in place[:-1]:
@@ -54,11 +54,11 @@ def test_a_figure_that_is_not_the_records_is_found(run, page, place):
 def test_a_text_that_differs_from_its_value_is_found(run, page):
     open_page(page, run / "report.html")
     page.evaluate("document.querySelector('h1 data').textContent = '99.9 %'")
-    assert len(pictures.wrong_figures(page, read_record(run)[1])) == 1
+    assert len(pictures.wrong_figures(page, read_record(run).fields)) == 1
 
 
 def test_no_picture_is_taken_of_a_page_that_lies(run, page, tmp_path):
-    _, record = read_record(run)
+    record = read_record(run).fields
     write_record(run, {**record, "tested": 10_000})
     with pytest.raises(RunError, match="no picture is taken"):
         pictures.draw(page, run, tmp_path)

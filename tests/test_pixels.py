@@ -17,16 +17,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
-from label_image import pixels
+from label_image import photo_pixels
 from label_image.errors import PhotoError
-from label_image.pixels import decode, normalise, open_photo, to_rgb
+from label_image.photo_pixels import decode, normalise, open_photo, to_rgb
 from tests.conftest import ROOT, SHARED
 
 ORIENTATION = 0x0112
 LOSSLESS = ["PNG", "BMP", "TIFF", "GIF", "PPM", "TGA"]
 LOSSY = ["JPEG", "WEBP", "JPEG2000", *(["AVIF"] if "AVIF" in Image.SAVE else [])]
 TORTURE = SHARED / "data" / "torture"
-# Pillow's warnings about odd files are silenced when label_image.pixels is imported; pytest sets its own filters after that.
+# Pillow's warnings about odd files are silenced when label_image.photo_pixels is imported; pytest sets its own filters after that.
 pytestmark = [pytest.mark.filterwarnings("ignore::UserWarning")]
 
 
@@ -270,7 +270,7 @@ def test_a_jpeg_that_is_decoded_smaller_gives_nearly_the_pixels_of_a_full_decode
 
 def test_a_phones_108_megapixels_pass_and_nothing_is_said(tmp_path):
     code = (
-        "import io; from PIL import Image; from label_image.pixels import decode; f = io.BytesIO();"
+        "import io; from PIL import Image; from label_image.photo_pixels import decode; f = io.BytesIO();"
         "Image.new('L', (12000, 9000), 90).save(f, 'JPEG'); print(decode(f.getvalue(), 4, 4).mean())"
     )
     done = subprocess.run(
@@ -282,7 +282,7 @@ def test_a_phones_108_megapixels_pass_and_nothing_is_said(tmp_path):
 @pytest.mark.shared
 def test_nothing_is_said_of_odd_files_beside_the_error(tmp_path):
     code = (
-        "import sys; from label_image.pixels import decode, PhotoError\n"
+        "import sys; from label_image.photo_pixels import decode, PhotoError\n"
         "for path in sys.argv[1:]:\n    try: decode(path, 4, 4)\n    except PhotoError: pass\n"
     )
     # Not crash-2020-10-test.tif and the like: of those libtiff itself writes to standard error.
@@ -324,7 +324,7 @@ def test_a_photo_that_does_not_fit_in_memory_is_one_bad_photo(monkeypatch):
     def full(image):
         raise MemoryError
 
-    monkeypatch.setattr(pixels, "to_rgb", full)
+    monkeypatch.setattr(photo_pixels, "to_rgb", full)
     assert trouble(encoded(scene(6, 5))).reason == "too large"
 
 
@@ -346,8 +346,8 @@ NO_PICTURES = {
     b"\xff\x0a\xfa\x7f\x01": "JPEG XL photo",
     b"\0\0\0\x0cJXL \r\n\x87\n": "JPEG XL photo",
     b"#!/bin/sh\nrm": "a program",
-    bytes(4096): "no picture",
-    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "no picture",
+    bytes(4096): "not a picture",
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "not a picture",
     b"\xff\xd8\xff\xe0": "damaged",
     b"RIFF\x10\0\0\0WEBPVP8 ": "damaged",
     b"\x89PNG\r\n\x1a\n": "damaged",
@@ -375,7 +375,7 @@ def test_a_broken_photo_gets_no_hint_where_its_package_is_installed(monkeypatch,
     monkeypatch.setitem(Image.OPEN, form, Image.OPEN["PNG"])
     error = trouble(b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0mif1heic")
     assert error.reason == "damaged"
-    assert f"{there} by its first bytes" in error.detail
+    assert f"{there} according to its first bytes" in error.detail
 
 
 def test_an_avif_photo_gets_the_hint_where_pillow_is_too_old_for_it(monkeypatch):
@@ -403,15 +403,15 @@ def test_a_png_that_breaks_half_way_is_not_taken_with_its_lower_half_black():
 
 
 def test_a_file_that_is_not_there_a_folder_and_odd_names_are_photo_errors(tmp_path):
-    assert trouble(tmp_path / "missing.jpg").reason == "not there"
+    assert trouble(tmp_path / "missing.jpg").reason == "not found"
     assert trouble(str(tmp_path)).reason == "a folder"
-    assert trouble(tmp_path / ("n" * 300)).reason == "not to be read"
-    assert trouble("a\0b.jpg").reason == "not to be read"
+    assert trouble(tmp_path / ("n" * 300)).reason == "unreadable"
+    assert trouble("a\0b.jpg").reason == "unreadable"
 
 
 @pytest.mark.parametrize(
     ("number", "reason"),
-    [(errno.EACCES, "no permission"), (errno.EPERM, "no permission"), (errno.EIO, "not to be read")],
+    [(errno.EACCES, "no permission"), (errno.EPERM, "no permission"), (errno.EIO, "unreadable")],
 )
 def test_what_the_system_refuses_is_said_in_its_words(monkeypatch, number, reason):
     def refuse(source, **_):
@@ -432,7 +432,7 @@ def test_a_pipe_is_read_once_and_never_waited_for_again(tmp_path, data):
     if data.startswith(b"\x89PNG"):
         assert (decode(tmp_path / "pipe", 2, 2) == 9).all()
     else:
-        assert trouble(tmp_path / "pipe").reason == "not to be read"
+        assert trouble(tmp_path / "pipe").reason == "unreadable"
     writer.join(10)
 
 
@@ -489,7 +489,7 @@ def test_a_tortured_file_is_a_picture_or_has_a_reason(name):
 @pytest.mark.shared
 def test_the_table_of_the_torture_folder_was_read_whole():
     assert set(torture_table()) == {path.name for path in TORTURE.iterdir()} - {"README.md"}
-    assert trouble(TORTURE / "README.md").reason in ("a text file", "no picture")
+    assert trouble(TORTURE / "README.md").reason in ("a text file", "not a picture")
 
 
 @pytest.mark.shared

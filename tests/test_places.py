@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from label_image.errors import RunError, UserError
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from retrain.pipeline.outputs import check_outputs, clear_leftovers
 from retrain.runs.publish import Member, publish
 from tests.conftest import STAND_IN, write_photo
@@ -28,7 +28,7 @@ def here(tmp_path, monkeypatch):
 
 
 def plan_of(**words):
-    return Plan(**{"image_dir": "photos", "export": "tflite", **words})
+    return Options.of(**{"image_dir": "photos", "export": "tflite", **words})
 
 
 COLLIDING = {
@@ -111,7 +111,11 @@ def test_what_does_no_harm_is_allowed(words, tmp_path):
 
 
 def test_a_checkpoint_keeps_the_ending_that_was_typed():
-    assert plan_of(checkpoint_path="a/x.npz").checkpoint_stem == plan_of(checkpoint_path="a/x").checkpoint_stem == "a/x"
+    assert (
+        plan_of(checkpoint_path="a/x.npz").exports.checkpoint_stem
+        == plan_of(checkpoint_path="a/x").exports.checkpoint_stem
+        == "a/x"
+    )
 
 
 def test_names_that_are_too_long_are_found_before_the_work():
@@ -208,7 +212,7 @@ def test_what_killed_runs_left_is_cleared_everywhere(tmp_path):
     folders = ("tf_files", "tf_files/models", "tf_files/models/deep", "tf_files/bottlenecks/audits", "out")
     ended = subprocess.Popen(["true"])
     ended.wait()
-    from label_image.mark import mark
+    from label_image.process_mark import mark
 
     place = mark().rpartition("-")[2]
     for folder in folders:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 
 from label_image.errors import UserError
 from label_image.flags import parse
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 
 ORIGINAL = {
     "image_dir": "", "how_many_training_steps": 4000, "learning_rate": 0.01, "testing_percentage": 10,
@@ -33,23 +31,23 @@ TUTORIALS = [
 
 
 def test_every_flag_of_the_original_is_there_with_its_default():
-    plan = dataclasses.asdict(Plan(image_dir="x"))
-    assert {name: plan[name] for name in ORIGINAL} == {**ORIGINAL, "image_dir": "x"}
+    options = Options.of("x").flat()
+    assert {name: options[name] for name in ORIGINAL} == {**ORIGINAL, "image_dir": "x"}
 
 
 def test_what_the_original_wrote_to_tmp_goes_to_tf_files():
-    plan = Plan(image_dir="x")
-    assert all(getattr(plan, name).startswith("tf_files/") for name in PLACES)
+    options = Options.of(image_dir="x")
+    assert all(options.value(name).startswith("tf_files/") for name in PLACES)
 
 
 @pytest.mark.parametrize("command", TUTORIALS)
 def test_the_tutorials_commands_are_understood(command):
-    plan, rest = parse(Plan, command.split(), "retrain")
+    options, rest = parse(Options, command.split(), "retrain")
     assert rest == []
     for word in command.split():
         name, _, value = word.lstrip("-").partition("=")
         if word.startswith("--") and value:
-            assert str(getattr(plan, name)) == value
+            assert str(options.value(name)) == value
 
 
 @pytest.mark.parametrize(
@@ -73,4 +71,4 @@ def test_the_tutorials_commands_are_understood(command):
 )
 def test_what_can_not_be_meant_is_refused_with_the_flags_name(changes, message):
     with pytest.raises(UserError, match=message):
-        Plan(**{"image_dir": "x", **changes})
+        Options.of(**{"image_dir": "x", **changes})

@@ -15,7 +15,7 @@ from retrain.exporters import verify, write_all
 from retrain.features import library_versions
 from retrain.files.hashing import file_digest
 from retrain.finetune.unreadable import Unreadable
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from retrain.pipeline import prepared, stages
 from retrain.store.feature_store import Store, key_of
 from retrain.types import Photo, Split
@@ -113,8 +113,8 @@ def test_features_that_are_no_numbers_or_huge_are_found_out_too(run, tmp_path, v
 
 
 def test_an_export_that_is_wrong_is_still_the_one_to_blame(run, tmp_path, monkeypatch):
-    real = write_all.card_of
-    monkeypatch.setattr(write_all, "card_of", lambda *given: dataclasses.replace(real(*given), mean=(0.0,)))
+    real = write_all.metadata_of
+    monkeypatch.setattr(write_all, "metadata_of", lambda *given: dataclasses.replace(real(*given), mean=(0.0,)))
     done = run()
     assert done.returncode == 1
     assert "is wrong and was not kept" in done.stderr
@@ -159,15 +159,15 @@ def test_a_photo_replaced_after_the_scan_is_left_out_and_the_later_run_is_right(
 def test_exports_are_verified_without_a_photo_that_changed_since_its_features_came(run, tmp_path, monkeypatch, how):
     real, gone = stages.write_exports, []
 
-    def first_changing(plan, split, variants, outcome, *others):
+    def first_changing(options, split, variants, outcome, *others):
         gone.append(tmp_path / split.photos[outcome.rows[0]].path)
         gone[0].unlink() if how == "removed" else write_photo(gone[0], (9, 9, 9), 5)
-        return real(plan, split, variants, outcome, *others)
+        return real(options, split, variants, outcome, *others)
 
     monkeypatch.setattr(stages, "write_exports", first_changing)
     done = run()
     assert done.returncode == 0, done.stderr
-    reason = "not there" if how == "removed" else "changed"
+    reason = "not found" if how == "removed" else "changed"
     assert f"retrained.tflite is verified without {gone[0].relative_to(tmp_path)} ({reason}" in done.stderr
     made = next(made for made in record(tmp_path)["exports"] if made["kind"] == "tflite")
     assert made["images"] == record(tmp_path)["tested"] - 1
@@ -189,7 +189,7 @@ def test_exports_say_what_decoded_and_computed(run, tmp_path):
     from label_image import Classifier
 
     assert run().returncode == 0
-    made = Classifier(tmp_path / "tf_files/retrained.tflite").card.training["made_with"]
+    made = Classifier(tmp_path / "tf_files/retrained.tflite").metadata.training["made_with"]
     assert f"Pillow {library_versions.decoders()['Pillow']}" in made
     assert "LiteRT " in made
     assert "libjpeg-turbo" in record(tmp_path)["versions"]
@@ -211,7 +211,7 @@ def test_a_validation_photo_that_changed_does_not_judge_a_network_as_a_black_pic
     split = Split(
         (Photo("a", "a", ""), Photo("b", "b", ""), Photo("c", "a", "")), ("a", "b"), np.array([0, 0, 1], np.int8)
     )
-    unread = Unreadable(Plan(image_dir="x", train="all"), split, np.array([0, 1]), np.array([2]))
+    unread = Unreadable(Options.of(image_dir="x", train="all"), split, np.array([0, 1]), np.array([2]))
     unread.validation(0, PhotoError("changed"))
     unread.check()
     assert unread.good.all()

@@ -17,9 +17,9 @@ import pytest
 from label_image.errors import RunError, UserError
 from label_image.runners.litert import LitertRunner
 from retrain.backbones import prepare as room
-from retrain.backbones import table
+from retrain.backbones.lookup import architectures_of
 from retrain.backbones.prepare import network_of, prepare
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from tests.conftest import ROOT, STAND_IN, write_mean_colour_backbone
 from tests.test_download import serve, status, web  # noqa: F401 - a fixture
 
@@ -27,7 +27,7 @@ ARCHIVE = "mobilenet_v1_0.25_128_frozen.tgz"
 
 
 def plan_of(model_dir, **options):
-    return Plan(image_dir="photos", **{"architecture": STAND_IN, "model_dir": str(model_dir), **options})
+    return Options.of(image_dir="photos", **{"architecture": STAND_IN, "model_dir": str(model_dir), **options})
 
 
 def archive_of(tmp_path, member="mobilenet_v1_0.25_128/frozen_graph.pb"):
@@ -41,8 +41,9 @@ def archive_of(tmp_path, member="mobilenet_v1_0.25_128/frozen_graph.pb"):
 
 def published_at(monkeypatch, url, sha256=None):
     """Lets the table say that the stand-in's archive is there."""
-    row = dataclasses.replace(table.ARCHITECTURES[STAND_IN], url=f"{url}/{ARCHIVE}", sha256=sha256)
-    monkeypatch.setitem(table.ARCHITECTURES, STAND_IN, row)
+    known = architectures_of("retrain.backbones.families.mobilenet")
+    row = dataclasses.replace(known[STAND_IN], url=f"{url}/{ARCHIVE}", sha256=sha256)
+    monkeypatch.setitem(known, STAND_IN, row)
 
 
 def assert_runs(backbone):
@@ -54,20 +55,20 @@ def assert_runs(backbone):
 
 
 def test_what_was_made_is_found_again_and_not_made_again(tmp_path, monkeypatch):
-    plan = plan_of(write_mean_colour_backbone(tmp_path))
-    first = prepare(plan, print)
-    monkeypatch.setattr(room, "_keep_network", lambda *_: pytest.fail("it was built again"))
+    options = plan_of(write_mean_colour_backbone(tmp_path))
+    first = prepare(options.network, print)
+    monkeypatch.setattr(room.ModelFolder, "keep", lambda *_: pytest.fail("it was built again"))
     start = time.perf_counter()
-    assert prepare(plan, pytest.fail) == first
+    assert prepare(options.network, pytest.fail) == first
     assert time.perf_counter() - start < 0.5
     assert_runs(first)
 
 
 def test_the_default_is_made_and_found_again_without_tensorflow(tmp_path):
     code = (
-        "import sys; from retrain.options.plan import Plan; from retrain.backbones.prepare import prepare; "
-        f"plan = Plan(image_dir='x', model_dir={str(tmp_path)!r}, offline=True); "
-        "assert prepare(plan, print) == prepare(plan, print); "
+        "import sys; from retrain.options.options import Options; from retrain.backbones.prepare import prepare; "
+        f"plan = Options.of(image_dir='x', model_dir={str(tmp_path)!r}, offline=True); "
+        "assert prepare(plan.network, print) == prepare(plan.network, print); "
         "print({'tensorflow', 'keras', 'urllib.request'} & set(sys.modules))"
     )
     seen = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -79,8 +80,8 @@ def test_the_default_is_made_and_found_again_without_tensorflow(tmp_path):
 @pytest.mark.parametrize("suffix", [".tflite", ".pb", ".json"])
 @pytest.mark.parametrize("damage", ["deleted", "cut", "one bit", "empty"])
 def test_a_missing_or_broken_form_is_made_again(tmp_path, suffix, damage):
-    plan = plan_of(write_mean_colour_backbone(tmp_path))
-    first = prepare(plan, print)
+    options = plan_of(write_mean_colour_backbone(tmp_path))
+    first = prepare(options.network, print)
     (path,) = tmp_path.glob(f"*{suffix}")
     data = path.read_bytes()
     if damage == "deleted":
@@ -89,14 +90,14 @@ def test_a_missing_or_broken_form_is_made_again(tmp_path, suffix, damage):
         broken = {"cut": data[:-9], "one bit": bytes([data[0] ^ 1]) + data[1:], "empty": b""}
         path.write_bytes(broken[damage])
     lines = []
-    assert prepare(plan, lines.append) == first
+    assert prepare(options.network, lines.append) == first
     assert path.read_bytes() == data
     assert lines == [] if (suffix, damage) == (".json", "deleted") else "not as they were written" in lines[0]
 
 
 def test_other_weights_under_the_same_name_are_another_backbone(tmp_path):
-    plan = plan_of(write_mean_colour_backbone(tmp_path))
-    first = prepare(plan, print)
+    options = plan_of(write_mean_colour_backbone(tmp_path))
+    first = prepare(options.network, print)
     from retrain.formats.graph_def import read_graph
 
     path = tmp_path / "mobilenet_v1_0.25_128" / "frozen_graph.pb"
@@ -105,12 +106,12 @@ def test_other_weights_under_the_same_name_are_another_backbone(tmp_path):
         [0, 0, 0]
     ).tobytes()
     path.write_bytes(graph.SerializeToString())
-    assert prepare(plan, print).digest != first.digest
+    assert prepare(options.network, print).digest != first.digest
 
 
 def test_only_our_own_networks_are_kept_as_layers(tmp_path):
     with pytest.raises(RunError, match="inception_v3 is not kept as layers"):
-        network_of(plan_of(tmp_path, architecture="inception_v3"))
+        network_of(plan_of(tmp_path, architecture="inception_v3").network)
 
 
 # ---- folders that can not be written
@@ -144,19 +145,19 @@ def test_a_read_only_model_dir_with_the_graph_works_and_says_where_the_forms_are
     folder, lock = read_only
     before = lock()
     lines = []
-    backbone = prepare(plan_of(folder), lines.append)
+    backbone = prepare(plan_of(folder).network, lines.append)
     assert_runs(backbone)
     assert str(backbone.graph.parent) == "tf_files/models"
     assert lines == [f"{folder} can not be written: {backbone.graph.stem}.* goes to tf_files/models"]
     assert sorted(folder.rglob("*")) == before
-    assert prepare(plan_of(folder), pytest.fail) == backbone
+    assert prepare(plan_of(folder).network, pytest.fail) == backbone
 
 
 def test_a_read_only_model_dir_with_the_ready_forms_is_all_that_is_needed(read_only, tmp_path):
     folder, lock = read_only
-    backbone = prepare(plan_of(folder), print)
+    backbone = prepare(plan_of(folder).network, print)
     lock()
-    assert prepare(plan_of(folder), pytest.fail) == backbone
+    assert prepare(plan_of(folder).network, pytest.fail) == backbone
     assert not (tmp_path / "tf_files").exists()
 
 
@@ -167,7 +168,7 @@ def test_a_read_only_model_dir_without_the_archive_sends_the_download_elsewhere(
     lock()
     published_at(monkeypatch, web.url)
     lines = []
-    assert_runs(prepare(plan_of(folder), lines.append))
+    assert_runs(prepare(plan_of(folder).network, lines.append))
     assert (tmp_path / "tf_files" / "models" / ARCHIVE).is_file()
     assert lines[0] == f"{folder} can not be written: {ARCHIVE} goes to tf_files/models"
 
@@ -176,7 +177,7 @@ def test_a_read_only_model_dir_without_the_archive_sends_the_download_elsewhere(
 def test_a_model_dir_that_is_no_folder_is_one_line(tmp_path, model_dir):
     (tmp_path / "file").write_text("x")
     with pytest.raises(RunError, match=r"cannot keep efficientnet_lite0 in .*; choose another --model_dir"):
-        prepare(plan_of(tmp_path / model_dir, architecture="efficientnet_lite0"), print)
+        prepare(plan_of(tmp_path / model_dir, architecture="efficientnet_lite0").network, print)
 
 
 # ---- a real server that cuts, lies, or is away
@@ -186,12 +187,12 @@ def test_a_download_that_is_cut_midway_is_resumed_and_kept(tmp_path, monkeypatch
     data = archive_of(tmp_path)
     published_at(monkeypatch, web.url, hashlib.sha256(data).hexdigest())
     web.answers = [serve(data, stop=300), serve(data), status(500)]
-    plan = plan_of(tmp_path / "models")
-    backbone = prepare(plan, print)
+    options = plan_of(tmp_path / "models")
+    backbone = prepare(options.network, print)
     assert web.ranges == [None, "bytes=300-"]
     assert (backbone.source, (tmp_path / "models" / ARCHIVE).read_bytes()) == (f"{web.url}/{ARCHIVE}", data)
     assert_runs(backbone)
-    assert prepare(plan, pytest.fail) == backbone
+    assert prepare(options.network, pytest.fail) == backbone
     assert len(web.ranges) == 2
 
 
@@ -225,7 +226,7 @@ def test_an_archive_put_where_the_line_says_works_offline(tmp_path, monkeypatch)
     published_at(monkeypatch, "http://127.0.0.1:9")
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / ARCHIVE).write_bytes(archive_of(tmp_path))
-    assert_runs(prepare(plan_of(tmp_path / "models", offline=True), print))
+    assert_runs(prepare(plan_of(tmp_path / "models", offline=True).network, print))
 
 
 def test_an_archive_with_another_digest_than_published_is_refused(tmp_path):
@@ -252,13 +253,13 @@ def test_a_graph_that_may_not_be_read_is_one_line(tmp_path):
 
 def test_an_unknown_name_is_the_user_s_affair(tmp_path):
     with pytest.raises(UserError, match="did you mean mobilenet_0.25_128") as caught:
-        prepare(plan_of(tmp_path, architecture="mobilenet_v1_0.25_128"), print)
+        prepare(plan_of(tmp_path, architecture="mobilenet_v1_0.25_128").network, print)
     assert caught.value.exit_status == 2
 
 
-def refused(plan):
+def refused(options):
     with pytest.raises(RunError) as caught:
-        prepare(plan, lambda _: None)
+        prepare(options.network, lambda _: None)
     assert caught.value.exit_status == 1
     assert "\n" not in str(caught.value)
     return str(caught.value)

@@ -7,17 +7,18 @@ import dataclasses
 import numpy as np
 import pytest
 
-from label_image.card import Card
-from label_image.pixels import decode, normalise
+from label_image.model_metadata import Metadata
+from label_image.photo_pixels import decode, normalise
 from label_image.runners.litert import LitertRunner
 from retrain.backbones.prepare import prepare
+from retrain.backbones.table import DEFAULT_ARCHITECTURE
 from retrain.exporters import verify
 from retrain.exporters.table import EXPORTERS, Order
 from retrain.exporters.verified_graphs import PROVEN
 from retrain.exporters.verify import Proof, export
 from retrain.files.hashing import file_digest
 from retrain.metrics import softmax
-from retrain.options.plan import DEFAULT_ARCHITECTURE, Plan
+from retrain.options.options import Options
 from retrain.types import Dense, Head, Photo
 from tests.conftest import COLOURS, write_photo
 
@@ -27,8 +28,8 @@ GRAPH = next(row for row in EXPORTERS if row.kind == "graph")
 @pytest.fixture
 def proof(tmp_path):
     """A head of random weights on the default network, its photos and their features."""
-    plan = Plan(image_dir="x", architecture=DEFAULT_ARCHITECTURE, model_dir=str(tmp_path / "models"))
-    backbone = prepare(plan, lambda _: None)
+    options = Options.of(image_dir="x", architecture=DEFAULT_ARCHITECTURE, model_dir=str(tmp_path / "models"))
+    backbone = prepare(options.network, lambda _: None)
     photos = []
     for number, (label, colour) in enumerate(COLOURS.items()):
         path = write_photo(tmp_path / f"{label}.jpg", colour, number)
@@ -37,8 +38,8 @@ def proof(tmp_path):
     features = LitertRunner(backbone.tflite).scores(np.stack(pixels))
     weights = np.random.default_rng(0).normal(size=(backbone.width, len(COLOURS))).astype(np.float32)
     head = Head(weights, np.zeros(len(COLOURS), np.float32), tuple(COLOURS))
-    card = Card(tuple(COLOURS), 224, 224, backbone.mean, backbone.std, backbone.input_layer, "final_result")
-    return Proof(tuple(photos), features, head, backbone, card, softmax(head.logits(features)))
+    metadata = Metadata(tuple(COLOURS), 224, 224, backbone.mean, backbone.std, backbone.input_layer, "final_result")
+    return Proof(tuple(photos), features, head, backbone, metadata, softmax(head.logits(features)))
 
 
 def test_the_default_networks_graph_is_the_known_one_and_needs_no_tensorflow(proof, tmp_path, monkeypatch):

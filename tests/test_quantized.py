@@ -1,4 +1,4 @@
-"""Backbones in fewer bits: what is kept, what it costs, what is refused; on the stand-in and on the real default."""
+"""Quantized backbones: the accuracy they keep, the files they write and what is refused, with the stand-in and the real default."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ import pytest
 
 from label_image.classifier import Classifier
 from label_image.errors import RunError, UserError
-from label_image.pixels import decode, normalise
+from label_image.photo_pixels import decode, normalise
 from label_image.runners.litert import LitertRunner
+from retrain.backbones.model_folder import ModelFolder
 from retrain.backbones.prepare import prepare
 from retrain.backbones.quantize import CALIBRATION_PHOTOS, in_turn, quantized
 from retrain.exporters.table import orders, why_not
 from retrain.exporters.verify import Proof, check_loss
 from retrain.files.hashing import file_digest
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from retrain.types import Head, Photo
 from tests.conftest import COLOURS, ROOT, STAND_IN, write_photo
 
@@ -40,8 +41,8 @@ def photos(tmp_path):
 
 
 @pytest.fixture
-def plan(model_dir):
-    return Plan(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir))
+def options(model_dir):
+    return Options.of(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir))
 
 
 def features(backbone, photos):
@@ -51,33 +52,37 @@ def features(backbone, photos):
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_its_features_are_nearly_those_of_the_backbone_and_it_is_made_once(precision, plan, photos, monkeypatch):
-    backbone = prepare(plan, lambda _: None)
-    first = quantized(backbone, precision, photos, plan, lambda _: None)
+def test_its_features_are_close_to_those_of_the_backbone_and_it_is_made_once(precision, options, photos, monkeypatch):
+    backbone = prepare(options.network, lambda _: None)
+    first = quantized(backbone, precision, photos, ModelFolder.of(options.network, lambda _: None), lambda _: None)
     assert first.precision == precision
     assert first.digest != backbone.digest
     wanted, got = features(backbone, photos), features(first, photos)
-    difference = np.abs(got - wanted).max()  # features are 0..2; the stand-in's weights, 0 and 1, are whole in float16
+    difference = np.abs(
+        got - wanted
+    ).max()  # features are 0..2; the weights of the stand-in, 0 and 1, are exact in float16
     assert difference < 0.03
     assert (difference > 0) == (precision != "float16")
     monkeypatch.setattr("retrain.backbones.quantize._quantize", lambda *_: pytest.fail("made again"))
-    assert quantized(backbone, precision, photos, plan, lambda _: None) == first
+    assert (
+        quantized(backbone, precision, photos, ModelFolder.of(options.network, lambda _: None), lambda _: None) == first
+    )
 
 
-def test_a_damaged_file_is_made_again_and_that_is_said(plan, photos):
-    backbone = prepare(plan, lambda _: None)
-    first = quantized(backbone, "float16", photos, plan, lambda _: None)
+def test_a_damaged_file_is_made_again_and_this_is_reported(options, photos):
+    backbone = prepare(options.network, lambda _: None)
+    first = quantized(backbone, "float16", photos, ModelFolder.of(options.network, lambda _: None), lambda _: None)
     first.tflite.write_bytes(first.tflite.read_bytes()[:-9])
     said = []
-    again = quantized(backbone, "float16", photos, plan, said.append)
+    again = quantized(backbone, "float16", photos, ModelFolder.of(options.network, said.append), said.append)
     assert again.digest == first.digest
     assert any("not as it was written" in line for line in said)
 
 
-def test_other_labels_are_calibrated_anew(plan, photos):
-    backbone = prepare(plan, lambda _: None)
-    all_three = quantized(backbone, "int8", photos, plan, lambda _: None)
-    two = quantized(backbone, "int8", photos[:6], plan, lambda _: None)
+def test_other_labels_are_calibrated_again(options, photos):
+    backbone = prepare(options.network, lambda _: None)
+    all_three = quantized(backbone, "int8", photos, ModelFolder.of(options.network, lambda _: None), lambda _: None)
+    two = quantized(backbone, "int8", photos[:6], ModelFolder.of(options.network, lambda _: None), lambda _: None)
     assert two.tflite != all_three.tflite
 
 
@@ -89,21 +94,25 @@ def test_calibration_takes_all_classes_in_turn():
     assert in_turn(photos[:1], 5) == photos[:1]
 
 
-def test_a_backbone_without_tflite_can_not_be_quantized(plan, photos):
-    backbone = dataclasses.replace(prepare(plan, lambda _: None), tflite=None, why_no_tflite="it lacks Lgamma")
+def test_a_backbone_without_tflite_cannot_be_quantized(options, photos):
+    backbone = dataclasses.replace(
+        prepare(options.network, lambda _: None), tflite=None, why_no_tflite="it lacks Lgamma"
+    )
     with pytest.raises(UserError, match="cannot quantize .* Lgamma.*--quantize=none"):
-        quantized(backbone, "int8", photos, plan, lambda _: None)
+        quantized(backbone, "int8", photos, ModelFolder.of(options.network, lambda _: None), lambda _: None)
 
 
-def test_photos_that_can_not_be_read_do_not_stop_calibration_but_none_at_all_do(plan, photos, tmp_path):
-    backbone = prepare(plan, lambda _: None)
+def test_unreadable_photos_do_not_stop_calibration_unless_all_are_unreadable(options, photos, tmp_path):
+    backbone = prepare(options.network, lambda _: None)
     lost = [Photo(str(tmp_path / f"lost{number}.jpg"), "lost", "") for number in range(2)]
-    assert quantized(backbone, "int8", [*lost, *photos], plan, lambda _: None).tflite.is_file()
+    assert quantized(
+        backbone, "int8", [*lost, *photos], ModelFolder.of(options.network, lambda _: None), lambda _: None
+    ).tflite.is_file()
     with pytest.raises(RunError, match="none of the training photos can be read"):
-        quantized(backbone, "int8", lost, plan, lambda _: None)
+        quantized(backbone, "int8", lost, ModelFolder.of(options.network, lambda _: None), lambda _: None)
 
 
-def test_one_run_writes_all_four_and_tables_them(retrain_here, colour_photos, model_dir, tmp_path):
+def test_one_run_writes_all_four_and_lists_them_in_a_table(retrain_here, colour_photos, model_dir, tmp_path):
     done = retrain_here(
         f"--image_dir={colour_photos}", f"--architecture={STAND_IN}", f"--model_dir={model_dir}",
         "--how_many_training_steps=300", "--export=tflite,device_folder", "--quantize=none,float16,dynamic,int8",
@@ -126,7 +135,7 @@ def test_one_run_writes_all_four_and_tables_them(retrain_here, colour_photos, mo
     example = min(colour_photos.rglob("*.jpg"))
     for path in exports:
         file = tmp_path / path if path.endswith(".tflite") else tmp_path / path / "model.tflite"
-        training = Classifier(file).card.training
+        training = Classifier(file).metadata.training
         assert (training["test_accuracy"], training["tested"]) == (exports[path]["accuracy"], exports[path]["images"])
         if path.endswith(".tflite"):
             assert Classifier(tmp_path / path).classify(example).top(1)[0][0] == example.parent.name
@@ -141,23 +150,23 @@ def test_an_int8_backbone_trains_and_exports_and_no_graph_is_made_of_it(
     assert "LiteRT on the CPU in int8" in done.stdout
     assert "no tf_files/retrained_graph.pb is written: only LiteRT runs" in done.stderr
     assert not (tmp_path / "tf_files" / "retrained_graph.pb").exists()
-    card = Classifier(tmp_path / "tf_files" / "retrained.tflite").card
-    assert card.training["precision"] == "int8"
+    metadata = Classifier(tmp_path / "tf_files" / "retrained.tflite").metadata
+    assert metadata.training["precision"] == "int8"
     assert re.search(r"^tf_files/retrained.tflite .* 100\.0% +\d+e-\d+ ", done.stdout, re.MULTILINE)
     computed = [line for line in done.stdout.splitlines() if "photos/s" in line]
     again = retrain_here(*words, "--how_many_training_steps=300", "--backbone_precision=int8")
     assert computed
-    assert "photos/s" not in again.stdout  # its features are kept, under a key of their own
+    assert "photos/s" not in again.stdout  # its features were stored under their own key
     both = retrain_here(*words, "--how_many_training_steps=10", "--output_graph=")
     assert "photos/s" in both.stdout
 
 
 def test_a_faulty_quantizer_fails_the_run_and_the_photos_are_named(colour_photos, model_dir, tmp_path):
-    """The fault is planted in the process that runs: the quantized backbone has its channels turned round."""
+    """The quantized backbone of the started process has its channels reversed on purpose."""
     planted = """
 import sys
 import numpy as np
-from retrain.backbones import quantized as room
+from retrain.backbones import quantize as room
 from retrain.formats.tflite_model import TfliteModel
 
 def turned(backbone, precision, photos):
@@ -187,14 +196,14 @@ sys.exit(main(sys.argv[1:]))
     assert re.search(
         r"WARNING: \S+\.jpg: tf_files/retrained_dynamic.tflite says \w+, the trained model \w+", done.stderr
     )
-    assert not list((tmp_path / "tf_files").glob("retrained*"))  # a whole set or none
+    assert not list((tmp_path / "tf_files").glob("retrained*"))  # either all exports are written or none
 
 
 @pytest.mark.parametrize(
     ("wrong", "count", "most", "fails"),
     [(1, 10, 2.0, False), (2, 10, 2.0, True), (2, 10, 20.0, False), (2, 200, 2.0, False), (5, 200, 2.0, True)],
 )
-def test_what_quantizing_may_cost(wrong, count, most, fails, plan, tmp_path):
+def test_the_loss_of_accuracy_that_quantization_may_cause_is_limited(wrong, count, most, fails, options, tmp_path):
     head = Head(np.eye(2, dtype=np.float32), np.zeros(2, np.float32), ("a", "b"))
     photos = tuple(Photo(f"{number}.jpg", "a", "") for number in range(count))
     right = np.tile(np.float32([0.9, 0.1]), (count, 1))
@@ -226,13 +235,19 @@ def test_what_quantizing_may_cost(wrong, count, most, fails, plan, tmp_path):
         ({"backbone_precision": "int8", "export": "tflite"}, ["tf_files/retrained.tflite int8"]),
     ],
 )
-def test_what_is_written_where(words, expected):
-    assert [f"{order.path} {order.quantize}" for order in orders(Plan(image_dir="x", **words))] == expected
+def test_each_precision_is_written_to_its_own_file(words, expected):
+    assert [f"{order.path} {order.quantize}" for order in orders(Options.of(image_dir="x", **words))] == expected
 
 
-def test_a_graph_of_an_int8_backbone_is_not_written(plan, photos):
-    backbone = quantized(prepare(plan, lambda _: None), "int8", photos, plan, lambda _: None)
-    assert ["only LiteRT" in why_not(order, backbone) for order in orders(Plan(image_dir="x"))] == [False, True]
+def test_a_graph_of_an_int8_backbone_is_not_written(options, photos):
+    backbone = quantized(
+        prepare(options.network, lambda _: None),
+        "int8",
+        photos,
+        ModelFolder.of(options.network, lambda _: None),
+        lambda _: None,
+    )
+    assert ["only LiteRT" in why_not(order, backbone) for order in orders(Options.of(image_dir="x"))] == [False, True]
 
 
 @pytest.mark.parametrize(
@@ -247,9 +262,9 @@ def test_a_graph_of_an_int8_backbone_is_not_written(plan, photos):
         ({"max_quantization_loss": -1.0}, "max_quantization_loss"),
     ],
 )
-def test_what_can_not_be_meant_is_refused(words, message):
+def test_contradictory_flags_are_refused(words, message):
     with pytest.raises(UserError, match=message):
-        Plan(image_dir="x", **words)
+        Options.of(image_dir="x", **words)
 
 
 @pytest.mark.shared

@@ -14,7 +14,7 @@ import pytest
 from retrain.report import page as page_module
 from retrain.report.cli import main
 from retrain.report.figures import FORMS, printable
-from retrain.runs.record import read_record, write_record
+from retrain.runs.record_file import read_record, write_record
 from retrain.runs.record_schema import fault
 from tests.browser import DESKTOP, PHONE, open_page, serious, wider_than_the_screen
 from tests.conftest import COLOURS, STAND_IN, run_module, write_photo
@@ -45,7 +45,7 @@ def run(tmp_path_factory, model_dir) -> Path:
 
 @pytest.fixture(scope="module")
 def record(run) -> dict:
-    return read_record(run)[1]
+    return read_record(run).fields
 
 
 @pytest.fixture
@@ -313,11 +313,11 @@ def test_the_commands_of_the_page_do_what_they_say(opened, run, record):
     import shlex
 
     from label_image.flags import parse
-    from retrain.options.plan import Plan
+    from retrain.options.options import Options
 
     commands = opened.locator("pre").all_inner_texts()
     repeat, label, again = (shlex.split(command) for command in commands)
-    assert parse(Plan, repeat[3:], "retrain")[0] == Plan(**record["plan"])
+    assert parse(Options, repeat[3:], "retrain")[0] == Options.of(**record["plan"])
     assert label[:4] == ["python", "-m", "label_image", "--graph=tf_files/retrained.tflite"]
     assert again == ["python", "-m", "retrain.report", str(run.relative_to(run.parents[2]))]
     before = (run / "report.html").read_bytes()

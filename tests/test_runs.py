@@ -13,20 +13,20 @@ import numpy as np
 import pytest
 
 from label_image.errors import RunError, UserError
-from retrain import runs
+from retrain.runs import record_file
 from retrain.types import LISTS
 from tests.conftest import COLOURS, STAND_IN, write_photo
 
 
 @pytest.fixture
 def record(trained):
-    return runs.read_record(next(trained.glob("tf_files/runs/*")))[1]
+    return record_file.read_record(next(trained.glob("tf_files/runs/*"))).fields
 
 
 def test_a_record_is_strict_json_with_what_a_report_needs(trained):
     text = next(trained.glob("tf_files/runs/*/run.json")).read_text("utf-8")
     record = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
-    assert record["format"] == runs.FORMAT
+    assert record["format"] == record_file.FORMAT
     assert {
         "plan",
         "versions",
@@ -44,7 +44,7 @@ def test_a_record_is_strict_json_with_what_a_report_needs(trained):
 
 
 def test_what_is_no_number_is_null():
-    text = runs.to_json({"a": math.nan, "b": [math.inf, 1.5], "c": [{"d": math.nan, "e": (1, 2)}]})
+    text = record_file.to_json({"a": math.nan, "b": [math.inf, 1.5], "c": [{"d": math.nan, "e": (1, 2)}]})
     assert json.loads(text) == {"a": None, "b": [None, 1.5], "c": [{"d": None, "e": [1, 2]}]}
 
 
@@ -80,11 +80,11 @@ def test_images_a_second_count_what_was_computed_not_what_was_kept(retrain_here,
         "--how_many_training_steps=20", "--report=none",
     )  # fmt: skip
     assert retrain_here(*flags).returncode == 0
-    _, first = runs.read_record(next(tmp_path.glob("tf_files/runs/*")))
+    first = record_file.read_record(next(tmp_path.glob("tf_files/runs/*"))).fields
     assert first["images_s"]["features"] == pytest.approx(72 / first["extraction"]["seconds"], rel=0.01)
     shutil.rmtree(tmp_path / "tf_files/runs")
     assert retrain_here(*flags).returncode == 0
-    _, second = runs.read_record(next(tmp_path.glob("tf_files/runs/*")))
+    second = record_file.read_record(next(tmp_path.glob("tf_files/runs/*"))).fields
     assert "features" not in second["images_s"]
     assert second["digests"] == first["digests"]
 
@@ -101,7 +101,9 @@ def test_the_digest_of_the_photos_follows_their_bytes_and_not_their_place(retrai
             "--how_many_training_steps=5", "--report=none",
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
-        digests.append(runs.read_record(runs_folder := next(tmp_path.glob("tf_files/runs/*")))[1]["digests"]["photos"])
+        digests.append(
+            record_file.read_record(runs_folder := next(tmp_path.glob("tf_files/runs/*"))).fields["digests"]["photos"]
+        )
         shutil.rmtree(runs_folder)
     assert digests[0] == digests[1] != digests[2]
 
@@ -112,17 +114,18 @@ def test_counts_are_of_the_lists(record):
 
 
 def test_a_record_is_read_by_its_folder_or_its_file(tmp_path):
-    path = runs.write_record(tmp_path / "run", {"format": 1, "name": "caf\udce9"})
+    path = record_file.write_record(tmp_path / "run", {"format": 1, "name": "caf\udce9"})
     for given in (tmp_path / "run", path):
-        assert runs.read_record(given) == (tmp_path / "run", {"format": 1, "name": "caf\udce9"})
+        expected = record_file.RunRecord(tmp_path / "run", {"format": 1, "name": "caf\udce9"})
+        assert record_file.read_record(given) == expected
 
 
 def test_a_record_of_a_later_format_is_refused(tmp_path):
-    path = runs.write_record(tmp_path, {"format": runs.FORMAT + 1})
-    with pytest.raises(RunError, match="this program knows 2; upgrade it"):
-        runs.read_record(path)
+    path = record_file.write_record(tmp_path, {"format": record_file.FORMAT + 1})
+    with pytest.raises(RunError, match="it has format 3, and this program reads 1 to 2"):
+        record_file.read_record(path)
 
 
 def test_no_record_is_the_users_mistake(tmp_path):
     with pytest.raises(UserError, match="give a folder of tf_files/runs"):
-        runs.read_record(tmp_path)
+        record_file.read_record(tmp_path)

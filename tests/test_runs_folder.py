@@ -12,10 +12,10 @@ import threading
 import pytest
 
 from label_image.errors import RunError, UserError
-from label_image.runs import all_runs, graph_of, run_folder
+from label_image.find_run import all_runs, graph_of, run_folder
 from retrain.runs import cli
 from retrain.runs.folder import begin, end, killed_runs
-from retrain.runs.record import read_record, write_record
+from retrain.runs.record_file import RunRecord, read_record, write_record
 from retrain.runs.record_schema import fault
 from retrain.runs.usual_names import change
 from tests import kills
@@ -145,8 +145,8 @@ def test_an_older_run_labels(run_here, tmp_path, capfd, colour_photos):
         assert main([f"--run={run.name}", f"--image={photo}", "--top_k=1"]) == 0
         assert "cyan" in capfd.readouterr().out
     for words, message in (
-        (["--run=2020"], "found no run '2020'"),
-        (["--run=2"], "could mean"),
+        (["--run=2020"], "cannot find the run '2020'"),
+        (["--run=2"], "matches"),
         (["--run=2", "--graph=x"], "leave one out"),
     ):
         assert main([*words, f"--image={photo}"]) == 2
@@ -165,15 +165,15 @@ def test_a_run_whose_file_was_written_over_is_not_used_in_silence(run_here, tmp_
         file.write(tflite.read_bytes())
     capfd.readouterr()
     assert main([f"--run={run.name}", f"--image={photo}"]) == 1
-    assert "it is not the file that this run made" in capfd.readouterr().err
+    assert "was overwritten" in capfd.readouterr().err
     code, _, err = program("use", run.name, capfd=capfd)
-    assert (code, err.count("\n"), "it is not the file that this run made" in err) == (1, 1, True)
+    assert (code, err.count("\n"), "was overwritten" in err) == (1, 1, True)
     (run / "run.json").write_text('{"exports": [{"kept": 7}, 7]}')
     assert main([f"--run={run.name}", f"--image={photo}", "--top_k=1"]) == 0  # no record to hold it against
 
 
 def test_a_run_without_a_classifier_says_so(tmp_path):
-    with pytest.raises(RunError, match="keeps no classifier"):
+    with pytest.raises(RunError, match="cannot find a classifier"):
         graph_of(tmp_path)
     with pytest.raises(UserError, match="there is no run in"):
         run_folder("x", tmp_path)
@@ -220,7 +220,7 @@ def test_a_record_changed_by_hand_is_one_line_everywhere(trained, tmp_path, capf
     from retrain.report.page import page
 
     folder = next(trained.glob("tf_files/runs/*"))
-    _, whole = read_record(folder)
+    whole = read_record(folder).fields
     for photo in whole["test_photos"]:
         photo["path"] = "gone.jpg"
     whole["test_photos"] = whole["test_photos"][:3]
@@ -237,7 +237,7 @@ def test_a_record_changed_by_hand_is_one_line_everywhere(trained, tmp_path, capf
             continue
         drawn += 1
         with contextlib.suppress(RunError):
-            run_of(record, "x", {}, tmp_path)
+            run_of(RunRecord(tmp_path, record), "x", {}, tmp_path)
         if rng.random() < 0.1:
             page(record, None, tmp_path)
     assert refused > 100

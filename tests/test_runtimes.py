@@ -11,14 +11,14 @@ from label_image.errors import RunError
 from label_image.quiet import tensorflow
 from retrain.backbones.prepare import prepare
 from retrain.features import runtimes
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from tests.conftest import ROOT, STAND_IN, run_module, write_mean_colour_backbone
 
 
 @pytest.fixture(scope="module")
 def backbone(tmp_path_factory):
     folder = write_mean_colour_backbone(tmp_path_factory.mktemp("models"))
-    return prepare(Plan(image_dir="photos", architecture=STAND_IN, model_dir=str(folder)), print)
+    return prepare(Options.of(image_dir="photos", architecture=STAND_IN, model_dir=str(folder)).network, print)
 
 
 @pytest.fixture

@@ -209,7 +209,7 @@ def test_the_command_has_a_help_that_names_its_defaults():
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (["--count", "many"], "--count=many is no whole number"),
+        (["--count", "many"], "--count=many is not a whole number"),
         (["--count", "2"], "cannot draw 2 of each kind"),
         (["--colour", "red"], "unknown flag --colour"),
         (["--out", "mine"], "cannot draw in mine: found 'photo.jpg', which was not drawn here"),

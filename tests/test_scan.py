@@ -19,7 +19,7 @@ from PIL import Image
 from label_image.errors import PhotoError, UserError
 from retrain.data import directory_listing, scan
 from retrain.data.scan import few_photo_notes, scan_photos
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from retrain.store.feature_store import Store
 from retrain.types import TESTING, TRAINING, VALIDATION, Scan
 from tests.conftest import ROOT, SHARED, write_photo
@@ -44,7 +44,7 @@ def flowers(tmp_path: Path) -> Path:
 
 
 def scanned(root: Path | str, store: Store, **flags: object) -> Scan:
-    return scan_photos(Plan(image_dir=str(root), **flags), store, lambda _: None)
+    return scan_photos(Options.of(image_dir=str(root), **flags), store, lambda _: None)
 
 
 def names(result: Scan) -> list[str]:
@@ -82,7 +82,7 @@ def test_photos_come_by_label_and_name_with_the_digest_of_their_bytes(flowers, s
 
 def test_the_originals_line_is_said_for_each_class(flowers, store):
     said: list[str] = []
-    scan_photos(Plan(image_dir=str(flowers)), store, said.append)
+    scan_photos(Options.of(image_dir=str(flowers)), store, said.append)
     assert said == ["Looking for images in 'daisy'", "Looking for images in 'rose'"]
 
 
@@ -127,7 +127,7 @@ def test_legacy_labels_change_the_label_and_not_the_path(flowers, store):
 def test_nothing_heavy_is_loaded(flowers, tmp_path):
     code = (
         "import sys; from pathlib import Path; from retrain.data.scan import scan_photos; from retrain.store.feature_store import Store;"
-        "from retrain.data.split import split_photos; from retrain.options.plan import Plan; plan = Plan(image_dir=sys.argv[1]);"
+        "from retrain.data.split import split_photos; from retrain.options.options import Options; plan = Options.of(image_dir=sys.argv[1]);"
         "split_photos(scan_photos(plan, Store(Path(sys.argv[2])), print), plan);"
         "print({'tensorflow', 'keras', 'ai_edge_litert'} & set(sys.modules))"
     )
@@ -212,7 +212,7 @@ def test_a_photo_that_vanishes_or_fails_while_it_is_hashed_is_left_out(flowers, 
     monkeypatch.setattr(
         scan, "file_digest", lambda path: broken(path) if path.endswith(("d0.jpg", "r0.jpg")) else "ab" * 32
     )
-    assert left_out(scanned(flowers, store)) == [("d0.jpg", "not there"), ("r0.jpg", "not to be read")]
+    assert left_out(scanned(flowers, store)) == [("d0.jpg", "not found"), ("r0.jpg", "unreadable")]
 
 
 def test_a_deeper_folder_that_may_not_be_read_is_nobodys_trouble(flowers, store, monkeypatch):
@@ -243,7 +243,7 @@ def test_links_in_circles_are_ignored_without_a_word(flowers, store):
 
 def test_a_link_to_nothing_is_left_out(flowers, store):
     (flowers / "daisy" / "lost.jpg").symlink_to("missing.jpg")
-    assert left_out(scanned(flowers, store)) == [("lost.jpg", "not there")]
+    assert left_out(scanned(flowers, store)) == [("lost.jpg", "not found")]
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "z.jpg"])  # before and after the file itself
@@ -420,7 +420,7 @@ def test_photos_of_nested_folders_are_of_their_class_and_a_folder_without_any_is
     (tmp_path / "photos/cat/a/bad.jpg").write_bytes(b"text")
     (tmp_path / "photos/dog/empty").mkdir()
     write_photo(tmp_path / "photos/dog/b/deep/9.jpg", CYAN, 99)
-    result = scan_photos(Plan(image_dir=str(tmp_path / "photos"), nested=nested), store, lambda _: None)
+    result = scan_photos(Options.of(image_dir=str(tmp_path / "photos"), nested=nested), store, lambda _: None)
     labels = [photo.label for photo in result.photos]
     assert (labels.count("cat"), labels.count("dog")) == ((4, 5) if nested == "parts" else (0, 0))
     assert (labels.count("a"), labels.count("b")) == ((0, 0) if nested == "parts" else (4, 4))
@@ -434,4 +434,4 @@ def test_a_class_of_parts_without_a_photo_is_refused(tmp_path, store):
     (tmp_path / "photos/dog/a").mkdir(parents=True)
     (tmp_path / "photos/dog/a/1.jpg").write_bytes(b"text")
     with pytest.raises(UserError, match="cannot train the class 'dog': no photo in .*/dog/a, 1 other files"):
-        scan_photos(Plan(image_dir=str(tmp_path / "photos"), nested="parts"), store, lambda _: None)
+        scan_photos(Options.of(image_dir=str(tmp_path / "photos"), nested="parts"), store, lambda _: None)

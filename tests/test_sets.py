@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from label_image.errors import RunError
-from label_image.runs import graph_of, run_folder
-from retrain.options.plan import Plan
+from label_image.find_run import graph_of, run_folder
+from retrain.options.options import Options
 from retrain.runs import folder as runs_folder
 from retrain.runs import usual_names
 from retrain.runs.publish import Member, finish_killed, publish
@@ -72,8 +72,13 @@ def rests(base: Path) -> list[str]:
 
 
 def test_the_usual_names_are_the_defaults_of_the_flags():
-    plan = Plan(image_dir="x")
-    for path in (plan.output_tflite, plan.output_graph, plan.output_labels, f"{plan.checkpoint_stem}.npz"):
+    options = Options.of(image_dir="x")
+    for path in (
+        options.exports.output_tflite,
+        options.exports.output_graph,
+        options.exports.output_labels,
+        f"{options.exports.checkpoint_stem}.npz",
+    ):
         assert Path(path).name in NAMES
         assert usual_names.is_usual(Path(path))
     assert not usual_names.is_usual(Path("elsewhere/retrained.tflite"))

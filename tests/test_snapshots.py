@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import re
@@ -31,13 +30,13 @@ KINDS = {
 }  # fmt: skip
 
 
-def train_with_snapshots(data, plan):
+def train_with_snapshots(data, options):
     """The head, and its snapshots by their number of steps."""
     taken = {}
     labels = tuple(f"class {number}" for number in range(data.label_ids.max() + 1))
     from retrain.head.train import train
 
-    head = train(data, labels, plan, lambda _: None, lambda *_: None, lambda s: taken.update({s.state["steps"]: s}))
+    head = train(data, labels, options, lambda _: None, lambda *_: None, lambda s: taken.update({s.state["steps"]: s}))
     return head, taken
 
 
@@ -49,22 +48,22 @@ def bits(head):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_training_that_went_on_gives_the_same_bits_as_one_without_a_break(kind, tmp_path):
     data = bottlenecks(apart=0.5, views=3 if "views" in kind else 1)
-    plan = plan_of(how_many_training_steps=200, eval_step_interval=7, train_batch_size=20, snapshot_steps=100)
-    plan = dataclasses.replace(plan, **KINDS[kind])
-    whole, _ = train_with_snapshots(data, plan)
-    short = plan if kind == "cosine" else dataclasses.replace(plan, how_many_training_steps=100)
+    options = plan_of(how_many_training_steps=200, eval_step_interval=7, train_batch_size=20, snapshot_steps=100)
+    options = options.replaced(**KINDS[kind])
+    whole, _ = train_with_snapshots(data, options)
+    short = options if kind == "cosine" else options.replaced(how_many_training_steps=100)
     _, taken = train_with_snapshots(data, short)
     path = tmp_path / "state.npz"
     write_snapshot(path, taken[100])
-    went_on = trained(data, dataclasses.replace(plan, resume=str(path)))
+    went_on = trained(data, options.replaced(resume=str(path)))
     assert bits(went_on) == bits(whole)
     assert bits(trained(data, short)) != bits(whole) or kind == "cosine"
 
 
 def test_a_snapshot_does_not_change_when_training_goes_on():
-    plan = plan_of(how_many_training_steps=60, snapshot_steps=30, hidden_units="4", optimizer="momentum")
-    _, taken = train_with_snapshots(bottlenecks(), plan)
-    _, alone = train_with_snapshots(bottlenecks(), dataclasses.replace(plan, how_many_training_steps=30))
+    options = plan_of(how_many_training_steps=60, snapshot_steps=30, hidden_units="4", optimizer="momentum")
+    _, taken = train_with_snapshots(bottlenecks(), options)
+    _, alone = train_with_snapshots(bottlenecks(), options.replaced(how_many_training_steps=30))
     assert list(taken) == [30, 60]
     for name, array in alone[30].arrays.items():
         assert array.tobytes() == taken[30].arrays[name].tobytes(), name
@@ -97,9 +96,9 @@ def snapshot(tmp_path):
     ],
 )
 def test_another_plan_is_refused(snapshot, changes, message):
-    plan = plan_of(**{"how_many_training_steps": 20, "resume": str(snapshot), **changes})
+    options = plan_of(**{"how_many_training_steps": 20, "resume": str(snapshot), **changes})
     with pytest.raises(UserError, match=re.escape(message)):
-        trained(bottlenecks(), plan)
+        trained(bottlenecks(), options)
 
 
 @pytest.mark.parametrize("changes", [{"seed": 1}, {"a_list": (29, 10, 5)}, {"width": 7}, {"views": 2}])

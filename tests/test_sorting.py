@@ -10,7 +10,7 @@ import pytest
 
 from label_image import sorting
 from label_image.errors import PhotoError, RunError
-from label_image.mark import mark
+from label_image.process_mark import mark
 from label_image.sorting import Sorter, folder_names, safe_name
 
 LABELS = ("daisy", "rose")
@@ -133,7 +133,7 @@ def test_what_is_fetched_is_named_by_the_end_of_its_address(url, name):
 
 
 def test_a_photo_that_is_gone_is_said_to_be(tmp_path, disk):
-    with pytest.raises(PhotoError, match="not there any more"):
+    with pytest.raises(PhotoError, match="not found any more"):
         Sorter(tmp_path / "out", LABELS, move=True).put(tmp_path / "gone.jpg", "gone.jpg", "rose")
     assert files(tmp_path / "out") == []
 
@@ -141,7 +141,7 @@ def test_a_photo_that_is_gone_is_said_to_be(tmp_path, disk):
 def test_a_place_that_can_not_be_written_is_one_line_and_the_photo_stays(tmp_path):
     photo(tmp_path / "out/rose")
     source = photo(tmp_path / "a.jpg")
-    with pytest.raises(RunError, match=r"cannot put .*a\.jpg into .*rose: .*left where it is"):
+    with pytest.raises(RunError, match=r"cannot put .*a\.jpg into .*rose: .*the photo stays where it is"):
         Sorter(tmp_path / "out", LABELS, move=True).put(source, "a.jpg", "rose")
     assert source.exists()
 
@@ -192,7 +192,7 @@ def test_a_disk_that_does_not_take_it_keeps_the_photo_where_it_is(tmp_path, monk
     source = photo(tmp_path / "a.jpg")
     monkeypatch.setattr(os, "fsync", full)
     monkeypatch.setattr(sorting, "_linked", lambda *_: False)
-    with pytest.raises(RunError, match="Input/output error; it is left where it is"):
+    with pytest.raises(RunError, match="Input/output error; the photo stays where it is"):
         Sorter(tmp_path / "out", LABELS, move=True).put(source, "a.jpg", "rose")
     assert files(tmp_path) == ["a.jpg"]
 

@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 from label_image.errors import UserError
 from retrain.data.scan import scan_photos
 from retrain.data.split import grouped_percents, list_of, percent, split_photos
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from retrain.store.feature_store import Store
 from retrain.types import LISTS, TESTING, TRAINING, VALIDATION, Photo, Scan, Split
 from tests.conftest import write_photo
 
-PLAN = Plan(image_dir="photos")
+PLAN = Options.of(image_dir="photos")
 SMALL = settings(max_examples=50, deadline=None)
 
 
@@ -37,7 +37,7 @@ def photo(label: str, name: str, content: str = "", folder: str = "photos", give
 
 
 def deal(photos: list[Photo], **flags: object) -> Split:
-    return split_photos(Scan(tuple(photos)), replace(PLAN, **flags))
+    return split_photos(Scan(tuple(photos)), PLAN.replaced(**flags))
 
 
 def lists_of(split: Split) -> dict[str, int]:
@@ -100,7 +100,7 @@ def test_a_path_falls_where_the_original_put_it(path, place):
     [(0, VALIDATION), (9.999, VALIDATION), (10, TESTING), (29.999, TESTING), (30, TRAINING), (100, TRAINING)],
 )
 def test_validation_comes_first_then_testing_then_training(place, which):
-    assert list_of(place, replace(PLAN, validation_percentage=10, testing_percentage=20)) == which
+    assert list_of(place, PLAN.replaced(validation_percentage=10, testing_percentage=20)) == which
 
 
 def test_a_list_of_zero_percent_stays_empty():
@@ -150,12 +150,12 @@ def test_legacy_split_hashes_the_folder_as_it_was_typed(tmp_path, monkeypatch, t
         for label in ("a", "b"):
             write_photo(tmp_path / "flowers" / label / f"{number}.jpg", (9, 9, 9), 100 * number + ord(label), (8, 8))
     monkeypatch.chdir(tmp_path)
-    plan = Plan(image_dir=typed, legacy_split=True)
+    options = Options.of(image_dir=typed, legacy_split=True)
     store = Store(tmp_path / "store")
-    split = split_photos(scan_photos(plan, store, lambda _: None), plan)
+    split = split_photos(scan_photos(options, store, lambda _: None), options)
     store.close()
     assert lists_of(split) == {
-        path: list_of(percent(path), plan)
+        path: list_of(percent(path), options)
         for path in (f"{typed.rstrip('/')}/{label}/{number}.jpg" for label in ("a", "b") for number in range(40))
     }
 

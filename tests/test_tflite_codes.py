@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from label_image.card import Card
 from label_image.classifier import Classifier
 from label_image.errors import RunError
+from label_image.model_metadata import Metadata
+from retrain.backbones.model_folder import ModelFolder
 from retrain.backbones.network_graph import to_graph
 from retrain.backbones.network_layers import Add, Conv, Network, Norm
 from retrain.backbones.network_tflite import to_tflite
@@ -20,7 +21,7 @@ from retrain.files.hashing import file_digest
 from retrain.formats.tflite_codes import needed, with_right_codes
 from retrain.formats.tflite_model import TfliteModel, schema
 from retrain.formats.tflite_structure import check, faults
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from retrain.types import Backbone, Head, Photo
 from tests.conftest import COLOURS, write_photo
 
@@ -57,11 +58,15 @@ def exports(backbone, tmp_path_factory):
     photos = [Photo(str(path), path.stem, file_digest(path)) for path in paths]
     rng = np.random.default_rng(0)
     head = Head(rng.normal(0, 1, (8, 3)).astype(np.float32), rng.normal(0, 1, 3).astype(np.float32), LABELS)
-    card = Card(LABELS, 16, 16, (127.0,), (128.0,), "input", "final_result")
-    plan = Plan(image_dir="x", model_dir=str(backbone.graph.parent))
+    metadata = Metadata(LABELS, 16, 16, (127.0,), (128.0,), "input", "final_result")
+    options = Options.of(image_dir="x", model_dir=str(backbone.graph.parent))
     for precision in PRECISIONS:
-        one = backbone if precision == "none" else quantized(backbone, precision, photos, plan, lambda _: None)
-        tflite_exporter.write(folder / f"{precision}.tflite", head, one, card)
+        one = (
+            backbone
+            if precision == "none"
+            else quantized(backbone, precision, photos, ModelFolder.of(options.network, lambda _: None), lambda _: None)
+        )
+        tflite_exporter.write(folder / f"{precision}.tflite", head, one, metadata)
     return folder
 
 
@@ -98,7 +103,7 @@ def test_the_one_signature_has_the_graph_s_names_in_each_precision(exports, prec
     pixels = np.random.default_rng(0).uniform(-1, 1, (1, 16, 16, 3)).astype(np.float32)
     scores = interpreter.get_signature_runner("serving_default")(input=pixels)["final_result"]
     assert scores.shape == (1, 3)
-    assert Classifier(path).card.labels == LABELS
+    assert Classifier(path).metadata.labels == LABELS
     (tensor,) = interpreter.get_input_details()
     interpreter.allocate_tensors()
     interpreter.set_tensor(tensor["index"], pixels)

@@ -8,10 +8,10 @@ import sys
 import numpy as np
 import pytest
 
-from label_image.detectors.tflite import TfliteFile
 from label_image.detectors.tflite_entry import entry
+from label_image.detectors.tflite_file import TfliteFile
 from label_image.errors import RunError
-from label_image.inspect import Overrides, card_of
+from label_image.find_metadata import Overrides, metadata_of
 from retrain.formats.tflite_model import TfliteModel
 from tests.conftest import write_photo
 from tests.test_detectors_tflite import colour_tflite
@@ -66,7 +66,7 @@ def test_a_damaged_file_gets_its_line(model, tmp_path):
     broken = tmp_path / "broken.tflite"
     broken.write_bytes(model.read_bytes()[:40])
     with pytest.raises(RunError, match="damaged"):
-        card_of(broken, Overrides())
+        metadata_of(broken, Overrides())
 
 
 def test_our_own_export_is_labelled_without_the_schemas_classes(tflite, tmp_path):

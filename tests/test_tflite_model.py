@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from label_image.detectors.tflite import TfliteFile
+from label_image.detectors.tflite_file import TfliteFile
 from label_image.errors import RunError
 from retrain.formats.tflite_model import TfliteModel, schema
 

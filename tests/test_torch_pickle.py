@@ -1,4 +1,4 @@
-"""A `.pth` in, arrays out; and what such a file may not do."""
+"""A `.pth` is read as arrays, and one that tries to do anything else is refused."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from retrain.formats.torch_pickle import read_state
 
 
 class Storage:
-    """Stands for a torch storage: flat numbers under a key."""
+    """A stand-in for a torch storage: an array under a key."""
 
     def __init__(self, key, values):
         self.key, self.values = key, values
@@ -51,7 +51,7 @@ def pth(monkeypatch):
         setattr(torch, kind, type(kind, (), {"__module__": "torch"}))
 
     def _rebuild_tensor_v2():
-        """Is only named."""
+        """Is referred to only by name."""
 
     _rebuild_tensor_v2.__module__, _rebuild_tensor_v2.__qualname__ = "torch._utils", "_rebuild_tensor_v2"
     inner._rebuild_tensor_v2 = _rebuild_tensor_v2
@@ -112,7 +112,7 @@ def test_each_tensor_has_memory_of_its_own(pth, state):
 
 
 @pytest.mark.parametrize("place", range(5))
-def test_a_file_that_wants_to_run_a_command_is_refused_and_the_command_not_run(pth, state, tmp_path, place):
+def test_a_file_that_tries_to_run_a_command_is_refused_without_running_it(pth, state, tmp_path, place):
     harm = tmp_path / "harm"
     with pytest.raises(ValueError, match=r"(posix|nt)\.system is not allowed"):
         read_state(pth(state, instead=(place, Harm(harm))))
@@ -122,7 +122,7 @@ def test_a_file_that_wants_to_run_a_command_is_refused_and_the_command_not_run(p
 @pytest.mark.parametrize(
     "name", ["builtins eval", "torch.nn Module", "torch load", "collections Counter", "torch HalfStorage"]
 )
-def test_no_name_but_the_five_is_admitted(pth, state, name):
+def test_no_other_name_than_the_five_is_allowed(pth, state, name):
     module, word = name.split()
     with pytest.raises(ValueError, match="is not allowed"):
         read_state(f"c{module}\n{word}\n.".encode() + pth(state))
@@ -136,7 +136,7 @@ def test_a_file_cut_anywhere_is_refused(data):
         read_state(whole[: data.draw(st.integers(0, len(whole) - 1))])
 
 
-def test_a_file_cut_in_its_numbers_is_refused(pth, state):
+def test_a_file_cut_inside_its_arrays_is_refused(pth, state):
     whole = pth(state)
     with pytest.raises(ValueError, match="cut short"):
         read_state(whole[:-1])
@@ -160,6 +160,6 @@ def test_a_tensor_outside_its_storage_is_refused(pth, tensor):
 
 
 @pytest.mark.parametrize("data", [b"", b"PK\x03\x04 a newer form", b"<html>login</html>", pickle.dumps([1, 2]) * 5])
-def test_a_file_of_another_form_is_refused(data):
+def test_a_file_of_another_format_is_refused(data):
     with pytest.raises(ValueError):
         read_state(data)

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from label_image import Classifier, Overrides, UserError
-from label_image.card import CARD_KEY, to_json
 from label_image.cli import main
 from label_image.describe import one_line
-from label_image.detectors import checksum, metadata
+from label_image.detectors import checksum, standard_metadata
 from label_image.errors import RunError
-from label_image.inspect import card_of
+from label_image.find_metadata import metadata_of
+from label_image.model_metadata import METADATA_KEY, to_json
 from retrain.formats.tflite_model import TfliteModel
 from tests.conftest import COLOURS, SHARED, write_photo
 from tests.test_detectors_tflite import colour_tflite, make_metadata
@@ -36,7 +36,7 @@ def with_metadata(tmp_path):
     (tmp_path / "model").mkdir()
     path = colour_tflite(tmp_path / "model/m.tflite")
     model = TfliteModel(path)
-    model.metadata(metadata.NAME, make_metadata([127.5], [127.5], "names.txt"))
+    model.metadata(standard_metadata.NAME, make_metadata([127.5], [127.5], "names.txt"))
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("names.txt", "Cyan\nMagenta\nYellow\n")
@@ -46,7 +46,7 @@ def with_metadata(tmp_path):
 
 def refused(path, **typed):
     with pytest.raises(UserError) as caught:
-        card_of(path, Overrides(**typed))
+        metadata_of(path, Overrides(**typed))
     assert caught.value.exit_status == 2
     assert "\n" not in str(caught.value)
     assert "--insist" in str(caught.value)
@@ -79,12 +79,12 @@ def labels(folder, *names, name="typed.txt"):
 def test_what_contradicts_an_export_of_ours_is_refused_with_both_values(trained, name, typed, both):
     path = trained / "tf_files" / name
     said = refused(path, **typed)
-    own = card_of(path, Overrides())
+    own = metadata_of(path, Overrides())
     assert both[0] in said
     assert both[1] in said
     assert ("-1..1" in said or "0..1" in said) or "mean" not in said
     assert str(own.height_px) in said or "height" not in said
-    insisted = card_of(path, Overrides(**typed, insist=True))
+    insisted = metadata_of(path, Overrides(**typed, insist=True))
     assert insisted != own
     assert "--insist: " in one_line(insisted)
 
@@ -108,7 +108,7 @@ CODELAB = [
 def test_the_codelabs_lines_work_and_give_the_same_numbers(trained, name, typed):
     path = trained / "tf_files" / name
     typed = {"labels": str(trained / "tf_files/retrained_labels.txt"), **typed}
-    own, found = card_of(path, Overrides()), card_of(path, Overrides(**typed))
+    own, found = metadata_of(path, Overrides()), metadata_of(path, Overrides(**typed))
     assert (found.mean, found.std, found.labels, found.input_layer) == (own.mean, own.std, own.labels, own.input_layer)
     assert one_line(found) == ""
 
@@ -116,18 +116,18 @@ def test_the_codelabs_lines_work_and_give_the_same_numbers(trained, name, typed)
 def test_a_saved_model_takes_pixels_of_0_to_1_as_the_hub_tutorial_typed(trained):
     path = trained / "tf_files/saved_model"
     typed = Overrides(input_mean=0, input_std=255, input_layer="serving_default_image:0", output_layer="prediction")
-    assert card_of(path, typed).std == (255.0,)
+    assert metadata_of(path, typed).std == (255.0,)
     refused(path, input_mean=127.5, input_std=127.5)
     refused(path, input_layer="input")
 
 
 def test_a_tensor_may_be_named_as_the_file_itself_has_it(tflite, tmp_path):
     model = TfliteModel(colour_tflite(tmp_path / "m.tflite", name="serving_default_images:0"))
-    model.metadata(CARD_KEY, to_json(card_of(tflite, Overrides())).encode())
+    model.metadata(METADATA_KEY, to_json(metadata_of(tflite, Overrides())).encode())
     path = tmp_path / "converted.tflite"
     path.write_bytes(model.to_bytes())
     for name in ("serving_default_images:0", "serving_default_images", "input"):
-        assert card_of(path, Overrides(input_layer=name)).input_layer == "input"
+        assert metadata_of(path, Overrides(input_layer=name)).input_layer == "input"
     refused(path, input_layer="images")
 
 
@@ -161,13 +161,13 @@ def test_input_size_is_both_sides_and_agrees_with_them(trained, tmp_path, photo,
     graph = f"--graph={trained / 'tf_files/retrained.tflite'}"
     assert main([graph, "--input_size=128", "--input_height=128", str(photo)]) == 0
     assert main([graph, "--input_size=128", "--input_width=96", str(photo)]) == 2
-    assert "--input_size=128 and --input_width=96 exclude each other" in capsys.readouterr().err
+    assert "--input_size=128 and --input_width=96 contradict each other" in capsys.readouterr().err
 
 
 def test_a_size_that_the_network_cannot_take_is_one_line_of_our_own_also_where_one_insists(trained, photo, capsys):
     assert main([f"--graph={trained / 'tf_files/retrained.tflite'}", str(photo), "--input_size=64", "--insist"]) == 1
     said = capsys.readouterr().err
-    assert " its input is fixed at " in said
+    assert " its input size is " in said
     assert "x 3, and it was given 64 x 64 x 3; leave out --input_height" in said
     assert "Tensor" not in said
 
@@ -175,7 +175,7 @@ def test_a_size_that_the_network_cannot_take_is_one_line_of_our_own_also_where_o
 def test_a_deviation_of_nought_and_an_unknown_order_are_one_line(with_metadata, capsys):
     for std in (0, (1.0, 0.0, 1.0)):
         with pytest.raises(UserError, match="would divide by 0"):
-            card_of(with_metadata, Overrides(input_std=std, insist=True))
+            metadata_of(with_metadata, Overrides(input_std=std, insist=True))
     assert main([f"--graph={with_metadata}", "x.jpg", "--input_order=xyz"]) == 2
     assert "is not one of rgb, bgr, grey" in capsys.readouterr().err
 
@@ -201,44 +201,46 @@ def test_who_insists_is_told_what_he_overruled(trained, photo, capsys):
 )
 def test_standard_metadata_and_a_fixed_shape_are_the_files_own_word(with_metadata, typed, both):
     assert both in refused(with_metadata, **typed)
-    assert card_of(with_metadata, Overrides(**typed, insist=True))
-    assert card_of(with_metadata, Overrides(input_mean=128.0, input_std=128.0)).mean == (127.5,)
+    assert metadata_of(with_metadata, Overrides(**typed, insist=True))
+    assert metadata_of(with_metadata, Overrides(input_mean=128.0, input_std=128.0)).mean == (127.5,)
 
 
 def test_labels_inside_somebody_elses_file_are_its_own_word(with_metadata, tmp_path):
-    assert card_of(with_metadata, Overrides(labels=labels(tmp_path, "Cyan", "Magenta", "Yellow"))).labels[0] == "Cyan"
+    assert (
+        metadata_of(with_metadata, Overrides(labels=labels(tmp_path, "Cyan", "Magenta", "Yellow"))).labels[0] == "Cyan"
+    )
     backwards = labels(tmp_path, "Yellow", "Magenta", "Cyan")
     assert "the same names in another order" in refused(with_metadata, labels=backwards)
-    assert card_of(with_metadata, Overrides(labels=backwards, insist=True)).labels[0] == "Yellow"
+    assert metadata_of(with_metadata, Overrides(labels=backwards, insist=True)).labels[0] == "Yellow"
 
 
 def test_what_was_only_guessed_gives_way_and_both_are_said(tmp_path):
     path = colour_tflite(tmp_path / "m.tflite")
-    card = card_of(path, Overrides(input_mean=127.5, input_std=127.5))
-    assert (card.mean, card.std) == ((127.5,), (127.5,))
-    assert card.facts["range"].startswith("--input_mean, --input_std; else 0..1: ")
-    assert card.facts["range"] in one_line(card)
+    metadata = metadata_of(path, Overrides(input_mean=127.5, input_std=127.5))
+    assert (metadata.mean, metadata.std) == ((127.5,), (127.5,))
+    assert metadata.facts["range"].startswith("--input_mean, --input_std; else 0..1: ")
+    assert metadata.facts["range"] in one_line(metadata)
     typed = labels(tmp_path, "a", "b", "c")  # the labels beside it are no word of its own
-    assert card_of(path, Overrides(labels=typed)).labels == ("a", "b", "c")
+    assert metadata_of(path, Overrides(labels=typed)).labels == ("a", "b", "c")
 
 
 def test_an_open_size_is_for_the_user_to_say(tmp_path):
     path = colour_tflite(tmp_path / "m.tflite", shape=(1, 1, 1, 3))
-    assert card_of(path, Overrides(input_height=40, input_width=50)).width_px == 50
+    assert metadata_of(path, Overrides(input_height=40, input_width=50)).width_px == 50
 
 
 def test_integers_take_pixels_and_the_flags_that_do_not_apply_are_said(tmp_path):
     path = colour_tflite(tmp_path / "m.tflite", dtype="uint8", scale=1.0)
-    card = card_of(path, Overrides(input_mean=127.5, input_std=127.5))
-    assert card.mean == (0.0,)
-    assert "--input_mean and --input_std do not apply" in one_line(card)
+    metadata = metadata_of(path, Overrides(input_mean=127.5, input_std=127.5))
+    assert metadata.mean == (0.0,)
+    assert "--input_mean and --input_std do not apply" in one_line(metadata)
 
 
 def test_as_many_numbers_as_channels(tmp_path):
     path = colour_tflite(tmp_path / "m.tflite")
-    assert card_of(path, Overrides(input_mean=(1, 2, 3), input_std=2)).mean == (1, 2, 3)
-    with pytest.raises(UserError, match="--input_mean=1,2 has 2 numbers, and the input of .* has 3 channels"):
-        card_of(path, Overrides(input_mean=(1, 2)))
+    assert metadata_of(path, Overrides(input_mean=(1, 2, 3), input_std=2)).mean == (1, 2, 3)
+    with pytest.raises(UserError, match="--input_mean=1,2 has 2 numbers, but the input of .* has 3 channels"):
+        metadata_of(path, Overrides(input_mean=(1, 2)))
 
 
 @pytest.mark.shared
@@ -246,11 +248,11 @@ def test_real_files_with_metadata_refuse_and_those_without_give_way():
     models = SHARED / "data/retrained"
     stated = models / "imagenet_mnv1_025_224_metadata_tflite/mobilenet_v1_0.25_224_1_metadata_1.tflite"
     assert "-1..1" in refused(stated, input_mean=0.0, input_std=255.0)
-    assert card_of(stated, Overrides(input_mean=128.0, input_std=128.0, input_height=224)).mean == (127.5,)
+    assert metadata_of(stated, Overrides(input_mean=128.0, input_std=128.0, input_height=224)).mean == (127.5,)
     assert "contradicts the model's own 224" in refused(stated, input_width=299)
     guessed = models / "mnist_gray_tflite"
     (path,) = guessed.glob("*.tflite")
-    assert card_of(path, Overrides(input_mean=0, input_std=1)).std == (1.0,)
+    assert metadata_of(path, Overrides(input_mean=0, input_std=1)).std == (1.0,)
     assert "grey" in refused(path, input_order="rgb")
 
 
@@ -260,20 +262,20 @@ def test_real_files_with_metadata_refuse_and_those_without_give_way():
 @pytest.mark.parametrize("name", EXPORTS)
 def test_other_names_than_the_models_own_are_refused(trained, tmp_path, name):
     path = trained / "tf_files" / name
-    own = card_of(path, Overrides()).labels
+    own = metadata_of(path, Overrides()).labels
     said = refused(path, labels=labels(tmp_path, *reversed(own)))
     assert "another order" in said
     assert repr(own[0]) in said
     assert repr(own[-1]) in said
     assert "output 1" in refused(path, labels=labels(tmp_path, own[0], "tulips", own[2]))
-    assert card_of(path, Overrides(labels=labels(tmp_path, "a", "b", "c"), insist=True)).labels == ("a", "b", "c")
+    assert metadata_of(path, Overrides(labels=labels(tmp_path, "a", "b", "c"), insist=True)).labels == ("a", "b", "c")
     for insist in (False, True):
-        with pytest.raises(RunError, match="it has 3, and there are 2 labels"):
-            card_of(path, Overrides(labels=labels(tmp_path, "a", "b"), insist=insist))
+        with pytest.raises(RunError, match="it has 3 outputs, but there are 2 labels"):
+            metadata_of(path, Overrides(labels=labels(tmp_path, "a", "b"), insist=insist))
 
 
 def test_the_models_own_names_pass_in_every_form(tflite, tmp_path):
-    own = card_of(tflite, Overrides()).labels
+    own = metadata_of(tflite, Overrides()).labels
     forms = {
         "a.txt": "\r\n".join(own), "b.json": json.dumps({name: at for at, name in enumerate(own)}),
         "c.csv": "id,name\n" + "\n".join(f"{at},{name}" for at, name in enumerate(own)),
@@ -281,15 +283,15 @@ def test_the_models_own_names_pass_in_every_form(tflite, tmp_path):
     }  # fmt: skip
     for name, text in forms.items():
         (tmp_path / name).write_text(text)
-        assert card_of(tflite, Overrides(labels=str(tmp_path / name))).labels == own
+        assert metadata_of(tflite, Overrides(labels=str(tmp_path / name))).labels == own
 
 
 def named(tflite, folder, *names):
     """A classifier with our metadata in it, and these class names."""
     (folder / "numbered").mkdir()
     model = TfliteModel(colour_tflite(folder / "numbered/m.tflite"))
-    card = card_of(tflite, Overrides())
-    model.metadata(CARD_KEY, to_json(dataclasses.replace(card, labels=names)).encode())
+    metadata = metadata_of(tflite, Overrides())
+    model.metadata(METADATA_KEY, to_json(dataclasses.replace(metadata, labels=names)).encode())
     model.metadata(checksum.KEY, checksum.EMPTY)
     (folder / "numbered/m.tflite").write_bytes(checksum.sealed(model.to_bytes()))
     return folder / "numbered/m.tflite"
@@ -298,15 +300,17 @@ def named(tflite, folder, *names):
 def test_classes_of_ours_that_begin_with_numbers_are_not_renamed(tflite, tmp_path):
     own = ("0 cat", "1 dog", "2 #fox")
     path = named(tflite, tmp_path, *own)
-    assert card_of(path, Overrides(labels=labels(tmp_path, *own))).labels == own
-    assert "'0 cat' there and '0 Katze' here" in refused(path, labels=labels(tmp_path, "0 Katze", "1 Hund", "2 Fuchs"))
+    assert metadata_of(path, Overrides(labels=labels(tmp_path, *own))).labels == own
+    assert "'0 cat' in the model and '0 Katze' in this file" in refused(
+        path, labels=labels(tmp_path, "0 Katze", "1 Hund", "2 Fuchs")
+    )
     insisted = Overrides(labels=labels(tmp_path, "0 Katze", "1 Hund", "2 Fuchs"), insist=True)
-    assert card_of(path, insisted).labels == ("0 Katze", "1 Hund", "2 Fuchs")
+    assert metadata_of(path, insisted).labels == ("0 Katze", "1 Hund", "2 Fuchs")
 
 
 def test_an_accent_put_together_otherwise_is_the_same_name(tflite, tmp_path):
     path = named(tflite, tmp_path, "rose\u0301", "#1", "  x")
-    assert card_of(path, Overrides(labels=labels(tmp_path, "ros\u00e9", "#1", "x"))).labels == (
+    assert metadata_of(path, Overrides(labels=labels(tmp_path, "ros\u00e9", "#1", "x"))).labels == (
         "rose\u0301",
         "#1",
         "  x",
@@ -315,15 +319,19 @@ def test_an_accent_put_together_otherwise_is_the_same_name(tflite, tmp_path):
 
 def test_teachable_machines_numbers_are_taken_off_for_others(tmp_path):
     path = colour_tflite(tmp_path / "m.tflite")
-    assert card_of(path, Overrides(labels=labels(tmp_path, "0 cat", "1 dog", "2 fox"))).labels == ("cat", "dog", "fox")
+    assert metadata_of(path, Overrides(labels=labels(tmp_path, "0 cat", "1 dog", "2 fox"))).labels == (
+        "cat",
+        "dog",
+        "fox",
+    )
 
 
 def test_what_was_decided_of_a_labels_file_is_said(tmp_path, tflite):
     path = colour_tflite(tmp_path / "m.tflite")
     (tmp_path / "l.txt").write_bytes("# mine\nrosé\nb\nc\n".encode("latin-1"))
-    said = one_line(card_of(path, Overrides(labels=str(tmp_path / "l.txt"))))
+    said = one_line(metadata_of(path, Overrides(labels=str(tmp_path / "l.txt"))))
     assert "is read as Latin-1" in said
-    assert "1 line that begins with # left out" in said
+    assert "1 line beginning with # skipped" in said
 
 
 def test_a_classifier_of_python_is_asked_the_same(tflite, photo):
@@ -334,9 +342,9 @@ def test_a_classifier_of_python_is_asked_the_same(tflite, photo):
 
 
 def test_the_page_refuses_the_labels_of_another(tflite, tmp_path):
-    from label_image.demo.choices import Shelf
+    from label_image.demo.choices import ClassifierCache
 
     typed = labels(tmp_path, "a", "b", "c")
     with pytest.raises(UserError, match="contradicts the model's own labels"):
-        Shelf(str(tflite), typed).take(str(tflite))
-    assert Shelf(str(tflite), typed, insist=True).take(str(tflite)).note.startswith("--insist: --labels")
+        ClassifierCache(str(tflite), typed).load(str(tflite))
+    assert ClassifierCache(str(tflite), typed, insist=True).load(str(tflite)).note.startswith("--insist: --labels")

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from label_image.errors import PhotoError
-from label_image.pixels import decode
+from label_image.photo_pixels import decode
 from label_image.web import fetch
 from tests.conftest import COLOURS, write_photo
 
@@ -28,14 +28,14 @@ def test_redirects_are_followed(server, tmp_path):
 @pytest.mark.parametrize(
     ("page", "message"),
     [
-        ("nothing.jpg", "not there: the server answers 404"),
+        ("nothing.jpg", "not found: the server answers 404"),
         ("forbidden", "refused: the server answers 403"),
-        ("to_file", "led elsewhere: the server sends on to 'file:///etc/passwd'"),
-        ("to_ftp", "led elsewhere: the server sends on to 'ftp:"),
+        ("to_file", "redirected: the server redirects to 'file:///etc/passwd'"),
+        ("to_ftp", "redirected: the server redirects to 'ftp:"),
         ("circle", "refused: the server answers 302"),
         ("promises_much", "too large: 90,000,000 bytes, the limit is 50,000,000"),
         ("short", "cut short: the connection ended after 4 of 1,000 bytes"),
-        ("nonsense", "no answer"),
+        ("nonsense", "invalid answer"),
     ],
 )
 def test_what_can_not_be_fetched_says_why(server, tmp_path, page, message):
@@ -54,7 +54,7 @@ def test_an_endless_file_is_cut_at_the_limit(server, tmp_path):
 @pytest.mark.parametrize("page", ["silent", "drip", "drip_headers"])
 def test_a_slow_server_costs_no_more_than_the_limit(server, tmp_path, page):
     start = time.monotonic()
-    with pytest.raises(PhotoError, match=r"too slow: the whole file was not there after 0\.5 s"):
+    with pytest.raises(PhotoError, match=r"too slow: the download was not complete after 0\.5 s"):
         fetch(f"{server.url}/{page}", tmp_path, limit_s=0.5)
     assert time.monotonic() - start < 2
 
@@ -63,7 +63,7 @@ def test_a_server_that_is_not_there_is_one_line(tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with pytest.raises(PhotoError, match="not reached: Connection refused"):
+    with pytest.raises(PhotoError, match="no connection: Connection refused"):
         fetch(f"http://127.0.0.1:{port}/a.jpg", tmp_path)
 
 

@@ -24,9 +24,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from label_image import Classifier, UserError  # noqa: E402 - the path comes first
-from label_image.card import Card  # noqa: E402
 from label_image.describe import range_text  # noqa: E402
-from label_image.pixels import decode  # noqa: E402
+from label_image.model_metadata import Metadata  # noqa: E402
+from label_image.photo_pixels import decode  # noqa: E402
 from label_image.quiet import native_noise_hidden, tensorflow  # noqa: E402
 
 DATA = ROOT.parent / "shared" / "data" / "retrained"
@@ -100,7 +100,7 @@ class Outcome:
     """One file, run both ways."""
 
     truth: Truth
-    taken: Card | None
+    taken: Metadata | None
     right: int
     difference: float
     seconds: float  # to open it and label its first photo
@@ -184,21 +184,21 @@ def outcome(truth: Truth) -> Outcome:
     seconds = time.perf_counter() - start
     answers = {photo.name: classifier.classify(photo) for photo in photos(truth)}
     if not np.array_equal(first.scores, answers[photos(truth)[0].name].scores):
-        return Outcome(truth, classifier.card, 0, 0.0, seconds, "the same photo, two answers")
+        return Outcome(truth, classifier.metadata, 0, 0.0, seconds, "the same photo, two answers")
     right = sum(answers[name].top(1)[0][0] == label for name, label in truth.answers.items())
     wanted = reference(truth)
     differences = [np.abs(answers[photo.name].scores - wanted(photo)).max() for photo in photos(truth)]
-    return Outcome(truth, classifier.card, right, float(max(differences)), seconds)
+    return Outcome(truth, classifier.metadata, right, float(max(differences)), seconds)
 
 
 def row(found: Outcome) -> str:
     """A line of the table."""
-    truth, card = found.truth, found.taken
+    truth, metadata = found.truth, found.taken
     name = f"`{truth.folder}/{truth.file}`"
-    if card is None:
+    if metadata is None:
         return f"| {name} | {truth.what} | refused in one line | no runtime here runs it | - | {found.seconds:.1f} |"
-    crop = f", middle of {card.crop_px}" if card.crop_px else ""
-    taken = f"{card.height_px} x {card.width_px} {card.order}{crop}, {range_text(card)}; {_first(card.facts['range'])}"
+    crop = f", middle of {metadata.crop_px}" if metadata.crop_px else ""
+    taken = f"{metadata.height_px} x {metadata.width_px} {metadata.order}{crop}, {range_text(metadata)}; {_first(metadata.facts['range'])}"
     right = f"{found.right} of {len(truth.answers)}" if truth.answers else "no known answer"
     return f"| {name} | {truth.what} | {taken} | {right} | {found.difference:.1g} | {found.seconds:.1f} |"
 

@@ -12,12 +12,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from label_image.cli import Command  # noqa: E402 - the path comes first
-from label_image.demo.cli import Command as Demo  # noqa: E402
+from label_image.cli import LabelCommand  # noqa: E402 - the path comes first
+from label_image.demo.cli import DemoCommand  # noqa: E402
 from label_image.flags import markdown_table  # noqa: E402
 from retrain.compare.asked import Comparison  # noqa: E402
 from retrain.convert.cli import Command as Conversion  # noqa: E402
-from retrain.options.plan import Plan  # noqa: E402
+from retrain.options.options import Options  # noqa: E402
 from retrain.report.cli import Command as Report  # noqa: E402
 from retrain.runs.cli import Command as Runs  # noqa: E402
 from tools.messages import PageError, troubleshooting  # noqa: E402
@@ -35,7 +35,7 @@ def flag_page() -> str:
         "",
         "## python -m retrain",
         "",
-        markdown_table(Plan),
+        markdown_table(Options),
         "",
         "## python -m retrain.report",
         "",
@@ -66,11 +66,11 @@ def flag_page() -> str:
         "",
         "Words without a flag are photos too.",
         "",
-        markdown_table(Command),
+        markdown_table(LabelCommand),
         "",
         "## python -m label_image.demo",
         "",
-        markdown_table(Demo),
+        markdown_table(DemoCommand),
         "",
     ]
     return "\n".join(parts)

@@ -14,7 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ sys.path.insert(0, str(ROOT))
 from label_image.errors import RunError, UserError  # noqa: E402 - the path comes first
 from label_image.flags import flag, parse  # noqa: E402
 from retrain.report.figures import FORMS, short  # noqa: E402
-from retrain.runs.record import read_record  # noqa: E402
+from retrain.runs.record_file import read_record  # noqa: E402
 from tests.browser import FLAGS, chromium, open_page  # noqa: E402
 
 MOST_BYTES = 60_000
@@ -45,7 +45,7 @@ class Command:
     flags: tuple[str, ...] = flag((), "A flag for retrain, as --name=value; may be given many times.")
 
 
-def wrong_figures(page: Any, record: dict[str, Any]) -> list[str]:
+def wrong_figures(page: Any, record: Mapping[str, Any]) -> list[str]:
     """What a page says that its record does not, a line a figure; and if it says nothing at all."""
     shown = page.evaluate(
         "() => [...document.querySelectorAll('data')].map((one) => [one.dataset.of, one.value, one.dataset.form, one.innerText])"
@@ -91,7 +91,7 @@ def draw(page: Any, folder: Path, out: Path) -> list[dict[str, Any]]:
     Raises:
       RunError: a figure differs from run.json, or the picture is too large.
     """
-    _, record = read_record(folder)
+    record = read_record(folder).fields
     open_page(page, folder / "report.html", size=SIZE)
     wrong = wrong_figures(page, record)
     if wrong:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.classifier import Runner
-from label_image.pixels import decode, normalise
+from label_image.photo_pixels import decode, normalise
 from label_image.workers import cores, map_ordered
 
 

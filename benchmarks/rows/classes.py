@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from functools import partial
 
@@ -11,7 +10,7 @@ import numpy as np
 from benchmarks.bench import Bench
 from benchmarks.row import Row, in_turn, seconds
 from retrain.head.train import train
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from retrain.types import TESTING, TRAINING, VALIDATION, Bottlenecks
 
 WIDTH = 256
@@ -21,17 +20,17 @@ PHOTOS = 100  # a class
 def rows(bench: Bench) -> Iterator[Row]:
     """The whole training and the steps alone, a row a size each, and how the time of a class grows."""
     counts = (10, 100, 1_000) if bench.full else (2, 4, 8)
-    whole = Plan(str(bench.photos), how_many_training_steps=bench.pick(20, 4_000))
-    steps = whole.how_many_training_steps
-    alone = dataclasses.replace(whole, eval_step_interval=steps)
+    whole = Options.of(str(bench.photos), how_many_training_steps=bench.pick(20, 4_000))
+    steps = whole.head.how_many_training_steps
+    alone = whole.replaced(eval_step_interval=steps)
     forms = {"evaluation every 10, and the test": whole, "evaluated twice": alone}
     data = {count: synthetic(count) for count in counts}
-    for form, plan in forms.items():
-        works = {str(count): partial(train_and_test, data[count], plan) for count in counts}
+    for form, options in forms.items():
+        works = {str(count): partial(train_and_test, data[count], options) for count in counts}
         times = in_turn(works, bench.repeat)
         for count in counts:
             what = f"{count:,} classes of {PHOTOS} photos, {steps:,} steps, {form}"
-            goal = 300.0 if count == 1_000 and plan is whole else None  # "minutes"
+            goal = 300.0 if count == 1_000 and options is whole else None  # "minutes"
             yield Row(what, "s", times[str(count)], at_most=goal)
         each = {count: tuple(1000 * time_s / count for time_s in times[str(count)]) for count in counts}
         few, many = counts[-2:]
@@ -55,12 +54,12 @@ def synthetic(classes: int) -> Bottlenecks:
     return Bottlenecks(features[None], label_ids, lists)
 
 
-def train_and_test(bottlenecks: Bottlenecks, plan: Plan) -> float:
+def train_and_test(bottlenecks: Bottlenecks, options: Options) -> float:
     """Seconds of the whole training, and of labelling the test list."""
     labels = tuple(f"class {number}" for number in range(int(bottlenecks.label_ids.max()) + 1))
 
     def work() -> None:
-        head = train(bottlenecks, labels, plan, lambda _: None, lambda _step, _head: None)
+        head = train(bottlenecks, labels, options, lambda _: None, lambda _step, _head: None)
         head.logits(bottlenecks.features[0, bottlenecks.rows(TESTING)]).argmax(axis=1)
 
     return seconds(work)

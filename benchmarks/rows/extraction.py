@@ -10,9 +10,9 @@ from benchmarks.baselines.keras_pipeline import Pipeline
 from benchmarks.baselines.original import Extraction
 from benchmarks.bench import Bench, photos_in, silent
 from benchmarks.row import Row, rates, seconds
-from retrain.backbones.model_folder import Shelf
+from retrain.backbones.lookup import architecture
+from retrain.backbones.model_folder import ModelFolder
 from retrain.backbones.prepare import network_of
-from retrain.backbones.table import architecture
 from retrain.backbones.weights import from_archive
 from retrain.data.augment import View
 from retrain.features.extraction import extract
@@ -36,7 +36,7 @@ def rows(bench: Bench) -> Iterator[Row]:
     for name in NETWORKS if bench.full else (SMALLEST,):
         goal = NETWORKS[name]
         backbone = bench.backbone(name)
-        keras = Pipeline(network_of(bench.plan(folder, name)), backbone, folder)
+        keras = Pipeline(network_of(bench.options(folder, name).network), backbone, folder)
         works = {
             "ours": ours(bench, backbone, photos),
             "the limit": the_limit(backbone, photos),
@@ -74,6 +74,6 @@ def the_limit(backbone: Backbone, photos: list[Photo]) -> Callable[[], float]:
 
 def _original(bench: Bench, name: str, photos: list[Photo]) -> Callable[[], float]:
     row = architecture(name)
-    found = from_archive(row, Shelf(bench.plan(bench.photos, name), silent))
+    found = from_archive(row, ModelFolder.of(bench.options(bench.photos, name).network, silent))
     way, paths = Extraction(found.data, row.size_px), [photo.path for photo in photos]
     return lambda: way.run(paths, Path(bench.folder("original")))

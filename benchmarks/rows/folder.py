@@ -13,15 +13,15 @@ from label_image.classifier import Classifier
 def rows(bench: Bench) -> Iterator[Row]:
     """One row."""
     classifier = Classifier(bench.trained() / "tf_files/retrained.tflite")
-    card = classifier.card
+    metadata = classifier.metadata
     paths = sorted(str(path) for path in bench.photo_folder(4).glob("*/*.jpg"))
-    pixels = limit.ready(paths[0], card.height_px, card.width_px, (card.mean, card.std))
+    pixels = limit.ready(paths[0], metadata.height_px, metadata.width_px, (metadata.mean, metadata.std))
 
     def labelled() -> float:
         return seconds(lambda: _label(classifier, paths))
 
     def alone() -> float:
-        decoding = limit.decoding(paths, card.height_px, card.width_px)
+        decoding = limit.decoding(paths, metadata.height_px, metadata.width_px)
         return decoding + limit.forward(classifier.open_runner, pixels, len(paths))
 
     times = bench.turns({"ours": labelled, "limit": alone})

@@ -11,7 +11,7 @@ from benchmarks.baselines.original import Training
 from benchmarks.bench import Bench
 from benchmarks.row import Row, seconds
 from retrain.head.train import Standardiser, train
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from retrain.types import TESTING, TRAINING, Bottlenecks, Head
 
 
@@ -19,15 +19,15 @@ def rows(bench: Bench) -> Iterator[Row]:
     """Four rows, of which one is about the time alone."""
     folder = bench.photo_folder(8)
     split, bottlenecks = bench.features(folder)
-    plan, classes = bench.plan(folder), len(split.labels)
+    options, classes = bench.options(folder), len(split.labels)
     few = bench.pick(2, 40)  # steps of the slow ones, which are then scaled
-    steps = plan.how_many_training_steps
+    steps = options.head.how_many_training_steps
     original = Training(bottlenecks, classes, bench.folder("original_features"))
     fit = Fit(bottlenecks, classes)
     heads: list[Head] = []
     shares: list[float] = []
     works = {
-        "ours": lambda: seconds(lambda: heads.append(_train(bottlenecks, split.labels, plan))),
+        "ours": lambda: seconds(lambda: heads.append(_train(bottlenecks, split.labels, options))),
         "original": lambda: original.run(few) * steps / few,
         "keras": lambda: fit.run(bench.pick(few, steps)) * steps / bench.pick(few, steps),
         "sklearn": lambda: seconds(lambda: shares.append(logistic(bottlenecks))),
@@ -44,8 +44,8 @@ def rows(bench: Bench) -> Iterator[Row]:
     yield Row(what, "s", times["ours"], "LogisticRegression of scikit-learn", times["sklearn"], note=note)
 
 
-def _train(bottlenecks: Bottlenecks, labels: tuple[str, ...], plan: Plan) -> Head:
-    return train(bottlenecks, labels, plan, lambda _: None, lambda _step, _head: None)
+def _train(bottlenecks: Bottlenecks, labels: tuple[str, ...], options: Options) -> Head:
+    return train(bottlenecks, labels, options, lambda _: None, lambda _step, _head: None)
 
 
 def logistic(bottlenecks: Bottlenecks) -> float:

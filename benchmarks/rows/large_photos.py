@@ -13,7 +13,7 @@ from PIL import Image
 from benchmarks.bench import Bench, photos_in, silent
 from benchmarks.row import Row, rates, seconds
 from benchmarks.rows.extraction import ours
-from label_image.pixels import decode, normalise
+from label_image.photo_pixels import decode, normalise
 from label_image.workers import cores, map_ordered
 from retrain.data.augment import View
 from retrain.features.extraction import extract
@@ -92,7 +92,7 @@ def _plain_features(backbone: Backbone, paths: list[str]) -> npt.NDArray[np.floa
 def _same_answers(bench: Bench, backbone: Backbone, photos: list[Photo]) -> tuple[float, float]:
     """(share of the photos with the same label, largest difference of a feature beside the largest feature)."""
     split, bottlenecks = bench.features(bench.photo_folder(8))
-    head = train(bottlenecks, split.labels, bench.plan(bench.photos), lambda _: None, lambda _step, _head: None)
+    head = train(bottlenecks, split.labels, bench.options(bench.photos), lambda _: None, lambda _step, _head: None)
     store = Store(bench.folder("empty_store"))
     scaled = extract(photos, backbone, lambda: choose(backbone, "cpu"), store, View(), silent).features
     store.close()

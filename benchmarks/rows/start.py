@@ -8,8 +8,8 @@ from pathlib import Path
 from benchmarks.bench import Bench
 from benchmarks.process import run
 from benchmarks.row import Row
-from label_image.card import Card
 from label_image.classifier import Classifier
+from label_image.model_metadata import Metadata
 
 
 def rows(bench: Bench) -> Iterator[Row]:
@@ -33,9 +33,9 @@ def rows(bench: Bench) -> Iterator[Row]:
 
 def _with_tensorflow(here: Path, photo: Path) -> list[str]:
     """The same photo with the same run's frozen graph, under TensorFlow."""
-    card: Card = Classifier(here / "tf_files/retrained.tflite").card
+    metadata: Metadata = Classifier(here / "tf_files/retrained.tflite").metadata
     return [
         *("-m", "benchmarks.baselines.label_with_tensorflow"),
-        *("tf_files/retrained_graph.pb", "tf_files/retrained_labels.txt", card.input_layer, card.output_layer),
-        *map(str, (card.height_px, card.mean[0], card.std[0], photo)),
+        *("tf_files/retrained_graph.pb", "tf_files/retrained_labels.txt", metadata.input_layer, metadata.output_layer),
+        *map(str, (metadata.height_px, metadata.mean[0], metadata.std[0], photo)),
     ]

@@ -26,7 +26,7 @@ from retrain.data.augment import View
 from retrain.data.scan import scan_photos
 from retrain.features.extraction import extract, key_for
 from retrain.features.runtimes import choose
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from retrain.store.feature_store import Store
 from retrain.store.known_files import KnownFile, stamp_of
 
@@ -143,9 +143,11 @@ def _load(folder: Path, count: int) -> dict[str, object]:
 
 
 def _add(folder: Path, models: Path, kept: Path) -> dict[str, object]:
-    plan = Plan(str(folder), ARCHITECTURE, model_dir=str(models), bottleneck_dir=str(kept), offline=True)
-    store, backbone = Store(kept), prepare(plan, silent)
-    photos = scan_photos(plan, store, silent).photos
+    options = Options.of(
+        str(folder), architecture=ARCHITECTURE, model_dir=str(models), bottleneck_dir=str(kept), offline=True
+    )
+    store, backbone = Store(kept), prepare(options.network, silent)
+    photos = scan_photos(options, store, silent).photos
     found = extract(photos, backbone, lambda: choose(backbone, "cpu"), store, View(), silent)
     store.close()
     return {"photos": int(found.readable.sum()), "computed": found.pace.computed}

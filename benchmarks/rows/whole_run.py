@@ -11,7 +11,7 @@ from benchmarks.bench import RUN, Bench, photos_in
 from benchmarks.process import ROOT, run
 from benchmarks.row import Row
 from benchmarks.rows.extraction import the_limit
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 
 # Each process says at its end what it has imported.
 _SPY = """import atexit, os, pathlib, sys
@@ -53,7 +53,7 @@ def rows(bench: Bench) -> Iterator[Row]:
 
 def _reports() -> dict[str, tuple[tuple[str, ...], float]]:
     """The second run's forms: name -> (flags, goal in seconds)."""
-    if "report" not in {field.name for field in dataclasses.fields(Plan)}:
+    if "report" not in {field.name for field in dataclasses.fields(Options)}:
         return {"there is no report yet": ((), 2.0)}
     return {"no report": (("--report=none",), 2.0), "with its report": ((), 3.5)}
 

@@ -17,7 +17,7 @@ def outcome(path: Path, photo: Path) -> str:
     """What is wrong with how a file was opened; "" where it labels, or is refused in one line."""
     from label_image.classifier import Classifier
     from label_image.errors import UserError
-    from label_image.inspect import Overrides
+    from label_image.find_metadata import Overrides
 
     try:
         answer = Classifier(path, Overrides()).classify(photo)

@@ -84,7 +84,7 @@ def _decode_all(ground: Ground, originals: list[tuple[str, bytes]], numbers: lis
 
 def _problem(data: bytes) -> str:
     from label_image.errors import PhotoError
-    from label_image.pixels import decode
+    from label_image.photo_pixels import decode
 
     start = time.perf_counter()
     try:

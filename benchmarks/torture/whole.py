@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.torture.ground import CLASSES, Ground, weights_of
 from label_image.classifier import Classifier
 from label_image.errors import UserError
-from label_image.inspect import Overrides, card_of
+from label_image.find_metadata import Overrides, metadata_of
 
 _TEMPORARY = re.compile(r"^\..*\.(tmp|old|part|new)$|\.part$|\.tmp$")
 _SAME = 1e-4  # of a score: float32 sums in another order
@@ -68,7 +68,7 @@ def temporary_names(folder: Path) -> list[str]:
 
 
 def _labels_inside(path: Path) -> tuple[str, ...]:
-    return card_of(path, Overrides()).labels
+    return metadata_of(path, Overrides()).labels
 
 
 def _labels_of_checkpoint(path: Path) -> tuple[str, ...]:

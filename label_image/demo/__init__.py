@@ -1,1 +1,1 @@
-"""A page in the browser of this machine: photos dropped on it are labelled, and it shows what spoke for the label."""
+"""A page in the browser of this machine that labels photos and shows the evidence for each label."""

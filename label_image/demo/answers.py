@@ -1,6 +1,6 @@
-"""What the page says of one photo, as a card of HTML: the photo, what spoke for its label, bars of the scores, the time it took.
+"""Makes the HTML for one photo on the page: the photo, its heat map, bars of the scores and the time it took.
 
-Every name and label that did not come from here is escaped: a photo may be called `<script>`, and hold control characters.
+Every name and label is escaped, because a photo may be called `<script>` or contain control characters.
 """
 
 from __future__ import annotations
@@ -15,52 +15,52 @@ import numpy as np
 from PIL import Image
 
 from label_image.classifier import Prediction
-from label_image.demo.choices import Taken
+from label_image.demo.choices import LoadedClassifier
 from label_image.errors import NoScoresError, PhotoError
 from label_image.heatmap import NoExactMap
-from label_image.pixels import UInt8Image, whole
-from label_image.screen import clean
+from label_image.photo_pixels import UInt8Image, whole
+from label_image.terminal import clean
 
-_SHOWN_PX = 720  # the longer side of a picture on the page, sharp on screens of two pixels a point
+_SHOWN_PX = 720  # the longer side of a picture on the page; sharp on high-resolution screens too
 _BARS = 5
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What the page says of one photo."""
+class LabelledPhoto:
+    """A labelled photo on the page."""
 
     name: str
     prediction: Prediction
-    photo: UInt8Image | None = None  # upright; None where it can not be read
+    photo: UInt8Image | None = None  # upright; None if it cannot be read
     heat_map: UInt8Image | None = None
-    heat_map_s: float = 0.0  # seconds that it took to make
+    heat_map_s: float = 0.0  # seconds to compute it
     note: str = ""  # why there is no heat map
 
 
-def answer(path: str, name: str, taken: Taken) -> Answer:
-    """Labels one photo, and draws what spoke for its best label."""
+def answer(path: str, name: str, loaded: LoadedClassifier) -> LabelledPhoto:
+    """Labels one photo and draws the heat map of its best label."""
     try:
-        prediction = taken.classifier.classify(path)
+        prediction = loaded.classifier.classify(path)
         photo = whole(path, _SHOWN_PX)
     except PhotoError as error:
-        return Answer(name, Prediction(path, (), np.zeros(0, np.float32), 0.0, error))
-    if taken.explainer is None:
-        return Answer(name, prediction, photo)
+        return LabelledPhoto(name, Prediction(path, (), np.zeros(0, np.float32), 0.0, error))
+    if loaded.explainer is None:
+        return LabelledPhoto(name, prediction, photo)
     start = time.perf_counter()
     try:
-        drawn = taken.explainer.picture(path, prediction, prediction.top(1)[0][0], _SHOWN_PX)
+        drawn = loaded.explainer.picture(path, prediction, prediction.top(1)[0][0], _SHOWN_PX)
     except NoExactMap as error:
-        return Answer(name, prediction, photo, note=str(error))
-    return Answer(name, prediction, photo, drawn, time.perf_counter() - start)
+        return LabelledPhoto(name, prediction, photo, note=str(error))
+    return LabelledPhoto(name, prediction, photo, drawn, time.perf_counter() - start)
 
 
-def card(given: Answer) -> str:
-    """The HTML of one answer."""
+def html_of(given: LabelledPhoto) -> str:
+    """Makes the HTML for one photo."""
     name = escaped(given.name)
     if given.prediction.error or given.photo is None:
         why = escaped(str(given.prediction.error))
         undone = "labelled" if isinstance(given.prediction.error, NoScoresError) else "read"
-        return f'<article class="answer unread"><h2>{name}</h2><p role="alert">This can not be {undone}: {why}.</p></article>'
+        return f'<article class="answer unread"><h2>{name}</h2><p role="alert">This photo cannot be {undone}: {why}.</p></article>'
     label, score = given.prediction.top(1)[0]
     best = escaped(label)
     photo = f'<figure><img src="{_data(given.photo)}" alt="{name}"><figcaption>{name}</figcaption></figure>'
@@ -70,13 +70,13 @@ def card(given: Answer) -> str:
     )
 
 
-def _heat_map(given: Answer, best: str) -> str:
+def _heat_map(given: LabelledPhoto, best: str) -> str:
     if given.heat_map is None:
         return f'<p class="note">{escaped(given.note)}</p>' if given.note else ""
-    alt = f"The same photo in grey; in colour what spoke for {best}"
+    alt = f"The same photo in grey; in colour the evidence for {best}"
     return (
-        f'<figure><img src="{_data(given.heat_map)}" alt="{alt}"><figcaption>what spoke for {best} '
-        '<span class="scale"><span>nothing</span><span class="colours"></span><span>most</span></span></figcaption></figure>'
+        f'<figure><img src="{_data(given.heat_map)}" alt="{alt}"><figcaption>evidence for {best} '
+        '<span class="scale"><span>none</span><span class="colours"></span><span>most</span></span></figcaption></figure>'
     )
 
 
@@ -91,13 +91,13 @@ def _bars(prediction: Prediction) -> str:
     return f'<table class="bars"><caption class="unseen">Scores</caption><tbody>{rows}</tbody></table>{more}'
 
 
-def _times(given: Answer) -> str:
+def _times(given: LabelledPhoto) -> str:
     drawn = f", the heat map {_milliseconds(given.heat_map_s)}" if given.heat_map is not None else ""
     return f'<p class="times">The network took {_milliseconds(given.prediction.seconds)}{drawn}.</p>'
 
 
 def escaped(text: str) -> str:
-    """Text as HTML that says the same; also safe where `{}` and `$` have a meaning to the page's templates."""
+    """Escapes text for HTML, and for the page's templates, in which `{}` and `$` have a meaning."""
     safe = html.escape(clean(text), quote=True)
     for sign in "{}$`\\":
         safe = safe.replace(sign, f"&#{ord(sign)};")
@@ -105,7 +105,7 @@ def escaped(text: str) -> str:
 
 
 def _percent(score: float) -> str:
-    """A score in percent, never rounded up to certainty.
+    """Formats a score in percent, but never rounds it up to 100 %.
 
     >>> _percent(0.99987), _percent(1.0), _percent(0.00004), _percent(0.5)
     ('> 99.9 %', '100.0 %', '< 0.1 %', '50.0 %')
@@ -120,7 +120,7 @@ def _milliseconds(seconds: float) -> str:
 
 
 def _data(pixels: UInt8Image) -> str:
-    """A picture as an address that holds it: nothing is asked for it."""
+    """Encodes a picture as a data address, so that the browser need not request it."""
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "JPEG", quality=85)
     return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"

@@ -1,4 +1,4 @@
-"""A folder in, the classifiers that the page offers out; and the one that is in use, ready to answer."""
+"""Lists the classifiers that the page offers, and loads the one in use."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from pathlib import Path
 
 from label_image.classifier import DEFAULT_GRAPHS, Classifier, default_graph
 from label_image.describe import one_line
-from label_image.explain import Explainer
+from label_image.explainer import Explainer
+from label_image.find_metadata import Overrides
 from label_image.heatmap import NoExactMap
-from label_image.inspect import Overrides
+from label_image.model_file import Stamp, stamp
 from label_image.quiet import has_tensorflow
-from label_image.source import Stamp, stamp
 
 _LIGHT, _HEAVY = (".tflite",), (".pb", ".keras", ".h5", ".hdf5")
 
 
 def choices(graph: str) -> list[str]:
-    """The classifiers to choose from, the first in use: --graph, then what lies in tf_files.
+    """Lists the classifiers to choose from, the one in use first: --graph, then those in tf_files.
 
-    What this machine can not run for lack of TensorFlow or ONNX Runtime is left out.
+    Those that need TensorFlow or ONNX Runtime are left out if it is not installed.
 
     Raises:
-      UserError: there is none.
+      UserError: there is no classifier.
     """
     first = graph or str(default_graph())
     folder = Path(DEFAULT_GRAPHS[0]).parent
@@ -42,44 +42,44 @@ def _runs_here(path: Path) -> bool:
 
 
 @dataclass(frozen=True)
-class Taken:
-    """A classifier in use."""
+class LoadedClassifier:
+    """A classifier that is ready to label photos."""
 
     classifier: Classifier
     explainer: Explainer | None
-    note: str  # what had to be guessed of it, and why there is no heat map; "" where there is nothing to say
+    note: str  # what is guessed about it, and why there is no heat map; "" if there is nothing to report
 
 
-class Shelf:
-    """Opens classifiers when they are asked for, and keeps the last one; opens it again when its file has changed.
+class ClassifierCache:
+    """Loads classifiers on request, keeps the last one, and loads it again when its file has changed.
 
     Args:
-      graph: the one that `labels` belongs to.
-      labels: a labels file; "" takes those inside.
-      insist: take it also where it contradicts those inside.
+      graph: the classifier that `labels` belongs to.
+      labels: a labels file; "" uses the labels inside the classifier.
+      insist: whether to use the labels file even if it contradicts the labels inside.
     """
 
     def __init__(self, graph: str = "", labels: str = "", *, insist: bool = False) -> None:
         self._graph, self._typed = graph, Overrides(labels=labels, insist=insist)
         self._key: tuple[str, Stamp] | None = None
-        self._taken: Taken | None = None
+        self._loaded: LoadedClassifier | None = None
 
-    def take(self, path: str) -> Taken:
-        """The classifier at that path.
+    def load(self, path: str) -> LoadedClassifier:
+        """Returns the classifier at that path.
 
         Raises:
-          UserError: it can not be used; one line says why.
+          UserError: it cannot be used.
         """
         key = (path, stamp(Path(path)))
-        if self._taken is None or key != self._key:
-            self._taken, self._key = self._opened(path), key
-        return self._taken
+        if self._loaded is None or key != self._key:
+            self._loaded, self._key = self._opened(path), key
+        return self._loaded
 
-    def _opened(self, path: str) -> Taken:
+    def _opened(self, path: str) -> LoadedClassifier:
         typed = self._typed if path == self._graph else Overrides()
         classifier = Classifier(path, typed)
-        said = one_line(classifier.card)
+        said = one_line(classifier.metadata)
         try:
-            return Taken(classifier, Explainer(classifier), said)
+            return LoadedClassifier(classifier, Explainer(classifier), said)
         except NoExactMap as problem:
-            return Taken(classifier, None, " ".join(filter(None, (said, f"{problem}."))))
+            return LoadedClassifier(classifier, None, " ".join(filter(None, (said, f"{problem}."))))

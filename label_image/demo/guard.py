@@ -1,7 +1,7 @@
-"""The page's door: what comes from another place than this machine's own browser is refused before anything happens.
+"""Refuses requests to the page that do not come from it, and limits the size of all uploads.
 
-A page of a stranger can make a browser send requests to 127.0.0.1: under its own name, which it lets point there (DNS
-rebinding: the Host header tells), or from its own address (the Origin header tells). What is uploaded is bounded in its sum.
+A malicious page can make a browser send requests to 127.0.0.1: with its own name, which it resolves to that address (DNS
+rebinding, visible in the Host header), or from its own address (visible in the Origin header).
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from typing import Any
 from urllib.parse import urlsplit
 
 _HERE = ("127.0.0.1", "localhost", "::1")
-_UNUSED = ("/process_recording", "/proxy=")  # of Gradio: write elsewhere, or ask another server
-_IN_USE_S = 300.0  # a photo that came so lately is not taken away to make room
+_UNUSED = ("/process_recording", "/proxy=")  # paths of Gradio that write elsewhere or contact another server
+_IN_USE_S = 300.0  # a photo uploaded within this time is not deleted to make room
 
 Scope = dict[str, Any]
 App = Callable[[Scope, Any, Any], Awaitable[None]]
 
 
 class Guard:
-    """An ASGI application in front of another one.
+    """An ASGI application that checks requests before it passes them to another application.
 
     Args:
-      app: what answers those who may ask.
-      folder: where uploads are kept; those that came first are deleted when there is no room.
-      limit_bytes: of all uploads that are kept.
+      app: the application that answers the permitted requests.
+      folder: where uploads are kept; the oldest are deleted when there is no room.
+      limit_bytes: the largest total size of all uploads.
     """
 
     def __init__(self, app: App, folder: Path, limit_bytes: int) -> None:
         self._app, self._folder, self._limit = app, folder, limit_bytes
-        self._coming = 0  # bytes of uploads under way
+        self._coming = 0  # bytes of the uploads in progress
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         """Answers one request."""
@@ -44,9 +44,9 @@ class Guard:
             return
         size = _length(headers)
         if size is None:
-            await _refuse(scope, send, 411, "an upload must say how long it is")
+            await _refuse(scope, send, 411, "an upload must state its length")
         elif not self._has_room(size):
-            await _refuse(scope, send, 413, f"too much at once: all photos together may have {self._limit:,} bytes")
+            await _refuse(scope, send, 413, f"too large: all photos together may have at most {self._limit:,} bytes")
         else:
             self._coming += size
             try:
@@ -55,7 +55,7 @@ class Guard:
                 self._coming -= size
 
     def _has_room(self, size: int) -> bool:
-        """Whether so many bytes may come; takes the oldest uploads away where that helps."""
+        """Returns whether there is room for an upload; deletes the oldest uploads if that helps."""
         if not size:
             return True
         kept = []
@@ -63,7 +63,7 @@ class Guard:
             try:
                 if path.is_file():
                     kept.append((path.stat().st_mtime, path.stat().st_size, path))
-            except OSError:  # just taken away
+            except OSError:  # deleted meanwhile
                 continue
         room = self._limit - self._coming - sum(bytes_ for _, bytes_, _ in kept)
         for when, bytes_, path in sorted(kept):
@@ -75,32 +75,32 @@ class Guard:
 
 
 def refusal(headers: Mapping[str, str], path: str = "/") -> str:
-    """Why a request is refused; "" where it comes from this machine's own browser, or from a program that is no browser.
+    """Explains why a request is refused; "" if it comes from the page itself or from a program that is not a browser.
 
     Args:
-      headers: by their names in small letters.
-      path: what is asked for.
+      headers: by their names in lower case.
+      path: the requested path.
 
     >>> refusal({"host": "127.0.0.1:7860", "origin": "http://127.0.0.1:7860"})
     ''
     >>> refusal({"host": "evil.com"})
-    'this page is for this machine only, and was asked for as evil.com'
+    'this page can be used from this machine only, but the request names the host evil.com'
     """
     host = headers.get("host", "")
     if _name_of(host) not in _HERE:
-        return f"this page is for this machine only, and was asked for as {host[:80]}"
+        return f"this page can be used from this machine only, but the request names the host {host[:80]}"
     origin = headers.get("origin")
     if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
-        return f"another page may not use this one: {origin[:80]}"
+        return f"requests from another page are not allowed: {origin[:80]}"
     if headers.get("sec-fetch-site", "none") not in ("same-origin", "none") and (
         headers.get("sec-fetch-mode") != "navigate"
     ):
-        return "another page may not use this one"
-    return "this page has no such thing" if any(part in path for part in _UNUSED) else ""
+        return "requests from another page are not allowed"
+    return "this page does not exist" if any(part in path for part in _UNUSED) else ""
 
 
 def _name_of(host: str) -> str:
-    """The name in a Host header; "" where it is none."""
+    """Reads the name in a Host header; "" if it is invalid."""
     try:
         found = urlsplit(f"//{host}")
     except ValueError:
@@ -109,7 +109,7 @@ def _name_of(host: str) -> str:
 
 
 def _length(headers: Mapping[str, str]) -> int | None:
-    """Bytes of the request's body; None where they are not known before."""
+    """Reads the length of the request's body; None if it is not stated."""
     if "transfer-encoding" in headers:
         return None
     text = headers.get("content-length", "0")

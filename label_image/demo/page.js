@@ -1,12 +1,12 @@
 () => {
-  // Gradio's gallery gives some of its buttons no name that a screen reader could say, and puts one button into another.
+  // Some buttons of Gradio's gallery have no name for screen readers, and one button is inside another; this corrects both.
   const mend = () => {
     for (const button of document.querySelectorAll('#photos button[aria-label="common.webcam"]')) {
       button.setAttribute("aria-label", "Take a photo with the camera");
       button.title = "Take a photo with the camera";
     }
     for (const input of document.querySelectorAll('#photos input[type="file"][accept]')) {
-      input.removeAttribute("accept"); // it would hide photos of a type that the browser does not know
+      input.removeAttribute("accept"); // it would hide photos of types that the browser does not know
     }
     for (const inner of document.querySelectorAll("#photos button button")) {
       const outer = inner.parentElement.closest("button");
@@ -17,8 +17,8 @@
       }
     }
   };
-  // Browsers know some photos by no type (HEIC, AVIF, TIFF), and Gradio takes those that are called image/ or video/ only. What a
-  // file holds is for the labeller to say, so every file is called a picture.
+  // Browsers report no type for some photos (HEIC, AVIF, TIFF), and Gradio accepts only the types image/ and video/. Every file is
+  // declared to be an image here; label_image checks its content.
   const known = (file) => /^(image|video)\//.test(file.type);
   const carried = (files) => {
     const all = new DataTransfer();

@@ -1,1 +1,1 @@
-"""One file a format: a classifier's file in, Evidence out; `ranges` and `makers` tell what follows from it."""
+"""Examines classifier files that have no metadata of ours: one file for each format collects Evidence, `conclude` decides what it means."""

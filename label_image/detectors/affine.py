@@ -1,7 +1,7 @@
-"""What a graph does to its pixels first, where that is arithmetic with constants; the same for every format.
+"""Computes the affine function that a graph applies to its pixels first, and the range of input that follows from it.
 
-Scale and offset are read as a pair, a number a channel, and only as a pair do they tell what goes in: 255 x input - 127 takes
-0..1, 1 x input - 127 takes 0..255, though the offset is the same.
+Scale and offset are kept as a pair, for each channel, because only the pair determines the range: 255 x input - 127 expects
+0..1, and 1 x input - 127 expects 0..255, although the offset is the same.
 """
 
 from __future__ import annotations
@@ -14,56 +14,56 @@ import numpy.typing as npt
 
 ADD, SUB, MUL, DIV = "ADD", "SUB", "MUL", "DIV"
 
-# The ranges that a network may take, as (lowest, highest).
-TAKES = {"0..255": (0.0, 255.0), "0..1": (0.0, 1.0), "-1..1": (-1.0, 1.0)}
-# ImageNet's mean, red, green, blue, as a share of 255: of torchvision, and of Caffe.
+# The ranges of input that a network may expect, as (lowest, highest).
+RANGES = {"0..255": (0.0, 255.0), "0..1": (0.0, 1.0), "-1..1": (-1.0, 1.0)}
+# The mean of ImageNet for red, green and blue, divided by 255: as torchvision and as Caffe use it.
 _IMAGENET_MEANS = ((0.485, 0.456, 0.406), (123.68 / 255, 116.779 / 255, 103.939 / 255))
 _MEAN_WITHIN = 0.01
-_CALIBRATED = 0.1  # of a range's width: the photos of a calibration seldom reach both ends
-_PIXEL_NEAR = 0.2  # 0..255 begins at 0 itself; less a half it would be another form
-_NEAR = 0.03  # of a range's width: 255, 256 and 250 are all used to divide by
+_CALIBRATED = 0.1  # relative to the width of the range: calibration photos seldom reach both of its ends
+_PIXEL_NEAR = 0.2  # 0..255 must begin at 0: a range that begins at -0.5 has another meaning
+_NEAR = 0.03  # relative to the width of the range: networks divide by 255, 256 or 250
 _MOST_CHANNELS = 4
 
 
 @dataclass(frozen=True)
 class Affine:
-    """What the graph itself does to its input at once: seen = scale * input + offset.
+    """The function that the graph applies to its input first: result = scale * input + offset.
 
     Attributes:
-      scale: one number, or one a channel.
-      offset: as many.
-      where: the operations, for people; "" where nothing was done yet.
-      turned: whether the channels were put into the opposite order in front of the first constants with a number a channel.
-      stats: mean and standard deviation that a batch normalisation behind it expects, a number a channel; () where there is none.
+      scale: one number, or one for each channel.
+      offset: as many numbers as scale.
+      where: the names of the operations, for messages; "" if there are none yet.
+      channels_reversed: whether the order of the channels is reversed before the first constant that has one number for each channel.
+      stats: mean and standard deviation of the batch normalisation that follows, for each channel; () if there is none.
     """
 
     scale: tuple[float, ...] = (1.0,)
     offset: tuple[float, ...] = (0.0,)
     where: str = ""
-    turned: bool = False
+    channels_reversed: bool = False
     stats: tuple[tuple[float, ...], ...] = ()
 
     @property
     def changes(self) -> bool:
-        """Whether it does anything."""
+        """Whether it changes the input at all."""
         return bool(self.stats) or any(scale != 1 for scale in self.scale) or any(self.offset)
 
 
 def after(now: Affine, op: str, numbers: npt.NDArray[Any], *, first: bool, name: str) -> Affine | None:
-    """One more operation.
+    """Composes the function with one more operation.
 
     Args:
-      now: what was done before.
+      now: the function so far.
       op: ADD, SUB, MUL or DIV.
-      numbers: the constant.
-      first: whether what was done before is the first of the two operands.
-      name: the operation's name, for people.
+      numbers: the constant operand.
+      first: whether the function so far is the first of the two operands.
+      name: the name of the operation, for messages.
 
     Returns:
-      None where it is not of this form any more (a constant that is zero, infinite or no number; a number a place).
+      None if the result is not an affine function per channel (the constant is zero, not finite, or differs by position).
 
     >>> after(Affine(), SUB, np.float32([127]), first=True, name="s")
-    Affine(scale=(1.0,), offset=(-127.0,), where='s', turned=False, stats=())
+    Affine(scale=(1.0,), offset=(-127.0,), where='s', channels_reversed=False, stats=())
     >>> after(Affine(), DIV, np.float32([0]), first=True, name="d") is None
     True
     """
@@ -89,7 +89,7 @@ def after(now: Affine, op: str, numbers: npt.NDArray[Any], *, first: bool, name:
 
 
 def by_channel(numbers: npt.NDArray[Any]) -> npt.NDArray[np.float64] | None:
-    """A constant as one number, or one a channel; of a mean picture its middle a channel. None of anything else."""
+    """Returns a constant as one number or one for each channel, a mean image as the median of each channel; None for other shapes."""
     values = np.asarray(numbers, np.float64)
     if values.size == 1:
         return values.reshape(1)
@@ -101,42 +101,42 @@ def by_channel(numbers: npt.NDArray[Any]) -> npt.NDArray[np.float64] | None:
     return None
 
 
-def turned_round(now: Affine) -> Affine:
-    """The channels in the opposite order; numbers that were there before keep the order of the input."""
-    return now if len(now.scale) > 1 else replace(now, turned=not now.turned)
+def reverse_channels(now: Affine) -> Affine:
+    """Reverses the order of the channels; constants that came before keep the order of the input."""
+    return now if len(now.scale) > 1 else replace(now, channels_reversed=not now.channels_reversed)
 
 
-def takes(affine: Affine) -> str:
-    """The one range of input for which a network behind it sees what networks are trained on; "" where none or several fit.
+def input_range(affine: Affine) -> str:
+    """The range of input that the function maps to a range on which networks are usually trained; "" if none or several fit.
 
-    >>> takes(Affine((255.0,), (-127.0,))), takes(Affine((1 / 127.5,), (-1.0,))), takes(Affine((2.0,), (-1.0,)))
+    >>> input_range(Affine((255.0,), (-127.0,))), input_range(Affine((1 / 127.5,), (-1.0,))), input_range(Affine((2.0,), (-1.0,)))
     ('0..1', '0..255', '0..1')
-    >>> takes(Affine((127.5,), (127.5,))), takes(Affine((0.5,), (0.0,)))
+    >>> input_range(Affine((127.5,), (127.5,))), input_range(Affine((0.5,), (0.0,)))
     ('-1..1', '')
     """
-    for fits in (_expected,) if affine.stats else (_usual, _standardised):
-        found = [name for name in TAKES if fits(affine, name)]
+    for fits in (_matches_statistics,) if affine.stats else (_maps_to_usual_range, _standardises):
+        found = [name for name in RANGES if fits(affine, name)]
         if found:
             return found[0] if len(found) == 1 else ""
     return ""
 
 
-def calibrated(affine: Affine, low: float, high: float) -> str:
-    """The range of input for which a QUANTIZE behind it was made; "" where none or several fit.
+def calibrated_range(affine: Affine, low: float, high: float) -> str:
+    """The range of input for which the QUANTIZE that follows was calibrated; "" if none or several fit.
 
     Args:
-      affine: what is done before it.
-      low: the least number that it can say.
+      affine: the function in front of it.
+      low: the smallest number that the quantized type can represent.
       high: the largest.
 
-    >>> calibrated(Affine(), -1.0, 0.99), calibrated(Affine((255.0,), (0.0,)), 0.0, 254.0), calibrated(Affine(), -3.0, 3.0)
+    >>> calibrated_range(Affine(), -1.0, 0.99), calibrated_range(Affine((255.0,), (0.0,)), 0.0, 254.0), calibrated_range(Affine(), -3.0, 3.0)
     ('-1..1', '0..1', '')
     """
     if max(len(affine.scale), len(affine.offset)) > 1 or affine.scale[0] <= 0:
         return ""
     least, most = ((end - affine.offset[0]) / affine.scale[0] for end in (low, high))
     found = []
-    for name, (lowest, highest) in TAKES.items():
+    for name, (lowest, highest) in RANGES.items():
         span = highest - lowest
         if (
             abs(least - lowest) <= _CALIBRATED * span
@@ -146,23 +146,23 @@ def calibrated(affine: Affine, low: float, high: float) -> str:
     return found[0] if len(found) == 1 else ""
 
 
-def order(affine: Affine) -> str:
-    """RGB or BGR of the input, where the constants are ImageNet's mean in one of the orders; "" where they tell nothing."""
+def channel_order(affine: Affine) -> str:
+    """The order of the channels, RGB or BGR, if the constants are the mean of ImageNet in that order; "" if they are not."""
     scale, offset = np.asarray(affine.scale), np.asarray(affine.offset)
-    if affine.stats or max(scale.size, offset.size) != 3 or takes(affine) not in ("0..255", "0..1"):
+    if affine.stats or max(scale.size, offset.size) != 3 or input_range(affine) not in ("0..255", "0..1"):
         return ""
-    share = -offset / scale / TAKES[takes(affine)][1]
+    share = -offset / scale / RANGES[input_range(affine)][1]
     for mean in _IMAGENET_MEANS:
         for name, wanted in (("RGB", mean), ("BGR", mean[::-1])):
             if np.abs(share - wanted).max() <= _MEAN_WITHIN:
-                return {"RGB": "BGR", "BGR": "RGB"}[name] if affine.turned else name
+                return {"RGB": "BGR", "BGR": "RGB"}[name] if affine.channels_reversed else name
     return ""
 
 
-def _usual(affine: Affine, name: str) -> bool:
-    """Whether this input becomes 0..1, -1..1, 0..255 or 0..255 less a mean, in every channel."""
+def _maps_to_usual_range(affine: Affine, name: str) -> bool:
+    """Whether every channel of this input is mapped to 0..1, -1..1, 0..255, or 0..255 minus a mean."""
     scale, offset = np.asarray(affine.scale), np.asarray(affine.offset)
-    one, other = (scale * end + offset for end in TAKES[name])
+    one, other = (scale * end + offset for end in RANGES[name])
     low, high = np.minimum(one, other), np.maximum(one, other)
 
     def is_range(lowest: float, highest: float) -> npt.NDArray[np.bool_]:
@@ -171,28 +171,28 @@ def _usual(affine: Affine, name: str) -> bool:
 
     fits = is_range(0, 1) | is_range(-1, 1) | (is_range(0, 255) & (np.abs(low) < _PIXEL_NEAR))
     fits |= (np.abs(high - low - 255) <= _NEAR * 255) & (low >= -165) & (low <= -80)
-    if name != "-1..1":  # half of -1..1 is no form of its own
+    if name != "-1..1":  # half of -1..1 is not a range that networks use
         fits |= is_range(-0.5, 0.5)
     if name == "0..255":
         fits |= is_range(0, 2)
     return bool(fits.all())
 
 
-def _standardised(affine: Affine, name: str) -> bool:
-    """Whether it takes off a mean and divides by a deviation as photos or drawings in this range have them."""
+def _standardises(affine: Affine, name: str) -> bool:
+    """Whether it subtracts a mean and divides by a standard deviation that are plausible for images in this range."""
     scale, offset = np.asarray(affine.scale), np.asarray(affine.offset)
     if not offset.any():
         return False
-    lowest, highest = TAKES[name]
+    lowest, highest = RANGES[name]
     mean, deviation = (-offset / scale - lowest) / (highest - lowest), 1 / np.abs(scale) / (highest - lowest)
     return bool(((mean >= 0.08) & (mean <= 0.65) & (deviation >= 0.18) & (deviation <= 0.42)).all())
 
 
-def _expected(affine: Affine, name: str) -> bool:
-    """Whether a batch normalisation's statistics are those of photos in this range."""
+def _matches_statistics(affine: Affine, name: str) -> bool:
+    """Whether the statistics of the batch normalisation are plausible for photos in this range."""
     scale, offset = np.asarray(affine.scale), np.asarray(affine.offset)
     mean, deviation = (np.asarray(values) for values in affine.stats)
-    lowest, span = TAKES[name][0], TAKES[name][1] - TAKES[name][0]
+    lowest, span = RANGES[name][0], RANGES[name][1] - RANGES[name][0]
     middle = ((mean - offset) / scale - lowest) / span
     share = deviation / np.abs(scale) / span
     return bool(((middle >= 0.12) & (middle <= 0.7) & (share >= 0.14) & (share <= 0.5)).all())

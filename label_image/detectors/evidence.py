@@ -1,4 +1,4 @@
-"""What a reader found in a file, before anything is concluded from it; the same nouns for every format."""
+"""Defines the facts that are collected from a classifier's file before anything is concluded from them, for every format alike."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ RAW_DTYPES = ("uint8", "int8", "int16", "int32", "int64")
 
 @dataclass(frozen=True)
 class Range:
-    """How pixels 0..255 become the input: (pixel - mean) / std, and how sure that is."""
+    """How pixels 0..255 become the input, (pixel - mean) / std, and whether that is certain."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
     why: str
-    sure: bool = True  # False where only names or habits tell it, which is called a guess
+    sure: bool = True  # False if it follows only from names or conventions; messages then call it a guess
     order: str = "RGB"
     crop_px: int = (
-        0  # cut the middle square out, make it this large, cut the input's size out of its middle; 0 squashes
+        0  # crop the central square, resize it to this, then crop the input's size; 0 resizes without cropping
     )
 
 
@@ -33,34 +33,34 @@ class Evidence:
     """The facts of one file."""
 
     what: str  # "a frozen TensorFlow graph"
-    shape: tuple[int, ...]  # of the input with its batch; -1 is unknown; () is nothing known
+    shape: tuple[int, ...]  # of the input, batch included; -1 is an unknown size, () an unknown shape
     shape_why: str
     dtype: str = "float32"  # or one of RAW_DTYPES, or "string": the bytes of a photo's file
-    names: str = ""  # every operation, tensor and layer, a line each
+    names: str = ""  # of all operations, tensors and layers, one on each line
     input_layer: str = ""
     input_why: str = ""
     output_layer: str = ""
     output_why: str = ""
     output: str = "as is"  # "probabilities", "sigmoid", "logits", "as is", "unset"
-    outputs: int = 0  # how many numbers it gives; 0 is unknown
-    layout: str = ""  # "NCHW" where an operation says so
+    outputs: int = 0  # how many numbers it returns; 0 is unknown
+    layout: str = ""  # "NCHW" if an operation states it
     affine: Affine | None = None
-    calibrated: str = ""  # the range for which a QUANTIZE at the front was made: "0..1"
-    kernel_rms: float = 0.0  # of the first convolution's weights; 0 is unknown
-    resizes: bool = False  # the graph makes its input another size at once
-    range: Range | None = None  # where metadata says it
+    calibrated: str = ""  # the range for which the first QUANTIZE was calibrated, such as "0..1"
+    kernel_rms: float = 0.0  # root mean square of the weights of the first convolution; 0 is unknown
+    resizes: bool = False  # the first operations of the graph resize its input
+    range: Range | None = None  # if metadata in the file states it
     labels: tuple[str, ...] = ()
     labels_why: str = ""
-    seems: str = ""  # what it is, where it is no classifier of whole photos
-    others: tuple[Output, ...] = ()  # all its outputs, where they are known
-    notes: tuple[str, ...] = ()  # what was mended: dropout, extra placeholders
+    other_purpose: str = ""  # what the network is, if it is not a classifier of whole photos
+    others: tuple[Output, ...] = ()  # all outputs of the network, if they are known
+    notes: tuple[str, ...] = ()  # what was repaired, such as dropout that was still active
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
 def root_mean_square(kernel: npt.NDArray[np.generic] | None) -> float:
-    """How large the weights of a layer are; 0 where that is not known or no number.
+    """Computes the root mean square of a layer's weights; 0 if they are unknown or not finite.
 
-    Squares of float32 numbers do not fit into float32, so they are taken as float64.
+    It is computed in float64 because the squares of large float32 numbers overflow.
     """
     if kernel is None or kernel.dtype.kind != "f" or not kernel.size:
         return 0.0

@@ -1,6 +1,6 @@
-"""The tables of a FlatBuffer, read by field number with every offset held against the file's end; no schema classes, nothing copied.
+"""Reads the tables of a FlatBuffer by field number, without schema classes and without copying; every offset is checked.
 
-What leads out of the file raises IndexError or struct.error, and nothing else: whoever reads a stranger's file catches the two.
+An offset that points outside the file raises IndexError or struct.error and nothing else, so a caller can catch these two.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Table:
     at: int
 
     def place(self, number: int) -> int:
-        """Where a field's value is; 0 where the table leaves it out."""
+        """The position of a field's value; 0 if the table does not contain the field."""
         fields = self.at - int(struct.unpack_from("<i", self.data, self.at)[0])
         if not 0 <= fields < len(self.data):
             raise IndexError(fields)
@@ -37,17 +37,17 @@ class Table:
         return self.at + offset if offset else 0
 
     def number(self, number: int, form: str, default: float = 0) -> Any:
-        """A scalar field: form is one of `struct`'s letters."""
+        """The value of a scalar field; `form` is a format character of `struct`."""
         place = self.place(number)
         return struct.unpack_from(f"<{form}", self.data, place)[0] if place else default
 
     def table(self, number: int) -> Table | None:
-        """A field that is a table."""
+        """The table that a field contains."""
         place = self.place(number)
         return Table(self.data, self._followed(place)) if place else None
 
     def tables(self, number: int) -> list[Table]:
-        """A field that is a vector of tables."""
+        """The tables of a field that is a vector of tables."""
         start, count = self.span(number, 4)
         if count > _MOST:
             raise IndexError(count)
@@ -55,12 +55,12 @@ class Table:
         return [Table(self.data, self._followed(place)) for place in places]
 
     def numbers(self, number: int, form: str) -> tuple[Any, ...]:
-        """A field that is a vector of scalars."""
+        """The numbers of a field that is a vector of scalars."""
         start, count = self.span(number, _SIZES[form])
         return struct.unpack_from(f"<{count}{form}", self.data, start)
 
     def span(self, number: int, size: int) -> tuple[int, int]:
-        """Where a vector's elements begin, and how many there are; (0, 0) where it is left out."""
+        """The position of a vector's first element, and the number of elements; (0, 0) if the field is missing."""
         place = self.place(number)
         if not place:
             return 0, 0
@@ -78,5 +78,5 @@ class Table:
 
 
 def root(data: Any) -> Table:
-    """The file's first table."""
+    """The root table of the file."""
     return Table(data, int(struct.unpack_from("<I", data)[0]))

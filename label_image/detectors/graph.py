@@ -1,18 +1,13 @@
-"""A GraphDef in, Evidence out: its input, output, size and what it does to the pixels, by the shape of the graph itself."""
+"""Examines a GraphDef: finds its input, output, size and first operations from the structure of the graph, and returns Evidence."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from label_image.detectors.affine import ADD, DIV, MUL, SUB, Affine, after, turned_round
 from label_image.detectors.evidence import Evidence, root_mean_square
+from label_image.detectors.graph_arithmetic import RESIZES, affine
 from label_image.detectors.net import PASS_ON, RESHAPES, Net, bare
-from label_image.detectors.purpose import INDEX, Output, seems, seems_by_inputs
+from label_image.detectors.purpose import INDEX, Output, purpose_by_inputs, purpose_by_outputs
 from label_image.errors import RunError, UserError
 
 _DTYPES = {
@@ -35,7 +30,7 @@ _INPUTS = (
     "images",
     "x",
     "DecodeJpeg/contents",
-)  # of known makers, likeliest first
+)  # names that known tools use, the most likely first
 _OUTPUTS = ("final_result", "loss", "model_outputs", "softmax", "output", "scores", "predictions", "prob")
 _NO_SCORES: tuple[str, ...] = (
     "ArgMax",
@@ -53,35 +48,30 @@ _NO_SCORES += ("MergeV2Checkpoints", "Print", "Mean", "MergeSummary", "ScalarSum
 _KINDS = {"Softmax": "probabilities", "Sigmoid": "sigmoid", "LogSoftmax": "logits"}
 _KINDS |= dict.fromkeys(("MatMul", "BiasAdd", "Add", "AddV2", "Conv2D", "Mean", "AvgPool", "_FusedMatMul"), "logits")
 _KINDS |= {"ArgMax": INDEX, "ArgMin": INDEX}
-_ARITHMETIC = {"Add": ADD, "AddV2": ADD, "BiasAdd": ADD, "Sub": SUB, "Mul": MUL, "RealDiv": DIV, "Div": DIV}
-_ARITHMETIC |= dict.fromkeys(("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"), "")
-_POOLS = ("Mean", "AvgPool")  # of an activation's result they give features, of a layer's without one logits
+_POOLS = ("Mean", "AvgPool")  # after an activation their result is features, otherwise logits
 _RECTIFIERS = ("Relu", "Relu6", "Elu", "Selu", "LeakyRelu")
 _ACTIVATIONS = (*_RECTIFIERS, "Sigmoid", "Softplus", "Mul", "ConcatV2", "Concat")
-_FINDS_BOXES = ("NonMaxSuppression", "CombinedNonMaxSuppression")
-_RESIZES = ("ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic")
-_MOVES = (*PASS_ON, *RESHAPES, "Pad", "PadV2", "MirrorPad", *_RESIZES, "ReverseV2")  # leave the numbers as they are
-_LOOKS = ("Shape", "Rank", "Size", "Assert", "ImageSummary", "HistogramSummary", "ScalarSummary")
+_BOX_OPERATIONS = ("NonMaxSuppression", "CombinedNonMaxSuppression")
 _DAMAGED = (ValueError, TypeError, IndexError, KeyError, OverflowError, MemoryError, RecursionError, AttributeError)
 
 
 def evidence(net: Net, path: Path, what: str, ends: tuple[str, str] = ("", ""), why: str = "") -> Evidence:
-    """What a graph shows.
+    """Collects the evidence in a graph.
 
     Args:
       net: the graph.
       path: its file, for the errors.
-      what: what kind of file, for people.
-      ends: input and output layer where they are known, "" where not.
-      why: who knows them.
+      what: the kind of file, for messages.
+      ends: the input and output layer; "" for one that has to be found.
+      why: where their names come from.
 
     Raises:
-      UserError: a layer that is not there; the line lists those that are.
-      RunError: no input or output is to be found, or the graph is damaged.
+      UserError: a named layer does not exist; the message lists the candidates.
+      RunError: no input or output was found, or the graph is damaged.
     """
     try:
         return _evidence(net, path, what, ends, why)
-    except _DAMAGED as error:  # a constant whose numbers do not fill its shape, an operation without its inputs
+    except _DAMAGED as error:  # for example a constant with too few numbers for its shape
         raise RunError(f"cannot read {path}: the graph is damaged ({type(error).__name__})") from None
 
 
@@ -89,22 +79,20 @@ def _evidence(net: Net, path: Path, what: str, ends: tuple[str, str], why: str) 
     typed = bool(ends[1]) and why.startswith("--")
     for flag, layer in zip(("input_layer", "output_layer"), ends, strict=True):
         if layer and bare(layer) not in net.nodes:
-            raise UserError(f"--{flag}={layer} is not in {path}; it has {_some(net, flag)}")
+            raise UserError(f"--{flag}={layer} is not in {path}; it has {_candidates(net, flag)}")
     output = ends[1] or _output(net, ends[0])
     source = ends[0] or _input(net, output)
     if not output or not source:
-        lacks = "scores come out" if source else "pixels go in"
-        raise RunError(
-            f"cannot use {path}: no operation found where {lacks}; name it with --input_layer, --output_layer"
-        )
-    all_outputs = _outputs(net, source, output, told=bool(ends[1]) and not typed)
+        lacks = "output for the scores" if source else "input for the pixels"
+        raise RunError(f"cannot use {path}: found no {lacks}; name it with --input_layer or --output_layer")
+    all_outputs = _outputs(net, source, output, named=bool(ends[1]) and not typed)
     if not typed and not _is_scores(net, output):
         better = [one for one in all_outputs if one.is_scores]
         output = better[0].name if len(better) == 1 and output not in _OUTPUTS else output
     dtype = _dtype(net, bare(source))
     kind, outputs = _kind(net, bare(output))
     chosen = next((one for one in all_outputs if bare(one.name) == bare(output)), Output(output, (), kind))
-    finds_boxes = any(net.op(name).startswith(_FINDS_BOXES) for name in net.nodes)
+    finds_boxes = any(net.op(name).startswith(_BOX_OPERATIONS) for name in net.nodes)
     shape, shape_why = _shape(net, bare(source), bare(output), dtype)
     first = net.first_network(bare(source))
     kernel = net.kernel(first) if first else None
@@ -112,27 +100,28 @@ def _evidence(net: Net, path: Path, what: str, ends: tuple[str, str], why: str) 
         what=what, shape=shape, shape_why=shape_why, dtype=dtype, names="\n".join(net.nodes), input_layer=source,
         input_why=(why if ends[0] else _input_why(net, source, output)), output_layer=output,
         output_why=(why if ends[1] else _output_why(net, output)), output=kind, outputs=outputs,
-        seems=_more_inputs(net, bare(source), bare(output)) or seems(chosen, all_outputs, finds_boxes=finds_boxes), others=tuple(all_outputs),
+        other_purpose=_purpose_by_placeholders(net, bare(source), bare(output)) or purpose_by_outputs(chosen, all_outputs, finds_boxes=finds_boxes), others=tuple(all_outputs),
         layout=_data_format(net, first), affine=affine(net, bare(source)),
         kernel_rms=root_mean_square(kernel),
-        resizes=any(net.op(name) in _RESIZES for name in net.readers.get(bare(source), [])),
+        resizes=any(net.op(name) in RESIZES for name in net.readers.get(bare(source), [])),
     )  # fmt: skip
 
 
-def _more_inputs(net: Net, source: str, output: str) -> str:
-    """Says which other placeholders than the photo's want more than a number; those before the photo's are not asked."""
+def _purpose_by_placeholders(net: Net, source: str, output: str) -> str:
+    """Names the placeholders, apart from the photo's and those it depends on, that need more than a single number."""
     names = [n for n in net.nodes if n in net.above(output) and net.op(n) == "Placeholder" and n != source]
     before = net.above(source) if names else set()
-    return seems_by_inputs([(name, tuple(_dims(net, name) or ())) for name in names if name not in before])
+    return purpose_by_inputs([(name, tuple(_dims(net, name) or ())) for name in names if name not in before])
 
 
-def _outputs(net: Net, source: str, output: str, *, told: bool) -> list[Output]:
-    """Its outputs, the one that is taken first: all that nobody reads on; of a frozen graph only that one, if it has a usual name.
+def _outputs(net: Net, source: str, output: str, *, named: bool) -> list[Output]:
+    """Lists the outputs, the chosen one first.
 
-    A frozen graph has loose ends of its training, the graph of a format that names its outputs has not.
+    All nodes that no other node reads are outputs, except in a frozen graph whose output has a usual name: there the others are
+    left over from training.
     """
     own = Output(output, (), _kind(net, bare(output))[0])
-    if bare(output) in _OUTPUTS and not told:
+    if bare(output) in _OUTPUTS and not named:
         return [own]
     fed = net.below(bare(source))
     ends = [
@@ -149,8 +138,8 @@ def _is_scores(net: Net, name: str) -> bool:
     return _kind(net, bare(name))[0] in ("probabilities", "sigmoid")
 
 
-def _some(net: Net, flag: str) -> str:
-    """The likeliest layers, for the error: what an image could go into, or what nobody reads."""
+def _candidates(net: Net, flag: str) -> str:
+    """Lists candidates for the error message: possible inputs, or nodes that no other node reads."""
     if flag == "input_layer":
         names = [name for name in net.nodes if net.op(name).startswith("Placeholder") or name in _INPUTS]
     else:
@@ -159,8 +148,8 @@ def _some(net: Net, flag: str) -> str:
 
 
 def _output(net: Net, source: str) -> str:
-    """What known makers call it; else the softmax nobody reads on; else the last thing that depends on the pixels."""
-    fed = net.below(bare(source)) if source else _fed(net)
+    """Finds the output: by a usual name, else an unread softmax or sigmoid, else the last node that depends on the pixels."""
+    fed = net.below(bare(source)) if source else _depending_on_inputs(net)
     for name in _OUTPUTS:
         if name in fed and net.op(name) not in _NO_SCORES:
             return name
@@ -177,8 +166,8 @@ def _output(net: Net, source: str) -> str:
     return softmax[-1] if softmax else (ends[-1] if ends else "")
 
 
-def _fed(net: Net) -> set[str]:
-    """All that depends on something that is fed."""
+def _depending_on_inputs(net: Net) -> set[str]:
+    """All nodes that depend on an input of the graph."""
     found: set[str] = set()
     for name in net.nodes:
         if net.op(name) == "Placeholder" or name in ("DecodeJpeg/contents", "Mul"):
@@ -187,7 +176,7 @@ def _fed(net: Net) -> set[str]:
 
 
 def _input(net: Net, output: str) -> str:
-    """The placeholder for the image; the original Inception's `Mul` before its JPEG reader."""
+    """Finds the placeholder of the image; in the original Inception graph it is `Mul`, behind the JPEG decoder."""
     above = net.above(bare(output)) if output else set()
     if "Mul" in above and net.op("Mul") in ("Mul", "Placeholder") and "DecodeJpeg" in net.nodes:
         return "Mul"
@@ -197,10 +186,10 @@ def _input(net: Net, output: str) -> str:
         found.append("DecodeJpeg/contents")
     if not found:
         found = [n for n in net.nodes if n in above and net.op(n) == "PlaceholderWithDefault" and "earning" not in n]
-    return max(found, key=lambda name: _likeliness(net, name)) if found else ""
+    return max(found, key=lambda name: _likelihood(net, name)) if found else ""
 
 
-def _likeliness(net: Net, name: str) -> tuple[bool, bool, bool, int]:
+def _likelihood(net: Net, name: str) -> tuple[bool, bool, bool, int]:
     dims = _dims(net, name)
     image = dims is not None and len(dims) in (3, 4) and any(size in (1, 3) for size in dims[1:])
     known = len(_INPUTS) - _INPUTS.index(name) if name in _INPUTS else 0
@@ -209,7 +198,7 @@ def _likeliness(net: Net, name: str) -> tuple[bool, bool, bool, int]:
 
 
 def _dims(net: Net, name: str) -> tuple[int, ...] | None:
-    """The shape of a placeholder; None where it is unknown, or empty, as tools of 2017 left it."""
+    """The shape of a placeholder; None if it is unknown or, as tools of 2017 wrote it, empty."""
     attributes = net.nodes[name].attr
     if "shape" not in attributes or attributes["shape"].shape.unknown_rank:
         listed = attributes["_output_shapes"].list.shape if "_output_shapes" in attributes else []
@@ -225,7 +214,7 @@ def _dtype(net: Net, name: str) -> str:
 
 def _input_why(net: Net, source: str, output: str) -> str:
     if bare(source) == "Mul":
-        return "the original Inception's, past its JPEG reader"
+        return "the original Inception's, behind its JPEG decoder"
     above = net.above(bare(output))
     others = [n for n in net.nodes if n in above and net.op(n).startswith("Placeholder") and n != bare(source)]
     return f"the only image placeholder; {', '.join(others)} bypassed" if others else "its only placeholder"
@@ -235,11 +224,11 @@ def _output_why(net: Net, output: str) -> str:
     name = bare(output)
     if name in _OUTPUTS:
         return "its usual name"
-    return f"nothing reads on from this {net.op(name)}" if name not in net.readers else f"the last {net.op(name)}"
+    return f"no operation reads this {net.op(name)}" if name not in net.readers else f"the last {net.op(name)}"
 
 
 def _kind(net: Net, output: str) -> tuple[str, int]:
-    """What the numbers are, by the operation that makes them, and how many: the width of the last weights."""
+    """What the output means, by the operation that computes it, and its size, which is the width of the last weights."""
     at, kind = output, ""
     for _ in range(40):
         op = net.op(at)
@@ -260,7 +249,7 @@ def _kind(net: Net, output: str) -> tuple[str, int]:
 
 
 def _is_activated(net: Net, name: str) -> bool:
-    """Whether what an operation reads comes out of an activation, as features do."""
+    """Whether the input of an operation is the result of an activation, as with features."""
     at = net.sources(name)[0] if net.sources(name) else ""
     for _ in range(8):
         if net.op(at) not in (*PASS_ON, *RESHAPES) or not net.sources(at):
@@ -273,73 +262,12 @@ def _data_format(net: Net, first: str) -> str:
     return net.nodes[first].attr["data_format"].s.decode() if first and "Conv" in net.op(first) else ""
 
 
-def affine(net: Net, source: str) -> Affine | None:
-    """What the graph does to its input before the first network layer, where that is arithmetic with constants."""
-    found, at = Affine(), source
-    for _ in range(24):
-        step = _step(net, at, found)
-        if step is None:
-            break
-        at, found = step
-        if found.stats:
-            break
-    return found if found.changes else None
-
-
-def _step(net: Net, at: str, found: Affine) -> tuple[str, Affine] | None:
-    """The next node behind `at`, and what was done up to there; None where something else begins."""
-    readers = [name for name in net.readers.get(at, []) if net.op(name) not in _LOOKS]
-    for name in readers:
-        op, sources = net.op(name), net.sources(name)
-        if op in _MOVES and sources[0] == at:
-            return name, turned_round(found) if _turns(net, name) else found
-        if op not in _ARITHMETIC or len(readers) > 1:
-            continue
-        numbers = [net.constant(source) for source in sources if source != at]
-        known = [number for number in numbers if number is not None]
-        if not known or len(known) < len(numbers):
-            continue
-        if op.startswith("FusedBatchNorm"):
-            statistics = _statistics(known)
-            return (name, replace(found, stats=statistics, where=_and(found.where, name))) if statistics else None
-        done = after(found, _ARITHMETIC[op], known[0], first=sources[0] == at, name=name)
-        return (name, done) if done is not None else None
-    return None
-
-
-def _statistics(numbers: list[npt.NDArray[Any]]) -> tuple[tuple[float, ...], ...]:
-    """Mean and deviation that a batch normalisation expects: of scale, offset, mean, variance; () where they are none."""
-    if len(numbers) < 4 or numbers[2].shape != numbers[3].shape or not 0 < numbers[2].size <= 4:
-        return ()
-    with np.errstate(all="ignore"):
-        mean, deviation = np.asarray(numbers[2], np.float64), np.sqrt(np.asarray(numbers[3], np.float64))
-    if not (np.isfinite(mean).all() and np.isfinite(deviation).all() and deviation.all()):
-        return ()
-    return tuple(map(float, mean.reshape(-1))), tuple(map(float, deviation.reshape(-1)))
-
-
-def _turns(net: Net, name: str) -> bool:
-    """Whether an operation puts the last axis, the channels, into the opposite order."""
-    sources = net.sources(name)
-    if net.op(name) == "ReverseV2":
-        axes = net.constant(sources[1])
-        return axes is not None and axes.size == 1 and int(axes.reshape(-1)[0]) in (-1, 3)
-    if net.op(name) == "StridedSlice" and len(sources) == 4:
-        strides = net.constant(sources[3])
-        return strides is not None and strides.size > 0 and int(strides.reshape(-1)[-1]) == -1
-    return False
-
-
-def _and(before: str, name: str) -> str:
-    return f"{before} and {name}" if before else name
-
-
 def _shape(net: Net, source: str, output: str, dtype: str) -> tuple[tuple[int, ...], str]:
-    """The input's shape and how it is known."""
+    """The shape of the input, and how it is known."""
     if dtype == "string":
-        return (), "the graph reads the photo's file itself"
+        return (), "the graph decodes the photo's file itself"
     if source == "Mul" and net.op(source) == "Mul":
         return (1, 299, 299, 3), "the original Inception's"
-    from label_image.detectors.sizes import sized
+    from label_image.detectors.sizes import input_shape
 
-    return sized(net, source, output, _dims(net, source))
+    return input_shape(net, source, output, _dims(net, source))

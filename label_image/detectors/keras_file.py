@@ -1,7 +1,7 @@
-"""Opens a Keras file (.keras, .h5; Keras 2 and 3) as one flat GraphDef. Its first bytes tell what it is, not its name.
+"""Converts a Keras file (.keras or .h5, of Keras 2 or 3) to a flat GraphDef; the format is recognised by the first bytes.
 
-Keras is not asked: loading a file by Keras runs what the file brings along. The file is read as structure and arrays, and the
-network is built from our own table of layers.
+Keras itself is not used, because loading a file with Keras can run code that the file contains. The file is read as a description
+and arrays, and the network is built from our own table of layers.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from label_image.keras_files.network import graph_of
 from label_image.keras_files.structure import ForeignError, network
 from label_image.quiet import native_noise_hidden, tensorflow
 
-_OTHER_WAYS = "only whole networks of Keras's own layers are read; export a .tflite of it where it was made"
+_OTHER_WAYS = "only complete networks of Keras's own layers can be read; export it as a .tflite where it was made"
 
 
 def frozen_keras(path: Path) -> tuple[Any, str, str, str, str]:
     """Reads a Keras model.
 
     Returns:
-      the GraphDef, what it is, its input and output tensors, and who names them.
+      the GraphDef, the kind of file, its input and output tensors, and where their names come from.
 
     Raises:
-      RunError: it is damaged, is weights without a network, or holds what is not read; one line.
+      RunError: the file is damaged, contains weights without a network, or contains something unsupported.
     """
     try:
         file = arrays.read(path)
         structure = network(file.described)
     except ForeignError as error:
         raise RunError(f"cannot use {path}: {error}; {_OTHER_WAYS}") from None
-    except Exception as error:  # h5py, zipfile and what stands in the JSON fail in many ways
+    except Exception as error:  # h5py, zipfile and unexpected JSON raise many kinds of errors
         raise RunError(f"cannot read {path}: the Keras file is damaged ({meaning(error)})") from None
     tensorflow()
     try:
@@ -41,6 +41,6 @@ def frozen_keras(path: Path) -> tuple[Any, str, str, str, str]:
     except ForeignError as error:
         raise RunError(f"cannot use {path}: {error}; {_OTHER_WAYS}") from None
     except Exception as error:  # as above
-        raise RunError(f"cannot use {path}: its network can not be built ({meaning(error)})") from None
+        raise RunError(f"cannot use {path}: its network cannot be built ({meaning(error)})") from None
     what = f"a Keras {'HDF5' if file.legacy else 'zip'} file (Keras {file.version or 'of unknown version'})"
     return built.graph_def, what, built.input_layer, built.output_layer, "the Keras model"

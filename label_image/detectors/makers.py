@@ -1,4 +1,4 @@
-"""The files that a maker put beside a classifier in, its labels and range out, and which file said so."""
+"""Reads the labels and the value range from files that other tools place beside a classifier, and records which file stated them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _SMALL_FILE = 4 << 20  # a labels file of 21,000 ImageNet classes has 0.5 MB
 
 
 @dataclass(frozen=True)
-class Beside:
-    """What lies beside a classifier."""
+class MakerFiles:
+    """What the files beside a classifier state."""
 
     labels: tuple[str, ...] = ()
     labels_why: str = ""
@@ -26,11 +26,11 @@ class Beside:
     maker: str = ""
 
 
-def beside(path: Path) -> Beside:
-    """Looks beside a file, or inside a SavedModel's folder and beside it.
+def read_maker_files(path: Path) -> MakerFiles:
+    """Reads the files beside a model file; for a SavedModel, also those inside its folder.
 
     Raises:
-      RunError: a labels file that is there and does not read.
+      RunError: one of the files cannot be read.
     """
     folders = [path, path / "assets", path.parent] if path.is_dir() else [path.parent]
     folders = [folder for folder in folders if folder.is_dir()]
@@ -40,24 +40,26 @@ def beside(path: Path) -> Beside:
             return lobe
     stated = next((found for folder in folders if (found := _azure(folder)) is not None), None)
     labels, why = _labels(folders, path)
-    return Beside(labels, why, stated, "Azure Custom Vision" if stated else "")
+    return MakerFiles(labels, why, stated, "Azure Custom Vision" if stated else "")
 
 
-def _lobe(path: Path, graph: Path) -> Beside | None:
-    """Lobe's signature.json: classes in `classes.Label`, pixels as 0..1."""
+def _lobe(path: Path, graph: Path) -> MakerFiles | None:
+    """Reads Lobe's signature.json, which has the labels in `classes.Label`; Lobe networks expect 0..1."""
     found = _json(path)
     if not isinstance(found, dict) or "inputs" not in found or "outputs" not in found:
         return None
     named = str(found.get("filename", graph.name))
     if not graph.is_dir() and named != graph.name and (graph.parent / named).exists():
-        return None  # it speaks of the file next to this one
+        return None  # it describes another model file in this folder
     labels = found.get("classes", {}).get("Label", []) if isinstance(found.get("classes"), dict) else []
     why = "Lobe's signature.json beside it"
-    return Beside(tuple(str(label) for label in labels), why, Range(*ZERO_ONE, f"{why}: Lobe takes 0..1"), "Lobe")
+    return MakerFiles(
+        tuple(str(label) for label in labels), why, Range(*ZERO_ONE, f"{why}: Lobe networks expect 0..1"), "Lobe"
+    )
 
 
 def _azure(folder: Path) -> Range | None:
-    """Azure Custom Vision's metadata_properties.json; or only its cvexport.manifest."""
+    """Reads Azure Custom Vision's metadata_properties.json, or recognises its cvexport.manifest."""
     found = _json(folder / "metadata_properties.json")
     if isinstance(found, dict) and any(str(key).startswith(("CustomVision.", "Image.")) for key in found):
         why = "metadata_properties.json beside it"
@@ -69,13 +71,13 @@ def _azure(folder: Path) -> Range | None:
             mean, std = tuple(255 * number for number in mean), tuple(255 * number for number in std)
         return Range(mean, std, why, order=order)
     if (folder / "cvexport.manifest").is_file():
-        why = "cvexport.manifest beside it: Azure Custom Vision takes BGR 0..255"
+        why = "cvexport.manifest beside it: Azure Custom Vision networks expect BGR 0..255"
         return Range(*PIXELS, why, sure=False, order="BGR", crop_px=AZURE_SQUARE)
     return None
 
 
 def _numbers(value: Any, default: float) -> tuple[float, ...]:
-    """A list, or its text, as Azure writes it: "[0.0, 0.0, 0.0]"."""
+    """Parses a list, or a list written as text, as Azure does: "[0.0, 0.0, 0.0]"."""
     try:
         listed = json.loads(value) if isinstance(value, str) else value
         numbers = tuple(float(number) for number in listed)
@@ -85,17 +87,17 @@ def _numbers(value: Any, default: float) -> tuple[float, ...]:
 
 
 def _labels(folders: list[Path], path: Path) -> tuple[tuple[str, ...], str]:
-    """The labels file that belongs to `path`, and which it is."""
+    """Finds the labels file that belongs to `path`; returns the labels and its name."""
     for folder in folders:
-        for name in _candidates(folder, path.stem):
-            labels = _listed(folder / name)
+        for name in _label_file_names(folder, path.stem):
+            labels = _labels_in(folder / name)
             if labels:
                 return labels, f"{name} beside it" if folder != path else f"{name} in its folder"
     return (), ""
 
 
-def _candidates(folder: Path, stem: str) -> list[str]:
-    """Names of labels files, the likeliest first."""
+def _label_file_names(folder: Path, stem: str) -> list[str]:
+    """Names of possible labels files, the most likely first."""
     names = sorted(entry.name for entry in folder.iterdir() if entry.is_file() and not entry.name.startswith("."))
     first = [f"{stem}_labels.txt", f"{stem}.labels.txt", f"{stem}.labels", "labels.txt", "retrained_labels.txt"]
     words = [n for n in names if n.lower().endswith(".txt") and ("label" in n.lower() or "class" in n.lower())]
@@ -104,10 +106,10 @@ def _candidates(folder: Path, stem: str) -> list[str]:
     return [name for name in dict.fromkeys(wanted) if name in names]
 
 
-def _listed(path: Path) -> tuple[str, ...]:
+def _labels_in(path: Path) -> tuple[str, ...]:
     if not 0 < path.stat().st_size <= _SMALL_FILE:
         return ()
-    if path.suffix.lower() not in (".txt", ".labels"):  # it may be about anything
+    if path.suffix.lower() not in (".txt", ".labels"):  # it may have nothing to do with labels
         if path.suffix.lower() == ".json":
             _json(path)
         try:
@@ -123,4 +125,4 @@ def _json(path: Path) -> Any:
             return None
         return json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
-        raise RunError(f"cannot read {path}: it is no JSON ({type(error).__name__})") from None
+        raise RunError(f"cannot read {path}: it is not JSON ({type(error).__name__})") from None

@@ -1,4 +1,4 @@
-"""A GraphDef in, answers about its nodes out: who reads what, which numbers are constant, the way from the pixels to the scores."""
+"""Answers questions about the nodes of a GraphDef: which node reads which, what is constant, and the path from pixels to scores."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _NETWORKS = (
 )
 
 
-_MOST_NUMBERS = 1 << 29  # of one constant, 2 GiB of float32, which is all that a GraphDef can hold
+_MOST_NUMBERS = 1 << 29  # in one constant: 2 GiB of float32, the most that a GraphDef can hold
 
 
 class Net:
-    """A GraphDef with its nodes by name."""
+    """A GraphDef whose nodes can be looked up by name."""
 
     def __init__(self, graph_def: Any) -> None:
         self.graph_def = graph_def
@@ -38,15 +38,15 @@ class Net:
                 self.readers.setdefault(source, []).append(node.name)
 
     def op(self, name: str) -> str:
-        """The operation of a node; "" where there is no such node."""
+        """The operation of a node; "" if there is no such node."""
         return str(self.nodes[name].op) if name in self.nodes else ""
 
     def sources(self, name: str) -> list[str]:
-        """The nodes that a node reads data from, in order."""
+        """The nodes whose data a node reads, in order."""
         return [bare(text) for text in self.nodes[name].input if not text.startswith("^")]
 
     def above(self, name: str) -> set[str]:
-        """A node and all that it depends on."""
+        """A node and all nodes that it depends on."""
         seen: set[str] = set()
         waiting = [name]
         while waiting:
@@ -58,7 +58,7 @@ class Net:
         return seen
 
     def below(self, name: str) -> set[str]:
-        """A node and all that depends on it."""
+        """A node and all nodes that depend on it."""
         seen: set[str] = set()
         waiting = [name]
         while waiting:
@@ -69,7 +69,7 @@ class Net:
         return seen
 
     def constant(self, name: str) -> npt.NDArray[Any] | None:
-        """The numbers of a constant, seen through Identity, arithmetic and root; None if it depends on anything else."""
+        """The value of a node that is computed from constants only, by operations such as arithmetic and roots; None for other nodes."""
         node = self.nodes.get(name)
         if node is None:
             return None
@@ -86,7 +86,7 @@ class Net:
             return np.asarray(_FOLDED[node.op](*sources))
 
     def path(self, source: str, target: str) -> list[str]:
-        """Nodes on the way from `source` to `target`, both included; of branches the first. Empty if there is none."""
+        """The nodes on a path from `source` to `target`, both included; empty if there is no path. Takes the first of several branches."""
         below = self.below(source)
         way, at = [target], target
         while at != source:
@@ -98,7 +98,7 @@ class Net:
         return way[::-1]
 
     def first_network(self, source: str) -> str:
-        """The first convolution or matrix product that the input meets; "" if none."""
+        """The first convolution or matrix product after `source`; "" if there is none."""
         seen, waiting = set(), [source]
         while waiting:
             at = waiting.pop(0)
@@ -110,7 +110,7 @@ class Net:
         return ""
 
     def kernel(self, name: str) -> npt.NDArray[Any] | None:
-        """The constant weights of a convolution or matrix product; of a quantized constant its shape as zeros."""
+        """The constant weights of a convolution or matrix product; for quantized weights, zeros of the same shape."""
         if len(self.sources(name)) < 2:
             return None
         at = self.sources(name)[1]
@@ -133,7 +133,7 @@ _FOLDED: dict[str, Any] = {
 
 
 def bare(text: str) -> str:
-    """The node that "^a", "a", "a:1" or "import/a:0" names.
+    """Returns the name of the node in an input such as "^a", "a" or "a:1".
 
     >>> bare("conv/out:1")
     'conv/out'

@@ -1,4 +1,4 @@
-"""A `.pb`, SavedModel or Keras file in, one flat GraphDef with its ends out: loaded once, examined and run from the same copy."""
+"""Loads a `.pb`, SavedModel or Keras file once as a flat GraphDef, from which it is both examined and run."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 from label_image.detectors.evidence import Evidence
 from label_image.detectors.graph import evidence
 from label_image.detectors.net import Net
-from label_image.detectors.rewrite import for_labelling
-from label_image.source import Source
+from label_image.detectors.rewrite import for_inference
+from label_image.model_file import ModelFile
 
 
 @dataclass(frozen=True)
@@ -19,28 +19,28 @@ class Opened:
 
     net: Net
     what: str
-    input_layer: str = ""  # where the format names it
+    input_layer: str = ""  # if the format names it
     output_layer: str = ""
-    why: str = ""  # who names them
+    why: str = ""  # where the names come from
     _ready: dict[tuple[str, str], tuple[Any, tuple[str, ...]]] = field(default_factory=dict)
 
     def evidence(self, path: Path, input_layer: str, output_layer: str) -> Evidence:
-        """What it shows; what the user typed comes before what the format names."""
+        """Collects the evidence; layers that the user named take precedence over those that the format names."""
         why = "--input_layer, --output_layer" if input_layer or output_layer else self.why
         ends = (input_layer or self.input_layer, output_layer or self.output_layer)
         found = evidence(self.net, path, self.what, ends, why)
-        return replace(found, notes=self.for_labelling(found.input_layer, found.output_layer)[1])
+        return replace(found, notes=self.for_inference(found.input_layer, found.output_layer)[1])
 
-    def for_labelling(self, input_layer: str, output_layer: str) -> tuple[Any, tuple[str, ...]]:
-        """The graph rewritten for labelling, and what was mended; made once."""
+    def for_inference(self, input_layer: str, output_layer: str) -> tuple[Any, tuple[str, ...]]:
+        """The graph prepared for inference and a list of what was repaired; computed once."""
         ends = (input_layer, output_layer)
         if ends not in self._ready:
-            self._ready[ends] = for_labelling(self.net, *ends)
+            self._ready[ends] = for_inference(self.net, *ends)
         return self._ready[ends]
 
 
-def opened(source: Source) -> Opened:
-    """The graph of a file, parsed when it is asked for first."""
+def opened(source: ModelFile) -> Opened:
+    """The graph of a file, parsed at the first call."""
     return source.once("graph", lambda: _opened(source.path, source.kind))
 
 

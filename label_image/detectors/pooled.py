@@ -1,7 +1,7 @@
-"""A network in; its last feature map, and the linear layer that reads the map's mean, out: the form that has an exact heat map.
+"""Finds the last feature map of a network and the linear layer applied to its mean, which together define an exact heat map.
 
-Walks from the scores backwards: softmax, layers without an activation (several are folded into one), a mean over rows and
-columns, and before it the map. Whatever else stands there ends the walk with NoExactMap. Nothing is run.
+The search follows the operations backwards from the scores: softmax, linear layers (several are combined into one), a mean over
+rows and columns, and the feature map. Any other operation raises NoExactMap. Nothing is run.
 """
 
 from __future__ import annotations
@@ -15,46 +15,46 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.detectors.net import PASS_ON, RESHAPES, Net
-from label_image.detectors.tflite import TfliteFile
+from label_image.detectors.tflite_file import TfliteFile
 from label_image.errors import RunError
-from label_image.source import Source
+from label_image.model_file import ModelFile
 
 Tensor = TypeVar("Tensor", str, int)
 Floats = npt.NDArray[np.float32]
 _TFLITE_PASS_ON = ("RESHAPE", "SQUEEZE", "QUANTIZE", "DEQUANTIZE", "EXPAND_DIMS", "SOFTMAX")
 _TFLITE_LAYERS = ("FULLY_CONNECTED", "CONV_2D")
-_LONGEST_WAY = 24  # steps from the scores to the map; ours have four
+_LONGEST_WAY = 24  # operations between the scores and the feature map; our exports have four
 
 
-class NoExactMap(RunError):  # noqa: N818 - it says what is the case, as PhotoError's reasons do
-    """The network is no convolutions, global average and linear layer: its scores can not be shared out over the picture."""
+class NoExactMap(RunError):  # noqa: N818 - the name states the situation, like the reasons of PhotoError
+    """The network does not end in convolutions, a global average and a linear layer, so its scores cannot be attributed to regions."""
 
 
 @dataclass(frozen=True)
 class PooledEnd:
     """scores = softmax(mean of the feature map over rows and columns @ weights + biases)."""
 
-    feature_map: str | int  # the tensor [n, rows, columns, width]: its name in a graph, its number in a `.tflite`
-    weights: Floats | None  # [width, classes]; None where the file ends with the mean
+    feature_map: str | int  # the tensor [n, rows, columns, width]: its name in a graph, its index in a `.tflite`
+    weights: Floats | None  # [width, classes]; None if the network ends with the mean
     biases: Floats | None  # [classes]
 
 
 @dataclass(frozen=True)
 class _Step:
-    """One operation, seen from behind."""
+    """One operation on the way back from the scores."""
 
-    source: Any  # the tensor it reads; None ends the walk
-    weights: Floats | None = None  # [in, out] of a layer
+    source: Any  # the tensor it reads; None ends the search
+    weights: Floats | None = None  # [in, out], if it is a linear layer
     biases: Floats | None = None  # [out]
     pools: bool = False
     problem: str = ""  # why there is no exact map
 
 
 def pooled_end(path: Path, step: Callable[[Tensor], _Step], output: Tensor) -> PooledEnd:
-    """Walks from `output` to the feature map.
+    """Searches backwards from `output` for the feature map.
 
     Raises:
-      NoExactMap: something else than layers and a mean stands between.
+      NoExactMap: there is an operation other than linear layers and a mean.
     """
     weights: Floats | None = None
     biases: Floats | None = None
@@ -71,25 +71,25 @@ def pooled_end(path: Path, step: Callable[[Tensor], _Step], output: Tensor) -> P
         if found.weights is not None:
             weights = found.weights if weights is None else found.weights @ weights
         at = found.source
-    raise no_map(path, "no mean over rows and columns was found before its scores")
+    raise no_map(path, "found no mean over rows and columns before its scores")
 
 
 def no_map(path: Path, problem: str) -> NoExactMap:
-    """The one line that says why there is no heat map."""
+    """Makes the error that says why there is no exact heat map."""
     return NoExactMap(
         f"no exact heat map for {path}: {problem}; a map needs convolutions, a global average and a linear layer"
     )
 
 
-def tflite_end(source: Path | Source, output_layer: str = "") -> PooledEnd:
-    """The same of a `.tflite`.
+def tflite_end(source: Path | ModelFile, output_layer: str = "") -> PooledEnd:
+    """Finds the pooled end of a `.tflite`.
 
     Args:
-      source: the file, or what was read of it.
-      output_layer: which output, where it has several.
+      source: the file, or its content if it was already read.
+      output_layer: which output, if it has several.
 
     Raises:
-      NoExactMap: it is of another form.
+      NoExactMap: the network has another structure.
       RunError: the file is damaged.
     """
     file = TfliteFile(source)
@@ -100,7 +100,7 @@ def tflite_end(source: Path | Source, output_layer: str = "") -> PooledEnd:
 def _tflite_step(file: TfliteFile, tensor: int) -> _Step:
     operator = file.writers.get(tensor)
     if operator is None:
-        return _Step(None, problem="its scores come from nowhere")
+        return _Step(None, problem="no operation computes its scores")
     op, sources = file.op(operator), file.sources(operator)
     if op in _TFLITE_PASS_ON:
         return _Step(sources[0])
@@ -118,7 +118,7 @@ def _tflite_step(file: TfliteFile, tensor: int) -> _Step:
         if biases is not None:
             return _Step(sources[0], biases=biases.reshape(-1))
     activated = op in _TFLITE_LAYERS and file.activated(operator)
-    return _Step(None, problem=f"{op}{' with an activation' if activated else ''} stands before its scores")
+    return _Step(None, problem=f"it has {op}{' with an activation' if activated else ''} before its scores")
 
 
 def _are_rows_and_columns(axes: npt.NDArray[Any] | None) -> bool:
@@ -126,7 +126,7 @@ def _are_rows_and_columns(axes: npt.NDArray[Any] | None) -> bool:
 
 
 def _covers(file: TfliteFile, operator: Any, source: int) -> bool:
-    """Whether an average pool takes in the whole map."""
+    """Whether the window of an average pooling covers the whole feature map."""
     from ai_edge_litert import schema_py_generated as schema
 
     table, options = operator.BuiltinOptions(), schema.Pool2DOptions()
@@ -135,15 +135,15 @@ def _covers(file: TfliteFile, operator: Any, source: int) -> bool:
 
 
 def graph_end(path: Path, net: Net, output: str) -> PooledEnd:
-    """The same of a GraphDef.
+    """Finds the pooled end of a GraphDef.
 
     Args:
-      path: its file, for the error.
+      path: its file, for error messages.
       net: the graph.
-      output: the operation that gives the scores, or the features of a headless network.
+      output: the operation that computes the scores, or the features of a network without a head.
 
     Raises:
-      NoExactMap: it is of another form.
+      NoExactMap: the network has another structure.
     """
     return pooled_end(path, lambda name: _graph_step(net, name), output)
 
@@ -165,4 +165,4 @@ def _graph_step(net: Net, name: str) -> _Step:
             return _Step(sources[0], numbers.T if attributes["transpose_b"].b else numbers)
         if op == "Conv2D" and numbers.shape[:2] == (1, 1):
             return _Step(sources[0], numbers[0, 0])
-    return _Step(None, problem=f"{op or name} stands before its scores")
+    return _Step(None, problem=f"it has {op or name} before its scores")

@@ -1,4 +1,4 @@
-"""A GraphDef as found in, one that only labels out: no training switch, no living dropout, one input, and nothing beside its way."""
+"""Prepares a graph for inference: removes dropout, training switches and unused nodes, and leaves one input."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ _FROZEN_INTS = (3, 9)  # int32 and int64 of tensorflow.DataType
 _BOOL, _STRING = 10, 7
 
 
-def for_labelling(net: Net, input_layer: str, output_layer: str) -> tuple[Any, tuple[str, ...]]:
-    """Rewrites a graph.
+def for_inference(net: Net, input_layer: str, output_layer: str) -> tuple[Any, tuple[str, ...]]:
+    """Prepares a graph for inference.
 
     Args:
-      net: the graph; left as it is.
-      input_layer: what takes the pixels; becomes a placeholder called the same.
-      output_layer: what gives the scores.
+      net: the graph, which is not changed.
+      input_layer: the operation that takes the pixels; it becomes a placeholder of the same name.
+      output_layer: the operation that computes the scores.
 
     Returns:
-      a GraphDef with the nodes that the scores need, and what was mended, in words.
+      a GraphDef with only the nodes that the scores need, and messages about what was changed.
     """
     graph = type(net.graph_def)()
     graph.CopyFrom(net.graph_def)
-    wired = Net(graph)
+    work = Net(graph)
     notes = []
-    _open(wired, bare(input_layer))
-    masked = _without_dropout(wired)
+    _make_placeholder(work, bare(input_layer))
+    masked = _without_dropout(work)
     if masked:
-        notes.append(f"dropout left alive was put out ({masked[0]}{' and others' if len(masked) > 1 else ''})")
-    wired = Net(graph)
-    switched = _settle(wired, bare(input_layer), bare(output_layer))
+        notes.append(f"removed dropout that was still active ({masked[0]}{' and others' if len(masked) > 1 else ''})")
+    work = Net(graph)
+    switched = _freeze_placeholders(work, bare(input_layer), bare(output_layer))
     if switched:
-        notes.append(f"set for labelling: {', '.join(switched)}")
-    return _kept(Net(graph), bare(output_layer)), tuple(notes)
+        notes.append(f"set for inference: {', '.join(switched)}")
+    return _pruned(Net(graph), bare(output_layer)), tuple(notes)
 
 
-def _open(net: Net, name: str) -> None:
-    """Makes a placeholder of any size out of the input, whatever computed it before."""
+def _make_placeholder(net: Net, name: str) -> None:
+    """Replaces the input by a placeholder without a fixed size, whatever computed it before."""
     node = net.nodes[name]
     dtype = _STRING if name == "DecodeJpeg/contents" else (node.attr["dtype"].type or node.attr["T"].type or 1)
     node.op = "Placeholder"
@@ -53,7 +53,7 @@ def _open(net: Net, name: str) -> None:
 
 
 def _without_dropout(net: Net) -> list[str]:
-    """Passes on what a random mask would have multiplied; the scaling that belongs to it is undone."""
+    """Bypasses multiplications with a random mask, and removes the scaling that belongs to them."""
     masks = _masks(net)
     done = []
     for name in list(net.nodes):
@@ -66,26 +66,26 @@ def _without_dropout(net: Net) -> list[str]:
             continue
         if kept is None:
             continue
-        scale, plain = _scaled(net, kept, masks)
-        _pass(net.nodes[name], plain)
+        scale, plain = _without_scaling(net, kept, masks)
+        _make_identity(net.nodes[name], plain)
         if not scale:
-            _undo_after(net, name)
+            _remove_scaling_after(net, name)
         done.append(name)
     return done
 
 
 def _masks(net: Net) -> set[str]:
-    """Nodes that say which numbers fall away: they come from a random generator and hold no data."""
+    """Finds the masks of dropout: nodes that are computed from a random generator and no data."""
     found: set[str] = set()
     for name in net.nodes:
         if net.op(name) in _RANDOM:
-            for below in _walk(net, name):
+            for below in _computed_from_noise(net, name):
                 found.add(below)
     return found
 
 
-def _walk(net: Net, name: str) -> list[str]:
-    """What is computed from random numbers alone, up to the mask itself."""
+def _computed_from_noise(net: Net, name: str) -> list[str]:
+    """The nodes that are computed from random numbers alone, up to the mask itself."""
     seen: list[str] = []
     waiting = [name]
     while waiting:
@@ -99,17 +99,17 @@ def _walk(net: Net, name: str) -> list[str]:
                 "GreaterEqual",
                 "Floor",
             )
-            if op in _MASKS or (arithmetic and not _mask_made(net, at)):
+            if op in _MASKS or (arithmetic and not _is_mask(net, at)):
                 waiting.append(reader)
     return seen
 
 
-def _mask_made(net: Net, name: str) -> bool:
+def _is_mask(net: Net, name: str) -> bool:
     return net.op(name) in _MASKS
 
 
-def _scaled(net: Net, name: str, masks: set[str]) -> tuple[bool, str]:
-    """The data behind the division by keep_prob, and whether there was one."""
+def _without_scaling(net: Net, name: str, masks: set[str]) -> tuple[bool, str]:
+    """Whether a node is a division by keep_prob, and the data that is divided."""
     op, sources = net.op(name), net.sources(name)
     if op in ("RealDiv", "Div", "Mul") and len(sources) == 2 and not set(sources) & masks:
         data = [source for source in sources if not _is_rate(net, source)]
@@ -119,7 +119,7 @@ def _scaled(net: Net, name: str, masks: set[str]) -> tuple[bool, str]:
 
 
 def _is_rate(net: Net, name: str) -> bool:
-    """Whether a node is one number that depends on no picture: a constant or a scalar placeholder such as keep_prob."""
+    """Whether a node is a single number that does not depend on the image: a constant, or a placeholder such as keep_prob."""
     values = net.constant(name)
     if values is not None:
         return values.size == 1
@@ -127,23 +127,23 @@ def _is_rate(net: Net, name: str) -> bool:
     if len(above) > 12:
         return False
     fed = [node for node in above if net.op(node).startswith("Placeholder")]
-    return bool(fed) and all(_scalar_name(node) for node in fed)
+    return bool(fed) and all(_has_rate_name(node) for node in fed)
 
 
-def _scalar_name(name: str) -> bool:
+def _has_rate_name(name: str) -> bool:
     return any(word in name.lower() for word in ("keep", "drop", "prob", "rate"))
 
 
-def _undo_after(net: Net, name: str) -> None:
-    """Where the scaling comes behind the mask, it is taken out there."""
+def _remove_scaling_after(net: Net, name: str) -> None:
+    """Removes the scaling if it follows the mask."""
     for reader in net.readers.get(name, []):
         others = [source for source in net.sources(reader) if source != name]
         if net.op(reader) in ("RealDiv", "Div", "Mul") and others and "dropout" in reader and _is_rate(net, others[0]):
-            _pass(net.nodes[reader], name)
+            _make_identity(net.nodes[reader], name)
 
 
-def _pass(node: Any, source: str) -> None:
-    """Makes a node hand on `source`."""
+def _make_identity(node: Any, source: str) -> None:
+    """Turns a node into an Identity of `source`."""
     dtype = node.attr["T"].type or 1
     node.op = "Identity"
     del node.input[:]
@@ -152,24 +152,24 @@ def _pass(node: Any, source: str) -> None:
     node.attr["T"].type = dtype
 
 
-def _settle(net: Net, source: str, output: str) -> list[str]:
-    """Gives every other placeholder the value it has when nothing is trained; returns what was set."""
+def _freeze_placeholders(net: Net, source: str, output: str) -> list[str]:
+    """Sets all other placeholders to their values for inference; returns what was set."""
     done = []
     above = net.above(output)
     for name, node in net.nodes.items():
         if name == source or name not in above or not node.op.startswith("Placeholder"):
             continue
         if node.op == "PlaceholderWithDefault" and node.attr["dtype"].type != _BOOL:
-            _pass_default(node)
+            _use_default(node)
             continue
-        value = _resting(name, node.attr["dtype"].type)
-        _constant(node, value)
+        value = _inference_value(name, node.attr["dtype"].type)
+        _make_constant(node, value)
         done.append(f"{name}={value.item()}")
     return done
 
 
-def _resting(name: str, dtype: int) -> Any:
-    """False for switches, 1 for keep_prob and counts, 0 for rates."""
+def _inference_value(name: str, dtype: int) -> Any:
+    """The value of a placeholder at inference: False for switches, 1 for keep_prob and counts, 0 for rates."""
     if dtype == _BOOL:
         return np.bool_(False)
     if dtype in _FROZEN_INTS:
@@ -178,14 +178,14 @@ def _resting(name: str, dtype: int) -> Any:
     return np.float32(0 if zero else 1)
 
 
-def _pass_default(node: Any) -> None:
+def _use_default(node: Any) -> None:
     dtype = node.attr["dtype"].type
     node.op = "Identity"
     node.attr.clear()
     node.attr["T"].type = dtype
 
 
-def _constant(node: Any, value: Any) -> None:
+def _make_constant(node: Any, value: Any) -> None:
     tf = tensorflow()
     node.op = "Const"
     del node.input[:]
@@ -195,7 +195,7 @@ def _constant(node: Any, value: Any) -> None:
     node.attr["value"].tensor.CopyFrom(made)
 
 
-def _kept(net: Net, output: str) -> Any:
+def _pruned(net: Net, output: str) -> Any:
     above = net.above(output)
     graph = type(net.graph_def)()
     graph.versions.CopyFrom(net.graph_def.versions)

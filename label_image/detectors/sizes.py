@@ -1,11 +1,11 @@
-"""A graph whose placeholder forgot its shape in, the shape out: from a Reshape, the last AvgPool's window, or the first MatMul's rows."""
+"""Computes the input shape of a graph whose placeholder has none: from a Reshape, the last AvgPool or the first MatMul."""
 
 from __future__ import annotations
 
 import math
 
-from label_image.card import GUESS
 from label_image.detectors.net import PASS_ON, Net
+from label_image.model_metadata import GUESS
 
 _USUAL = (
     224,
@@ -37,8 +37,8 @@ _CONVOLUTIONS = ("Conv2D", "DepthwiseConv2dNative", "_FusedConv2D")
 _POOLS = ("MaxPool", "AvgPool")
 
 
-def sized(net: Net, source: str, output: str, dims: tuple[int, ...] | None) -> tuple[tuple[int, ...], str]:
-    """The input's shape with its batch, -1 where it is not known, and how it is known."""
+def input_shape(net: Net, source: str, output: str, dims: tuple[int, ...] | None) -> tuple[tuple[int, ...], str]:
+    """Returns the shape of the input, batch included, with -1 for unknown sizes, and how it is known."""
     if dims is not None and all(size > 0 for size in dims[1:]):
         return dims, "the placeholder's shape"
     reshaped = _first_reshape(net, source)
@@ -53,12 +53,12 @@ def sized(net: Net, source: str, output: str, dims: tuple[int, ...] | None) -> t
                 return (-1, rows), f"the first MatMul's {rows:,} rows"
             break
     channels = _channels(net, source)
-    size, why = _from_the_end(net, way)
+    size, why = _size_from_last_layers(net, way)
     return (-1, size, size, channels), why
 
 
 def flat_size(count: int) -> tuple[int, int]:
-    """Side and channels of a square picture with `count` numbers.
+    """Returns the side and channels of a square image with `count` numbers; (0, 0) if there is none.
 
     >>> flat_size(784), flat_size(3072), flat_size(5)
     ((28, 1), (32, 3), (0, 0))
@@ -77,7 +77,7 @@ def _channels(net: Net, source: str) -> int:
 
 
 def _first_reshape(net: Net, source: str) -> tuple[int, ...] | None:
-    """[?, 28, 28, 1] where the graph lays a picture of unknown shape out itself."""
+    """The target shape, such as [-1, 28, 28, 1], if the graph begins by reshaping its input to an image."""
     for name in net.readers.get(source, []):
         if net.op(name) == "Reshape" and net.sources(name)[0] == source:
             wanted = net.constant(net.sources(name)[1])
@@ -86,12 +86,12 @@ def _first_reshape(net: Net, source: str) -> tuple[int, ...] | None:
     return None
 
 
-def _from_the_end(net: Net, way: list[str]) -> tuple[int, str]:
-    """The size for which the picture, going down `way`, has just the size that a window or a weight at its end needs."""
+def _size_from_last_layers(net: Net, way: list[str]) -> tuple[int, str]:
+    """Finds the input size for which the feature map at the end of `way` fits the pooling window or the weights there."""
     for name in reversed(way):
         if net.op(name) == "AvgPool":
             window = int(net.nodes[name].attr["ksize"].list.i[1])
-            size = _fitting(net, way[: way.index(name)], window) if window > 1 else 0
+            size = _matching_size(net, way[: way.index(name)], window) if window > 1 else 0
             if size:
                 return size, f"the last AvgPool's window of {window}"
     for name in way:
@@ -104,16 +104,16 @@ def _from_the_end(net: Net, way: list[str]) -> tuple[int, str]:
                     weights.shape[3] if net.op(last) != "DepthwiseConv2dNative" else weights.shape[2] * weights.shape[3]
                 )
                 side = math.isqrt(int(kernel.shape[0]) // int(width))
-                size = _fitting(net, before, side) if side > 1 and side * side * width == kernel.shape[0] else 0
+                size = _matching_size(net, before, side) if side > 1 and side * side * width == kernel.shape[0] else 0
                 if size:
                     return size, f"the first MatMul's {kernel.shape[0]:,} rows"
             break
-    return 224, f"{GUESS}nothing in the graph tells it (--input_height, --input_width override it)"
+    return 224, f"{GUESS}nothing in the graph determines it (--input_height, --input_width override it)"
 
 
-def _fitting(net: Net, way: list[str], wanted: int) -> int:
-    """The usual size, or else the largest, that becomes `wanted` at the end of `way`; 0 if none does."""
-    found = [size for size in range(8, 1025) if _after(net, way, size) == wanted]
+def _matching_size(net: Net, way: list[str], wanted: int) -> int:
+    """The input size that becomes `wanted` at the end of `way`, preferring usual sizes, then the largest; 0 if there is none."""
+    found = [size for size in range(8, 1025) if _size_after(net, way, size) == wanted]
     strides = math.prod(_stride(net, name) for name in way)
     if wanted * strides in found:
         return wanted * strides
@@ -126,8 +126,8 @@ def _stride(net: Net, name: str) -> int:
     return int(net.nodes[name].attr["strides"].list.i[1])
 
 
-def _after(net: Net, way: list[str], size: int) -> int:
-    """How large a picture of `size` is at the end of `way`."""
+def _size_after(net: Net, way: list[str], size: int) -> int:
+    """Computes the size of the feature map at the end of `way` for an input of `size`."""
     for name in way:
         op, node = net.op(name), net.nodes[name]
         if op in PASS_ON:

@@ -1,7 +1,7 @@
-"""A `.tflite` in, the bytes of one metadata entry out, by the offsets of the FlatBuffer.
+"""Finds one metadata entry of a `.tflite` by following the offsets of its FlatBuffer.
 
-The schema's classes answer any question, but their import takes longer than labelling a photo; a file that python -m retrain
-wrote needs this one answer. Field numbers are those of TensorFlow Lite's schema.fbs.
+The schema classes could do it too, but importing them takes longer than labelling a photo, and a file that python -m retrain wrote
+needs only this entry. The field numbers are those of TensorFlow Lite's schema.fbs.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ Bytes = mmap.mmap | bytes
 
 
 def entry(path: Path, name: str) -> bytes | None:
-    """The entry's bytes; None where there is none, or the FlatBuffer leads out of the file.
+    """Returns the bytes of an entry; None if it is missing, or if the FlatBuffer is damaged.
 
     Args:
-      path: a file that begins as a `.tflite` does.
-      name: of the entry.
+      path: a file that begins like a `.tflite`.
+      name: the name of the entry.
     """
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         return entry_in(data, name)
 
 
 def entry_in(data: Bytes, name: str) -> bytes | None:
-    """The same of a file's bytes."""
+    """Like `entry`, for the content of a file."""
     place = place_of(data, name)
     return None if place is None else bytes(data[place.start : place.stop])
 
 
 def place_of(data: Bytes, name: str) -> slice | None:
-    """Where the entry's bytes are in the file; None as for `entry`."""
+    """Returns the position of the entry's bytes in the file; None as for `entry`."""
     try:
         return _place(data, name.encode())
     except (struct.error, IndexError):
@@ -63,12 +63,12 @@ def _uint(data: Bytes, place: int) -> int:
 
 
 def _follow(data: Bytes, place: int) -> int:
-    """Where the offset at a place leads."""
+    """The position to which the offset at `place` points."""
     return place + _uint(data, place)
 
 
 def _field(data: Bytes, table: int, number: int) -> int:
-    """The place of a table's field; 0 where it is left out."""
+    """The position of a field of a table; 0 if it is missing."""
     fields = table - int(struct.unpack_from("<i", data, table)[0])
     if fields < 0:
         raise IndexError(fields)
@@ -80,7 +80,7 @@ def _field(data: Bytes, table: int, number: int) -> int:
 
 
 def _elements(data: Bytes, field: int) -> range:
-    """The places of a vector's elements, which are offsets."""
+    """The positions of the elements of a vector of offsets."""
     start = _follow(data, field) + 4
     end = start + 4 * _uint(data, start - 4)
     if end > len(data):
@@ -89,7 +89,7 @@ def _elements(data: Bytes, field: int) -> range:
 
 
 def _vector(data: Bytes, field: int) -> slice:
-    """Where the bytes of a vector of bytes, or of a string, are."""
+    """The position of the bytes of a byte vector or a string."""
     start = _follow(data, field) + 4
     end = start + _uint(data, start - 4)
     if end > len(data):

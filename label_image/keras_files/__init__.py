@@ -1,1 +1,1 @@
-"""Keras files (.keras, .h5) read as structure and arrays: what they name is looked up in our own table, never imported."""
+"""Reads Keras files (.keras, .h5) without Keras: the names in a file are looked up in our own tables and never imported."""

@@ -1,4 +1,4 @@
-"""Activations by name, from a list of our own; a function that the file names is never called."""
+"""Applies activations by name, from our own list; no function that the file names is called."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ def activated(tf: Any, named: Any, value: Any, keras_3: bool) -> Any:
 
     Args:
       tf: TensorFlow.
-      named: None, a name, or a dictionary that holds a name or describes a layer such as ReLU.
+      named: None, a name, or a dictionary that contains a name or describes a layer such as ReLU.
       value: the tensor.
-      keras_3: whether Keras 3 wrote it, where `hard_sigmoid` means another slope.
+      keras_3: whether Keras 3 wrote the file; it defines `hard_sigmoid` with another slope.
 
     Raises:
       ValueError: it is not on the list.
@@ -22,7 +22,7 @@ def activated(tf: Any, named: Any, value: Any, keras_3: bool) -> Any:
         return value
     build = _NAMES.get(name)
     if build is None:
-        raise ValueError(f"its activation {name[:60]!r} is not among those that are read here")
+        raise ValueError(f"its activation {name[:60]!r} is not supported")
     return build(tf, value, config, keras_3)
 
 
@@ -32,7 +32,7 @@ def _named(named: Any) -> tuple[str, dict[str, Any]]:
     if isinstance(named, str):
         return named, {}
     kind, config = str(named["class_name"]), named.get("config")
-    if kind == "function":  # Keras 3 writes functions so
+    if kind == "function":  # how Keras 3 writes functions
         return str(config), {}
     return kind, config if isinstance(config, dict) else {}
 
@@ -47,7 +47,7 @@ def _relu(tf: Any, x: Any, config: dict[str, Any], _: bool) -> Any:
 
 
 def _leaky(tf: Any, x: Any, config: dict[str, Any], _: bool) -> Any:
-    # As a word in `activation` it means 0.2; as a layer it says its slope, which Keras 2 called alpha.
+    # As the name of an activation its slope is 0.2; a layer states its slope, which Keras 2 called alpha.
     default = 0.3 if config else 0.2
     slope = config.get("negative_slope", config.get("alpha", default))
     return tf.nn.leaky_relu(x, float(slope))

@@ -1,7 +1,7 @@
 """Reads a Keras file, HDF5 or zip: the JSON that describes the network, and the arrays of its weights.
 
-HDF5 can point elsewhere: links into other files, datasets that lie in other files or are put together from them. None of it
-is followed. What is larger than the file could hold is refused before memory is asked for.
+HDF5 can refer to other files: by links, and by datasets that are stored in or assembled from other files. None of these are
+followed. An array that is larger than the file could hold is refused before memory is allocated.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ import numpy.typing as npt
 from label_image.keras_files.structure import ForeignError
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
-_MOST_BYTES = 2 << 30  # of all arrays; a graph of more can not be written by protobuf
+_MOST_BYTES = 2 << 30  # of all arrays together; protobuf cannot write a larger graph
 _MOST_TEXT = 64 << 20  # of config.json; NASNetLarge's has 1.5 MB
-_SPARE = 1 << 16  # a dataset may say so much more than it stores, in bytes ...
-_PACKED = 64  # ... or so many times of it; packed weights reach 2 or 3
+_SPARE = 1 << 16  # bytes by which a dataset may exceed what it stores ...
+_PACKED = 64  # ... plus this many times the stored size; compressed weights reach a factor of 2 or 3
 _MOST_ITEMS = 200_000  # groups and datasets
 _FILTERS = (1, 2, 3, 32000)  # gzip, shuffle, checksum, lzf: others are plug-ins
 
 
 @dataclass(frozen=True)
 class KerasFile:
-    """What is read of a Keras file."""
+    """The content of a Keras file."""
 
     described: Any  # the JSON of the network
-    version: str  # of the Keras that wrote it; "" where it does not say
-    legacy: bool  # HDF5 as a whole, arrays by layer names; else a zip, arrays by path
+    version: str  # of the Keras that wrote it; "" if the file does not state it
+    legacy: bool  # an HDF5 file with arrays by layer names; otherwise a zip with arrays by path
     arrays: dict[str, npt.NDArray[np.float32]]  # by path in the file
     names: dict[str, tuple[str, ...]]  # legacy: layer -> paths of its arrays, in Keras's order
 
 
 def is_hdf5(path: Path) -> bool:
-    """Whether a file begins as HDF5 does."""
+    """Whether a file begins like HDF5."""
     with path.open("rb") as file:
         return file.read(8) == HDF5
 
@@ -49,7 +49,7 @@ def read(path: Path) -> KerasFile:
     """Reads a file.
 
     Raises:
-      ForeignError: it points outside, is too large, or holds no network; the text says which.
+      ForeignError: it refers to other files, is too large, or contains no network; the message says which.
       OSError, KeyError, ValueError, TypeError, RuntimeError, RecursionError, zipfile.BadZipFile: it is damaged.
     """
     return _read_hdf5(path) if is_hdf5(path) else _read_zip(path)
@@ -60,7 +60,7 @@ def _read_hdf5(path: Path) -> KerasFile:
 
     with h5py.File(path, "r") as file:
         if "model_config" not in file.attrs:
-            raise ForeignError("it holds weights without a network; save the whole model: model.save(...)")
+            raise ForeignError("it contains weights without a network; save the whole model: model.save(...)")
         described = json.loads(_text(_attribute(file, "model_config")))
         version = _text(file.attrs["keras_version"]) if "keras_version" in file.attrs else ""
         arrays = _arrays(file)
@@ -79,7 +79,7 @@ def _read_zip(path: Path) -> KerasFile:
         sizes = {info.filename: info.file_size for info in archive.infolist()}
         weights = next((name for name in sizes if name.endswith("model.weights.h5")), "")
         if not weights:
-            raise ForeignError("it holds no model.weights.h5; save the whole model: model.save(...)")
+            raise ForeignError("it contains no model.weights.h5; save the whole model: model.save(...)")
         described = json.loads(_member(archive, "config.json", _MOST_TEXT))
         metadata = json.loads(_member(archive, "metadata.json", _MOST_TEXT)) if "metadata.json" in sizes else {}
         data = _member(archive, weights, min(_MOST_BYTES, _SPARE + _PACKED * path.stat().st_size))
@@ -89,7 +89,7 @@ def _read_zip(path: Path) -> KerasFile:
 
 
 def _member(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
-    """A member's bytes, no more than `most` of them, whatever the archive says of its size."""
+    """Reads a member of the archive, at most `most` bytes, whatever size the archive states."""
     with archive.open(name) as file:
         data = file.read(most + 1)
     if len(data) > most:
@@ -98,12 +98,12 @@ def _member(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
 
 
 def _arrays(file: Any) -> dict[str, npt.NDArray[np.float32]]:
-    """All arrays of numbers, by path; "\\" of files written on Windows as "/"."""
+    """Reads all arrays of numbers, by path; "\\" in files written on Windows becomes "/"."""
     found: dict[str, npt.NDArray[np.float32]] = {}
     total = 0
     for name, dataset in _datasets(file):
         if name.startswith(("optimizer", "_optimizer")):
-            continue  # what only further training needs
+            continue  # needed only to continue training
         total += _checked(name, dataset)
         if total > _MOST_BYTES:
             raise ForeignError(f"its arrays have more than {_MOST_BYTES:,} bytes")
@@ -112,7 +112,7 @@ def _arrays(file: Any) -> dict[str, npt.NDArray[np.float32]]:
 
 
 def _datasets(file: Any) -> Iterator[tuple[str, Any]]:
-    """Every dataset behind hard links; any other link is refused."""
+    """Yields every dataset that hard links lead to; any other link is refused."""
     import h5py
 
     waiting, seen = [("", file)], 0
@@ -124,29 +124,29 @@ def _datasets(file: Any) -> Iterator[tuple[str, Any]]:
                 raise ForeignError(f"it has more than {_MOST_ITEMS:,} entries")
             path = f"{prefix}{name}"
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                raise ForeignError(f"its entry {path!r} is a link that leads elsewhere, which is not followed")
+                raise ForeignError(f"its entry {path!r} is a link to another place, which is not followed")
             item = group[name]
             if isinstance(item, h5py.Group):
-                if path.count("/") > 60:  # a group in itself
-                    raise ForeignError("its groups lie in each other without end")
+                if path.count("/") > 60:  # a group that contains itself
+                    raise ForeignError("its groups are nested without end")
                 waiting.append((f"{path}/", item))
             elif isinstance(item, h5py.Dataset):
                 yield path, item
 
 
 def _checked(name: str, dataset: Any) -> int:
-    """Bytes of a dataset that is plain numbers stored in this very file."""
+    """Checks that a dataset is plain numbers stored in this file; returns its size in bytes."""
     if dataset.external or dataset.is_virtual:
-        raise ForeignError(f"its array {name!r} lies in another file, which is not opened")
+        raise ForeignError(f"its array {name!r} is stored in another file, which is not opened")
     if dataset.dtype.kind not in "fiub":
-        raise ForeignError(f"its array {name!r} holds no numbers ({dataset.dtype})")
+        raise ForeignError(f"its array {name!r} does not contain numbers ({dataset.dtype})")
     created = dataset.id.get_create_plist()
     kinds = [created.get_filter(index)[0] for index in range(created.get_nfilters())]
     if any(kind not in _FILTERS for kind in kinds):
-        raise ForeignError(f"its array {name!r} is packed in a way that is not read here")
+        raise ForeignError(f"its array {name!r} is compressed in an unsupported way")
     if dataset.nbytes > _SPARE + _PACKED * dataset.id.get_storage_size():
         raise ForeignError(
-            f"its array {name!r} claims {dataset.nbytes:,} bytes and stores {dataset.id.get_storage_size():,}"
+            f"its array {name!r} declares {dataset.nbytes:,} bytes but stores {dataset.id.get_storage_size():,}"
         )
     return int(dataset.size) * 4
 
@@ -157,7 +157,7 @@ def _group(parent: Any, name: str) -> Any:
     at = parent
     for part in name.split("/"):
         if not isinstance(at.get(part, getlink=True), h5py.HardLink):
-            raise ForeignError(f"its entry {name!r} is a link that leads elsewhere, which is not followed")
+            raise ForeignError(f"its entry {name!r} is a link to another place, which is not followed")
         at = at[part]
     return at
 
@@ -172,7 +172,7 @@ def _text(value: Any) -> str:
 
 
 def _words(group: Any, name: str) -> list[str]:
-    """A list of names; Keras deals long ones to `name0`, `name1`, ..."""
+    """Reads a list of names; Keras splits a long list into `name0`, `name1`, ..."""
     if name in group.attrs:
         return [_text(word) for word in np.ravel(group.attrs[name])]
     words: list[str] = []

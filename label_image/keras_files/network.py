@@ -1,4 +1,4 @@
-"""Builds a TensorFlow graph of a network's structure and arrays, from our own table of layer kinds."""
+"""Builds a TensorFlow graph from the description and arrays of a Keras network, with our own table of layer kinds."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ import numpy as np
 
 from label_image.errors import meaning
 from label_image.keras_files.arrays import KerasFile
-from label_image.keras_files.layers import KINDS, Use
+from label_image.keras_files.layer import Use
+from label_image.keras_files.layers import KINDS
 from label_image.keras_files.operations import operation
 from label_image.keras_files.structure import ForeignError, Layer, Network, Ref, input_shape, refs_in
 from label_image.keras_files.weights import Weights, weights_of
 from label_image.quiet import tensorflow
 
-_MOST_VALUES = 1 << 27  # numbers that one layer gives for one photo: half a GiB
+_MOST_VALUES = 1 << 27  # numbers in the output of one layer for one photo: half a GiB
 
 
 @dataclass(frozen=True)
 class Graph:
-    """A network that labels, with its ends."""
+    """The graph of a network, with the names of its input and output."""
 
     graph_def: Any
     input_layer: str
@@ -32,14 +33,14 @@ class Graph:
 @dataclass(frozen=True)
 class _Tools:
     tf: Any
-    keras_3: bool  # which Keras wrote the file
+    keras_3: bool  # whether Keras 3 wrote the file
 
 
 def graph_of(file: KerasFile, network: Network) -> Graph:
     """Builds the graph.
 
     Raises:
-      ForeignError: a layer can not be built as it is described; it is named.
+      ForeignError: a layer cannot be built from its description; the message names it.
     """
     tf = tensorflow()
     weights = weights_of(file, network)
@@ -50,7 +51,7 @@ def graph_of(file: KerasFile, network: Network) -> Graph:
         given = [tf.cast(source, tf.float32) for source in sources.values()]
         outputs = _run(tools, network, weights, given)
         scores = tf.identity(outputs[0], name="scores")
-        for number, other in enumerate(outputs[1:], 2):  # how many answers it has tells whether it is a classifier
+        for number, other in enumerate(outputs[1:], 2):  # their number helps to tell whether it is a classifier
             tf.identity(other, name=f"answer_{number}")
     return Graph(graph.as_graph_def(), next(iter(sources.values())).name, scores.name)
 
@@ -59,7 +60,7 @@ def _placeholder(tf: Any, network: Network, ref: Ref) -> Any:
     layer = next(layer for layer in network.layers if layer.name == ref.layer)
     shape = [None, *(None if size is None else int(size) for size in list(input_shape(layer.config))[1:])]
     if any(size is not None and size < 1 for size in shape) or math.prod(size or 1 for size in shape) > _MOST_VALUES:
-        raise ForeignError(f"it takes pictures of the size {shape[1:]}")
+        raise ForeignError(f"its input size is {shape[1:]}")
     dtype = layer.config.get("dtype")
     if dtype not in ("uint8", "int32", "int64"):
         dtype = "float32"
@@ -67,7 +68,7 @@ def _placeholder(tf: Any, network: Network, ref: Ref) -> Any:
 
 
 def _run(tools: _Tools, network: Network, weights: dict[str, Weights], given: list[Any]) -> list[Any]:
-    """The outputs of a network: each call as soon as what it reads is there."""
+    """Computes the outputs of a network: each call of a layer is computed as soon as its inputs are."""
     layers = {layer.name: layer for layer in network.layers}
     values: dict[tuple[str, int], list[Any]] = {}
     for ref, tensor in zip(network.inputs, given, strict=True):
@@ -86,11 +87,11 @@ def _run(tools: _Tools, network: Network, weights: dict[str, Weights], given: li
                 continue
             values[layer.name, number] = _called(tools, layer, number, weights[layer.name], values, constants)
         if len(left) == len(pending):
-            break  # nobody of them can be computed; only an error if an output needs one
+            break  # none of these can be computed, which is an error only if an output needs one
         pending = left
     for ref in network.outputs:
         if (ref.layer, ref.call) not in values or ref.layer not in layers:
-            raise ForeignError(f"its output {ref.layer!r} can not be computed from its input")
+            raise ForeignError(f"its output {ref.layer!r} cannot be computed from its input")
     return [values[ref.layer, ref.call][ref.output] for ref in network.outputs]
 
 
@@ -98,7 +99,7 @@ def _called(
     tools: _Tools, layer: Layer, number: int, weights: Weights, values: dict[tuple[str, int], list[Any]],
     constants: dict[str, list[Any]],
 ) -> list[Any]:  # fmt: skip
-    """One call of one layer."""
+    """Computes one call of one layer."""
     call = layer.calls[number]
     args = _resolved(call.args, values)
     try:
@@ -112,13 +113,13 @@ def _called(
             value = _computed(tools, layer, constants[layer.name], args, _resolved(call.kwargs, values))
     except ForeignError:
         raise
-    except Exception as error:  # a layer that is described wrongly fails in any way
-        raise ForeignError(f"its layer {layer.name[:60]!r} ({layer.kind}) can not be built: {meaning(error)}") from None
+    except Exception as error:  # a wrong description can raise any error
+        raise ForeignError(f"its layer {layer.name[:60]!r} ({layer.kind}) cannot be built: {meaning(error)}") from None
     size = int(
         np.prod([side or 1 for side in (value.shape.as_list() if value.shape.rank is not None else [])], dtype=object)
     )
     if size > _MOST_VALUES:
-        raise ForeignError(f"its layer {layer.name[:60]!r} gives {size:,} numbers for each photo")
+        raise ForeignError(f"its layer {layer.name[:60]!r} returns {size:,} numbers for each photo")
     return [value]
 
 
@@ -151,6 +152,6 @@ def _flat(value: Any) -> list[Any]:
 
 
 def _scope(name: str) -> str:
-    """A layer's name as TensorFlow allows it."""
+    """Changes a layer's name to one that TensorFlow allows."""
     clean = re.sub(r"[^A-Za-z0-9_.\\/-]", "_", name).strip("/")
     return clean if re.match(r"[A-Za-z0-9.]", clean) else f"layer{clean}"

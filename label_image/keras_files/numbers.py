@@ -1,4 +1,4 @@
-"""Sizes as a layer's config tells them, as tuples of ints."""
+"""Parses the sizes in a layer's config into tuples of ints."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def pair(value: Any) -> tuple[int, int]:
-    """(rows, columns) of one number or two.
+    """Returns (rows, columns) from one number or two.
 
     >>> pair(2), pair([1, 3])
     ((2, 2), (1, 3))
@@ -16,12 +16,12 @@ def pair(value: Any) -> tuple[int, int]:
 
 
 def four(value: Any) -> list[int]:
-    """Strides as TensorFlow takes them: of batch, rows, columns and channels."""
+    """Returns strides as TensorFlow takes them: for batch, rows, columns and channels."""
     return [1, *pair(value), 1]
 
 
 def pairs(value: Any) -> tuple[tuple[int, int], tuple[int, int]]:
-    """((top, bottom), (left, right)) of one number, two or four.
+    """Returns ((top, bottom), (left, right)) from one number, two or four.
 
     >>> pairs(1), pairs([1, 2]), pairs([[0, 1], [0, 1]])
     (((1, 1), (1, 1)), ((1, 1), (2, 2)), ((0, 1), (0, 1)))
@@ -31,7 +31,7 @@ def pairs(value: Any) -> tuple[tuple[int, int], tuple[int, int]]:
 
 
 def numbers(value: Any) -> Any:
-    """A number or a list of them, however Keras has wrapped it."""
+    """Unwraps a number or a list of numbers that Keras may have wrapped in a dictionary."""
     if isinstance(value, dict):
         inside = value.get("config", value)
         return numbers(inside["value"] if isinstance(inside, dict) else inside)
@@ -39,10 +39,10 @@ def numbers(value: Any) -> Any:
 
 
 def channels_last(config: dict[str, Any]) -> None:
-    """Refuses the order of axes that TensorFlow computes on a GPU only.
+    """Refuses channels first, which TensorFlow supports only on a GPU.
 
     Raises:
-      ValueError: if it is asked for.
+      ValueError: if the config asks for it.
     """
     if config.get("data_format") == "channels_first":
-        raise ValueError("channels first is not read here")
+        raise ValueError("channels first is not supported")

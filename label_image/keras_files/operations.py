@@ -1,7 +1,7 @@
-"""The operations that Keras writes between layers, such as `x / 127.5` and `x[..., ::-1]`: a short list of harmless ones.
+"""Lists the operations, such as `x / 127.5` and `x[..., ::-1]`, that may stand between the layers of a Keras network.
 
-Keras 3 names a class of its operations, Keras 2 a function of TensorFlow in `TFOpLambda`: there, too, the name is looked up
-here and nowhere else.
+Keras 3 writes the name of one of its classes, Keras 2 the name of a TensorFlow function in `TFOpLambda`. Both are looked up in this
+list only, which contains nothing but computations.
 """
 
 from __future__ import annotations
@@ -53,31 +53,31 @@ def _index(value: Any) -> Any:
         inside = value.get("config", value) if value.get("class_name") in (None, "slice", "__slice__") else {}
         if isinstance(inside, dict) and {"start", "stop", "step"} <= inside.keys():
             return slice(*(None if inside[word] is None else int(inside[word]) for word in ("start", "stop", "step")))
-    raise ValueError("an index of another form is not read here")
+    raise ValueError("an index of this form is not supported")
 
 
 def _cast(tf: Any, x: Any, dtype: Any = "float32") -> Any:
     if dtype not in ("float32", "float16", "bfloat16", "float64", "half"):
-        raise ValueError("a cast to integers is not read here")
+        raise ValueError("a cast to integers is not supported")
     return tf.cast(x, tf.float32)
 
 
 def _bias(tf: Any, x: Any, bias: Any, data_format: Any = None) -> Any:
     if data_format not in (None, "NHWC", "channels_last"):
-        raise ValueError("channels first is not read here")
+        raise ValueError("channels first is not supported")
     return tf.nn.bias_add(x, tf.convert_to_tensor(bias, tf.float32))
 
 
 def _clipped(tf: Any, x: Any, x_min: Any = None, x_max: Any = None, **words: Any) -> Any:
     low, high = words.pop("clip_value_min", x_min), words.pop("clip_value_max", x_max)
     if words:
-        raise ValueError("a clip of another form is not read here")
+        raise ValueError("a clip with other arguments is not supported")
     return tf.clip_by_value(x, float(low), float(high))
 
 
 def _resized(tf: Any, images: Any, size: Any, method: str = "bilinear", antialias: bool = False) -> Any:
     if method not in ("nearest", "bilinear"):
-        raise ValueError(f"resizing in the way {str(method)[:20]!r} is not read here")
+        raise ValueError(f"resizing by {str(method)[:20]!r} is not supported")
     return tf.image.resize(images, [int(number) for number in size], method, antialias=bool(antialias))
 
 
@@ -130,20 +130,20 @@ OF_KERAS_3: dict[str, Operation] = {
     "Absolute": _one("abs"),
     "Abs": _one("abs"),
 }
-_SETTINGS = ("axis", "keepdims", "x_min", "x_max", "dtype", "approximate")  # which the class of Keras 3 is made with
+_SETTINGS = ("axis", "keepdims", "x_min", "x_max", "dtype", "approximate")  # arguments of the constructors of Keras 3
 LAMBDAS = ("TFOpLambda", "SlicingOpLambda")
 
 
 def operation(kind: str, config: dict[str, Any]) -> tuple[Operation, dict[str, Any]] | None:
-    """What an entry computes, and the keywords that it was made with; None where it is not on the list.
+    """Looks up an operation; returns its function and the arguments of its constructor, or None if it is not on the list.
 
     Raises:
-      ValueError: a TFOpLambda of a function that is not on the list.
+      ValueError: a TFOpLambda whose function is not on the list.
     """
     if kind in LAMBDAS:
         function = str(config.get("function"))
         if function not in OF_TENSORFLOW:
-            raise ValueError(f"it uses tf.{function[:60]}, which is not among the operations that are read here")
+            raise ValueError(f"it uses tf.{function[:60]}, an operation that is not supported")
         return OF_TENSORFLOW[function], {}
     if kind in OF_KERAS_3:
         return OF_KERAS_3[kind], {name: config[name] for name in _SETTINGS if config.get(name) is not None}

@@ -1,7 +1,7 @@
-"""Reads the JSON that describes a Keras network: its layers, and which reads which.
+"""Reads the JSON that describes a Keras network: its layers, and how they are connected.
 
-Keras itself imports and calls what a file names. Here a name is a word that is looked up: a kind that is not in the table, a
-module that is not Keras's, a registered class of somebody else's are refused by name, before anything is built.
+Keras itself imports and calls what a file names. Here names are only looked up: an unknown kind of layer, a module that is not part
+of Keras and a custom registered class are refused by name before anything is built.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from label_image.keras_files.layers import KINDS
 from label_image.keras_files.operations import operation
 
 MODELS = ("Functional", "Model", "Sequential")
-_KERAS = re.compile(r"(keras|tf_keras|tensorflow|builtins)(\.\w+)*")  # Keras 2 has some initialisers of TensorFlow
+_KERAS = re.compile(r"(keras|tf_keras|tensorflow|builtins)(\.\w+)*")  # Keras 2 uses some initialisers of TensorFlow
 _MOST_LAYERS, _MOST_CALLS = 10_000, 50_000  # NASNetLarge has 1,040 layers
 _PRECISIONS = (
     "float32",
@@ -28,16 +28,16 @@ _PRECISIONS = (
     "int32",
     "int64",
 )
-_SHORT = 60  # letters of a foreign name in a message
+_SHORT = 60  # characters of a name from the file that a message shows
 
 
 class ForeignError(ValueError):
-    """The file holds what is not read here; the text says what, and ends without a stop."""
+    """The file contains something unsupported; the message says what, and has no full stop at its end."""
 
 
 @dataclass(frozen=True)
 class Ref:
-    """A tensor: which output of which call of which layer."""
+    """A reference to a tensor: the layer, the number of its call, and the number of the output."""
 
     layer: str
     call: int
@@ -46,7 +46,7 @@ class Ref:
 
 @dataclass(frozen=True)
 class Call:
-    """One use of a layer: its arguments, in which each tensor is a Ref."""
+    """One call of a layer: its arguments, with a Ref for each tensor."""
 
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
@@ -54,7 +54,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer or an operation, or a network used as one."""
+    """A layer, an operation, or a network that is used as a layer."""
 
     kind: str
     name: str
@@ -79,15 +79,15 @@ def network(described: Any) -> Network:
     """Reads `model_config` or `config.json`.
 
     Raises:
-      ForeignError: something in it is not on our lists; named.
-      KeyError, TypeError, ValueError, IndexError, AttributeError: it is damaged.
+      ForeignError: it contains something that is not on our lists; the message names it.
+      KeyError, TypeError, ValueError, IndexError, AttributeError: the description is damaged.
     """
     kind = str(described["class_name"])
     _check_origin(described, "its network")
     if kind not in MODELS:
-        raise ForeignError(f"its network is of the class {_said(kind)}, which only its maker's code can build")
+        raise ForeignError(f"its network has the class {_quoted(kind)}, which needs the code of its author")
     config = described["config"]
-    if isinstance(config, list):  # Keras before 2.3 wrote a Sequential so
+    if isinstance(config, list):  # how Keras before 2.3 wrote a Sequential
         config = {"name": "sequential", "layers": config}
     if kind == "Sequential" and "input_layers" not in config:
         return _sequential(config)
@@ -95,19 +95,19 @@ def network(described: Any) -> Network:
 
 
 def _functional(config: dict[str, Any], kind: str) -> Network:
-    layers = tuple(_layer(entry) for entry in _bounded(config["layers"]))
+    layers = tuple(_layer(entry) for entry in _checked_layers(config["layers"]))
     if len({layer.name for layer in layers}) != len(layers):
-        raise ForeignError("two of its layers have one name")
+        raise ForeignError("two of its layers have the same name")
     inputs, outputs = tuple(_ends(config["input_layers"])), tuple(_ends(config["output_layers"]))
     found = Network(
         kind, str(config.get("name", "model")), layers, inputs, outputs, config.get("trainable", True) is not False
     )
-    return _counted_from_zero(found)
+    return _renumbered(found)
 
 
 def _sequential(config: dict[str, Any]) -> Network:
-    """A chain; where it has no input layer, one of the shape that its first layer tells."""
-    entries = list(_bounded(config["layers"]))
+    """Reads a chain of layers; if it has no input layer, adds one with the shape that the first layer states."""
+    entries = list(_checked_layers(config["layers"]))
     name = str(config.get("name", "sequential"))
     chain: list[Layer] = []
     for entry in entries:
@@ -120,7 +120,7 @@ def _sequential(config: dict[str, Any]) -> Network:
             before = (Call((), {}),)
         chain.append(Layer(layer.kind, layer.name, layer.config, before, layer.inner))
     if len({layer.name for layer in chain}) != len(chain) or not chain:
-        raise ForeignError("two of its layers have one name" if chain else "it has no layers")
+        raise ForeignError("two of its layers have the same name" if chain else "it has no layers")
     ends = (Ref(chain[0].name, 0, 0),), (Ref(chain[-1].name, 0, 0),)
     return Network("Sequential", name, tuple(chain), *ends, config.get("trainable", True) is not False)
 
@@ -131,19 +131,19 @@ def _first_shape(layer: Layer, config: dict[str, Any]) -> Any:
         first = next(inside for inside in layer.inner.layers if inside.name == layer.inner.inputs[0].layer)
         shape = input_shape(first.config)
     if shape is None:
-        raise ForeignError("it does not say what size of picture it takes")
+        raise ForeignError("it does not state the size of its input")
     return shape
 
 
 def input_shape(config: dict[str, Any]) -> Any:
-    """The shape with the batch that an InputLayer tells; None if it tells none."""
+    """The shape that an InputLayer states, batch included; None if it states none."""
     return config.get("batch_shape") or config.get("batch_input_shape")
 
 
 def _layer(entry: Any) -> Layer:
     kind, config = str(entry["class_name"]), entry["config"]
     name = str(entry.get("name") or (config.get("name") if isinstance(config, dict) else "") or kind)
-    _check_origin(entry, f"its layer {_said(name)}")
+    _check_origin(entry, f"its layer {_quoted(name)}")
     calls = tuple(_calls(entry.get("inbound_nodes") or []))
     if kind in MODELS:
         return Layer(kind, name, {}, calls, network(entry))
@@ -153,7 +153,7 @@ def _layer(entry: Any) -> Layer:
     except ValueError as error:
         raise ForeignError(str(error)) from None
     for inside in _dictionaries(config):
-        _check_origin(inside, f"its layer {_said(name)}")
+        _check_origin(inside, f"its layer {_quoted(name)}")
     _check_precision(config.get("dtype"), name)
     if kind == "InputLayer" and not calls:
         calls = (Call((), {}),)
@@ -162,27 +162,27 @@ def _layer(entry: Any) -> Layer:
 
 def _refusal(kind: str, name: str) -> str:
     if "Lambda" in kind:
-        return f"its layer {_said(name)} is a {kind}: Python code that the file brings along, which is not run here"
-    return f"its layer {_said(name)} is of the kind {_said(kind)}, which is not among those that are read here"
+        return f"its layer {_quoted(name)} is a {kind}: Python code inside the file, which is never run"
+    return f"its layer {_quoted(name)} is of the kind {_quoted(kind)}, which is not supported"
 
 
 def _check_origin(entry: dict[str, Any], what: str) -> None:
-    """Refuses what is not said to be Keras's own. It would not be imported anyway, but it can not mean what we build."""
+    """Refuses an entry that is not part of Keras. Its code would not be imported anyway, but what we build could differ from it."""
     module, registered = entry.get("module"), entry.get("registered_name")
     if module is not None and not (isinstance(module, str) and _KERAS.fullmatch(module)):
-        raise ForeignError(f"it names the module {_said(str(module))}, which is not Keras's, for {what}")
+        raise ForeignError(f"it names the module {_quoted(str(module))}, which is not part of Keras, for {what}")
     if isinstance(registered, str) and ">" in registered and registered not in KINDS:
-        raise ForeignError(f"it needs {_said(registered)}, a class of its maker's own")
+        raise ForeignError(f"it needs {_quoted(registered)}, a custom class of its author")
 
 
 def _check_precision(dtype: Any, layer: str) -> None:
     name = dtype.get("config", {}).get("name") if isinstance(dtype, dict) else dtype
     if name is not None and name not in _PRECISIONS:
-        raise ForeignError(f"its layer {_said(layer)} computes in {_said(str(name))}, which is not read here")
+        raise ForeignError(f"its layer {_quoted(layer)} computes in {_quoted(str(name))}, which is not supported")
 
 
 def _dictionaries(value: Any) -> Iterator[dict[str, Any]]:
-    """All dictionaries within a value that name a class, the value itself left out of count if it names none."""
+    """Yields all dictionaries inside a value that name a class or a module."""
     waiting = [value]
     while waiting:
         at = waiting.pop()
@@ -195,7 +195,7 @@ def _dictionaries(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def _calls(nodes: list[Any]) -> Iterator[Call]:
-    """Keras 3 writes arguments, Keras 2 lists of [layer, call, output, keywords]."""
+    """Reads the calls of a layer: Keras 3 writes their arguments, Keras 2 lists of [layer, call, output, keywords]."""
     if len(nodes) > _MOST_CALLS:
         raise ForeignError(f"it uses one layer {len(nodes):,} times")
     for node in nodes:
@@ -227,7 +227,7 @@ def _is_ref(value: Any) -> bool:
 
 
 def _with_refs(value: Any) -> Any:
-    """An argument of Keras 3: tensors as Refs, constants as lists, the rest as it stands."""
+    """Converts an argument of Keras 3: tensors to Refs, constants to lists; other values are unchanged."""
     if isinstance(value, list):
         return tuple(_with_refs(inside) for inside in value)
     if not isinstance(value, dict):
@@ -243,7 +243,7 @@ def _with_refs(value: Any) -> Any:
 
 
 def _ends(listed: Any) -> Iterator[Ref]:
-    """["a", 0, 0], [["a", 0, 0], ...] or a dictionary of such."""
+    """Yields the Refs in ["a", 0, 0], [["a", 0, 0], ...] or a dictionary of these."""
     if _is_ref(listed):
         yield Ref(str(listed[0]), int(listed[1]), int(listed[2]))
         return
@@ -251,8 +251,8 @@ def _ends(listed: Any) -> Iterator[Ref]:
         yield from _ends(inside)
 
 
-def _counted_from_zero(found: Network) -> Network:
-    """Keras 2 counts the calls of a network in a network from 1: its own making is call 0."""
+def _renumbered(found: Network) -> Network:
+    """Renumbers calls from 0: Keras 2 counts the construction of a nested network as its call 0."""
     refs = [
         *found.outputs,
         *(ref for layer in found.layers for call in layer.calls for ref in refs_in((call.args, call.kwargs))),
@@ -279,7 +279,7 @@ def _counted_from_zero(found: Network) -> Network:
 
 
 def refs_in(value: Any) -> Iterator[Ref]:
-    """All tensors that an argument holds."""
+    """Yields all Refs in an argument."""
     if isinstance(value, Ref):
         yield value
     elif isinstance(value, (tuple, list)):
@@ -290,11 +290,11 @@ def refs_in(value: Any) -> Iterator[Ref]:
             yield from refs_in(inside)
 
 
-def _bounded(layers: Any) -> list[Any]:
+def _checked_layers(layers: Any) -> list[Any]:
     if not isinstance(layers, list) or len(layers) > _MOST_LAYERS:
-        raise ForeignError("its list of layers is none, or too long to be one")
+        raise ForeignError("its list of layers is missing or too long")
     return layers
 
 
-def _said(text: str) -> str:
+def _quoted(text: str) -> str:
     return repr(text if len(text) <= _SHORT else f"{text[:_SHORT]}...")

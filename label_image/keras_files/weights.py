@@ -1,7 +1,7 @@
-"""Deals the arrays of a Keras file to the layers, by the rules with which Keras writes them.
+"""Assigns the arrays of a Keras file to its layers, by the rules that Keras follows when it writes them.
 
-A zip names arrays by path: the layers' kinds in snake case, numbered within their network. HDF5 lists them by layer; those
-of a network in the network stand there in one row: first all that are trained, then the others.
+A zip names arrays by path: the kind of layer in snake case, numbered within its network. HDF5 lists them by layer; the arrays of a
+nested network form a single list, first all trained arrays, then the others.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from label_image.keras_files.arrays import KerasFile
 from label_image.keras_files.layers import KINDS
 from label_image.keras_files.structure import ForeignError, Layer, Network
 
-_SEEDS = ("seed_generator", "StateVar")  # of random layers, which label nothing
+_SEEDS = ("seed_generator", "StateVar")  # state of random layers, which have no effect in inference
 
 
 @dataclass(frozen=True)
 class Weights:
-    """Arrays of a layer, or of the layers of a network in the network."""
+    """The arrays of a layer, or of the layers of a nested network."""
 
     own: tuple[Any, ...] = ()
     inner: dict[str, Weights] = field(default_factory=dict)
 
 
 def weights_of(file: KerasFile, network: Network) -> dict[str, Weights]:
-    """Each layer's arrays, by the layer's name.
+    """Returns the arrays of each layer, by the name of the layer.
 
     Raises:
-      ForeignError: an array is missing, or there are more or fewer than the layers have.
+      ForeignError: arrays are missing, or their number does not match the layers.
     """
     if not file.legacy:
         return _by_path(file, network, "")
@@ -38,11 +38,11 @@ def weights_of(file: KerasFile, network: Network) -> dict[str, Weights]:
     for layer in network.layers:
         paths = [path for path in file.names.get(layer.name, ()) if not any(word in path for word in _SEEDS)]
         row = [_array(file, path) for path in paths]
-        found[layer.name] = _dealt(layer, row)
+        found[layer.name] = _assigned(layer, row)
     return found
 
 
-def _slots(layer: Layer) -> tuple[bool, ...]:
+def _arrays_of(layer: Layer) -> tuple[bool, ...]:
     kind = KINDS.get(layer.kind)
     return kind.arrays(layer.config) if kind else ()
 
@@ -55,7 +55,7 @@ def _array(file: KerasFile, path: str) -> Any:
 
 def _by_path(file: KerasFile, network: Network, prefix: str) -> dict[str, Weights]:
     found, used = {}, dict[str, int]()
-    folders = ("layers", "_layer_checkpoint_dependencies")  # the second: Keras 2.12 and 2.13
+    folders = ("layers", "_layer_checkpoint_dependencies")  # the second name is that of Keras 2.12 and 2.13
     folder = next((f for f in folders if any(path.startswith(f"{prefix}{f}/") for path in file.arrays)), folders[0])
     for layer in network.layers:
         name = _snake(layer.kind)
@@ -64,40 +64,42 @@ def _by_path(file: KerasFile, network: Network, prefix: str) -> dict[str, Weight
         if layer.inner is not None:
             found[layer.name] = Weights((), _by_path(file, layer.inner, place))
         else:
-            found[layer.name] = Weights(tuple(_array(file, f"{place}vars/{at}") for at in range(len(_slots(layer)))))
+            found[layer.name] = Weights(
+                tuple(_array(file, f"{place}vars/{at}") for at in range(len(_arrays_of(layer))))
+            )
     return found
 
 
 def _snake(kind: str) -> str:
-    """As Keras does: Conv2D -> conv2d, SeparableConv2D -> separable_conv2d, ReLU -> re_lu."""
+    """Converts to snake case as Keras does: Conv2D -> conv2d, SeparableConv2D -> separable_conv2d, ReLU -> re_lu."""
     kind = "Functional" if kind == "Model" else kind
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", kind)).lower()
 
 
-def _dealt(layer: Layer, row: list[Any]) -> Weights:
-    """One row of arrays, dealt to a layer or to the layers within."""
-    order = [*_places(layer, (), True)]
+def _assigned(layer: Layer, row: list[Any]) -> Weights:
+    """Assigns a list of arrays to a layer, or to the layers of a nested network."""
+    order = [*_array_paths(layer, (), True)]
     trained = [place for place, is_trained in order if is_trained]
     wanted = [*trained, *(place for place, is_trained in order if not is_trained)]
     if len(wanted) != len(row):
         raise ForeignError(f"its layer {layer.name[:60]!r} has {len(row)} arrays, expected {len(wanted)}")
-    return _gathered(layer, (), dict(zip(wanted, row, strict=True)))
+    return _as_weights(layer, (), dict(zip(wanted, row, strict=True)))
 
 
-def _places(layer: Layer, above: tuple[str, ...], trainable: bool) -> Iterator[tuple[tuple[Any, ...], bool]]:
-    """(path of names and number, whether Keras counts it as trained) of each array, in the order of the layers."""
+def _array_paths(layer: Layer, above: tuple[str, ...], trainable: bool) -> Iterator[tuple[tuple[Any, ...], bool]]:
+    """Yields (path of names and index, whether Keras counts it as trained) for each array, in the order of the layers."""
     path = (*above, layer.name)
     if layer.inner is not None:
         for inside in layer.inner.layers:
-            yield from _places(inside, path, trainable and layer.inner.trainable)
+            yield from _array_paths(inside, path, trainable and layer.inner.trainable)
         return
     trainable = trainable and layer.config.get("trainable", True) is not False
-    for at, is_trained in enumerate(_slots(layer)):
+    for at, is_trained in enumerate(_arrays_of(layer)):
         yield (*path, at), is_trained and trainable
 
 
-def _gathered(layer: Layer, above: tuple[str, ...], arrays: dict[tuple[Any, ...], Any]) -> Weights:
+def _as_weights(layer: Layer, above: tuple[str, ...], arrays: dict[tuple[Any, ...], Any]) -> Weights:
     path = (*above, layer.name)
     if layer.inner is not None:
-        return Weights((), {inside.name: _gathered(inside, path, arrays) for inside in layer.inner.layers})
-    return Weights(tuple(arrays[(*path, at)] for at in range(len(_slots(layer)))))
+        return Weights((), {inside.name: _as_weights(inside, path, arrays) for inside in layer.inner.layers})
+    return Weights(tuple(arrays[(*path, at)] for at in range(len(_arrays_of(layer)))))

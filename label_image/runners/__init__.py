@@ -1,1 +1,1 @@
-"""One file a runtime; each has one class with one method, `scores`."""
+"""Runs networks: one file for each runtime, with one class whose method `scores` runs a batch."""

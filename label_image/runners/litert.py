@@ -1,6 +1,6 @@
-"""A `.tflite` and pixels in, the network's output out, on LiteRT (XNNPACK); TensorFlow is not needed.
+"""Runs a `.tflite` with LiteRT (XNNPACK); TensorFlow is not needed.
 
-One runner is one interpreter on `threads` threads, for one caller at a time; a folder of photos wants a runner a core.
+A runner is one interpreter on `threads` threads, for one caller at a time; for many photos, use one runner for each core.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class LitertRunner:
     def __init__(
         self, path: Path, threads: int = 1, input_layer: str = "", output_layer: str = "", content: bytes | None = None
     ) -> None:
-        """Opens `path`, or `content` in its place."""
+        """Opens `path`, or `content` instead of it."""
         from ai_edge_litert.interpreter import Interpreter
 
         source = {"model_path": str(path)} if content is None else {"model_content": content}
@@ -43,7 +43,7 @@ class LitertRunner:
         """Runs the network.
 
         Args:
-          batch: float32 [n, height, width, channels], scaled and laid out as the card says; pixels 0..255 for integers.
+          batch: float32 [n, height, width, channels], scaled and laid out as the metadata says; pixels 0..255 for integers.
 
         Returns:
           float32 [n, outputs], dequantized.
@@ -54,7 +54,7 @@ class LitertRunner:
     def values(self, image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Runs the network on one photo: float32 [height, width, channels] -> float32 [1, ...], the output in its own shape.
 
-        A network that is made for several photos at once gets the photo as often.
+        A network with a fixed batch size gets the photo as many times as it needs.
         """
         shape = self._input["shape"]
         several = int(shape[0]) if len(shape) > 1 and image.size * shape[0] == np.prod(shape) else 1
@@ -75,7 +75,7 @@ class LitertRunner:
         return _dequantized(values, self._output["quantization"])
 
     def _resized(self, image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Gives an input that leaves its size open the picture's, once."""
+        """Resizes an input of undefined size to that of the image, once."""
         wanted = [1, *image.shape][-len(self._input["shape"]) :]
         index = self._input["index"]
         own = [int(size) for size in self._input.get("shape_signature", ())]
@@ -91,7 +91,7 @@ class LitertRunner:
 
 
 def _first(error: Exception) -> str:
-    """The first sentence; LiteRT sets many without a space between them."""
+    """The first sentence of a message; LiteRT joins several without a space."""
     text = re.split(r"(?<=\.)(?=[A-Z])|\n", str(error).strip())[0]
     return text[:160].rstrip(".") or type(error).__name__
 
@@ -101,7 +101,7 @@ def _named(details: list[Any], name: str) -> Any:
 
 
 def _typed(image: npt.NDArray[np.float32], dtype: Any) -> npt.NDArray[Any]:
-    """Integers take pixels as they are: uint8 the value, int8 the value less 128, whatever scale the file says."""
+    """Integer inputs take pixels unchanged: uint8 the value, int8 the value minus 128, whatever scale the file states."""
     kind = np.dtype(dtype)
     if kind.kind == "f":
         return image.astype(kind, copy=False)

@@ -1,4 +1,4 @@
-"""An ONNX file and pixels in, the network's output out, on ONNX Runtime (CPU), one thread a runner."""
+"""Runs an ONNX file with ONNX Runtime on the CPU, by default on one thread."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.errors import RunError, UserError
+from label_image.model_file import ModelFile
 from label_image.runners.onnx_file import check
 from label_image.runners.sizes import wrong_size
-from label_image.source import Source
 
 
 class OnnxRunner:
-    """Runs an `.onnx` with one image input, one session a runner.
+    """Runs an `.onnx` with one image input, in one session.
 
     Raises:
       UserError: onnxruntime is not installed.
@@ -25,7 +25,7 @@ class OnnxRunner:
     name = "onnxruntime"
 
     def __init__(self, path: Path, threads: int = 1) -> None:
-        """Opens a file; its `scores` may be called by several threads at once, each on a core of its own."""
+        """Opens a file; several threads may call `scores` at the same time."""
         try:
             import onnxruntime
         except ImportError:
@@ -39,19 +39,19 @@ class OnnxRunner:
         options.intra_op_num_threads, options.log_severity_level = threads, 4
         try:
             self._session: Any = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime's classes differ between versions
+        except Exception as error:  # the error classes of onnxruntime differ between versions
             raise RunError(f"cannot run {path}: ONNX Runtime refuses it ({_one_line(error)})") from None
         self._path = path
         taken = self._session.get_inputs()[0]
         self._input = taken.name
-        self._sizes = [size if isinstance(size, int) else 0 for size in taken.shape[1:]]  # 0 is open
+        self._sizes = [size if isinstance(size, int) else 0 for size in taken.shape[1:]]  # 0 is undefined
         fixed = taken.shape[0] if taken.shape else None
-        self._batch = fixed if isinstance(fixed, int) and fixed > 1 else 0  # photos at once, where the file fixes it
+        self._batch = fixed if isinstance(fixed, int) and fixed > 1 else 0  # the batch size, if the file fixes it
         self._output = self._session.get_outputs()[0].name
 
     @property
     def metadata(self) -> dict[str, str]:
-        """What the file says of itself, by key."""
+        """The metadata in the file, by key."""
         return dict(self._session.get_modelmeta().custom_metadata_map)
 
     def scores(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -72,8 +72,8 @@ class OnnxRunner:
         return np.asarray(values, np.float32).reshape(len(batch), -1)
 
 
-def opened_onnx(source: Source) -> OnnxRunner:
-    """The one session of a file, for its metadata and all workers: ONNX Runtime lets threads share it."""
+def opened_onnx(source: ModelFile) -> OnnxRunner:
+    """The session of a file, shared by all workers, which ONNX Runtime allows."""
     return source.once("onnx", lambda: OnnxRunner(source.path))
 
 

@@ -1,7 +1,7 @@
-"""Looks through an `.onnx` before ONNX Runtime gets it: its weights must lie in the file itself, its operators be ONNX's own.
+"""Validates an `.onnx` before ONNX Runtime opens it: weights must be inside the file, and operators must be ONNX's own.
 
-An ONNX tensor may say that its numbers lie in another file, by any path. The messages are walked by their numbers in onnx.proto,
-since the package with the protobuf classes is not needed to run a file.
+An ONNX tensor may refer to data in any other file. The messages are read by the field numbers of onnx.proto, because the package
+with the protobuf classes is not needed to run a file.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from label_image.errors import RunError
 
-# message: field number -> the message in it
+# message: field number -> the kind of message in that field
 _MESSAGES: dict[str, dict[int, str]] = {
     "model": {7: "graph", 25: "function"},
     "graph": {1: "node", 5: "tensor", 15: "sparse"},
@@ -22,34 +22,34 @@ _MESSAGES: dict[str, dict[int, str]] = {
     "tensor": {},
 }
 _EXTERNAL_DATA, _DATA_LOCATION = 13, 14  # of TensorProto
-_DOMAIN = 7  # of NodeProto; in no other message has 7 this meaning
+_DOMAIN = 7  # of NodeProto; field 7 has other meanings in other messages
 _DOMAINS = (b"", b"ai.onnx", b"ai.onnx.ml")
 _DEEPEST = 100
 
 
 def check(data: bytes, path: Path) -> None:
-    """Refuses a file that points outside itself, or that needs operators of somebody's own.
+    """Refuses a file that refers to other files or needs custom operators.
 
     Args:
-      data: all of the file.
-      path: where it lay, for the message.
+      data: the content of the file.
+      path: its path, for error messages.
 
     Raises:
-      RunError: it does; or it is damaged. One line.
+      RunError: it does, or it is damaged.
     """
     waiting = [("model", memoryview(data), 0)]
     try:
         while waiting:
             kind, message, depth = waiting.pop()
             if depth > _DEEPEST:
-                raise RunError(f"cannot use {path}: its graphs lie in each other without end")
+                raise RunError(f"cannot use {path}: its graphs are nested without end")
             for number, value in _fields(message):
                 inside = _MESSAGES[kind].get(number)
                 if inside and isinstance(value, memoryview):
                     waiting.append((inside, value, depth + 1))
                 elif kind == "tensor" and (number == _EXTERNAL_DATA or (number == _DATA_LOCATION and value == 1)):
                     raise RunError(
-                        f"cannot use {path}: its weights lie in another file, which is not opened; save it as one file"
+                        f"cannot use {path}: its weights are in another file, which is not opened; save it as one file"
                     )
                 elif (
                     kind == "node"
@@ -65,7 +65,7 @@ def check(data: bytes, path: Path) -> None:
 
 
 def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """(number, value) of each field of a message: an int of a varint, bytes of what has a length; fixed numbers are passed over."""
+    """Yields (number, value) of each field of a message: an int for a varint, bytes for a field with a length; skips fixed-size numbers."""
     at = 0
     while at < len(data):
         key, at = _varint(data, at)
@@ -76,13 +76,13 @@ def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
         elif form == 2:
             length, at = _varint(data, at)
             if at + length > len(data):
-                raise ValueError("a field ends behind the file")
+                raise ValueError("a field extends beyond the file")
             yield number, data[at : at + length]
             at += length
         elif form in (1, 5):
             at += 8 if form == 1 else 4
         else:
-            raise ValueError(f"a field of the form {form}")
+            raise ValueError(f"a field of the unknown type {form}")
 
 
 def _varint(data: memoryview, at: int) -> tuple[int, int]:
@@ -93,4 +93,4 @@ def _varint(data: memoryview, at: int) -> tuple[int, int]:
         value |= (byte & 127) << shift
         if byte < 128:
             return value, at
-    raise ValueError("a number without end")
+    raise ValueError("an unterminated number")

@@ -1,4 +1,4 @@
-"""Runs a SavedModel that was made here, many photos at once, on TensorFlow (CPU or GPU)."""
+"""Runs a SavedModel that `python -m retrain` exported, in batches, with TensorFlow (CPU or GPU)."""
 
 from __future__ import annotations
 

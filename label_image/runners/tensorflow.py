@@ -1,4 +1,4 @@
-"""A GraphDef and pixels in, the network's output out, on TensorFlow (CPU or GPU)."""
+"""Runs a frozen GraphDef with TensorFlow (CPU or GPU)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from label_image.allowed_operations import check_operations, check_sizes
 from label_image.errors import OutOfMemoryError, RunError, UserError, meaning
-from label_image.operations import check_operations, check_sizes
 from label_image.quiet import native_noise_hidden, tensorflow
 
 
@@ -21,7 +21,7 @@ class GraphRunner:
     def __init__(
         self, path: Path, input_layer: str, output_layer: str, device: str = "", graph_def: Any = None
     ) -> None:
-        """Opens `path`, or takes the GraphDef that was read of it."""
+        """Opens `path`, or uses its GraphDef if it was already read."""
         tf = tensorflow()
         graph_def = read_graph_def(path) if graph_def is None else graph_def
         names = {node.name for node in graph_def.node}
@@ -41,7 +41,7 @@ class GraphRunner:
         """Runs the network: float32 [n, height, width, channels] -> float32 [n, outputs].
 
         Raises:
-          OutOfMemoryError: so many photos at once do not fit.
+          OutOfMemoryError: the batch does not fit into memory.
           RunError: TensorFlow cannot run one of its operations.
         """
         try:
@@ -50,17 +50,17 @@ class GraphRunner:
             raise OutOfMemoryError(
                 f"{len(batch)} photos at once do not fit into its memory ({meaning(error)})"
             ) from None
-        except self._tf.errors.OpError as error:  # a damaged one fails where it runs
+        except self._tf.errors.OpError as error:  # a damaged graph fails when it runs
             raise RunError(f"cannot run {self._path}: TensorFlow refuses it ({_run_line(error)})") from None
         return np.asarray(values, np.float32).reshape(len(batch), -1)
 
 
 def function_of(graph_def: Any, input_layer: str, output_layer: str | list[str], where: object) -> Any:
-    """A checked GraphDef as a TensorFlow function from one tensor to another, or to several.
+    """Makes a TensorFlow function from one tensor to another, or to several, of a GraphDef that was checked.
 
     Raises:
       ValueError, tf.errors.OpError: TensorFlow refuses the graph.
-      RunError: it would fill the memory.
+      RunError: it needs too much memory.
     """
     tf = tensorflow()
     wrapped = tf.compat.v1.wrap_function(lambda: tf.compat.v1.import_graph_def(graph_def, name=""), [])
@@ -72,28 +72,28 @@ def function_of(graph_def: Any, input_layer: str, output_layer: str | list[str],
 
 
 def read_graph_def(path: Path) -> Any:
-    """The GraphDef in a `.pb`.
+    """Reads the GraphDef in a `.pb`.
 
     Raises:
-      RunError: if the file is no GraphDef.
+      RunError: if the file is not a GraphDef.
     """
     tf = tensorflow()
     graph_def = tf.compat.v1.GraphDef()
     try:
         graph_def.ParseFromString(path.read_bytes())
-    except Exception as error:  # protobuf's DecodeError has moved between versions
-        raise RunError(f"cannot read {path}: it is no TensorFlow graph ({meaning(error)})") from None
+    except Exception as error:  # the location of protobuf's DecodeError differs between versions
+        raise RunError(f"cannot read {path}: it is not a TensorFlow graph ({meaning(error)})") from None
     if not graph_def.node:
-        raise RunError(f"cannot read {path}: it is no TensorFlow graph (no operation in it)")
+        raise RunError(f"cannot read {path}: it is not a TensorFlow graph (it has no operations)")
     check_operations(graph_def, path)
     return graph_def
 
 
 def parse_saved_model(folder: Path) -> Any:
-    """The SavedModel message in a folder; nothing of it is run.
+    """Parses the SavedModel message in a folder; nothing is run.
 
     Raises:
-      RunError: it is none.
+      RunError: it cannot be parsed.
     """
     tensorflow()
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
@@ -101,11 +101,11 @@ def parse_saved_model(folder: Path) -> Any:
     try:
         return SavedModel.FromString((folder / "saved_model.pb").read_bytes())
     except Exception as error:  # as above
-        raise RunError(f"cannot read {folder}: its saved_model.pb does not read ({meaning(error)})") from None
+        raise RunError(f"cannot read {folder}: its saved_model.pb cannot be parsed ({meaning(error)})") from None
 
 
 def object_graph_class() -> Any:
-    """The protobuf class of the table of objects in a checkpoint."""
+    """Returns the protobuf class of the table of objects in a checkpoint."""
     tensorflow()
     from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
 
@@ -113,7 +113,7 @@ def object_graph_class() -> Any:
 
 
 def constants_from(function: Any) -> Any:
-    """A concrete function -> the same with its variables as constants and its calls inlined."""
+    """Converts a concrete function: variables become constants, and calls are inlined."""
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     return convert_variables_to_constants_v2(function, lower_control_flow=False)
@@ -124,7 +124,7 @@ def _tensor(layer: str) -> str:
 
 
 def _some(graph_def: Any, flag: str) -> str:
-    """The likeliest layers, for the error: placeholders for an input, what nobody reads for an output."""
+    """Lists candidates for the error message: placeholders for an input, nodes that no other node reads for an output."""
     if flag == "input_layer":
         names = [node.name for node in graph_def.node if node.op.startswith("Placeholder")]
     else:
@@ -134,7 +134,7 @@ def _some(graph_def: Any, flag: str) -> str:
 
 
 def _run_line(error: Exception) -> str:
-    """The line of a failure in running that says what it was: TensorFlow puts the place in our sources before it."""
+    """The line of an error that describes it: TensorFlow puts positions in source files before it."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     told = [line for line in lines if not line.startswith(("Graph execution error", "Detected at", "File ", "<stack"))]
     return (told or [type(error).__name__])[-1][:160]

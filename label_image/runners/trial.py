@@ -1,10 +1,10 @@
-"""A stranger's `.tflite` is run first where it can do no harm: in a child process, whose death is one line.
+"""Runs a `.tflite` of unknown origin once in a child process, so that a crash becomes an error message.
 
-LiteRT believes what a file says. A damaged one with a stride of 0 or an index out of bounds does not fail there, it ends the process
-(SIGFPE, SIGSEGV, SIGABRT) without a word. So this program starts one child that imports LiteRT once, and for each file that was not
-made here the child forks: the grandchild runs the network on one drawn picture and sends back what came out.
+LiteRT does not validate files. A damaged file with a stride of 0 or an index out of bounds ends the whole process (SIGFPE, SIGSEGV,
+SIGABRT) without a message. Therefore one child process imports LiteRT once and forks for each file that is not ours; the grandchild
+runs the network on one synthetic image and sends back the output.
 
-Where there is no `fork` (Windows) the child does it itself and is started anew for the next file.
+Without `fork` (Windows), the child runs the network itself, and is started again after a crash.
 """
 
 from __future__ import annotations
@@ -28,63 +28,63 @@ from label_image.errors import RunError
 
 Floats = npt.NDArray[np.float32]
 
-_LONGEST_S = 120  # for one picture; the slowest classifier known needs 2
-_HEAD = struct.Struct(
-    "<QQQ"
-)  # bytes of the JSON, of the picture, of the model; and back: of the JSON, of the numbers, 0
+_LONGEST_S = 120  # for one image; the slowest known classifier needs 2
+_HEAD = struct.Struct("<QQQ")  # sizes in bytes: request: JSON, image, model; response: JSON, numbers, 0
 _CHILD = "import sys; sys.path[:] = {path!r}; from label_image.runners.trial import serve; serve()"
 
 _lock = threading.Lock()
 _child: subprocess.Popen[bytes] | None = None
-_owner = 0  # the process that started it: one that was forked off has no use for its parent's pipes
+_owner = 0  # the process that started the child: a fork of it must not use its pipes
 
 
-def tried(path: Path, content: bytes, ends: tuple[str, str], image: Floats) -> Floats | None:
-    """Runs a `.tflite` in a child.
+def run_in_child(path: Path, content: bytes, ends: tuple[str, str], image: Floats) -> Floats | None:
+    """Runs a `.tflite` in a child process.
 
     Args:
-      path: its file, for the error.
+      path: its path, for error messages.
       content: its bytes.
-      ends: its input and output tensor, "" for the likeliest.
-      image: float32 [...], one picture as the network takes it.
+      ends: its input and output tensor; "" for the most likely.
+      image: float32 [...], one image in the shape that the network takes.
 
     Returns:
-      float32 [1, ...], what the network gives, in its own shape; None where no child can be started here.
+      float32 [1, ...], the output of the network in its own shape; None if no child process can be started.
 
     Raises:
-      RunError: the network killed the child, or LiteRT refuses it.
+      RunError: the network crashed the child, or LiteRT refuses it.
     """
     asked = {"path": str(path), "ends": ends, "shape": image.shape}
     with _lock:
         try:
-            answer, numbers = _asked(asked, np.ascontiguousarray(image, "<f4").tobytes(), content)
+            answer, numbers = _request(asked, np.ascontiguousarray(image, "<f4").tobytes(), content)
         except (OSError, EOFError, ValueError, struct.error):
-            died = put_down()
+            died = stop_child()
             if died is None or died >= 0 or died == -signal.SIGPIPE:
-                return None  # it could not be started: no network is to blame
+                return None  # the child could not be started, which is not the network's fault
             answer, numbers = {"died": -died}, b""
-        except BaseException:  # Ctrl-C: whatever the child still answers belongs to no question
-            put_down()
+        except BaseException:  # Ctrl-C: a late response must not be taken for the next one
+            stop_child()
             raise
     if "died" in answer:
-        raise RunError(f"cannot use {path}: its network crashed LiteRT ({_name(answer['died'])}); the file is damaged")
+        raise RunError(
+            f"cannot use {path}: its network crashed LiteRT ({_signal_name(answer['died'])}); the file is damaged"
+        )
     if "error" in answer:
         raise RunError(answer["error"])
     return np.frombuffer(numbers, "<f4").reshape(answer["shape"]) if "shape" in answer else None
 
 
-def _asked(asked: dict[str, Any], image: bytes, content: bytes) -> tuple[dict[str, Any], bytes]:
-    """Sends a question to the child, which is started if there is none, and waits for the answer."""
-    global _child, _owner  # noqa: PLW0603 - one child a process, which is what makes it cheap
+def _request(asked: dict[str, Any], image: bytes, content: bytes) -> tuple[dict[str, Any], bytes]:
+    """Sends a request to the child process, starting it if necessary, and waits for the response."""
+    global _child, _owner  # noqa: PLW0603 - one child for the whole process, which makes a trial cheap
     if _child is not None and _owner == os.getpid() and _child.poll() is not None:
-        put_down()
+        stop_child()
     if _child is None or _owner != os.getpid():
         code = _CHILD.format(path=sys.path)
         _child = subprocess.Popen(  # noqa: S603 - this Python itself
             [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
         _owner = os.getpid()
-        atexit.register(put_down)
+        atexit.register(stop_child)
     assert _child.stdin is not None and _child.stdout is not None  # noqa: S101, PT018 - both are pipes
     text = json.dumps(asked).encode()
     for part in (_HEAD.pack(len(text), len(image), len(content)), text, image, content):
@@ -94,8 +94,8 @@ def _asked(asked: dict[str, Any], image: bytes, content: bytes) -> tuple[dict[st
     return json.loads(answer), numbers
 
 
-def put_down() -> int | None:
-    """Ends the child; returns its status, None where there is none."""
+def stop_child() -> int | None:
+    """Stops the child process; returns its status, or None if there is no child."""
     global _child
     child, _child = _child, None
     if child is None:
@@ -111,17 +111,17 @@ def put_down() -> int | None:
 
 
 def serve() -> None:
-    """The child: answers questions on standard input until that ends, which it does with the process that started it."""
+    """Runs in the child process: answers requests from standard input until it ends, which it does with the parent process."""
     source, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # LiteRT and whoever else prints
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started it
-    import ai_edge_litert.interpreter  # noqa: F401 - once, before the forks
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # LiteRT and other libraries print to standard output
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process handles Ctrl-C
+    import ai_edge_litert.interpreter  # noqa: F401 - imported once, before any fork
 
     while True:
         try:
             text, image, content = _message(source)
         except EOFError:
-            os._exit(0)  # nothing is left to be put away
+            os._exit(0)  # there is nothing to clean up
         asked = json.loads(text)
         picture = np.frombuffer(image, "<f4").reshape(asked["shape"])
         if hasattr(os, "fork"):
@@ -132,7 +132,7 @@ def serve() -> None:
 
 
 def _forked(asked: dict[str, Any], picture: Floats, content: bytes) -> bytes:
-    """What a grandchild answers, or how it died."""
+    """Runs the request in a fork; returns its response, or how it ended."""
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -151,7 +151,7 @@ def _forked(asked: dict[str, Any], picture: Floats, content: bytes) -> bytes:
 
 
 def _limit() -> None:
-    """A time, and no more memory than the machine has: beyond it LiteRT is refused what it asks for."""
+    """Limits the time, and the memory to what the machine has, so that a larger allocation fails."""
     import resource
 
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
@@ -170,7 +170,7 @@ def _run(asked: dict[str, Any], picture: Floats, content: bytes) -> bytes:
     except RunError as error:
         return _packed({"error": str(error)}, b"")
     except MemoryError:
-        return _packed({"error": f"cannot use {path}: its network wants more memory than this machine has"}, b"")
+        return _packed({"error": f"cannot use {path}: its network needs more memory than this machine has"}, b"")
     return _packed({"shape": values.shape}, np.ascontiguousarray(values, "<f4").tobytes())
 
 
@@ -180,25 +180,25 @@ def _packed(answer: dict[str, Any], numbers: bytes) -> bytes:
 
 
 def _message(source: BinaryIO) -> tuple[bytes, bytes, bytes]:
-    """Three pieces of bytes.
+    """Reads the three parts of a message.
 
     Raises:
-      EOFError: the other side has ended.
+      EOFError: the other process has ended.
     """
-    sizes = _HEAD.unpack(_whole(source, _HEAD.size))
-    first, second, third = (_whole(source, size) for size in sizes)
+    sizes = _HEAD.unpack(_read_exactly(source, _HEAD.size))
+    first, second, third = (_read_exactly(source, size) for size in sizes)
     return first, second, third
 
 
-def _whole(source: BinaryIO, size: int) -> bytes:
+def _read_exactly(source: BinaryIO, size: int) -> bytes:
     data = source.read(size)
     if len(data) < size:
         raise EOFError
     return data
 
 
-def _name(number: int) -> str:
-    """A signal's name; of the clock that it took too long."""
+def _signal_name(number: int) -> str:
+    """The name of a signal; for the alarm, that the time limit was exceeded."""
     if number == getattr(signal, "SIGALRM", None):
         return f"no answer within {_LONGEST_S} s"
     try:

@@ -1,16 +1,20 @@
-"""A network of TensorFlow's own in, a headless GraphDef and `.tflite` out; for networks that we do not write ourselves."""
+"""Freezes a network of TensorFlow's into a GraphDef without its head, and converts that to `.tflite`.
+
+For networks that are not kept as layers of our own (`own_layers`).
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from label_image.operations import check_operations
+from label_image.allowed_operations import check_operations
+from label_image.errors import RunError
 from label_image.quiet import native_noise_hidden, tensorflow
 from label_image.runners.tensorflow import function_of
 from retrain.formats.graph_def import parse_graph
@@ -32,6 +36,14 @@ class FrozenGraph:
     mean: tuple[float, ...]  # input = (pixel - mean) / std
     std: tuple[float, ...]
     width: int  # features a photo
+
+
+class Forms(NamedTuple):
+    """The files that a backbone is kept as."""
+
+    frozen: FrozenGraph
+    tflite: bytes | None  # headless; None where LiteRT cannot run it
+    why_no_tflite: str = ""
 
 
 def freeze(
@@ -63,10 +75,10 @@ def to_tflite(frozen: FrozenGraph) -> tuple[bytes | None, str]:
     """Converts it, and runs the result once beside the original.
 
     Returns:
-      (the bytes of a `.tflite`, "") or (None, why LiteRT can not run it).
+      (the bytes of a `.tflite`, "") or (None, why LiteRT cannot run it).
 
     Raises:
-      ValueError: TensorFlow itself can not run the graph, or its features are no numbers.
+      ValueError: TensorFlow itself cannot run the graph, or its features are no numbers.
     """
     tf = tensorflow()
     function = graph_function(frozen.graph, frozen.input_layer, frozen.features_layer)
@@ -76,7 +88,7 @@ def to_tflite(frozen: FrozenGraph) -> tuple[bytes | None, str]:
         try:
             expected = function(tf.constant(batch)).numpy()
         except (ValueError, tf.errors.OpError) as error:
-            raise ValueError(f"TensorFlow can not run the graph on two photos: {_one_line(error)}") from None
+            raise ValueError(f"TensorFlow cannot run the graph on two photos: {_one_line(error)}") from None
         if not np.isfinite(expected).all():
             raise ValueError("its features are no finite numbers")
         try:
@@ -124,3 +136,22 @@ def _run(tflite: bytes, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def converted(name: str, make: Callable[[], FrozenGraph], say: Callable[[str], None]) -> Forms:
+    """The forms of a network that TensorFlow makes.
+
+    Args:
+      name: of the network, for people.
+      make: loads and freezes it.
+      say: called with a line about the long work.
+
+    Raises:
+      RunError: TensorFlow cannot run it, or it gives no features.
+    """
+    say(f"making {name} ready with TensorFlow, once")
+    try:
+        frozen = make()
+        return Forms(frozen, *to_tflite(frozen))
+    except ValueError as error:
+        raise RunError(f"cannot use {name}: {error}") from None

@@ -1,6 +1,6 @@
-"""A backbone's name in, its files out: where weights are looked for and brought to, and where the ready forms are kept.
+"""The folder of pretrained networks: where weights are looked for and downloaded to, and where the converted forms are kept.
 
-That is --model_dir. Schools share it read-only; what is missing there then goes to tf_files/models beside the user.
+It is --model_dir. Schools share it read-only; what is missing there goes to tf_files/models beside the user.
 For each backbone three files, named after the digest of what it was made from: `.tflite` (headless, for LiteRT), `.pb`
 (headless, for TensorFlow and the frozen export) and `.json` (what they take, and their digests). The `.json` is written
 last; a file that does not have its digest is a miss, and said. What is made of a backbone (`quantized`) stands beside it.
@@ -17,16 +17,16 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from label_image.errors import RunError
 from retrain.backbones.frozen_graph import FrozenGraph
-from retrain.backbones.table import Architecture
+from retrain.backbones.table import DEFAULT_ARCHITECTURE, Architecture
 from retrain.files.atomic import replacing
 from retrain.files.hashing import file_digest
-from retrain.options.plan import DEFAULT_ARCHITECTURE, Plan
 from retrain.types import Backbone
 
+USUAL_MODEL_DIR = "tf_files/models"
 BUILD = 5  # raise it when the same weights become another file
 
 
@@ -40,18 +40,33 @@ class Weights:
     data: bytes = field(default=b"", repr=False)  # the file's bytes, or those of the archive's member
 
 
-class Shelf:
-    """The folders of pretrained networks.
+class KeptNetworks(Protocol):
+    """Where networks are looked for and kept."""
+
+    @property
+    def model_dir(self) -> str: ...  # noqa: D102 - the flags of these names say it
+    @property
+    def offline(self) -> bool: ...  # noqa: D102
+
+
+class ModelFolder:
+    """The folder of pretrained networks, and the usual one beside it where that one is read-only.
 
     Args:
-      plan: model_dir, offline.
-      say: called with a line about a download, a folder that can not be written, a damaged file.
+      model_dir: the folder.
+      say: called with a line about a download, a folder that cannot be written, a damaged file.
+      offline: never use the network.
     """
 
-    def __init__(self, plan: Plan, say: Callable[[str], None]) -> None:
-        own, usual = Path(plan.model_dir), Path(Plan.model_dir)
+    def __init__(self, model_dir: str, say: Callable[[str], None], *, offline: bool = False) -> None:
+        own, usual = Path(model_dir), Path(USUAL_MODEL_DIR)
         self._folders = (own, usual) if _read_only(own) else (own,)
-        self._offline, self._say = plan.offline, say
+        self._offline, self._say = offline, say
+
+    @classmethod
+    def of(cls, network: KeptNetworks, say: Callable[[str], None]) -> ModelFolder:
+        """The folder that flags name; NetworkOptions, for example."""
+        return cls(network.model_dir, say, offline=network.offline)
 
     @property
     def home(self) -> Path:
@@ -66,7 +81,7 @@ class Shelf:
     def place(self, name: str) -> Path:
         """Where a new file goes."""
         if len(self._folders) > 1:
-            self._say(f"{self._folders[0]} can not be written: {name} goes to {self.home}")
+            self._say(f"{self._folders[0]} cannot be written: {name} goes to {self.home}")
         return self.home / name
 
     def bring(self, url: str, path: Path, sha256: str | None = None) -> Path:
@@ -103,7 +118,7 @@ class Shelf:
         """Writes the ready forms.
 
         Raises:
-          RunError: the folder can not be written.
+          RunError: the folder cannot be written.
         """
         files = {".pb": frozen.graph.SerializeToString(deterministic=True)}
         if tflite is not None:
@@ -144,7 +159,7 @@ class Shelf:
           make: gives the file's bytes.
 
         Raises:
-          RunError: the folder can not be written.
+          RunError: the folder cannot be written.
         """
         name = f"{backbone.graph.name.removesuffix('.pb')}.{suffix}.tflite"
         beside = backbone.graph.parent

@@ -1,108 +1,56 @@
-"""A name in, a Backbone ready to run out: built from its weights once, then kept under their digest.
+"""Makes a pretrained network ready to run: converted from its weights once, then kept under their digest.
 
-Where weights are looked for is `weights`' affair (and `tfhub`'s, and `keras_applications`'); where all is kept, `shelf`'s.
+The family of the network finds the weights and converts them; `model_folder` keeps the files.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from label_image.errors import RunError
-from retrain.backbones import weights
-from retrain.backbones.frozen_graph import FrozenGraph, to_tflite
-from retrain.backbones.model_folder import Shelf, Weights
-from retrain.backbones.network_layers import FEATURES, INPUT, Network
-from retrain.backbones.table import Architecture, architecture
-from retrain.formats.graph_def import parse_graph
-from retrain.options.plan import Plan
+from retrain.backbones.lookup import architecture, family_of
+from retrain.backbones.model_folder import KeptNetworks, ModelFolder
+from retrain.backbones.network_layers import Network
 from retrain.types import Backbone
 
-OURS = ("efficientnet_lite", "mobilenet")  # families that are kept as layers and written without TensorFlow
+
+class NamedNetwork(KeptNetworks, Protocol):
+    """Which network is meant, and where its files are looked for and kept."""
+
+    @property
+    def architecture(self) -> str: ...  # noqa: D102 - the flags of these names say it
+    @property
+    def tfhub_module(self) -> str: ...  # noqa: D102
 
 
-def prepare(plan: Plan, say: Callable[[str], None]) -> Backbone:
-    """Makes the backbone of a plan ready.
+def prepare(network: NamedNetwork, say: Callable[[str], None]) -> Backbone:
+    """Makes a backbone ready.
 
     Args:
-      plan: architecture or tfhub_module, model_dir, offline.
+      network: which one; NetworkOptions, for example.
       say: called with a line about long work: a download, a conversion.
 
     Raises:
-      UserError: an unknown name, or a folder that is no module.
-      RunError: weights that are not to be had or not to be read; the line says what to do.
+      UserError: an unknown name, or a folder that holds no module.
+      RunError: weights that are not to be had or cannot be read; the line says what to do.
     """
-    row = architecture(plan.architecture, plan.tfhub_module)
-    shelf = Shelf(plan, say)
-    found = _find(row, shelf)
-    kept = shelf.kept(row, found)
-    if kept:
-        return kept
-    if row.family in OURS:
-        return _keep_network(row, found, shelf)
-    say(f"making {row.name} ready with TensorFlow, once")
-    try:
-        frozen = _load(row, found, shelf)
-        tflite, why_no_tflite = to_tflite(frozen)
-    except ValueError as error:
-        raise RunError(f"cannot use {row.name}: {error}") from None
-    return shelf.keep(row, found, frozen, tflite, why_no_tflite)
+    row = architecture(network.architecture, network.tfhub_module)
+    folder = ModelFolder.of(network, say)
+    family = family_of(row)
+    found = family.find(row, folder)
+    kept = folder.kept(row, found)
+    return kept or folder.keep(row, found, *family.convert(row, found, folder, say))
 
 
-def network_of(plan: Plan) -> Network:
-    """The network of a plan as layers with weights, for those that we write ourselves.
+def network_of(network: NamedNetwork) -> Network:
+    """The layers with weights of a network, for families that are kept as layers of our own.
 
     Raises:
       RunError: weights that are not to be had, or a backbone of another kind.
     """
-    row = architecture(plan.architecture, plan.tfhub_module)
-    if row.family not in OURS:
+    row = architecture(network.architecture, network.tfhub_module)
+    family = family_of(row)
+    if family.to_layers is None:
         raise RunError(f"{row.name} is not kept as layers")
-    return _network(row, _find(row, Shelf(plan, lambda _: None)))
-
-
-def _find(row: Architecture, shelf: Shelf) -> Weights:
-    if row.family == "efficientnet_lite":
-        return weights.from_package(row, shelf)
-    if row.family in ("mobilenet", "inception"):
-        return weights.from_archive(row, shelf)
-    if row.family == "tfhub":
-        from retrain.backbones.families import tfhub
-
-        return tfhub.find(row, shelf)
-    from retrain.backbones.families import keras_applications
-
-    return keras_applications.find(row, shelf)
-
-
-def _network(row: Architecture, found: Weights) -> Network:
-    if row.family == "efficientnet_lite":
-        from retrain.backbones.families import efficientnet_lite
-
-        return efficientnet_lite.load(row.name, found.data)
-    from retrain.backbones.families import mobilenet
-
-    return mobilenet.to_network(parse_graph(found.data, str(found.path)), row.size_px)
-
-
-def _keep_network(row: Architecture, found: Weights, shelf: Shelf) -> Backbone:
-    from retrain.backbones import network_tflite
-    from retrain.backbones.network_graph import to_graph
-
-    network = _network(row, found)
-    size_px = network.size_px
-    frozen = FrozenGraph(to_graph(network), INPUT, FEATURES, size_px, size_px, row.mean, row.std, network.width)
-    return shelf.keep(row, found, frozen, network_tflite.to_tflite(network))
-
-
-def _load(row: Architecture, found: Weights, shelf: Shelf) -> FrozenGraph:
-    if row.family == "inception":
-        from retrain.backbones.families import inception
-
-        return inception.headless(parse_graph(found.data, str(found.path)))
-    if row.family == "tfhub":
-        from retrain.backbones.families import tfhub
-
-        return tfhub.load(row, found)
-    from retrain.backbones.families import keras_applications
-
-    return keras_applications.load(row, found, shelf)
+    return family.to_layers(row, family.find(row, ModelFolder.of(network, print)))

@@ -1,4 +1,4 @@
-"""A backbone in, the same with its weights in fewer bits out: float16, int8 weights alone, or int8 throughout.
+"""Quantizes a backbone: to float16, to int8 weights alone, or to int8 throughout.
 
 By ai-edge-quantizer, LiteRT's own tool, on the headless `.tflite`; no TensorFlow. Kept beside the backbone it was made from.
 
@@ -23,14 +23,13 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.errors import PhotoError, RunError, UserError
-from label_image.pixels import decode, normalise
+from label_image.photo_pixels import decode, normalise
 from label_image.quiet import native_noise_hidden
 from label_image.workers import cores
-from retrain.backbones.model_folder import Shelf
+from retrain.backbones.model_folder import ModelFolder
 from retrain.files.hashing import bytes_of
 from retrain.formats.tflite_codes import with_right_codes
 from retrain.formats.tflite_model import SIGNATURE, TfliteModel
-from retrain.options.plan import Plan
 from retrain.types import Backbone, Photo
 
 # More do not make it better (docs/results.md): after some tens of photos the largest numbers have been seen.
@@ -38,7 +37,7 @@ CALIBRATION_PHOTOS = 60
 
 
 def quantized(
-    backbone: Backbone, precision: str, photos: Sequence[Photo], plan: Plan, say: Callable[[str], None]
+    backbone: Backbone, precision: str, photos: Sequence[Photo], folder: ModelFolder, say: Callable[[str], None]
 ) -> Backbone:
     """The backbone in another precision, made once for these labels.
 
@@ -46,16 +45,16 @@ def quantized(
       backbone: float32, and one that LiteRT can run.
       precision: "float16", "dynamic" (int8 weights, float32 numbers between the layers) or "int8".
       photos: training photos; calibration takes CALIBRATION_PHOTOS of them, of all classes in turn. Only int8 looks.
-      plan: model_dir.
+      folder: --model_dir, where it is kept.
       say: called with a line about long work.
 
     Raises:
-      UserError: the quantizer is not installed, or LiteRT can not run the backbone.
-      RunError: the quantizer can not do it.
+      UserError: the quantizer is not installed, or LiteRT cannot run the backbone.
+      RunError: the quantizer cannot do it.
     """
     if backbone.tflite is None:
         raise UserError(
-            f"cannot quantize {backbone.name}: LiteRT can not run it ({backbone.why_no_tflite}); use --quantize=none --backbone_precision=float32"
+            f"cannot quantize {backbone.name}: LiteRT cannot run it ({backbone.why_no_tflite}); use --quantize=none --backbone_precision=float32"
         )
     labels = sorted({photo.label for photo in photos}) if precision == "int8" else []
     suffix = f"{precision}-{hashlib.sha256(repr(labels).encode()).hexdigest()[:8]}" if labels else precision
@@ -67,7 +66,7 @@ def quantized(
             )
         return _quantize(backbone, precision, photos)
 
-    path, digest = Shelf(plan, say).derived(backbone, suffix, make)
+    path, digest = folder.derived(backbone, suffix, make)
     return dataclasses.replace(backbone, tflite=path, digest=digest, precision=precision)
 
 

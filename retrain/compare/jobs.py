@@ -6,7 +6,6 @@ its features is thrown away.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import subprocess
@@ -22,7 +21,7 @@ from label_image.errors import RunError, UserError
 from label_image.flags import flag_fields
 from label_image.workers import cores
 from retrain.compare.asked import Job
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 
 _ROOT = Path(retrain.__file__).resolve().parent.parent
 _FOLDERS = ("image_dir", "model_dir", "bottleneck_dir")
@@ -56,9 +55,11 @@ def make_ready(jobs: Sequence[Job]) -> None:
     Raises:
       UserError: of the class and with the line that the run would end with.
     """
-    plans = json.dumps([dataclasses.asdict(_at_home(job.plan)) for job in jobs])
+    all_options = json.dumps([_at_home(job.options).flat() for job in jobs])
     command = [sys.executable, "-m", "retrain.compare.ready"]
-    done = subprocess.run(command, input=plans, env=_environment(), stderr=subprocess.PIPE, text=True, check=False)  # noqa: S603 - our own module
+    done = subprocess.run(  # noqa: S603 - our own module
+        command, input=all_options, env=_environment(), stderr=subprocess.PIPE, text=True, check=False
+    )
     if done.returncode:
         raise _failure(done.returncode, done.stderr)
 
@@ -79,7 +80,7 @@ def run(job: Job, folder: Path, bottleneck_dir: Path) -> Done:
         sys.executable,
         "-m",
         "retrain",
-        *_words(dataclasses.replace(job.plan, bottleneck_dir=str(bottleneck_dir))),
+        *_words(job.options.replaced(bottleneck_dir=str(bottleneck_dir))),
     ]
     with (folder / "out.txt").open("wb") as out, (folder / "err.txt").open("wb") as err:
         start = time.perf_counter()
@@ -109,25 +110,25 @@ def _wait(process: subprocess.Popen[bytes]) -> int | None:
     return usage.ru_maxrss * _KIB
 
 
-def _words(plan: Plan) -> list[str]:
+def _words(options: Options) -> list[str]:
     """The command line of a plan: what is not as by default, and where nothing is to be written."""
     nothing: dict[str, Any] = dict.fromkeys(_NOT_WRITTEN, "")
-    plan = dataclasses.replace(_at_home(plan), report="none", **nothing)
+    options = _at_home(options).replaced(report="none", **nothing)
     words = []
-    for field in flag_fields(Plan):
-        value = getattr(plan, field.name)
+    for field in flag_fields(Options):
+        value = options.value(field.name)
         if value != field.default:
             several = value if isinstance(value, tuple) else (value,)
             words += [f"--{field.name}={each}" for each in several]
     return words
 
 
-def _at_home(plan: Plan) -> Plan:
+def _at_home(options: Options) -> Options:
     """The same with whole paths: a run stands in a folder of its own."""
-    home: dict[str, Any] = {name: str(Path(getattr(plan, name)).absolute()) for name in _FOLDERS}
-    if plan.tfhub_module and Path(plan.tfhub_module).exists():
-        home["tfhub_module"] = str(Path(plan.tfhub_module).absolute())
-    return dataclasses.replace(plan, **home)
+    home: dict[str, Any] = {name: str(Path(options.value(name)).absolute()) for name in _FOLDERS}
+    if options.network.tfhub_module and Path(options.network.tfhub_module).exists():
+        home["tfhub_module"] = str(Path(options.network.tfhub_module).absolute())
+    return options.replaced(**home)
 
 
 def _environment() -> dict[str, str]:

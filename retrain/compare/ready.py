@@ -8,7 +8,7 @@ from __future__ import annotations
 
 if __name__ == "__main__":  # before anything else is imported: from here on Ctrl-C is a line
     try:
-        from label_image.edge import run_program
+        from label_image.program import run_program
     except KeyboardInterrupt:  # so early that nobody can say it
         raise SystemExit(130) from None
     run_program("retrain.compare.ready")
@@ -19,23 +19,25 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from label_image.edge import exit_status
-from label_image.screen import say
+from label_image.program import exit_status
+from label_image.terminal import say
 from retrain.backbones.prepare import prepare
 from retrain.features.runtimes import check_device
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 
 
 def main(_: Sequence[str]) -> int:
     """Returns the exit status."""
 
     def work() -> None:
-        plans = [Plan(**fields) for fields in json.load(sys.stdin)]
-        for plan in plans:
-            check_device(plan.device)
-        for plan in plans:
-            prepare(plan, say)
-        for folder in {plan.image_dir for plan in plans}:  # the first run would read from the disk, others from memory
+        all_options = [Options.of(**fields) for fields in json.load(sys.stdin)]
+        for options in all_options:
+            check_device(options.network.device)
+        for options in all_options:
+            prepare(options.network, say)
+        for folder in {
+            options.data.image_dir for options in all_options
+        }:  # the first run would read from the disk, others from memory
             for path in Path(folder).rglob("*"):
                 with contextlib.suppress(OSError):  # the run itself says what it can not read
                     if path.is_file():

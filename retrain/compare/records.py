@@ -1,9 +1,8 @@
-"""A run's folder in, what is compared of it out: run.json, read with care, as it may be old or broken."""
+"""What is compared of a run, taken from its record."""
 
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from label_image.errors import RunError, UserError
-from retrain.runs.record_schema import fault
+from retrain.runs.record_file import RunRecord, read_record
 from retrain.types import Pace
+
+# What a run cannot be compared without; records of version 1 may lack some.
+_COMPARED = ("plan", "accuracy", "interval_95", "tested", "seconds", "curve", "kept_step", "test_photos", "runtime")
 
 
 @dataclass(frozen=True)
@@ -54,29 +56,7 @@ class Run:
         return max((share for share in self.validation_accuracy if share == share), default=None)  # noqa: PLR0124 - not nan
 
 
-def read_record(path: Path) -> dict[str, Any]:
-    """The record in a run's folder, or in the run.json that is named itself.
-
-    Raises:
-      UserError: there is no such run.
-      RunError: it can not be read.
-    """
-    file = path / "run.json" if path.is_dir() else path
-    if not file.is_file():
-        raise UserError(f"no run at {path}: name the folder of a run (tf_files/runs/...), in which run.json lies")
-    try:
-        record = json.loads(file.read_text("utf-8", "surrogateescape"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise RunError(f"cannot read {file}: {_said(error)}; run it again, or leave it out") from None
-    if not isinstance(record, dict) or not isinstance(record.get("plan"), dict):
-        raise RunError(f"cannot read {file}: it is no record of a run; leave it out")
-    found = fault(record)
-    if found:
-        raise RunError(f"cannot compare {path}: its record is not whole ({found}); run it again")
-    return record
-
-
-def run_of(record: dict[str, Any], name: str, settings: dict[str, str], where: Path, **measured: Any) -> Run:
+def run_of(record: RunRecord, name: str, settings: dict[str, str], where: Path, **measured: Any) -> Run:
     """A Run from its record.
 
     Args:
@@ -90,34 +70,32 @@ def run_of(record: dict[str, Any], name: str, settings: dict[str, str], where: P
       RunError: the record lacks what is compared.
     """
     base = next((folder.parent for folder in where.absolute().parents if folder.name == "tf_files"), Path.cwd())
-    try:
-        curve = record["curve"] or {"steps": (), "validation_accuracy": ()}
-        accuracy, low_high = record["accuracy"], record["interval_95"]
-        peak = record["runtime"].get("peak_memory_bytes")
-        return Run(
-            name,
-            None if accuracy is None else float(accuracy),
-            int(record["tested"]),
-            (float(low_high[0]), float(low_high[1])),
-            {str(phase): float(seconds) for phase, seconds in record["seconds"].items()},
-            tuple(int(step) for step in curve["steps"]),
-            tuple(math.nan if share is None else float(share) for share in curve["validation_accuracy"]),
-            int(record["plan"]["how_many_training_steps"]),
-            None if record["kept_step"] is None else int(record["kept_step"]),
-            {
-                os.path.normpath(base / photo["path"]): Answer(
-                    str(photo["label"]), str(photo["predicted"]), float(photo["score"])
-                )
-                for photo in record["test_photos"]
-            },
-            str(record["runtime"]["why"]),
-            _pace(record.get("extraction") or {}),  # older records do not have it
-            settings,
-            None if peak is None else int(peak),
-            **measured,
-        )
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise RunError(f"cannot compare {where}: its record is not whole ({_said(error)}); run it again") from None
+    peak = record.runtime.get("peak_memory_bytes")
+    if record.failed:
+        raise RunError(f"cannot compare {where}: the run failed ({record.failed}); run it again")
+    missing = [name for name in _COMPARED if name not in record.fields]
+    if missing:
+        raise RunError(f"cannot compare {where}: its record has no {missing[0]!r}; run it again")
+    return Run(
+        name,
+        record.accuracy,
+        record.tested,
+        record.interval,
+        record.seconds,
+        record.steps,
+        record.validation_accuracy,
+        int(record.options.get("how_many_training_steps", 0)),
+        record.kept_step,
+        {
+            os.path.normpath(base / photo["path"]): Answer(photo["label"], photo["predicted"], float(photo["score"]))
+            for photo in record.test_photos
+        },
+        str(record.runtime.get("why", "")),
+        _pace(record.extraction),
+        settings,
+        None if peak is None else int(peak),
+        **measured,
+    )
 
 
 def _pace(fields: dict[str, Any]) -> Pace:
@@ -145,26 +123,21 @@ def existing_runs(words: Sequence[str]) -> list[Run]:
     names = [(path.parent if path.is_file() else path).resolve().name for path in paths]
     if len(set(names)) < len(names):
         names = list(words)
-    apart = _what_differs([record["plan"] for record in records])
+    apart = _what_differs([record.options for record in records])
     return [
-        run_of(record, name, {flag: str(record["plan"].get(flag, "")) for flag in apart}, path)
+        run_of(record, name, {flag: str(record.options.get(flag, "")) for flag in apart}, path)
         for record, name, path in zip(records, names, paths, strict=True)
     ]
 
 
-def _what_differs(plans: Sequence[dict[str, Any]]) -> list[str]:
+def _what_differs(all_options: Sequence[dict[str, Any]]) -> list[str]:
     """The flags that the runs do not share, but for those that only say where files go."""
-    flags = list(dict.fromkeys(flag for plan in plans for flag in plan))
+    flags = list(dict.fromkeys(flag for options in all_options for flag in options))
     places = ("_dir", "_path", "_folder")
     return [
         flag
         for flag in flags
         if not flag.startswith("output_")
         and not flag.endswith(places)
-        and len({json.dumps(plan.get(flag)) for plan in plans}) > 1
+        and len({json.dumps(options.get(flag)) for options in all_options}) > 1
     ]
-
-
-def _said(error: Exception) -> str:
-    text = " ".join(str(error).split())[:120]
-    return f"no {text}" if isinstance(error, KeyError) else text or type(error).__name__

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from label_image.edge import exit_status
 from label_image.errors import RunError, UserError
 from label_image.flags import check, flag, flag_fields, parse
-from label_image.screen import say, warn
+from label_image.program import exit_status
+from label_image.terminal import say, warn
 
 if TYPE_CHECKING:
     from collections import Counter

@@ -12,7 +12,7 @@ from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from label_image.errors import PhotoError, RunError, UserError
-from label_image.pixels import open_photo
+from label_image.photo_pixels import open_photo
 from label_image.sorting import safe_name
 from retrain.convert.source import Picture, Source
 from retrain.formats.tf_example import features

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from label_image.pixels import decode
+from label_image.photo_pixels import decode
 from retrain.files.hashing import bytes_of
-from retrain.options.plan import DISTORTIONS, Plan
+from retrain.options.distortions import DISTORTIONS
+from retrain.options.options import Options
 from retrain.types import Photo
 
 RECIPE = "views/1"  # part of the key of distorted views: raise it when the same numbers are distorted in another way
@@ -53,12 +54,12 @@ class View:
         )
 
 
-def views_of(plan: Plan) -> list[View]:
+def views_of(options: Options) -> list[View]:
     """The distorted views that a plan asks for; none where no distortion is set."""
-    if not plan.distorts:
+    if not options.distortions.distorts:
         return []
-    asked = {name: getattr(plan, name) for name in DISTORTIONS}
-    return [View(number, seed=plan.seed, **asked) for number in range(1, plan.cached_views + 1)]
+    asked = {name: options.value(name) for name in DISTORTIONS}
+    return [View(number, seed=options.head.seed, **asked) for number in range(1, options.distortions.cached_views + 1)]
 
 
 def pixels_of(photo: Photo, view: View, height_px: int, width_px: int) -> npt.NDArray[Any]:

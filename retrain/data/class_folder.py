@@ -17,7 +17,7 @@ from retrain.data.comparable_names import alike, composed, seen
 from retrain.data.directory_listing import count_pictures, has_files, sub_folders
 from retrain.data.own_outputs import is_sorted, is_unsure, shows_a_class, what_is_ours
 from retrain.data.subset_names import list_of_name
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 
 _SHOWN = 6  # names in a line
 _NEST = 8  # levels of folders below a class that --nested=parts reads
@@ -78,14 +78,14 @@ def without_ours(root: str) -> tuple[list[str], list[str]]:
     return names, notes
 
 
-def classes_in(place: str, names: Iterable[str], plan: Plan, given: int | None = None) -> list[ClassFolder]:
+def classes_in(place: str, names: Iterable[str], options: Options, given: int | None = None) -> list[ClassFolder]:
     """The class folders in a folder, as --nested says what lies below them."""
-    if plan.nested == "groups":
+    if options.data.nested == "groups":
         below = [join(place, group, name) for group in names for name in without_ours(join(place, group))[0]]
-        return [replace(class_folder(path, plan, given), part=True) for path in below if has_files(path)]
-    if plan.nested == "parts":
-        return [folder for name in names for folder in _with_parts(class_folder(join(place, name), plan, given))]
-    return [class_folder(join(place, name), plan, given) for name in names]
+        return [replace(class_folder(path, options, given), part=True) for path in below if has_files(path)]
+    if options.data.nested == "parts":
+        return [folder for name in names for folder in _with_parts(class_folder(join(place, name), options, given))]
+    return [class_folder(join(place, name), options, given) for name in names]
 
 
 def _with_parts(folder: ClassFolder, depth: int = _NEST) -> list[ClassFolder]:
@@ -97,14 +97,14 @@ def _with_parts(folder: ClassFolder, depth: int = _NEST) -> list[ClassFolder]:
     return found
 
 
-def class_folder(path: str, plan: Plan, given: int | None = None) -> ClassFolder:
+def class_folder(path: str, options: Options, given: int | None = None) -> ClassFolder:
     """The folder at a path, with its label.
 
     Raises:
       UserError: its name cannot be a label.
     """
     name = composed(os.path.basename(path))
-    label = legacy_label(name) if plan.legacy_labels else name
+    label = legacy_label(name) if options.data.legacy_labels else name
     try:
         label.encode()
     except UnicodeEncodeError:
@@ -116,9 +116,9 @@ def class_folder(path: str, plan: Plan, given: int | None = None) -> ClassFolder
     return ClassFolder(path, label, given)
 
 
-def check_classes(root: str, names: Sequence[str], folders: Sequence[ClassFolder], plan: Plan) -> None:
+def check_classes(root: str, names: Sequence[str], folders: Sequence[ClassFolder], options: Options) -> None:
     """Refuses two folders with one label, an empty folder and a single class, before a photo is read."""
-    if plan.nested == "none":
+    if options.data.nested == "none":
         check_labels(folders)
         empty = [folder for folder in folders if not has_files(folder.path)]
         if 2 * len(empty) > len(folders) and len(empty) > 1:
@@ -130,9 +130,9 @@ def check_classes(root: str, names: Sequence[str], folders: Sequence[ClassFolder
     else:  # folders of one label are one class; labels that look the same are not
         check_labels(list({folder.label: folder for folder in folders}.values()))
     labels = dict.fromkeys(folder.label for folder in folders)
-    if plan.nested != "none" and len(labels) < 2:
+    if options.data.nested != "none" and len(labels) < 2:
         raise UserError(
-            f"cannot train with --nested={plan.nested} on --image_dir={root}: found {layout_advice.found_classes(labels)}; "
+            f"cannot train with --nested={options.data.nested} on --image_dir={root}: found {layout_advice.found_classes(labels)}; "
             f"{'leave --nested out' if not labels else 'two classes are needed'}"
         )
     if len(labels) < 2:

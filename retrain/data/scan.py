@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from label_image.errors import PhotoError, UserError
-from label_image.pixels import open_photo
+from label_image.photo_pixels import open_photo
 from label_image.workers import cores, map_ordered
 from retrain.data.comparable_names import composed
 from retrain.data.directory_listing import count_files, entries, is_dir, is_junk, leads_back
 from retrain.data.layout import ClassFolder, class_folders
 from retrain.files.hashing import file_digest
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from retrain.store import known_files
 from retrain.store.feature_store import Store
 from retrain.store.known_files import KnownFile, stamp_of
@@ -58,7 +58,7 @@ class _File(NamedTuple):
     seen_ns: int  # when it was asked for
 
 
-def scan_photos(plan: Plan, store: Store, say: Callable[[str], None]) -> Scan:
+def scan_photos(options: Options, store: Store, say: Callable[[str], None]) -> Scan:
     """Finds the photos.
 
     Args:
@@ -69,7 +69,7 @@ def scan_photos(plan: Plan, store: Store, say: Callable[[str], None]) -> Scan:
     Raises:
       UserError: what `class_folders` raises; a class without photos; with --strict, a file that is no photo.
     """
-    folders, notes = class_folders(plan)
+    folders, notes = class_folders(options)
     places = {os.path.realpath(folder.path) for folder in folders}
     photos: list[Photo] = []
     skipped: list[Skipped] = []
@@ -78,7 +78,7 @@ def scan_photos(plan: Plan, store: Store, say: Callable[[str], None]) -> Scan:
         say(f"Looking for images in '{folder.name}'")
         found = _look(folder, store, places, seen)
         bad = next((left_out for left_out in found.skipped if left_out.reason != _AGAIN), None)
-        if bad and plan.strict:
+        if bad and options.data.strict:
             detail = f": {bad.detail}" if bad.detail else ""
             raise UserError(f"cannot use {bad.path} ({bad.reason}{detail}); mend or remove it, or leave out --strict")
         if not found.photos and not folder.part:
@@ -86,7 +86,7 @@ def scan_photos(plan: Plan, store: Store, say: Callable[[str], None]) -> Scan:
         if found.nested:
             notes.append(
                 f"{found.nested} files in sub-folders of {folder.path} are not read; only {folder.name}/ itself is"
-                f"{' (--nested=parts reads them too)' if plan.nested == 'none' else ''}"
+                f"{' (--nested=parts reads them too)' if options.data.nested == 'none' else ''}"
             )
         photos += found.photos
         skipped += found.skipped
@@ -213,8 +213,8 @@ def _examine(file: _File) -> KnownFile | PhotoError:
 
 def _trouble(error: OSError) -> tuple[str, str]:
     if isinstance(error, FileNotFoundError):
-        return "not there", "a link to nothing, or just removed"
-    return "not to be read", error.strerror or str(error)
+        return "not found", "a broken link, or just deleted"
+    return "unreadable", error.strerror or str(error)
 
 
 def _known(file: _File, sha256: str) -> KnownFile:

@@ -6,7 +6,6 @@ photos with the same bytes, stay together. Reads no file and writes nothing.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -15,14 +14,14 @@ import numpy as np
 
 from label_image.errors import UserError
 from retrain.data.comparable_names import composed
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from retrain.types import LISTS, TESTING, TRAINING, VALIDATION, Photo, Scan, Split
 
 _MAX_IMAGES = 2**27 - 1  # the original's MAX_NUM_IMAGES_PER_CLASS
 _GROUP_MARK = "_nohash_"
 
 
-def split_photos(scan: Scan, plan: Plan) -> Split:
+def split_photos(scan: Scan, options: Options) -> Split:
     """Deals photos into training, validation and testing.
 
     Args:
@@ -32,18 +31,20 @@ def split_photos(scan: Scan, plan: Plan) -> Split:
     Raises:
       UserError: a class has too few photos for the lists asked; it says how many are needed.
     """
-    photos, shares = scan.photos, _shares(scan.photos, plan)
+    photos, shares = scan.photos, _shares(scan.photos, options)
     groups = groups_of(photos)
     wanted = _wanted(shares)
     _check_enough(photos, groups, wanted)
     places = (
-        [percent(photo.path) for photo in photos] if plan.legacy_split else _places(photos, groups, plan.split_seed)
+        [percent(photo.path) for photo in photos]
+        if options.data.legacy_split
+        else _places(photos, groups, options.data.split_seed)
     )
     lists = [
         list_of(place, shares) if photo.given is None else photo.given
         for photo, place in zip(photos, places, strict=True)
     ]
-    notes = [] if plan.legacy_split else _mend(photos, groups, places, lists, wanted)
+    notes = [] if options.data.legacy_split else _mend(photos, groups, places, lists, wanted)
     notes += _empty_lists(photos, lists, wanted)
     return Split(photos, scan.labels, np.array(lists, np.int8), (*notes, *_twins(photos, lists)))
 
@@ -57,11 +58,11 @@ def percent(text: str) -> float:
     return _place(text.split(_GROUP_MARK, maxsplit=1)[0])
 
 
-def list_of(p: float, plan: Plan) -> int:
+def list_of(p: float, options: Options) -> int:
     """The list of a photo that falls at `p`: validation first, then testing, then training."""
-    if p < plan.validation_percentage:
+    if p < options.data.validation_percentage:
         return VALIDATION
-    return TESTING if p < plan.validation_percentage + plan.testing_percentage else TRAINING
+    return TESTING if p < options.data.validation_percentage + options.data.testing_percentage else TRAINING
 
 
 def grouped_percents(photos: Sequence[Photo], seed: int) -> list[float]:
@@ -125,19 +126,18 @@ def groups_of(photos: Sequence[Photo]) -> list[list[int]]:
     return list(groups.values())
 
 
-def _shares(photos: Sequence[Photo], plan: Plan) -> Plan:
+def _shares(photos: Sequence[Photo], options: Options) -> Options:
     """The percentages for photos whose folders do not say their list: a list that has a folder takes no others."""
     given = {photo.given for photo in photos}
-    return dataclasses.replace(
-        plan,
-        validation_percentage=0 if VALIDATION in given else plan.validation_percentage,
-        testing_percentage=0 if TESTING in given else plan.testing_percentage,
+    return options.replaced(
+        validation_percentage=0 if VALIDATION in given else options.data.validation_percentage,
+        testing_percentage=0 if TESTING in given else options.data.testing_percentage,
     )
 
 
-def _wanted(shares: Plan) -> dict[int, tuple[float, float]]:
+def _wanted(shares: Options) -> dict[int, tuple[float, float]]:
     """The lists that photos are dealt to, and from where to where on the line of `percent`."""
-    low, high = shares.validation_percentage, shares.validation_percentage + shares.testing_percentage
+    low, high = shares.data.validation_percentage, shares.data.validation_percentage + shares.data.testing_percentage
     wanted = {TRAINING: (float(high), 100.0), VALIDATION: (0.0, float(low)), TESTING: (float(low), float(high))}
     return {which: (start, end) for which, (start, end) in wanted.items() if which == TRAINING or end > start}
 

@@ -20,11 +20,11 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from label_image.card import Card
 from label_image.classifier import Classifier
 from label_image.errors import RunError
 from label_image.labels import format_labels
-from label_image.pixels import open_photo, to_rgb
+from label_image.model_metadata import Metadata
+from label_image.photo_pixels import open_photo, to_rgb
 from retrain.exporters import tflite
 from retrain.types import Backbone, Head
 
@@ -49,17 +49,17 @@ From a program of your own in this folder: from run import answer; answer("photo
 _MEDIAPIPE = "\nMediaPipe Tasks' ImageClassifier loads model.tflite without settings.\n"
 
 
-def write(path: Path, head: Head, backbone: Backbone, card: Card) -> None:
+def write(path: Path, head: Head, backbone: Backbone, metadata: Metadata) -> None:
     """Writes the folder, all but the test photo and its answer."""
     path.mkdir(parents=True)
-    tflite.write(path / MODEL, head, backbone, card)
-    (path / "labels.txt").write_bytes(format_labels(card.labels))
+    tflite.write(path / MODEL, head, backbone, metadata)
+    (path / "labels.txt").write_bytes(format_labels(metadata.labels))
     (path / "run.py").write_bytes((_HERE / "device_run.py").read_bytes())
     (path / "requirements.txt").write_bytes((_HERE / "light.txt").read_bytes())
-    (path / "README.txt").write_text(_readme(card), "utf-8")
+    (path / "README.txt").write_text(_readme(metadata), "utf-8")
 
 
-def restate_in(path: Path, was: Card, now: Card) -> None:
+def restate_in(path: Path, was: Metadata, now: Metadata) -> None:
     """Exchanges the figures in the model and in what is said to people."""
     tflite.restate_in(path / MODEL, was, now)
     (path / "README.txt").write_text(_readme(now), "utf-8")
@@ -101,13 +101,13 @@ def _run_selftest(path: Path) -> None:
         raise RunError(f"the device folder does not run by itself and was not kept: {last}; please report this")
 
 
-def _readme(card: Card) -> str:
-    accuracy, tested = card.training.get("test_accuracy"), card.training.get("tested")
+def _readme(metadata: Metadata) -> str:
+    accuracy, tested = metadata.training.get("test_accuracy"), metadata.training.get("tested")
     text = _README.format(
-        architecture=card.training.get("architecture", "A classifier"),
-        count=len(card.labels),
-        labels=", ".join(card.labels),
+        architecture=metadata.training.get("architecture", "A classifier"),
+        count=len(metadata.labels),
+        labels=", ".join(metadata.labels),
         accuracy="" if accuracy is None else f"\nIt was right on {accuracy:.1%} of {tested} test photos.",
     )
     # It refuses a scaling of each channel's own ("Per-channel image normalization is not available", 1.2.2).
-    return text + (_MEDIAPIPE if len(set(card.mean)) == len(set(card.std)) == 1 else "")
+    return text + (_MEDIAPIPE if len(set(metadata.mean)) == len(set(metadata.std)) == 1 else "")

@@ -36,9 +36,9 @@ TURNS = {  # EXIF orientation -> what makes the picture upright
 
 def answer(photo: str | Path) -> dict[str, float]:
     """The score of each label for one photo, best first."""
-    card, labels, interpreter = classifier()
-    pixels = decode(photo, card["height_px"], card["width_px"]).astype(np.float32)
-    scaled = (pixels - np.float32(card["mean"])) / np.float32(card["std"])
+    metadata, labels, interpreter = classifier()
+    pixels = decode(photo, metadata["height_px"], metadata["width_px"]).astype(np.float32)
+    scaled = (pixels - np.float32(metadata["mean"])) / np.float32(metadata["std"])
     interpreter.set_tensor(interpreter.get_input_details()[0]["index"], scaled[None])
     interpreter.invoke()
     scores = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0]
@@ -50,13 +50,13 @@ def classifier() -> tuple[dict[str, Any], list[str], Any]:
     """What the model says of itself (its size and scaling), the labels, and the model ready to run; made once."""
     model = schema.Model.GetRootAs((HERE / "model.tflite").read_bytes(), 0)
     entries = {(entry := model.Metadata(k)).Name(): entry.Buffer() for k in range(model.MetadataLength())}
-    card = json.loads(bytes(model.Buffers(entries[b"retrain_card"]).DataAsNumpy()))
+    metadata = json.loads(bytes(model.Buffers(entries[b"retrain_card"]).DataAsNumpy()))
     labels = (HERE / "labels.txt").read_text("utf-8-sig").rstrip("\n").split("\n")
-    if len(labels) != len(card["labels"]):
-        sys.exit(f"labels.txt has {len(labels)} names, the model knows {len(card['labels'])}")
+    if len(labels) != len(metadata["labels"]):
+        sys.exit(f"labels.txt has {len(labels)} names, the model knows {len(metadata['labels'])}")
     interpreter = Interpreter(str(HERE / "model.tflite"), num_threads=os.cpu_count())
     interpreter.allocate_tensors()
-    return card, labels, interpreter
+    return metadata, labels, interpreter
 
 
 def decode(photo: str | Path, height: int, width: int) -> np.ndarray[Any, Any]:

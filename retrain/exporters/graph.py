@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from label_image.card import CARD_KEY, Card
+from label_image.model_metadata import METADATA_KEY, Metadata
 from retrain.exporters.stated import stated
 from retrain.formats.graph_def import constant, new_graph, operation, parse_graph, values_of
 from retrain.types import Backbone, Head
@@ -32,24 +32,24 @@ class _Node:
     values: npt.NDArray[np.float32] | None = None
 
 
-def write(path: Path, head: Head, backbone: Backbone, card: Card) -> None:
+def write(path: Path, head: Head, backbone: Backbone, metadata: Metadata) -> None:
     """Writes the classifier: float32 [n, height, width, 3], scaled -> float32 [n, classes].
 
     Messages of protobuf that stand behind each other are read as one: the file is the backbone's, byte for byte, and the
     head's nodes behind it.
     """
     graph = new_graph()
-    for node in _nodes(head, backbone, card):
+    for node in _nodes(head, backbone, metadata):
         if node.values is None:
             operation(graph, node.op, node.name, node.inputs)
         else:
             constant(graph, node.name, node.values)
-    constant(graph, CARD_KEY, stated(card))
+    constant(graph, METADATA_KEY, stated(metadata))
     graph.ClearField("versions")  # the backbone's hold
     path.write_bytes(backbone.graph.read_bytes() + graph.SerializeToString(deterministic=True))
 
 
-def same_but_for_head(path: Path, head: Head, backbone: Backbone, card: Card) -> bool:
+def same_but_for_head(path: Path, head: Head, backbone: Backbone, metadata: Metadata) -> bool:
     """Whether a written graph is, bit by bit, the backbone's graph with this head on it.
 
     Where TensorFlow has run this backbone with such a head once, and found it right, this shows that nothing else changed.
@@ -57,17 +57,17 @@ def same_but_for_head(path: Path, head: Head, backbone: Backbone, card: Card) ->
     data, base = path.read_bytes(), backbone.graph.read_bytes()
     if not data.startswith(base):
         return False
-    wanted = _nodes(head, backbone, card)
+    wanted = _nodes(head, backbone, metadata)
     names = [node.name for node in parse_graph(data, str(path)).node]
     added = {node.name: node for node in parse_graph(data[len(base) :], str(path)).node}
     return (
         len(set(names)) == len(names)
-        and added.keys() == {CARD_KEY, *(node.name for node in wanted)}
+        and added.keys() == {METADATA_KEY, *(node.name for node in wanted)}
         and all(_is(added[node.name], node) for node in wanted)
     )
 
 
-def _nodes(head: Head, backbone: Backbone, card: Card) -> list[_Node]:
+def _nodes(head: Head, backbone: Backbone, metadata: Metadata) -> list[_Node]:
     """The head, node by node; the original's names for its one layer."""
     nodes: list[_Node] = []
     flow = backbone.features_layer
@@ -78,7 +78,7 @@ def _nodes(head: Head, backbone: Backbone, card: Card) -> list[_Node]:
         nodes.append(_Node(flow, _OPERATIONS[layer.activation], (nodes[-1].name,)))
     names = (f"{_LAYER}/weights/final_weights", f"{_LAYER}/biases/final_biases")
     nodes += _dense(_LAYER, names, flow, (head.weights, head.biases))
-    return [*nodes, _Node(card.output_layer, "Softmax", (nodes[-1].name,))]
+    return [*nodes, _Node(metadata.output_layer, "Softmax", (nodes[-1].name,))]
 
 
 def _dense(

@@ -1,6 +1,6 @@
 """A frozen graph that labels in, an ONNX file out, for ONNX Runtime and what else reads ONNX; by tf2onnx, needs TensorFlow.
 
-Takes and gives what the frozen graph does: float32 [n, height, width, 3], scaled -> float32 [n, classes]. The card is in the
+Takes and gives what the frozen graph does: float32 [n, height, width, 3], scaled -> float32 [n, classes]. The metadata is in the
 model's metadata. tf2onnx and onnxruntime, which proves the file, are the extra `.[onnx]`.
 """
 
@@ -13,8 +13,8 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from label_image.card import CARD_KEY, Card
 from label_image.errors import RunError, UserError
+from label_image.model_metadata import METADATA_KEY, Metadata
 from label_image.quiet import native_noise_hidden, tensorflow
 from retrain.exporters import graph as graph_exporter
 from retrain.exporters.stated import stated
@@ -34,7 +34,7 @@ def check_installed() -> None:
             raise UserError(f"cannot export onnx: {package} is not installed; pip install '.[onnx]', or leave onnx out")
 
 
-def write(path: Path, head: Head, backbone: Backbone, card: Card) -> None:
+def write(path: Path, head: Head, backbone: Backbone, metadata: Metadata) -> None:
     """Writes the classifier.
 
     Raises:
@@ -43,17 +43,17 @@ def write(path: Path, head: Head, backbone: Backbone, card: Card) -> None:
     tf = tensorflow()
     frozen = path.with_name(f"{path.name}.pb")
     try:
-        graph_exporter.write(frozen, head, backbone, card)
+        graph_exporter.write(frozen, head, backbone, metadata)
         graph_def = tf.compat.v1.GraphDef.FromString(frozen.read_bytes())
     finally:
         frozen.unlink(missing_ok=True)
-    model = _convert(graph_def, card)
+    model = _convert(graph_def, metadata)
     entry = model.metadata_props.add()
-    entry.key, entry.value = CARD_KEY, stated(card).decode()
+    entry.key, entry.value = METADATA_KEY, stated(metadata).decode()
     path.write_bytes(model.SerializeToString(deterministic=True))
 
 
-def _convert(graph_def: Any, card: Card) -> Any:
+def _convert(graph_def: Any, metadata: Metadata) -> Any:
     """The GraphDef as an ONNX model."""
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     nowhere = io.StringIO()
@@ -63,8 +63,8 @@ def _convert(graph_def: Any, card: Card) -> Any:
         try:
             model, _ = tf2onnx.convert.from_graph_def(
                 graph_def,
-                input_names=[f"{card.input_layer}:0"],
-                output_names=[f"{card.output_layer}:0"],
+                input_names=[f"{metadata.input_layer}:0"],
+                output_names=[f"{metadata.output_layer}:0"],
                 opset=_OPSET,
             )
         except Exception as error:  # it raises many kinds

@@ -14,7 +14,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from label_image.card import CARD_KEY, Card
+from label_image.model_metadata import METADATA_KEY, Metadata
 from label_image.quiet import native_noise_hidden, tensorflow
 from retrain.exporters import graph as graph_exporter
 from retrain.exporters.stated import restate, stated
@@ -23,40 +23,40 @@ from retrain.types import Backbone, Head
 HOLDS = ("saved_model.pb", "fingerprint.pb", "keras_metadata.pb", "variables", "assets", "assets.extra")
 
 
-def write(path: Path, head: Head, backbone: Backbone, card: Card) -> None:
+def write(path: Path, head: Head, backbone: Backbone, metadata: Metadata) -> None:
     """Writes the folder."""
     tf = tensorflow()
     path.mkdir(parents=True)
     frozen = path / "frozen.pb"
-    graph_exporter.write(frozen, head, backbone, card)
+    graph_exporter.write(frozen, head, backbone, metadata)
     graph_def = tf.compat.v1.GraphDef.FromString(frozen.read_bytes())
     frozen.unlink()
-    module = _module(tf, graph_def, card, backbone.features_layer)
+    module = _module(tf, graph_def, metadata, backbone.features_layer)
     signatures = {"serving_default": module.on_images, "serving_bytes": module.on_bytes}
     with native_noise_hidden():
         tf.saved_model.save(module, str(path), signatures)
     extra = path / "assets.extra"
     extra.mkdir()
-    (extra / f"{CARD_KEY}.json").write_bytes(stated(_inside(card)))
+    (extra / f"{METADATA_KEY}.json").write_bytes(stated(_inside(metadata)))
 
 
-def restate_in(path: Path, was: Card, now: Card) -> None:
+def restate_in(path: Path, was: Metadata, now: Metadata) -> None:
     """Exchanges the figures in a folder's metadata."""
-    restate(path / "assets.extra" / f"{CARD_KEY}.json", _inside(was), _inside(now))
+    restate(path / "assets.extra" / f"{METADATA_KEY}.json", _inside(was), _inside(now))
 
 
-def _inside(card: Card) -> Card:
+def _inside(metadata: Metadata) -> Metadata:
     """The metadata of a model that scales by itself."""
-    return dataclasses.replace(card, mean=(0.0,), std=(255.0,), input_layer="image", output_layer="prediction")
+    return dataclasses.replace(metadata, mean=(0.0,), std=(255.0,), input_layer="image", output_layer="prediction")
 
 
-def _module(tf: Any, graph_def: Any, card: Card, features_layer: str) -> Any:
+def _module(tf: Any, graph_def: Any, metadata: Metadata, features_layer: str) -> Any:
     """A tf.Module whose functions run the frozen graph."""
     function = tf.compat.v1.wrap_function(lambda: tf.compat.v1.import_graph_def(graph_def, name=""), [])
-    network = function.prune(f"{card.input_layer}:0", f"{card.output_layer}:0")
-    headless = function.prune(f"{card.input_layer}:0", f"{features_layer}:0")
-    size = (card.height_px, card.width_px)
-    mean, std = tf.constant(card.mean), tf.constant(card.std)
+    network = function.prune(f"{metadata.input_layer}:0", f"{metadata.output_layer}:0")
+    headless = function.prune(f"{metadata.input_layer}:0", f"{features_layer}:0")
+    size = (metadata.height_px, metadata.width_px)
+    mean, std = tf.constant(metadata.mean), tf.constant(metadata.std)
 
     def predict(pixels: Any) -> dict[str, Any]:  # float32 [n, height, width, 3], 0..255
         return {"prediction": tf.identity(network((pixels - mean) / std), name="prediction")}
@@ -69,7 +69,7 @@ def _module(tf: Any, graph_def: Any, card: Card, features_layer: str) -> Any:
         )
         # As Pillow's bilinear filter: half-pixel centres, antialiased, row by row and then column by column, each time
         # rounded to whole levels.
-        rows = tf.image.resize(tf.cast(image, tf.float32), (tf.shape(image)[0], card.width_px), antialias=True)
+        rows = tf.image.resize(tf.cast(image, tf.float32), (tf.shape(image)[0], metadata.width_px), antialias=True)
         resized = tf.image.resize(whole(rows), size, antialias=True)
         return tf.ensure_shape(whole(resized), (*size, 3))
 

@@ -1,25 +1,25 @@
 """What an export says of itself, with room to say one thing otherwise when it has been measured.
 
-How often an export is right is known when it has been run, and then its metadata stand inside already. They are written with
-spaces behind them, which JSON does not mind; so the figures are exchanged in their place, and no other byte changes.
+How often an export is right is known when it has been run, and then its metadata is inside already. It is written with
+spaces behind it, which JSON does not mind; so the figures are exchanged in their place, and no other byte changes.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from label_image.card import Card, to_json
 from label_image.errors import RunError
+from label_image.model_metadata import Metadata, to_json
 
 _ROOM = 48  # bytes: two figures of another length
 
 
-def stated(card: Card) -> bytes:
-    """The metadata as they are written into a file."""
-    return to_json(card).encode() + b" " * _ROOM
+def stated(metadata: Metadata) -> bytes:
+    """The metadata as it is written into a file."""
+    return to_json(metadata).encode() + b" " * _ROOM
 
 
-def restate(path: Path, was: Card, now: Card) -> None:
+def restate(path: Path, was: Metadata, now: Metadata) -> None:
     """Exchanges the metadata inside a file for others, which differ by their figures.
 
     Args:
@@ -32,7 +32,7 @@ def restate(path: Path, was: Card, now: Card) -> None:
     """
     data, old, new = path.read_bytes(), stated(was), to_json(now).encode()
     if data.count(old) != 1 or len(new) > len(old):
-        raise RunError(f"cannot write the accuracy into {path}: its metadata are not as they were written")
+        raise RunError(f"cannot write the accuracy into {path}: its metadata is not as it was written")
     wanted = data.replace(old, new.ljust(len(old)))
     path.write_bytes(wanted)
     if path.read_bytes() != wanted:

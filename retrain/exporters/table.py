@@ -7,14 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from label_image.card import Card
+from label_image.model_metadata import Metadata
 from retrain.exporters.stated import restate
-from retrain.options.plan import DEVICE_FOLDER, ONNX, SAVED_MODEL_DIR, Plan
+from retrain.options.exports import DEVICE_FOLDER, ONNX, SAVED_MODEL_DIR
+from retrain.options.options import Options
 from retrain.runs import usual_names
 from retrain.types import Backbone, Head
 
-Restate = Callable[[Path, Card, Card], None]
-Write = Callable[[Path, Head, Backbone, Card], None]
+Restate = Callable[[Path, Metadata, Metadata], None]
+Write = Callable[[Path, Head, Backbone, Metadata], None]
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,12 @@ class Order:
     kept: Path | None = None  # that name with its folder: written there first; None writes to `path` itself
 
 
-def orders(plan: Plan) -> list[Order]:
+def orders(options: Options) -> list[Order]:
     """What a plan asks for: those of --export, and folders whose flag is given."""
     made = []
     for row in EXPORTERS:
-        given = getattr(plan, row.flag)
-        asked = row.format in plan.formats
+        given = options.value(row.flag)
+        asked = row.format in options.exports.formats
         typed = (given or row.usual) if asked or (given and row.usual) else ""
         if not typed:
             continue
@@ -79,10 +80,10 @@ def orders(plan: Plan) -> list[Order]:
         if row.kind == "tflite":
             made += [
                 Order(row, beside(path, name, place), name, beside(Path(row.kept), name, place).name)
-                for place, name in enumerate(plan.quantizations)
+                for place, name in enumerate(options.quantizations)
             ]
         else:
-            made.append(Order(row, path, plan.quantizations[0] if row.needs_litert else "none", row.kept))
+            made.append(Order(row, path, options.quantizations[0] if row.needs_litert else "none", row.kept))
     return made
 
 

@@ -1,6 +1,7 @@
 """A head and a headless `.tflite` in, a `.tflite` that labels out: the layers are appended by LiteRT's schema classes, no TensorFlow.
 
-One signature names the input and the scores as the frozen graph does, in each precision. It carries our card, and the standard metadata (`metadata`) with the labels behind the model, for MediaPipe Tasks and Android.
+One signature names the input and the scores as the frozen graph does, in each precision. It carries our metadata, and the
+standard metadata (`tflite_metadata`) with the labels behind the model, for MediaPipe Tasks and Android.
 """
 
 from __future__ import annotations
@@ -10,24 +11,24 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from label_image.card import CARD_KEY, Card
 from label_image.detectors import checksum
-from retrain.exporters.metadata import METADATA_KEY, metadata, with_labels
+from label_image.model_metadata import METADATA_KEY, Metadata
 from retrain.exporters.stated import restate, stated
+from retrain.exporters.tflite_metadata import TFLITE_METADATA_KEY, standard_metadata, with_labels
 from retrain.formats.tflite_model import SIGNATURE, TfliteModel
 from retrain.types import Backbone, Head
 
 _OPERATORS = {"relu": "RELU", "sigmoid": "LOGISTIC", "tanh": "TANH"}  # without options
 
 
-def write(path: Path, head: Head, backbone: Backbone, card: Card) -> None:
+def write(path: Path, head: Head, backbone: Backbone, metadata: Metadata) -> None:
     """Writes the classifier.
 
     Args:
       path: where.
       head: the trained layer, and hidden layers below it.
       backbone: one that LiteRT can run.
-      card: goes inside.
+      metadata: goes inside.
     """
     assert backbone.tflite is not None, "stages asks for a .tflite only where there is a headless one"  # noqa: S101
     model = TfliteModel(backbone.tflite)
@@ -38,17 +39,17 @@ def write(path: Path, head: Head, backbone: Backbone, card: Card) -> None:
         flow = model.tensor(f"hidden_{number}/{layer.activation}", [1, len(layer.biases)], batch=True)
         model.operator(_OPERATORS[layer.activation], [total], flow)
     logits = _dense(model, flow, (head.weights, head.biases), ("final", "logits"))
-    scores = model.tensor(card.output_layer, [1, len(head.labels)], batch=True)
+    scores = model.tensor(metadata.output_layer, [1, len(head.labels)], batch=True)
     model.operator("SOFTMAX", [logits], scores, model.options("SoftmaxOptions", beta=1.0))
     model.outputs([scores])
-    model.signature(SIGNATURE, card.input_layer, card.output_layer)
-    model.metadata(CARD_KEY, stated(card))
-    model.metadata(METADATA_KEY, metadata(card))
+    model.signature(SIGNATURE, metadata.input_layer, metadata.output_layer)
+    model.metadata(METADATA_KEY, stated(metadata))
+    model.metadata(TFLITE_METADATA_KEY, standard_metadata(metadata))
     model.metadata(checksum.KEY, checksum.EMPTY)
-    path.write_bytes(checksum.sealed(with_labels(model.to_bytes(), card)))
+    path.write_bytes(checksum.sealed(with_labels(model.to_bytes(), metadata)))
 
 
-def restate_in(path: Path, was: Card, now: Card) -> None:
+def restate_in(path: Path, was: Metadata, now: Metadata) -> None:
     """Exchanges the figures in a file's metadata, and its checksum with them."""
     restate(path, was, now)
     path.write_bytes(checksum.sealed(path.read_bytes()))

@@ -20,11 +20,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from label_image.card import Card
 from label_image.classifier import Classifier
 from label_image.errors import PhotoError, RunError
-from label_image.inspect import Overrides
-from label_image.pixels import decode, normalise
+from label_image.find_metadata import Overrides
+from label_image.model_metadata import Metadata
+from label_image.photo_pixels import decode, normalise
 from retrain.exporters import device_folder
 from retrain.exporters import graph as graph_exporter
 from retrain.exporters.other_programs import PHOTOS, Readers
@@ -70,7 +70,7 @@ class Proof:
     features: npt.NDArray[np.float32]  # [photos, width], of this export's own backbone
     head: Head  # its own
     backbone: Backbone
-    card: Card
+    metadata: Metadata
     trained: Scores  # of the trained model
     most_loss: float = 2.0  # points of accuracy that quantizing may cost
     say: Callable[[str], None] = lambda _: None  # called with each photo that differs, before an error
@@ -100,12 +100,12 @@ class Proof:
         Args:
           scores: what it says of the photos, or should say.
         """
-        if not self.card.training.get("tested"):
+        if not self.metadata.training.get("tested"):
             return self
         right = int((scores.argmax(axis=1) == self.label_ids).sum())
         figures = {"test_accuracy": right / len(scores), "tested": len(scores)}
         return dataclasses.replace(
-            self, card=dataclasses.replace(self.card, training={**self.card.training, **figures})
+            self, metadata=dataclasses.replace(self.metadata, training={**self.metadata.training, **figures})
         )
 
     @property
@@ -126,7 +126,7 @@ def export(order: Order, proof: Proof) -> Export:
     place = order.kept or path
     try:
         with replacing(place) as scratch:
-            order.exporter.write(scratch, proof.head, proof.backbone, proof.card)
+            order.exporter.write(scratch, proof.head, proof.backbone, proof.metadata)
             proven = _prove(order, scratch, proof)
         size = size_of(place)
     except OSError as error:
@@ -159,11 +159,11 @@ def _prove(order: Order, scratch: Path, proof: Proof) -> Measured | _Known:
     path, kind = order.path, order.exporter.kind
     if kind == "graph":
         known = _graph_proof(proof)
-        if known is not None and graph_exporter.same_but_for_head(scratch, proof.head, proof.backbone, proof.card):
+        if known is not None and graph_exporter.same_but_for_head(scratch, proof.head, proof.backbone, proof.metadata):
             return known
     file = scratch / device_folder.MODEL if kind == "device_folder" else scratch
     if order.exporter.needs_litert:
-        check(file, str(path), proof.card.input_layer, proof.card.output_layer)
+        check(file, str(path), proof.metadata.input_layer, proof.metadata.output_layer)
     measured = _measure_and_read(order, file, proof)
     proof = proof.without(measured.lost)
     if order.quantize in ("none", "int8"):  # the others do not calculate as the backbone did whose features are kept
@@ -173,9 +173,9 @@ def _prove(order: Order, scratch: Path, proof: Proof) -> Measured | _Known:
     if kind == "graph":
         difference = float(np.abs(measured.scores - proof.expected).max())
         _remember_graph_proof(proof, difference)
-    now = proof.stated(measured.scores).card
-    if now != proof.card:
-        order.exporter.restate(scratch, proof.card, now)
+    now = proof.stated(measured.scores).metadata
+    if now != proof.metadata:
+        order.exporter.restate(scratch, proof.metadata, now)
     if kind == "device_folder":
         device_folder.add_selftest(scratch, bytes_of(proof.example.path, proof.example.sha256))
     return measured
@@ -184,7 +184,7 @@ def _prove(order: Order, scratch: Path, proof: Proof) -> Measured | _Known:
 def _measure_and_read(order: Order, file: Path, proof: Proof) -> Measured:
     """Has the export label the photos, and meanwhile other programs, which have never seen one of its form, some of them."""
     hidden = "".join(f"/{layer.activation}" for layer in proof.head.hidden)
-    form = f"{order.quantize}/{proof.card.output_layer}{hidden}"
+    form = f"{order.quantize}/{proof.metadata.output_layer}{hidden}"
     with closing(Readers(order.exporter.kind, proof.backbone, form)) as readers:
         places = np.unique(np.linspace(0, len(proof.photos) - 1, PHOTOS).astype(int))
         if readers.wanted:
@@ -220,9 +220,9 @@ def measure(scratch: Path, path: Path, proof: Proof) -> Measured:
       RunError: its labels are others, or no photo can be read any more.
     """
     classifier = Classifier(scratch, Overrides())
-    if classifier.card.labels != proof.head.labels:
+    if classifier.metadata.labels != proof.head.labels:
         raise RunError(
-            f"the export {path} is wrong and was not kept: its labels are {classifier.card.labels}, not {proof.head.labels}"
+            f"the export {path} is wrong and was not kept: its labels are {classifier.metadata.labels}, not {proof.head.labels}"
         )
     rows, seconds, lost = [], [], []
     reads = [partial(bytes_of, photo.path, photo.sha256) for photo in proof.photos]
@@ -303,7 +303,7 @@ def _proof_file(backbone: Backbone) -> Path:
 def _proof_key(proof: Proof, graph: str) -> str:
     """What ran what: TensorFlow's version, the backbone's graph by its digest, and the form of the head."""
     hidden = "".join(f"/{layer.activation}" for layer in proof.head.hidden)
-    return f"{library_versions.tensorflow()['TensorFlow']}/{graph}/{proof.card.output_layer}{hidden}"
+    return f"{library_versions.tensorflow()['TensorFlow']}/{graph}/{proof.metadata.output_layer}{hidden}"
 
 
 def _graph_proof(proof: Proof) -> _Known | None:

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from label_image.card import Card
 from label_image.errors import RunError
 from label_image.labels import format_labels
+from label_image.model_metadata import Metadata
+from retrain.backbones.model_folder import ModelFolder
 from retrain.backbones.quantize import quantized
 from retrain.console import Screen
 from retrain.exporters.table import orders, why_not
@@ -23,7 +24,7 @@ from retrain.features.recheck import LOOKED_AT, StaleFeaturesError, wrong_rows
 from retrain.features.runtimes import choose
 from retrain.files.atomic import replacing
 from retrain.metrics import softmax
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from retrain.runs import usual_names
 from retrain.runs.publish import Member
 from retrain.types import TESTING, TRAINING, Backbone, Bottlenecks, Export, Head, Outcome, Photo, Split, Trained
@@ -39,29 +40,29 @@ _OUTCOMES = {
 }
 
 
-def card_of(plan: Plan, backbone: Backbone, split: Split, test: Mapping[str, object]) -> Card:
-    """The card that travels in the exports."""
+def metadata_of(options: Options, backbone: Backbone, split: Split, test: Mapping[str, object]) -> Metadata:
+    """The metadata that travels in the exports."""
     training = {
         "architecture": backbone.name,
         "backbone_digest": backbone.digest,
         "backbone_licence": backbone.licence,
         "photos": len(split.photos),
-        "steps": plan.how_many_training_steps,
-        "learning_rate": plan.learning_rate,
-        "optimizer": plan.optimizer,
-        "seed": plan.seed,
-        "split_seed": plan.split_seed,
+        "steps": options.head.how_many_training_steps,
+        "learning_rate": options.head.learning_rate,
+        "optimizer": options.head.optimizer,
+        "seed": options.head.seed,
+        "split_seed": options.data.split_seed,
         "precision": backbone.precision,
         **test,
     }
-    return Card(
+    return Metadata(
         split.labels, backbone.height_px, backbone.width_px, backbone.mean, backbone.std,
-        backbone.input_layer, plan.final_tensor_name, training,
+        backbone.input_layer, options.exports.final_tensor_name, training,
     )  # fmt: skip
 
 
 def write_exports(
-    plan: Plan, split: Split, variants: Mapping[str, Trained], outcome: Outcome, run: Path, screen: Screen
+    options: Options, split: Split, variants: Mapping[str, Trained], outcome: Outcome, run: Path, screen: Screen
 ) -> list[Export]:
     """Writes every export into the folder of the run and verifies it there; `publish` gives them their names.
 
@@ -69,7 +70,7 @@ def write_exports(
       plan: what to write, and where.
       split: the photos.
       variants: the trained model as "none"; what was trained on int8 features as "int8", where --quantize asks for it.
-      outcome: the test, for the card.
+      outcome: the test, for the metadata.
       run: the run's folder.
       screen: for what is not written, and for photos that differ.
 
@@ -81,13 +82,13 @@ def write_exports(
     rows = proof_rows(trained.bottlenecks)
     scores = softmax(trained.head.logits(trained.bottlenecks.features[0, rows]))
     exports = []
-    for order in orders(plan):
+    for order in orders(options):
         reason = why_not(order, trained.backbone)
         if reason:
             screen.warn(f"no {order.path} is written: {reason}")
             continue
         screen.debug(f"writing {order.path}")
-        variant = _variant(order.quantize, variants, plan, screen)
+        variant = _variant(order.quantize, variants, options, screen)
         photos = tuple(split.photos[row] for row in rows)
         made = {"made_with": library_versions.told(library_versions.of_key(variant.bottlenecks.key))}
         proof = Proof(
@@ -95,29 +96,31 @@ def write_exports(
             variant.bottlenecks.features[0, rows],
             variant.head,
             variant.backbone,
-            card_of(plan, variant.backbone, split, {**test, **made}),
+            metadata_of(options, variant.backbone, split, {**test, **made}),
             scores,
-            plan.max_quantization_loss,
+            options.exports.max_quantization_loss,
             screen.warn,
-            partial(_recheck, plan, {id(one): one for one in (trained, variants.get(order.quantize, trained))}, split),
+            partial(
+                _recheck, options, {id(one): one for one in (trained, variants.get(order.quantize, trained))}, split
+            ),
         )
         exports.append(export(dataclasses.replace(order, kept=run / order.name), proof))
     if not any(made.images for made in exports):
         # A graph that is known by its bits was not run, so nothing has shown that its layer rests on right features.
-        _recheck(plan, {0: trained}, split, [split.photos[row] for row in rows])
+        _recheck(options, {0: trained}, split, [split.photos[row] for row in rows])
     exports.append(
         _write_plain(
             "labels",
-            Path(plan.output_labels),
+            Path(options.exports.output_labels),
             run / usual_names.LABELS,
             lambda path: path.write_bytes(format_labels(split.labels)),
         )
     )
-    if plan.checkpoint_path:
+    if options.exports.checkpoint_path:
         exports.append(
             _write_plain(
                 "checkpoint",
-                Path(f"{plan.checkpoint_stem}.npz"),
+                Path(f"{options.exports.checkpoint_stem}.npz"),
                 run / usual_names.CHECKPOINT,
                 lambda path: _save_layer(path, trained.head),
             )
@@ -125,14 +128,16 @@ def write_exports(
     return exports
 
 
-def _recheck(plan: Plan, variants: Mapping[int, Trained], split: Split, photos: Sequence[Photo]) -> None:
+def _recheck(options: Options, variants: Mapping[int, Trained], split: Split, photos: Sequence[Photo]) -> None:
     """Raises StaleFeaturesError where what was kept of some photos is wrong, whatever backbone it is of."""
     photos = photos[:LOOKED_AT]
     row_of = {photo.path: row for row, photo in enumerate(split.photos)}
     rows = [row_of[photo.path] for photo in photos]
     for one in variants.values():
         kept = one.bottlenecks.features[0, rows]
-        wrong = wrong_rows(one.backbone, photos, kept, choose(one.backbone, plan.device), one.head, TOLERANCE)
+        wrong = wrong_rows(
+            one.backbone, photos, kept, choose(one.backbone, options.network.device), one.head, TOLERANCE
+        )
         if wrong:
             raise StaleFeaturesError([photos[place] for place in wrong], len(photos), split.photos)
 
@@ -173,12 +178,15 @@ def size_of(count: int) -> str:
     return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count} B"
 
 
-def _variant(quantize: str, variants: Mapping[str, Trained], plan: Plan, screen: Screen) -> Trained:
+def _variant(quantize: str, variants: Mapping[str, Trained], options: Options, screen: Screen) -> Trained:
     """What an export is made of."""
     if quantize in variants:
         return variants[quantize]
     trained = variants["none"]
-    return dataclasses.replace(trained, backbone=quantized(trained.backbone, quantize, (), plan, screen.info))
+    return dataclasses.replace(
+        trained,
+        backbone=quantized(trained.backbone, quantize, (), ModelFolder.of(options.network, screen.info), screen.info),
+    )
 
 
 def _write_plain(kind: str, path: Path, kept: Path, write: Callable[[Path], object]) -> Export:

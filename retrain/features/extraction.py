@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from label_image.classifier import Runner
 from label_image.errors import OutOfMemoryError, PhotoError, RunError
-from label_image.pixels import RECIPE, normalise
+from label_image.photo_pixels import RECIPE, normalise
 from label_image.workers import cores, map_ordered
 from retrain.data.augment import View, pixels_of
 from retrain.features import library_versions, older_versions

@@ -36,9 +36,9 @@ def bytes_of(path: str, sha256: str) -> bytes:
         with open(path, "rb", opener=_open_at_once) as file:
             data = file.read()
     except FileNotFoundError:
-        raise PhotoError("not there", "removed while the run was going on") from None
+        raise PhotoError("not found", "it was deleted during the run") from None
     except OSError as error:
-        raise PhotoError("not to be read", error.strerror or str(error)) from None
+        raise PhotoError("unreadable", error.strerror or str(error)) from None
     except MemoryError:
         raise PhotoError("too large", "the file does not fit in memory") from None
     if hashlib.sha256(data).hexdigest() != sha256:

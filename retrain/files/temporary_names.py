@@ -1,7 +1,7 @@
 """Temporary names: how they are made, and what a killed process left under them cleared away.
 
 `.labels.txt.MARK.tmp` is written to until it is whole; `.model.MARK.old` is a folder that had to step aside for a new one
-where the system cannot exchange two names at once. MARK says which process made it (see `label_image.mark`).
+where the system cannot exchange two names at once. MARK says which process made it (see `label_image.process_mark`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 import shutil
 from pathlib import Path
 
-from label_image.mark import FORM, is_over, mark
+from label_image.process_mark import FORM, is_over, mark
 
 _LONGEST = 255  # bytes of a name, on every file system that we know
 _NAME = re.compile(rf"\.(?P<name>.+)\.(?P<mark>{FORM})\.(?P<ending>tmp|old)", re.DOTALL)

@@ -16,7 +16,7 @@ from PIL import Image
 from label_image.workers import map_ordered
 from retrain.data.augment import padded_window, recoloured
 from retrain.finetune.pixels import Pixels
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 
 Batch = tuple[npt.NDArray[Any], npt.NDArray[np.int64]]  # uint8 or float32 [n, height, width, 3], 0..255; label ids [n]
 _AHEAD = 1  # threads that make batches while the network works
@@ -34,9 +34,14 @@ class Batches:
     """
 
     def __init__(
-        self, pixels: Pixels, label_ids: npt.NDArray[np.int64], size_px: tuple[int, int], batch_size: int, plan: Plan
+        self,
+        pixels: Pixels,
+        label_ids: npt.NDArray[np.int64],
+        size_px: tuple[int, int],
+        batch_size: int,
+        options: Options,
     ) -> None:
-        self._pixels, self._ids, self._size_px, self._plan = pixels, label_ids, size_px, plan
+        self._pixels, self._ids, self._size_px, self._options = pixels, label_ids, size_px, options
         self.size = min(batch_size, len(label_ids))
         self.per_pass = -(-len(label_ids) // self.size)  # steps
 
@@ -51,8 +56,8 @@ class Batches:
     def at(self, step: int) -> Batch:
         """The batch of one step."""
         rows = self.rows(step)
-        rng = np.random.default_rng([self._plan.seed, 11, step])
-        if not self._plan.distorts:
+        rng = np.random.default_rng([self._options.head.seed, 11, step])
+        if not self._options.distortions.distorts:
             return self._pixels[rows], self._ids[rows]
         return np.stack([self._distorted(self._pixels[row], rng) for row in rows]), self._ids[rows]
 
@@ -68,26 +73,28 @@ class Batches:
         """The order of one pass; the last one made is kept."""
         known = getattr(self, "_known", None)
         if known is None or known[0] != number:
-            order = np.random.default_rng([self._plan.seed, 10, number]).permutation(len(self._ids))
+            order = np.random.default_rng([self._options.head.seed, 10, number]).permutation(len(self._ids))
             self._known = known = (number, order)
         return known[1]
 
     def _distorted(self, picture: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[Any]:
         """One view: the original's distortions, then those of today; uint8 where neither light nor colour change."""
-        plan, (height_px, width_px) = self._plan, self._size_px
+        options, (height_px, width_px) = self._options, self._size_px
         seen: npt.NDArray[Any] = picture
-        if plan.random_crop or plan.random_scale:
-            share = 1 / ((1 + plan.random_crop / 100) * rng.uniform(1, 1 + plan.random_scale / 100))
+        if options.distortions.random_crop or options.distortions.random_scale:
+            share = 1 / (
+                (1 + options.distortions.random_crop / 100) * rng.uniform(1, 1 + options.distortions.random_scale / 100)
+            )
             tall, wide = picture.shape[0] * share, picture.shape[1] * share
             top, left = rng.uniform(0, picture.shape[0] - tall), rng.uniform(0, picture.shape[1] - wide)
             box = (left, top, left + wide, top + tall)
             seen = np.asarray(
                 Image.fromarray(picture).resize((width_px, height_px), Image.Resampling.BILINEAR, box=box)
             )
-        seen = padded_window(seen, plan.pad_and_crop, rng)
-        if plan.flip_left_right and rng.random() < 0.5:
+        seen = padded_window(seen, options.distortions.pad_and_crop, rng)
+        if options.distortions.flip_left_right and rng.random() < 0.5:
             seen = seen[:, ::-1]
-        if plan.random_brightness:
-            spread = plan.random_brightness / 100
+        if options.distortions.random_brightness:
+            spread = options.distortions.random_brightness / 100
             seen = seen.astype(np.float32) * np.float32(rng.uniform(1 - spread, 1 + spread))
-        return recoloured(seen, plan.random_colour, rng) if plan.random_colour else seen
+        return recoloured(seen, options.distortions.random_colour, rng) if options.distortions.random_colour else seen

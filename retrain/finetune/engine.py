@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.quiet import tensorflow
+from retrain.backbones.trainable import Trainable
 from retrain.finetune.recipe import Recipe
-from retrain.finetune.trainable import Trainable
 from retrain.finetune.updates import SLOTS, update
 from retrain.types import Dense, Head
 

@@ -21,7 +21,7 @@ from retrain.finetune.pixels import Pixels
 from retrain.head.snapshots import Snapshot
 from retrain.head.training import with_judged
 from retrain.metrics import accuracy, cross_entropy
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from retrain.types import Curve
 
 Arrays = list[npt.NDArray[Any]]
@@ -52,7 +52,7 @@ class Loop:
     batches: Batches
     validation: Pixels
     validation_ids: npt.NDArray[np.int64]
-    plan: Plan
+    options: Options
     steps: int
     asked: dict[str, Any]
     digest: str
@@ -74,7 +74,7 @@ class Loop:
         Raises:
           RunError: not even the first steps give numbers.
         """
-        pretrained = self.engine.weights if self.plan.weights != "none" else []
+        pretrained = self.engine.weights if self.options.finetune.weights != "none" else []
         begin = self._resume(resumed) if resumed else 0
         stopped = False
         try:
@@ -85,7 +85,7 @@ class Loop:
                     self._train(step, pixels, label_ids)
                     if (step + 1) % self.batches.per_pass == 0 or step == self.steps - 1:
                         on_point(self._evaluate(step))
-                    if self.plan.snapshot_steps and (step + 1) % self.plan.snapshot_steps == 0:
+                    if self.options.head.snapshot_steps and (step + 1) % self.options.head.snapshot_steps == 0:
                         on_state(self._snapshot(step + 1))
                     on_step(step)
                     if self._patience_ended(step):
@@ -149,7 +149,11 @@ class Loop:
             count,
         )
         # Fine-tuning makes a network surer of itself than it should be, which is mended in the end and must not count here.
-        mark = best_temperature(logits, self.validation_ids)[1] if count and self.plan.weights != "none" else judged
+        mark = (
+            best_temperature(logits, self.validation_ids)[1]
+            if count and self.options.finetune.weights != "none"
+            else judged
+        )
         if self._kept is None or mark < self._kept[1] or not count:
             self._kept = (step, mark, self.engine.weights)
         if photos:
@@ -159,7 +163,7 @@ class Loop:
         return point
 
     def _patience_ended(self, step: int) -> bool:
-        patience = self.plan.early_stopping_steps
+        patience = self.options.head.early_stopping_steps
         return bool(patience) and self._kept is not None and step - self._kept[0] >= patience
 
     def _curve(self, stopped: bool) -> Curve:
@@ -190,7 +194,7 @@ class Loop:
         return Snapshot(self.asked, self.digest, state, arrays)
 
     def _resume(self, found: Snapshot) -> int:
-        found.check_like(Path(self.plan.resume), self._snapshot(0))
+        found.check_like(Path(self.options.head.resume), self._snapshot(0))
         arrays, state = found.arrays, found.state
         self.engine.set_weights(_listed("weight", arrays))
         self.engine.set_slots(_listed("slot", arrays))

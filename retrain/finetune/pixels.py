@@ -17,10 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.errors import PhotoError
-from label_image.pixels import decode
+from label_image.photo_pixels import decode
 from label_image.workers import cores, map_ordered
 from retrain.files.hashing import bytes_of
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from retrain.progress import Progress
 from retrain.types import Photo
 
@@ -29,13 +29,15 @@ _IN_MEMORY_BYTES = 2 << 30
 Pixels = npt.NDArray[np.uint8]  # [photos, height, width, 3]
 
 
-def enlarged(plan: Plan, size_px: int) -> int:
+def enlarged(options: Options, size_px: int) -> int:
     """Rows (or columns) of a photo out of which windows are cut: enough for the largest scale.
 
-    >>> enlarged(Plan(image_dir="x", random_crop=10, random_scale=20), 100)
+    >>> enlarged(Options.of(image_dir="x", random_crop=10, random_scale=20), 100)
     132
     """
-    return math.ceil(size_px * (1 + plan.random_crop / 100) * (1 + plan.random_scale / 100))
+    return math.ceil(
+        size_px * (1 + options.distortions.random_crop / 100) * (1 + options.distortions.random_scale / 100)
+    )
 
 
 @contextlib.contextmanager

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from retrain.head.schedule import rate_at
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 
 FINE_TUNE_EPOCHS = 12
 FINE_TUNE_RATES = {"sgd": 0.01, "momentum": 0.002, "adam": 0.001}
@@ -35,42 +34,46 @@ class Recipe:
     from_nothing: bool
 
 
-def recipe_of(plan: Plan, photos: int) -> Recipe:
+def recipe_of(options: Options, photos: int) -> Recipe:
     """The recipe for so many training photos."""
-    if plan.weights == "none":
-        size = photos if plan.train_batch_size < 0 else min(plan.train_batch_size, photos)
-        steps = math.ceil(plan.epochs * photos / size) if plan.epochs else plan.how_many_training_steps
-        counted = dataclasses.replace(plan, how_many_training_steps=steps)  # what a cosine falls over
-        momentum = 0.9 if plan.momentum is None else plan.momentum
+    if options.finetune.weights == "none":
+        size = photos if options.head.train_batch_size < 0 else min(options.head.train_batch_size, photos)
+        steps = (
+            math.ceil(options.finetune.epochs * photos / size)
+            if options.finetune.epochs
+            else options.head.how_many_training_steps
+        )
+        counted = options.replaced(how_many_training_steps=steps)  # what a cosine falls over
+        momentum = 0.9 if options.head.momentum is None else options.head.momentum
         return Recipe(
             steps,
             size,
-            plan.optimizer,
+            options.head.optimizer,
             momentum,
             lambda step: rate_at(counted, step),
-            plan.decay,
+            options.head.decay,
             0.0,
             from_nothing=True,
         )
-    size = min(plan.fine_tune_batch_size, photos)
-    steps = math.ceil((plan.epochs or FINE_TUNE_EPOCHS) * photos / size)
+    size = min(options.finetune.fine_tune_batch_size, photos)
+    steps = math.ceil((options.finetune.epochs or FINE_TUNE_EPOCHS) * photos / size)
     highest = (
-        FINE_TUNE_RATES[plan.fine_tune_optimizer]
-        if plan.fine_tune_learning_rate is None
-        else plan.fine_tune_learning_rate
+        FINE_TUNE_RATES[options.finetune.fine_tune_optimizer]
+        if options.finetune.fine_tune_learning_rate is None
+        else options.finetune.fine_tune_learning_rate
     )
     return Recipe(
-        steps, size, plan.fine_tune_optimizer, 0.9, lambda step: warmed(highest, step, steps), plan.decay,
+        steps, size, options.finetune.fine_tune_optimizer, 0.9, lambda step: warmed(highest, step, steps), options.head.decay,
         _LONGEST_GRADIENT, from_nothing=False,
     )  # fmt: skip
 
 
-def augmented(plan: Plan) -> Plan:
+def augmented(options: Options) -> Options:
     """The plan with the distortions that it trains a network with."""
-    if not plan.augment or plan.distorts or plan.weights == "none":
-        return plan
+    if not options.finetune.augment or options.distortions.distorts or options.finetune.weights == "none":
+        return options
     distortions: dict[str, Any] = _AUGMENTED
-    return dataclasses.replace(plan, **distortions)
+    return options.replaced(**distortions)
 
 
 def warmed(highest: float, step: int, steps: int) -> float:

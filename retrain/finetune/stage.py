@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from label_image.errors import PhotoError, RunError, UserError
 from label_image.quiet import tensorflow
+from retrain.backbones.trainable import Trainable
 from retrain.console import Screen
 from retrain.finetune.batches import Batches
 from retrain.finetune.engine import Engine
@@ -27,13 +28,13 @@ from retrain.finetune.loop import Loop, Point
 from retrain.finetune.memory import keep_freed_memory
 from retrain.finetune.pixels import Pixels, decoded, enlarged, has_colour
 from retrain.finetune.recipe import Recipe, augmented, recipe_of
-from retrain.finetune.trainable import Trainable, trainable
+from retrain.finetune.trainable import trainable
 from retrain.finetune.unreadable import Unreadable
 from retrain.head.snapshots import Snapshot, asked_of, read_snapshot, snapshot_path, write_snapshot
 from retrain.head.training import balanced_shares
 from retrain.metrics import accuracy
 from retrain.networks.build import GREY
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from retrain.progress import Progress, Tenths, duration
 from retrain.types import TRAINING, VALIDATION, Backbone, Curve, Dense, Head, Split
 
@@ -51,18 +52,20 @@ _ASKED = (
 Seen = Callable[[Point, dict[str, npt.NDArray[Any]]], None]  # an evaluation, and what the network consists of
 
 
-def check(plan: Plan) -> None:
+def check(options: Options) -> None:
     """Finds out before the features of all photos are computed what could not be trained after them.
 
     Raises:
       UserError: the network can not be trained so.
       RunError: there are not the devices that were asked for.
     """
-    _strategy(tensorflow(), plan)
-    trainable(plan)
+    _strategy(tensorflow(), options)
+    trainable(options)
 
 
-def finetune(plan: Plan, split: Split, head: Head | None, screen: Screen, seen: Seen | None) -> tuple[Backbone, Head]:
+def finetune(
+    options: Options, split: Split, head: Head | None, screen: Screen, seen: Seen | None
+) -> tuple[Backbone, Head]:
     """Trains the network of a plan, or its last blocks.
 
     Args:
@@ -77,28 +80,28 @@ def finetune(plan: Plan, split: Split, head: Head | None, screen: Screen, seen: 
       RunError: it could not be trained or written.
     """
     keep_freed_memory()
-    as_asked, plan = plan, augmented(plan)
+    as_asked, options = options, augmented(options)
     tf = tensorflow()
     tf.config.experimental.enable_op_determinism()
-    tf.random.set_seed(plan.seed)
-    strategy = _strategy(tf, plan)
-    half = _on_gpu(tf, plan)
+    tf.random.set_seed(options.head.seed)
+    strategy = _strategy(tf, options)
+    half = _on_gpu(tf, options)
     rows = np.flatnonzero(split.lists == TRAINING)
-    some_photos = _some_photos(split, rows, Path(plan.fine_tuned_dir))
+    some_photos = _some_photos(split, rows, Path(options.finetune.fine_tuned_dir))
     with strategy.scope():
-        network = trainable(plan, screen.info, half=half, some_photos=some_photos)
+        network = trainable(options, screen.info, half=half, some_photos=some_photos)
     judged = np.flatnonzero(split.lists == VALIDATION)
-    if len(judged) > _JUDGES and plan.validation_batch_size > 0:
-        judged = np.sort(np.random.default_rng([plan.seed, 4]).choice(judged, _JUDGES, replace=False))
-    recipe = recipe_of(plan, len(rows))
+    if len(judged) > _JUDGES and options.head.validation_batch_size > 0:
+        judged = np.sort(np.random.default_rng([options.head.seed, 4]).choice(judged, _JUDGES, replace=False))
+    recipe = recipe_of(options, len(rows))
     screen.info(
-        f"training {_what(plan, network)} on {len(rows)} photos, {recipe.steps} steps of {recipe.batch_size} by {recipe.optimizer}"
+        f"training {_what(options, network)} on {len(rows)} photos, {recipe.steps} steps of {recipe.batch_size} by {recipe.optimizer}"
         + (" in half precision" if half else "")
         + (f" on {strategy.num_replicas_in_sync} devices" if strategy.num_replicas_in_sync > 1 else "")
     )
     size_px = network.height_px, network.width_px
-    large = enlarged(plan, size_px[0]), enlarged(plan, size_px[1])
-    folder, unread = Path(plan.fine_tuned_dir), Unreadable(plan, split, rows, judged)
+    large = enlarged(options, size_px[0]), enlarged(options, size_px[1])
+    folder, unread = Path(options.finetune.fine_tuned_dir), Unreadable(options, split, rows, judged)
     with (
         decoded([split.photos[row] for row in rows], large, folder, unread.training) as pixels,
         decoded([split.photos[row] for row in judged], size_px, folder, unread.validation) as seen_pixels,
@@ -110,20 +113,22 @@ def finetune(plan: Plan, split: Split, head: Head | None, screen: Screen, seen: 
         judged, validation = judged[unread.judging], seen_pixels
         if not unread.judging.all():
             validation = seen_pixels[unread.judging]
-        begin = head or _random_head(network, split.labels, plan)
-        engine = Engine(network, begin, recipe, strategy, _options(plan, ids, len(split.labels)), half=half)
-        if plan is not as_asked:
-            plan = _mirrored(plan, engine, validation, split.label_ids[judged], screen)
-        batches = Batches(pixels if good.all() else pixels[good], ids, size_px, recipe.batch_size, plan)
-        digest = _digest(plan, split, engine)
-        loop = Loop(engine, batches, validation, split.label_ids[judged], plan, recipe.steps, _asked(plan), digest)
-        curve = _run(loop, plan, recipe, screen, lambda point: seen(point, engine.named) if seen else None)
+        begin = head or _random_head(network, split.labels, options)
+        engine = Engine(network, begin, recipe, strategy, _options(options, ids, len(split.labels)), half=half)
+        if options is not as_asked:
+            options = _mirrored(options, engine, validation, split.label_ids[judged], screen)
+        batches = Batches(pixels if good.all() else pixels[good], ids, size_px, recipe.batch_size, options)
+        digest = _digest(options, split, engine)
+        loop = Loop(
+            engine, batches, validation, split.label_ids[judged], options, recipe.steps, _asked(options), digest
+        )
+        curve = _run(loop, options, recipe, screen, lambda point: seen(point, engine.named) if seen else None)
     values = network.values
     tuned = dataclasses.replace(engine.head, curve=curve)
     if half or strategy.num_replicas_in_sync > 1:
-        network = trainable(plan, screen.info, some_photos=some_photos)
+        network = trainable(options, screen.info, some_photos=some_photos)
         network.assign(values)
-    return kept(network, values, plan, screen), tuned
+    return kept(network, values, options, screen), tuned
 
 
 def _some_photos(split: Split, rows: npt.NDArray[np.int64], folder: Path) -> Callable[[int], Pixels]:
@@ -142,7 +147,9 @@ def _some_photos(split: Split, rows: npt.NDArray[np.int64], folder: Path) -> Cal
     return some
 
 
-def _mirrored(plan: Plan, engine: Engine, validation: Pixels, label_ids: npt.NDArray[np.int64], screen: Screen) -> Plan:
+def _mirrored(
+    options: Options, engine: Engine, validation: Pixels, label_ids: npt.NDArray[np.int64], screen: Screen
+) -> Options:
     """The plan with --flip_left_right where the network knows mirrored photos as well: flowers, but no digits and no arrows."""
     some = slice(_MIRRORED)
     plain, mirrored = (
@@ -154,10 +161,10 @@ def _mirrored(plan: Plan, engine: Engine, validation: Pixels, label_ids: npt.NDA
         screen.info(
             f"the pretrained network knows {plain:.1%} of validation photos and {mirrored:.1%} of them mirrored: {verdict}"
         )
-    return dataclasses.replace(plan, flip_left_right=flips)
+    return options.replaced(flip_left_right=flips)
 
 
-def _run(loop: Loop, plan: Plan, recipe: Recipe, screen: Screen, seen: Callable[[Point], None]) -> Any:
+def _run(loop: Loop, options: Options, recipe: Recipe, screen: Screen, seen: Callable[[Point], None]) -> Any:
     """Runs the loop beside its progress; returns the curve."""
     start = time.perf_counter()
     progress, tenths = Progress(recipe.steps, "steps"), Tenths(recipe.steps)
@@ -183,7 +190,7 @@ def _run(loop: Loop, plan: Plan, recipe: Recipe, screen: Screen, seen: Callable[
         )
 
     def on_state(snapshot: Snapshot) -> None:
-        path = snapshot_path(plan, snapshot.state["steps"])
+        path = snapshot_path(options, snapshot.state["steps"])
         write_snapshot(path, snapshot)
         screen.info(f"wrote {path}; --resume={path} goes on from there")
         for old in written:  # as large as the network, and of no more use
@@ -191,9 +198,9 @@ def _run(loop: Loop, plan: Plan, recipe: Recipe, screen: Screen, seen: Callable[
         written[:] = [path]
 
     resumed = None
-    if plan.resume:
-        resumed = read_snapshot(Path(plan.resume))
-        resumed.check(Path(plan.resume), loop.asked, loop.digest, recipe.steps)
+    if options.head.resume:
+        resumed = read_snapshot(Path(options.head.resume))
+        resumed.check(Path(options.head.resume), loop.asked, loop.digest, recipe.steps)
     first = int(resumed.state["steps"]) if resumed else 0
     try:
         curve = loop.run(lambda step: progress.update(step + 1, detail), on_point, on_state, resumed)
@@ -223,13 +230,13 @@ def kept_line(curve: Curve) -> str:
     )
 
 
-def _strategy(tf: Any, plan: Plan) -> Any:
+def _strategy(tf: Any, options: Options) -> Any:
     """Where it is trained.
 
     Raises:
       RunError: --distribute=mirrored, and there is nothing to mirror.
     """
-    if plan.distribute == "none":
+    if options.finetune.distribute == "none":
         return tf.distribute.get_strategy()
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     if len(devices) < 2:
@@ -240,39 +247,39 @@ def _strategy(tf: Any, plan: Plan) -> Any:
     )
 
 
-def _on_gpu(tf: Any, plan: Plan) -> bool:
-    return not plan.device.startswith("cpu") and bool(tf.config.list_logical_devices("GPU"))
+def _on_gpu(tf: Any, options: Options) -> bool:
+    return not options.network.device.startswith("cpu") and bool(tf.config.list_logical_devices("GPU"))
 
 
-def _what(plan: Plan, network: Trainable) -> str:
-    if plan.train == "all":
+def _what(options: Options, network: Trainable) -> str:
+    if options.finetune.train == "all":
         return f"all of {network.name}"
-    count = plan.train.removeprefix("last:")
+    count = options.finetune.train.removeprefix("last:")
     return f"the last {'block' if count == '1' else f'{count} blocks'} of {network.name}"
 
 
-def _random_head(network: Trainable, labels: tuple[str, ...], plan: Plan) -> Head:
+def _random_head(network: Trainable, labels: tuple[str, ...], options: Options) -> Head:
     """Layers drawn as Glorot and Bengio draw them, "Xavier" (AISTATS 2010)."""
     tf = tensorflow()
     probe = network.call(tf.zeros((1, network.height_px, network.width_px, 3)), False)
-    sizes = [int(probe.shape[1]), *plan.hidden_layers, len(labels)]
-    rng = np.random.default_rng([plan.seed, 8])
+    sizes = [int(probe.shape[1]), *options.head.hidden_layers, len(labels)]
+    rng = np.random.default_rng([options.head.seed, 8])
     layers = []
     for below, above in itertools.pairwise(sizes):
         widest = np.sqrt(6 / (below + above))
         layers.append((rng.uniform(-widest, widest, (below, above)).astype(np.float32), np.zeros(above, np.float32)))
-    hidden = tuple(Dense(*layer, plan.activation) for layer in layers[:-1])
+    hidden = tuple(Dense(*layer, options.head.activation) for layer in layers[:-1])
     return Head(*layers[-1], labels, hidden=hidden)
 
 
-def _options(plan: Plan, label_ids: npt.NDArray[np.int64], classes: int) -> dict[str, Any]:
+def _options(options: Options, label_ids: npt.NDArray[np.int64], classes: int) -> dict[str, Any]:
     weights = np.ones(classes, np.float32)
-    if plan.class_weights == "balanced":
+    if options.head.class_weights == "balanced":
         weights[label_ids] = balanced_shares(label_ids)
     return {
-        "label_smoothing": plan.label_smoothing,
-        "dropout": plan.dropout,
-        "seed": plan.seed,
+        "label_smoothing": options.head.label_smoothing,
+        "dropout": options.head.dropout,
+        "seed": options.head.seed,
         "class_weights": weights,
     }
 
@@ -286,15 +293,15 @@ def _refuse_colour(name: str, pixels: Pixels) -> None:
         )
 
 
-def _asked(plan: Plan) -> dict[str, Any]:
-    return {**asked_of(plan), **{name: getattr(plan, name) for name in _ASKED}}
+def _asked(options: Options) -> dict[str, Any]:
+    return {**asked_of(options), **{name: options.value(name) for name in _ASKED}}
 
 
-def _digest(plan: Plan, split: Split, engine: Engine) -> str:
+def _digest(options: Options, split: Split, engine: Engine) -> str:
     """Of the photos, their lists and classes, and of what training begins with."""
     digest = hashlib.sha256()
     for photo, which in zip(split.photos, split.lists, strict=True):
         digest.update(f"{photo.sha256} {which} {photo.label}\n".encode("utf-8", "surrogateescape"))
-    for values in engine.weights if plan.weights != "none" else ():
+    for values in engine.weights if options.finetune.weights != "none" else ():
         digest.update(values.tobytes())
     return digest.hexdigest()

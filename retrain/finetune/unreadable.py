@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.errors import PhotoError, RunError, UserError
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from retrain.types import Split
 
 
@@ -24,8 +24,10 @@ class Unreadable:
       judging: bool [judged], the same of validation photos.
     """
 
-    def __init__(self, plan: Plan, split: Split, rows: npt.NDArray[np.int64], judged: npt.NDArray[np.int64]) -> None:
-        self._plan, self._split, self._rows, self._judged = plan, split, rows, judged
+    def __init__(
+        self, options: Options, split: Split, rows: npt.NDArray[np.int64], judged: npt.NDArray[np.int64]
+    ) -> None:
+        self._options, self._split, self._rows, self._judged = options, split, rows, judged
         self.good = np.ones(len(rows), np.bool_)
         self.judging = np.ones(len(judged), np.bool_)
         self._problem = ""
@@ -42,7 +44,7 @@ class Unreadable:
 
     def check(self) -> None:
         """Raises RunError under --strict, UserError where a class has no photo left."""
-        if self._problem and self._plan.strict:
+        if self._problem and self._options.data.strict:
             raise RunError(f"cannot read {self._problem}; mend or remove it, or leave out --strict")
         left = np.bincount(self._split.label_ids[self._rows][self.good], minlength=len(self._split.labels))
         if not left.all():

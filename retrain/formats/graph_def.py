@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from label_image.allowed_operations import check_operations
 from label_image.errors import RunError, meaning
-from label_image.operations import check_operations
 
 FLOAT, INT32, STRING = 1, 3, 7  # numbers of tensorflow.DataType
 _DTYPES = {FLOAT: np.dtype("<f4"), INT32: np.dtype("<i4")}

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 
 Arrays = Sequence[npt.NDArray[np.float32]]
 _BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-7  # Keras's
@@ -92,8 +92,8 @@ class Adam:
             np.subtract(parameter, alpha * mean / (np.sqrt(square) + np.float32(_EPSILON)), out=parameter)
 
 
-def optimizer_of(plan: Plan, parameters: Arrays) -> Optimizer:
+def optimizer_of(options: Options, parameters: Arrays) -> Optimizer:
     """What a plan asks for; "lbfgs" has no steps and is in `lbfgs`."""
-    if plan.optimizer == "momentum":
-        return Momentum(parameters, 0.9 if plan.momentum is None else plan.momentum)
-    return Adam(parameters) if plan.optimizer == "adam" else Sgd()
+    if options.head.optimizer == "momentum":
+        return Momentum(parameters, 0.9 if options.head.momentum is None else options.head.momentum)
+    return Adam(parameters) if options.head.optimizer == "adam" else Sgd()

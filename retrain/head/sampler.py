@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 
 _DRAWN_AHEAD = 25_600  # photos drawn in one call, at least one batch: 256 steps of 100
 MOST_JUDGES = 2_000  # validation photos that choose the step: the loss is then known to some 2 % of its spread
@@ -43,12 +43,12 @@ class Sampler:
         self.drawn, self.place = drawn, place
 
 
-def judges(rows: npt.NDArray[np.int64], plan: Plan) -> npt.NDArray[np.int64]:
+def judges(rows: npt.NDArray[np.int64], options: Options) -> npt.NDArray[np.int64]:
     """The validation photos that judge the steps: all of them, or so many that more would hardly judge otherwise.
 
     Scoring all photos for all classes at each evaluation would grow with the square of the classes.
     """
-    if len(rows) <= MOST_JUDGES or plan.validation_batch_size < 0:
+    if len(rows) <= MOST_JUDGES or options.head.validation_batch_size < 0:
         return rows
-    drawn = np.random.default_rng([plan.seed, 4]).choice(rows, MOST_JUDGES, replace=False)
+    drawn = np.random.default_rng([options.head.seed, 4]).choice(rows, MOST_JUDGES, replace=False)
     return np.asarray(np.sort(drawn), np.int64)

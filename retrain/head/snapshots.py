@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from label_image.errors import RunError, UserError
 from retrain.files.atomic import replacing
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 
 FORMAT = 2  # 2: a digest of the content
 _OF_ANY_LENGTH = ("points", "sampler_")  # one row an evaluation, or a batch
@@ -99,10 +99,10 @@ def _alike(name: str, found: npt.NDArray[Any], wanted: npt.NDArray[Any]) -> bool
     return found.dtype == wanted.dtype and found.ndim == wanted.ndim and found.shape[skipped:] == wanted.shape[skipped:]
 
 
-def asked_of(plan: Plan) -> dict[str, Any]:
+def asked_of(options: Options) -> dict[str, Any]:
     """What of a plan decides about the steps: name -> value. How many there are does only where the rate follows them."""
-    more = ("how_many_training_steps",) if plan.lr_policy == "cosine" else ()
-    return {name: getattr(plan, name) for name in (*_ASKED, *more)}
+    more = ("how_many_training_steps",) if options.head.lr_policy == "cosine" else ()
+    return {name: options.value(name) for name in (*_ASKED, *more)}
 
 
 def digest_of(arrays: Iterable[npt.NDArray[Any]]) -> str:
@@ -114,13 +114,13 @@ def digest_of(arrays: Iterable[npt.NDArray[Any]]) -> str:
     return digest.hexdigest()
 
 
-def snapshot_path(plan: Plan, steps: int) -> Path:
+def snapshot_path(options: Options, steps: int) -> Path:
     """Where the snapshot of so many steps goes.
 
-    >>> snapshot_path(Plan(image_dir="x", checkpoint_path="a/b"), 100).as_posix()
+    >>> snapshot_path(Options.of(image_dir="x", checkpoint_path="a/b"), 100).as_posix()
     'a/b_step_100.npz'
     """
-    return Path(f"{plan.checkpoint_stem}_step_{steps}.npz")
+    return Path(f"{options.exports.checkpoint_stem}_step_{steps}.npz")
 
 
 def write_snapshot(path: Path, snapshot: Snapshot) -> None:

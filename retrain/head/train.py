@@ -15,7 +15,7 @@ from retrain.head.snapshots import Snapshot
 from retrain.head.standardiser import Standardiser
 from retrain.head.threads import one_thread_for
 from retrain.head.training import Evaluation, Training
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from retrain.types import Bottlenecks, Head
 
 __all__ = ["Evaluation", "Sampler", "Standardiser", "train"]
@@ -24,7 +24,7 @@ __all__ = ["Evaluation", "Sampler", "Standardiser", "train"]
 def train(
     bottlenecks: Bottlenecks,
     labels: tuple[str, ...],
-    plan: Plan,
+    options: Options,
     on_evaluation: Callable[[Evaluation], None],
     on_snapshot: Callable[[int, Head], None],
     on_state: Callable[[Snapshot], None] = lambda _: None,
@@ -45,27 +45,31 @@ def train(
       UserError: --resume names what does not belong to these photos and this plan, or --early_stopping_steps has no
         validation list to look at.
     """
-    if plan.optimizer == "lbfgs":
-        return _solved(bottlenecks, labels, plan, on_evaluation)
-    run = Training(bottlenecks, len(labels), plan)
-    batch_size = plan.train_batch_size if plan.train_batch_size > 0 else len(bottlenecks.label_ids)
-    sizes = (bottlenecks.features.shape[-1], *plan.hidden_layers, len(labels))
-    begin = run.resume(Path(plan.resume)) if plan.resume else 0
-    stopped, last = False, plan.how_many_training_steps - 1
+    if options.head.optimizer == "lbfgs":
+        return _solved(bottlenecks, labels, options, on_evaluation)
+    run = Training(bottlenecks, len(labels), options)
+    batch_size = options.head.train_batch_size if options.head.train_batch_size > 0 else len(bottlenecks.label_ids)
+    sizes = (bottlenecks.features.shape[-1], *options.head.hidden_layers, len(labels))
+    begin = run.resume(Path(options.head.resume)) if options.head.resume else 0
+    stopped, last = False, options.head.how_many_training_steps - 1
     try:
         with one_thread_for(batch_size * sum(below * above for below, above in itertools.pairwise(sizes))):
-            for step in range(begin, plan.how_many_training_steps):
+            for step in range(begin, options.head.how_many_training_steps):
                 batch = run.step(step)
-                due = step % plan.eval_step_interval == 0
+                due = step % options.head.eval_step_interval == 0
                 if due:
                     on_evaluation(run.evaluate(step, batch))
-                if plan.snapshot_steps and (step + 1) % plan.snapshot_steps == 0:
+                if options.head.snapshot_steps and (step + 1) % options.head.snapshot_steps == 0:
                     on_state(run.snapshot(step + 1))  # before what only the last step of a run does
                 if step == last and not due:
                     on_evaluation(run.evaluate(step, batch))
-                if step and plan.intermediate_store_frequency and step % plan.intermediate_store_frequency == 0:
+                if (
+                    step
+                    and options.exports.intermediate_store_frequency
+                    and step % options.exports.intermediate_store_frequency == 0
+                ):
                     on_snapshot(step, run.head(labels, run.now))
-                if plan.early_stopping_steps and run.patience_ended(step):
+                if options.head.early_stopping_steps and run.patience_ended(step):
                     break
     except KeyboardInterrupt:
         stopped = True
@@ -73,10 +77,10 @@ def train(
 
 
 def _solved(
-    bottlenecks: Bottlenecks, labels: tuple[str, ...], plan: Plan, on_evaluation: Callable[[Evaluation], None]
+    bottlenecks: Bottlenecks, labels: tuple[str, ...], options: Options, on_evaluation: Callable[[Evaluation], None]
 ) -> Head:
     """The head of --optimizer=lbfgs: one evaluation, of the optimum; its step is the number of iterations."""
-    run = Training(bottlenecks, len(labels), plan)
+    run = Training(bottlenecks, len(labels), options)
     decay, iterations = run.solve()
     on_evaluation(run.evaluate(iterations))
     return run.head(labels, run.best, dataclasses.replace(run.curve(stopped=False), weight_decay=decay))

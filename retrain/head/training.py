@@ -28,7 +28,7 @@ from retrain.head.standardiser import Standardiser
 from retrain.head.threads import one_thread_for
 from retrain.head.weight_decay import best_decay
 from retrain.metrics import accuracy, cross_entropy, hits, losses, mean
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from retrain.types import TRAINING, VALIDATION, Bottlenecks, Curve, Dense, Head
 
 Batch = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]  # standardised features [n, width], label ids [n]
@@ -65,39 +65,48 @@ class _Kept:
 class Training:
     """The state of one training."""
 
-    def __init__(self, bottlenecks: Bottlenecks, classes: int, plan: Plan) -> None:
-        train_rows, validation_rows = bottlenecks.rows(TRAINING), judges(bottlenecks.rows(VALIDATION), plan)
+    def __init__(self, bottlenecks: Bottlenecks, classes: int, options: Options) -> None:
+        train_rows, validation_rows = bottlenecks.rows(TRAINING), judges(bottlenecks.rows(VALIDATION), options)
         # Where there are distorted views, training draws from them alone; view 0 is the photo as it is.
         views = bottlenecks.features[1:] if len(bottlenecks.features) > 1 else bottlenecks.features
         raw = views[:, train_rows]  # a copy
-        self._plan = plan
+        self._options = options
         self._standardiser = Standardiser(raw)
         self._train = self._standardiser(raw).reshape(-1, raw.shape[-1])  # [views * n, width]
         self._ids = np.tile(bottlenecks.label_ids[train_rows], len(views))  # [views * n]
-        self._shares = balanced_shares(self._ids) if plan.class_weights == "balanced" else None
+        self._shares = balanced_shares(self._ids) if options.head.class_weights == "balanced" else None
         self._views = len(views)
-        self._decay = plan.decay
-        self._drawn = plan.train_batch_size > 0  # batches that are drawn hold classes alike already
+        self._decay = options.head.decay
+        self._drawn = options.head.train_batch_size > 0  # batches that are drawn hold classes alike already
         self._validation = self._standardiser(bottlenecks.features[0, validation_rows])
         self._validation_ids = bottlenecks.label_ids[validation_rows]
-        if plan.early_stopping_steps and not len(validation_rows):
+        if options.head.early_stopping_steps and not len(validation_rows):
             raise UserError(
-                f"--early_stopping_steps={plan.early_stopping_steps} looks at the validation list, which is empty; give --validation_percentage=10, or leave it out"
+                f"--early_stopping_steps={options.head.early_stopping_steps} looks at the validation list, which is empty; give --validation_percentage=10, or leave it out"
             )
-        seeds = (plan.seed, [plan.seed, 1], [plan.seed, 2], [plan.seed, 6])  # 3 is the test's, 4 the judges'
+        seeds = (
+            options.head.seed,
+            [options.head.seed, 1],
+            [options.head.seed, 2],
+            [options.head.seed, 6],
+        )  # 3 is the test's, 4 the judges'
         self._rngs = [np.random.default_rng(seed) for seed in seeds]
-        self._sampler = Sampler(bottlenecks.label_ids[train_rows], classes, plan.train_batch_size, self._rngs[0])
-        self._validation_sampler = Sampler(self._validation_ids, classes, plan.validation_batch_size, self._rngs[1])
+        self._sampler = Sampler(
+            bottlenecks.label_ids[train_rows], classes, options.head.train_batch_size, self._rngs[0]
+        )
+        self._validation_sampler = Sampler(
+            self._validation_ids, classes, options.head.validation_batch_size, self._rngs[1]
+        )
         self._view_rng = self._rngs[2]
         self._network = Network(
-            (raw.shape[-1], *plan.hidden_layers, classes),
-            plan.activation,
-            plan.label_smoothing,
-            plan.dropout,
+            (raw.shape[-1], *options.head.hidden_layers, classes),
+            options.head.activation,
+            options.head.label_smoothing,
+            options.head.dropout,
             self._rngs[3],
-            np.random.default_rng([plan.seed, 5]),
+            np.random.default_rng([options.head.seed, 5]),
         )
-        self._optimizer = optimizer_of(plan, self._network.parameters)
+        self._optimizer = optimizer_of(options, self._network.parameters)
         self._kept: _Kept | None = None
         self._points: list[tuple[float, ...]] = []  # step, then the Curve's four, then what the choice is made on
 
@@ -107,7 +116,7 @@ class Training:
         if self._views > 1:
             rows = rows + len(self._ids) // self._views * self._view_rng.integers(self._views, size=len(rows))
         features, label_ids = self._train.take(rows, axis=0), self._ids[rows]
-        rate = rate_at(self._plan, step)
+        rate = rate_at(self._options, step)
         factor = self._optimizer.factor(rate)
         shares = None if self._drawn or self._shares is None else self._shares[rows]
         gradients = self._network.gradients(features, label_ids, factor, shares)
@@ -120,7 +129,7 @@ class Training:
     def solve(self) -> tuple[float, int]:
         """Puts the optimum in the place of the weights; gives the weight decay it has, and the number of iterations."""
         classes = len(self._network.parameters[1])
-        problem = lbfgs.Problem(self._train, self._ids, classes, self._plan.label_smoothing, self._shares)
+        problem = lbfgs.Problem(self._train, self._ids, classes, self._options.head.label_smoothing, self._shares)
         with one_thread_for(self._train.size * lbfgs.AXES):
             axes, on_axes = lbfgs.axes_of(self._train)
         decay = self._decay or best_decay(problem, axes, on_axes, self._views)
@@ -156,7 +165,7 @@ class Training:
 
     def patience_ended(self, step: int) -> bool:
         """Whether the validation loss has not fallen for --early_stopping_steps steps."""
-        return self._kept is not None and step - self._kept.step >= self._plan.early_stopping_steps
+        return self._kept is not None and step - self._kept.step >= self._options.head.early_stopping_steps
 
     def head(
         self, labels: tuple[str, ...], layers: Sequence[npt.NDArray[np.float32]], curve: Curve | None = None
@@ -164,7 +173,7 @@ class Training:
         """A Head for features as they are, from parameters for standardised ones."""
         pairs = [(weights.T, biases[:, 0]) for weights, biases in zip(layers[::2], layers[1::2], strict=True)]
         pairs[0] = self._standardiser.folded(*pairs[0])
-        hidden = tuple(Dense(np.ascontiguousarray(w), b.copy(), self._plan.activation) for w, b in pairs[:-1])
+        hidden = tuple(Dense(np.ascontiguousarray(w), b.copy(), self._options.head.activation) for w, b in pairs[:-1])
         weights, biases = pairs[-1]
         return Head(np.ascontiguousarray(weights) if hidden else weights, biases.copy(), labels, curve, hidden)
 
@@ -206,7 +215,7 @@ class Training:
             "rngs": [rng.bit_generator.state for rng in self._rngs],
         }
         return Snapshot(
-            asked_of(self._plan), self._digest(), state, {name: array.copy() for name, array in arrays.items()}
+            asked_of(self._options), self._digest(), state, {name: array.copy() for name, array in arrays.items()}
         )
 
     def resume(self, path: Path) -> int:
@@ -216,7 +225,7 @@ class Training:
           UserError: it is none, or of another plan, or of other photos.
         """
         found = read_snapshot(path)
-        found.check(path, asked_of(self._plan), self._digest(), self._plan.how_many_training_steps)
+        found.check(path, asked_of(self._options), self._digest(), self._options.head.how_many_training_steps)
         found.check_like(path, self.snapshot(0))
         try:
             return self._take(found.state, found.arrays)

@@ -12,19 +12,20 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.errors import RunError, UserError
+from retrain.backbones.model_folder import ModelFolder
 from retrain.backbones.quantize import quantized
 from retrain.console import Screen
 from retrain.data.augment import View, views_of
 from retrain.data.split import split_photos
 from retrain.features.extraction import extract, key_for
 from retrain.features.runtimes import Runtime, choose
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from retrain.store.feature_store import Store
 from retrain.types import TESTING, TRAINING, Backbone, Bottlenecks, Pace, Photo, Scan, Skipped, Split
 
 
 def features_stage(
-    plan: Plan, scan: Scan, split: Split, tools: tuple[Backbone, Runtime, Store], screen: Screen
+    options: Options, scan: Scan, split: Split, tools: tuple[Backbone, Runtime, Store], screen: Screen
 ) -> tuple[Scan, Split, Bottlenecks, Pace]:
     """Gets the features of every photo; photos that can not be read after all are left out and the rest dealt again."""
     backbone, runtime, store = tools
@@ -36,7 +37,7 @@ def features_stage(
         unreadable = tuple(
             Skipped(split.photos[place].path, error.reason, error.detail) for place, error in plain.problems.items()
         )
-        if plan.strict:
+        if options.data.strict:
             first = unreadable[0]
             raise RunError(
                 f"cannot read {first.path} ({first.reason}: {first.detail}); mend or remove it, or leave out --strict"
@@ -49,12 +50,12 @@ def features_stage(
                 f"cannot train the class {min(lost)!r}: none of its photos can be read; add photos or remove the folder"
             )
         scan = dataclasses.replace(scan, photos=tuple(kept), skipped=(*scan.skipped, *unreadable))
-        split = split_photos(scan, plan)
+        split = split_photos(scan, options)
     report_skipped(scan, screen)
     screen.notes([*store.notes, *split.notes])
     if not len(training_photos(split)):
         raise UserError("nothing to train on: every photo went to another list; lower the percentages")
-    return scan, split, with_views(plan, split, features, tools, screen), pace
+    return scan, split, with_views(options, split, features, tools, screen), pace
 
 
 def training_photos(split: Split) -> list[Photo]:
@@ -63,7 +64,11 @@ def training_photos(split: Split) -> list[Photo]:
 
 
 def with_views(
-    plan: Plan, split: Split, features: npt.NDArray[np.float32], tools: tuple[Backbone, Runtime, Store], screen: Screen
+    options: Options,
+    split: Split,
+    features: npt.NDArray[np.float32],
+    tools: tuple[Backbone, Runtime, Store],
+    screen: Screen,
 ) -> Bottlenecks:
     """The features of the photos as they are, and of distorted views where the plan asks for them.
 
@@ -78,9 +83,9 @@ def with_views(
     """
     backbone, runtime, store = tools
     layers = [features]
-    for view in views_of(plan):
-        screen.info(f"distorted view {view.number} of {plan.cached_views}")
-        wanted = (TRAINING, TESTING) if view.number <= plan.test_time_views else (TRAINING,)
+    for view in views_of(options):
+        screen.info(f"distorted view {view.number} of {options.distortions.cached_views}")
+        wanted = (TRAINING, TESTING) if view.number <= options.distortions.test_time_views else (TRAINING,)
         rows = np.flatnonzero(np.isin(split.lists, wanted))
         extra = extract([split.photos[row] for row in rows], backbone, lambda: runtime, store, view, screen.paced())
         layer = features.copy()  # a photo whose view can not be read counts as it is, not as zeros
@@ -93,18 +98,20 @@ def with_views(
 
 
 def int8_twin(
-    plan: Plan, split: Split, backbone: Backbone, store: Store, screen: Screen
+    options: Options, split: Split, backbone: Backbone, store: Store, screen: Screen
 ) -> tuple[Backbone, Bottlenecks] | None:
     """The int8 form of a float32 backbone and its features, where --quantize asks for it."""
-    if "int8" not in plan.quantizations or backbone.precision != "float32":
+    if "int8" not in options.quantizations or backbone.precision != "float32":
         return None
-    twin = quantized(backbone, "int8", training_photos(split), plan, screen.info)
+    twin = quantized(
+        backbone, "int8", training_photos(split), ModelFolder.of(options.network, screen.info), screen.info
+    )
     runtime = choose(twin, "cpu")
     plain = extract(split.photos, twin, lambda: runtime, store, View(), screen.paced())
     if plain.problems:
         place, error = next(iter(plain.problems.items()))
         raise RunError(f"cannot read {split.photos[place].path} any more ({error}); run the same command again")
-    return twin, with_views(plan, split, plain.features, (twin, runtime, store), screen)
+    return twin, with_views(options, split, plain.features, (twin, runtime, store), screen)
 
 
 def report_skipped(scan: Scan, screen: Screen) -> None:

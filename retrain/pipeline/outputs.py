@@ -16,15 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from label_image.errors import RunError, UserError
+from label_image.find_run import is_run
 from label_image.quiet import has_tensorflow
-from label_image.runs import is_run
 from retrain.exporters import device_folder, saved_model
 from retrain.exporters.folder import check_folder
 from retrain.exporters.onnx import check_installed
 from retrain.exporters.table import orders
 from retrain.files.atomic import is_special
 from retrain.files.temporary_names import clear, temporary
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from retrain.runs.folder import RUNNING
 from retrain.runs.usual_names import HOME, is_usual
 
@@ -46,31 +46,31 @@ class Place:
         return f"--{self.flag}={self.path}"
 
 
-def places(plan: Plan) -> list[Place]:
+def places(options: Options) -> list[Place]:
     """All that a plan writes to."""
     found = [
         Place(order.exporter.flag, order.path, "folder" if order.exporter.kind in _HOLDS else "file")
-        for order in orders(plan)
+        for order in orders(options)
     ]
-    found.append(Place("output_labels", Path(plan.output_labels), "file"))
-    if plan.checkpoint_path:
-        found.append(Place("checkpoint_path", Path(f"{plan.checkpoint_stem}.npz"), "file"))
-    if plan.snapshot_steps:
-        last = f"{plan.checkpoint_stem}_step_{max(plan.how_many_training_steps, plan.snapshot_steps)}.npz"
+    found.append(Place("output_labels", Path(options.exports.output_labels), "file"))
+    if options.exports.checkpoint_path:
+        found.append(Place("checkpoint_path", Path(f"{options.exports.checkpoint_stem}.npz"), "file"))
+    if options.head.snapshot_steps:
+        last = f"{options.exports.checkpoint_stem}_step_{max(options.head.how_many_training_steps, options.head.snapshot_steps)}.npz"
         found.append(Place("checkpoint_path", Path(last), "file"))
-    found.append(Place("runs_dir", Path(plan.runs_dir), "tree"))
-    found.append(Place("bottleneck_dir", Path(plan.bottleneck_dir), "tree"))
-    if plan.summaries_dir:
-        found.append(Place("summaries_dir", Path(plan.summaries_dir), "tree"))
-    if plan.tunes:
-        found.append(Place("fine_tuned_dir", Path(plan.fine_tuned_dir), "tree"))
-    if plan.intermediate_store_frequency:
-        graphs = Path(f"{plan.intermediate_output_graphs_dir}intermediate_0.pb").parent
+    found.append(Place("runs_dir", Path(options.run.runs_dir), "tree"))
+    found.append(Place("bottleneck_dir", Path(options.run.bottleneck_dir), "tree"))
+    if options.run.summaries_dir:
+        found.append(Place("summaries_dir", Path(options.run.summaries_dir), "tree"))
+    if options.finetune.tunes:
+        found.append(Place("fine_tuned_dir", Path(options.finetune.fine_tuned_dir), "tree"))
+    if options.exports.intermediate_store_frequency:
+        graphs = Path(f"{options.exports.intermediate_output_graphs_dir}intermediate_0.pb").parent
         found.append(Place("intermediate_output_graphs_dir", graphs, "tree"))
     return found
 
 
-def check_outputs(plan: Plan) -> None:
+def check_outputs(options: Options) -> None:
     """Finds out before the work whether its results can be written.
 
     Raises:
@@ -78,38 +78,42 @@ def check_outputs(plan: Plan) -> None:
         folder is to go, a place among the photos, or a graph that cannot be verified because TensorFlow is not installed.
       RunError: a place that cannot be written.
     """
-    for order in orders(plan):
+    for order in orders(options):
         flag = order.exporter.flag
         if order.exporter.kind in _HOLDS:
             check_folder(flag, order.path, _HOLDS[order.exporter.kind])
-        if not order.exporter.needs_litert and plan.backbone_precision == "float32" and not has_tensorflow():
-            without = f"--{flag}=" if getattr(plan, flag) else "--export=tflite"
+        if not order.exporter.needs_litert and options.network.backbone_precision == "float32" and not has_tensorflow():
+            without = f"--{flag}=" if options.value(flag) else "--export=tflite"
             raise UserError(
                 f"cannot prove --{flag}={order.path}: TensorFlow is not installed; go without it: {without}"
             )
-        if order.exporter.kind == "onnx" and plan.backbone_precision == "float32":
+        if order.exporter.kind == "onnx" and options.network.backbone_precision == "float32":
             check_installed()
-    check_places(places(plan), plan)
+    check_places(places(options), options)
 
 
-def check_places(found: list[Place], plan: Plan) -> None:
+def check_places(found: list[Place], options: Options) -> None:
     """Looks at the places themselves; see `check_outputs`."""
     for place in found:
-        _check_kind(place, str(getattr(plan, place.flag)))
+        _check_kind(place, str(options.value(place.flag)))
     for one, other in itertools.permutations(found, 2):
         _check_apart(one, other)
     for place in found:
-        _check_not_kept_for_others(place, plan)
-        _check_not_among_photos(place, Path(plan.image_dir))
+        _check_not_kept_for_others(place, options)
+        _check_not_among_photos(place, Path(options.data.image_dir))
     _check_writable(found)
 
 
-def clear_leftovers(plan: Plan) -> None:
+def clear_leftovers(options: Options) -> None:
     """Clears away what killed runs left in the places of this one."""
-    folders = {place.path if place.kind == "tree" else place.path.parent for place in places(plan)}
-    folders |= {Path(plan.model_dir), Path(plan.bottleneck_dir) / "audits", Path(plan.fine_tuned_dir)}
+    folders = {place.path if place.kind == "tree" else place.path.parent for place in places(options)}
+    folders |= {
+        Path(options.network.model_dir),
+        Path(options.run.bottleneck_dir) / "audits",
+        Path(options.finetune.fine_tuned_dir),
+    }
     with contextlib.suppress(OSError):  # it need not be there
-        folders |= {entry for entry in Path(plan.model_dir).iterdir() if entry.is_dir()}
+        folders |= {entry for entry in Path(options.network.model_dir).iterdir() if entry.is_dir()}
     for folder in folders:
         clear(folder)
 
@@ -184,14 +188,14 @@ def _check_apart(one: Place, other: Place) -> None:
         raise UserError(f"cannot write {one}: it is inside {other}, {what}; choose another place")
 
 
-def _check_not_kept_for_others(place: Place, plan: Plan) -> None:
+def _check_not_kept_for_others(place: Place, options: Options) -> None:
     """Refuses what would change the files of an earlier run, or what training is to go on from."""
-    if place.kind == "file" and plan.resume and _key(place.path) == _key(Path(plan.resume)):
+    if place.kind == "file" and options.head.resume and _key(place.path) == _key(Path(options.head.resume)):
         raise UserError(f"cannot write {place}: --resume goes on from that file; give another name")
-    _check_not_read(place, plan)
+    _check_not_read(place, options)
     if place.flag == "runs_dir":
         return
-    runs, sets = Path(os.path.realpath(plan.runs_dir)), Path(os.path.realpath(HOME / "sets"))
+    runs, sets = Path(os.path.realpath(options.run.runs_dir)), Path(os.path.realpath(HOME / "sets"))
     path = Path(os.path.realpath(place.path.parent)) / place.path.name
     if path.is_relative_to(sets):
         raise UserError(f"cannot write {place}: {HOME / 'sets'} is for what {HOME} leads to; choose another place")
@@ -201,16 +205,16 @@ def _check_not_kept_for_others(place: Place, plan: Plan) -> None:
             raise UserError(f"cannot write {place}: that folder is kept for an earlier run; choose another place")
 
 
-def _check_not_read(place: Place, plan: Plan) -> None:
+def _check_not_read(place: Place, options: Options) -> None:
     """Refuses what would write over the store of features, or over the network that the run begins with."""
     if place.kind == "tree":
         return
     path = Path(os.path.realpath(place.path))
-    if path.parent == Path(os.path.realpath(plan.bottleneck_dir)) and path.name.startswith("bottlenecks.sqlite"):
+    if path.parent == Path(os.path.realpath(options.run.bottleneck_dir)) and path.name.startswith("bottlenecks.sqlite"):
         raise UserError(f"cannot write {place}: the photos' features are kept there; choose another place")
-    if plan.tfhub_module and path.is_relative_to(os.path.realpath(plan.tfhub_module)):
+    if options.network.tfhub_module and path.is_relative_to(os.path.realpath(options.network.tfhub_module)):
         raise UserError(
-            f"cannot write {place}: the run begins with --tfhub_module={plan.tfhub_module}; choose another place"
+            f"cannot write {place}: the run begins with --tfhub_module={options.network.tfhub_module}; choose another place"
         )
 
 

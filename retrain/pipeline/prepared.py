@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from retrain.backbones.model_folder import ModelFolder
 from retrain.backbones.prepare import prepare
 from retrain.backbones.quantize import quantized
 from retrain.clock import Clock
@@ -17,7 +18,8 @@ from retrain.console import Screen
 from retrain.data.scan import few_photo_notes, scan_photos
 from retrain.data.split import split_photos
 from retrain.features.runtimes import Runtime, choose
-from retrain.options.plan import DISTORTIONS, Plan
+from retrain.options.distortions import DISTORTIONS
+from retrain.options.options import Options
 from retrain.pipeline.features_stage import features_stage, int8_twin, training_photos
 from retrain.pipeline.training_stage import training_stage
 from retrain.report.tensorboard import Summaries
@@ -44,93 +46,101 @@ class Prepared:
     twin: tuple[Backbone, Bottlenecks] | None = None  # for --quantize=int8
 
 
-def prepared(plan: Plan, clock: Clock, screen: Screen) -> Prepared:
+def prepared(options: Options, clock: Clock, screen: Screen) -> Prepared:
     """Scans and deals the photos, makes the network ready or trains it, and gets the features of all photos."""
-    store = Store(Path(plan.bottleneck_dir))
+    store = Store(Path(options.run.bottleneck_dir))
     try:
         with clock.stage("scan"):
-            scan = scan_photos(plan, store, screen.first(_CLASSES_SAID))
-            split = split_photos(scan, plan)
+            scan = scan_photos(options, store, screen.first(_CLASSES_SAID))
+            split = split_photos(scan, options)
         screen.notes([*few_photo_notes(scan), *scan.notes])
         made = None
-        if plan.weights != "none":
+        if options.finetune.weights != "none":
             with clock.stage("backbone"):
-                network = pretrained(plan, split, screen)
-                if plan.tunes:
-                    check_trainable(plan)
-            made = featured(plan, scan, split, (*network, store), clock, screen)
-        if made is None or plan.tunes:
+                network = pretrained(options, split, screen)
+                if options.finetune.tunes:
+                    check_trainable(options)
+            made = featured(options, scan, split, (*network, store), clock, screen)
+        if made is None or options.finetune.tunes:
             begin = None
             if made:
                 scan, split = made.scan, made.split
                 with clock.stage("training"):
-                    begin = training_stage(layer_plan(plan), split, made.bottlenecks, made.network[0], screen)
+                    begin = training_stage(layer_plan(options), split, made.bottlenecks, made.network[0], screen)
             with clock.stage("fine_tuning"):
-                backbone, runtime, head = fine_tuning_stage(plan, split, begin, screen)
+                backbone, runtime, head = fine_tuning_stage(options, split, begin, screen)
             store.close()
-            store = tuned_store(plan)
-            made = featured(plan, scan, split, (backbone, runtime, store), clock, screen)
+            store = tuned_store(options)
+            made = featured(options, scan, split, (backbone, runtime, store), clock, screen)
             made = dataclasses.replace(made, head=head)
         with clock.stage("int8"):
-            twin = int8_twin(undistorted(plan), made.split, made.network[0], store, screen)
+            twin = int8_twin(undistorted(options), made.split, made.network[0], store, screen)
         return dataclasses.replace(made, twin=twin)
     finally:
         store.close()
 
 
 def featured(
-    plan: Plan, scan: Scan, split: Split, tools: tuple[Backbone, Runtime, Store], clock: Clock, screen: Screen
+    options: Options, scan: Scan, split: Split, tools: tuple[Backbone, Runtime, Store], clock: Clock, screen: Screen
 ) -> Prepared:
     """The features of all photos; a network that is trained sees its distortions anew at each step, not as kept views."""
     with clock.stage("features"):
-        scan, split, bottlenecks, pace = features_stage(undistorted(plan), scan, split, tools, screen)
+        scan, split, bottlenecks, pace = features_stage(undistorted(options), scan, split, tools, screen)
     return Prepared(scan, split, tools[:2], bottlenecks, pace)
 
 
-def pretrained(plan: Plan, split: Split, screen: Screen) -> Network:
+def pretrained(options: Options, split: Split, screen: Screen) -> Network:
     """The backbone of a plan with the weights that it came with, and what runs it."""
-    backbone = prepare(plan, screen.info)
-    if plan.backbone_precision != "float32":
-        backbone = quantized(backbone, plan.backbone_precision, training_photos(split), plan, screen.info)
-    runtime = choose(backbone, plan.device)
+    backbone = prepare(options.network, screen.info)
+    if options.network.backbone_precision != "float32":
+        backbone = quantized(
+            backbone,
+            options.network.backbone_precision,
+            training_photos(split),
+            ModelFolder.of(options.network, screen.info),
+            screen.info,
+        )
+    runtime = choose(backbone, options.network.device)
     screen.info(f"{backbone.name}: {backbone.width} features a photo, from {backbone.source}; {runtime.why}")
     return backbone, runtime
 
 
-def check_trainable(plan: Plan) -> None:
+def check_trainable(options: Options) -> None:
     """Raises UserError or RunError where the network can not be trained so, before its features are computed."""
     from retrain.finetune.stage import check
 
-    check(plan)
+    check(options)
 
 
-def fine_tuning_stage(plan: Plan, split: Split, head: Head | None, screen: Screen) -> tuple[Backbone, Runtime, Head]:
+def fine_tuning_stage(
+    options: Options, split: Split, head: Head | None, screen: Screen
+) -> tuple[Backbone, Runtime, Head]:
     """Trains the network, from a trained layer on or from nothing; writes summaries on the way."""
     from retrain.finetune.stage import finetune
 
-    summaries = Summaries(Path(plan.summaries_dir)) if plan.summaries_dir else None
+    summaries = Summaries(Path(options.run.summaries_dir)) if options.run.summaries_dir else None
     try:
-        backbone, tuned = finetune(plan, split, head, screen, summaries.write_network if summaries else None)
+        backbone, tuned = finetune(options, split, head, screen, summaries.write_network if summaries else None)
     finally:
         if summaries:
             summaries.close()
-    return backbone, choose(backbone, plan.device), tuned
+    return backbone, choose(backbone, options.network.device), tuned
 
 
-def tuned_store(plan: Plan) -> Store:
+def tuned_store(options: Options) -> Store:
     """An empty store for the features of a network that only this run has."""
-    folder = Path(plan.fine_tuned_dir) / _TUNED_FEATURES
+    folder = Path(options.finetune.fine_tuned_dir) / _TUNED_FEATURES
     shutil.rmtree(folder, ignore_errors=True)
     return Store(folder)
 
 
-def undistorted(plan: Plan) -> Plan:
+def undistorted(options: Options) -> Options:
     """The same without distortions where a network is trained."""
     nothing: dict[str, Any] = dict.fromkeys(DISTORTIONS, 0)
-    return dataclasses.replace(plan, **nothing) if plan.tunes else plan
+    return options.replaced(**nothing) if options.finetune.tunes else options
 
 
-def layer_plan(plan: Plan) -> Plan:
+def layer_plan(options: Options) -> Options:
     """How the layer is trained from which the network goes on: quickly, and what is asked of steps is asked of the network's."""
     quiet: dict[str, Any] = {"snapshot_steps": 0, "resume": "", "summaries_dir": "", "intermediate_store_frequency": 0}
-    return dataclasses.replace(undistorted(plan), **quiet)
+    return undistorted(options).replaced(**quiet)

@@ -1,4 +1,4 @@
-"""The pipeline in words: a Plan in; exports, summaries and a run record out, and what the user reads meanwhile.
+"""The pipeline in words: Options in; exports, summaries and a run record out, and what the user reads meanwhile.
 
 Each stage says its line; the numbers are made by functions that know no path, clock or flag.
 """
@@ -16,12 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.errors import UserError
+from label_image.find_run import RUNS_DIR
 from label_image.quiet import has_tensorflow
-from label_image.runs import RUNS_DIR
 from retrain import report
 from retrain.audit.audit import Auditor
 from retrain.audit.kept import FOLDER as AUDITS
-from retrain.backbones.table import Architecture, architecture
+from retrain.backbones.table import Architecture
 from retrain.clock import Clock
 from retrain.console import Screen
 from retrain.data.augment import View
@@ -29,19 +29,20 @@ from retrain.exporters.write_all import members, table_lines, write_exports
 from retrain.features import library_versions
 from retrain.features.extraction import key_for
 from retrain.features.recheck import StaleFeaturesError, ask_some
-from retrain.finetune.checks import check_network
 from retrain.head import lbfgs
 from retrain.head.snapshots import read_snapshot
 from retrain.head.train import Sampler, train
 from retrain.metrics import recall_at, softmax, wilson_interval
-from retrain.options.plan import Plan
+from retrain.options.for_network import check_network
+from retrain.options.options import Options
 from retrain.pipeline.outputs import check_outputs, clear_leftovers
 from retrain.pipeline.prepared import prepared
 from retrain.pipeline.training_stage import training_stage
 from retrain.report.tensorboard import write_test
 from retrain.runs.folder import begin, end
 from retrain.runs.publish import finish_killed, publish, stands
-from retrain.runs.record import record_of, rounded, with_audit, write_record
+from retrain.runs.record import record_of, rounded, with_audit
+from retrain.runs.record_file import write_record
 from retrain.runs.usual_names import HOME
 from retrain.store.feature_store import Store
 from retrain.types import TESTING, Backbone, Bottlenecks, Export, Head, Outcome, Photo, Split, Trained
@@ -49,7 +50,7 @@ from retrain.types import TESTING, Backbone, Bottlenecks, Export, Head, Outcome,
 _FEW_CLASSES = 3  # with so many, one of the best two is right too often to say anything
 
 
-def retrain(plan: Plan, screen: Screen) -> Outcome:
+def retrain(options: Options, screen: Screen) -> Outcome:
     """Does the whole job; once more where kept features that it rested on turn out to be wrong.
 
     Raises:
@@ -58,55 +59,61 @@ def retrain(plan: Plan, screen: Screen) -> Outcome:
       KeyboardInterrupt: Ctrl-C before training; what was computed is kept.
     """
     try:
-        return _once(plan, screen)
+        return _once(options, screen)
     except StaleFeaturesError as error:
-        forget_features(Path(plan.bottleneck_dir), error.photos)
+        forget_features(Path(options.run.bottleneck_dir), error.photos)
         screen.warn(
             f"{error.what}, no export is at fault: all {len(error.photos)} photos are computed anew, and the training begins again"
         )
-    return _once(plan, screen)
+    return _once(options, screen)
 
 
-def _once(plan: Plan, screen: Screen) -> Outcome:
+def _once(options: Options, screen: Screen) -> Outcome:
     """The whole job, on the features that are kept."""
-    check(plan)
-    runs_dir = Path(plan.runs_dir)
+    check(options)
+    runs_dir = Path(options.run.runs_dir)
     for line in finish_killed(runs_dir):
         screen.warn(line)
-    clear_leftovers(plan)
-    run = begin(runs_dir, plan.tfhub_module or plan.architecture)
+    clear_leftovers(options)
+    run = begin(runs_dir, options.network.tfhub_module or options.network.architecture)
     try:
-        return _retrain(plan, run, screen)
+        return _retrain(options, run, screen)
     finally:
         end(run)
 
 
-def _retrain(plan: Plan, run: Path, screen: Screen) -> Outcome:
+def _retrain(options: Options, run: Path, screen: Screen) -> Outcome:
     """The job, in the folder of its run."""
     clock = Clock()
-    asked, plan = plan, with_summaries_of(plan, run)
-    ready = prepared(plan, clock, screen)
+    asked, options = options, with_summaries_of(options, run)
+    ready = prepared(options, clock, screen)
     scan, split, (backbone, runtime), bottlenecks = ready.scan, ready.split, ready.network, ready.bottlenecks
-    if runtime.name == "litert" and not plan.tunes and ready.pace.computed < len(split.photos):
+    if runtime.name == "litert" and not options.finetune.tunes and ready.pace.computed < len(split.photos):
         with clock.stage("features"):
             ask_some(split, bottlenecks, backbone, runtime)
     key = key_for(backbone, runtime, View())
     with clock.stage("audit"):
         auditor = (
             Auditor(
-                split, bottlenecks.features[0], key, Path(plan.bottleneck_dir), weigh_alike=plan.weighs_classes_alike
+                split,
+                bottlenecks.features[0],
+                key,
+                Path(options.run.bottleneck_dir),
+                weigh_alike=options.weighs_classes_alike,
             )
-            if plan.report != "none"
+            if options.run.report != "none"
             else None
         )
     with closing(auditor) if auditor else nullcontext():  # it works while training does
         with clock.stage("training"):
-            head = ready.head or training_stage(plan, split, bottlenecks, backbone, screen)
+            head = ready.head or training_stage(options, split, bottlenecks, backbone, screen)
             trained = Trained(head, backbone, bottlenecks)
         with clock.stage("test"):
-            outcome = test_stage(plan, split, bottlenecks, head, screen)
+            outcome = test_stage(options, split, bottlenecks, head, screen)
         with clock.stage("exports"):
-            exports = write_exports(plan, split, variants_of(plan, split, trained, ready.twin), outcome, run, screen)
+            exports = write_exports(
+                options, split, variants_of(options, split, trained, ready.twin), outcome, run, screen
+            )
             named = takes_names(head, exports)
             if not named:
                 exports = [dataclasses.replace(one, path=one.kept or one.path, asked=one.path) for one in exports]
@@ -120,11 +127,11 @@ def _retrain(plan: Plan, run: Path, screen: Screen) -> Outcome:
         with clock.stage("audit"):
             outcome = dataclasses.replace(outcome, audit=auditor.audit(outcome) if auditor else None)
     record = {**with_audit(record, outcome.audit), "seconds": rounded(clock.seconds)}
-    if plan.report == "html":
+    if options.run.report == "html":
         with clock.stage("report"):
-            if plan.summaries_dir:
+            if options.run.summaries_dir:
                 kept_step = head.curve.kept_step if head.curve else 0
-                write_test(Path(plan.summaries_dir), bottlenecks.features[0], split, outcome, kept_step)
+                write_test(Path(options.run.summaries_dir), bottlenecks.features[0], split, outcome, kept_step)
             made += report_stage(run, record, head, screen)
     write_record(run, {**record, "seconds": rounded(clock.seconds)})
     closing_lines(split, outcome, made, screen)
@@ -143,12 +150,12 @@ def forget_features(folder: Path, photos: Sequence[Photo]) -> None:
     shutil.rmtree(folder / AUDITS, ignore_errors=True)
 
 
-def with_summaries_of(plan: Plan, run: Path) -> Plan:
+def with_summaries_of(options: Options, run: Path) -> Options:
     """The plan with a folder for this run's own curves below --summaries_dir, as TensorBoard shows runs side by side."""
     return (
-        dataclasses.replace(plan, summaries_dir=str(Path(plan.summaries_dir) / run.name))
-        if plan.summaries_dir
-        else plan
+        options.replaced(summaries_dir=str(Path(options.run.summaries_dir) / run.name))
+        if options.run.summaries_dir
+        else options
     )
 
 
@@ -158,9 +165,9 @@ def takes_names(head: Head, exports: Sequence[Export]) -> bool:
     return not (stopped and stands(members(exports)))
 
 
-def publish_stage(plan: Plan, run: Path, exports: Sequence[Export], screen: Screen) -> None:
+def publish_stage(options: Options, run: Path, exports: Sequence[Export], screen: Screen) -> None:
     """Gives the exports their names, and says what stood there before."""
-    earlier = publish(run, members(exports), Path(plan.runs_dir))
+    earlier = publish(run, members(exports), Path(options.run.runs_dir))
     if earlier.gone:
         screen.info(
             f"{', '.join(str(HOME / name) for name in earlier.gone)} of an earlier run {'is' if len(earlier.gone) == 1 else 'are'} not there any more: this run writes none there"
@@ -170,37 +177,36 @@ def publish_stage(plan: Plan, run: Path, exports: Sequence[Export], screen: Scre
         screen.info(f"this replaces the classifier of {earlier.about or 'an earlier version'}, which {kept}")
 
 
-def stopped_lines(run: Path, plan: Plan) -> list[str]:
+def stopped_lines(run: Path, options: Options) -> list[str]:
     """What became of a training that was stopped where an earlier classifier stood."""
-    runs_dir = "" if Path(plan.runs_dir) == RUNS_DIR else f" --runs_dir={_quoted(plan.runs_dir)}"
+    runs_dir = "" if Path(options.run.runs_dir) == RUNS_DIR else f" --runs_dir={_quoted(options.run.runs_dir)}"
     return [
         f"training was stopped, so the classifier that was there before keeps its names; this one is kept in {run}",
         f"  python -m retrain.runs use {_quoted(run.name)}{runs_dir}    gives it the names",
     ]
 
 
-def check(plan: Plan) -> Architecture:
+def check(options: Options) -> Architecture:
     """The row of the backbone, and whatever can be known to fail before anything is read.
 
     Raises:
       UserError: an unknown name, no room for a file, SciPy or a snapshot that is not there.
     """
-    row = architecture(plan.architecture, plan.tfhub_module)
-    check_network(plan, row.name, row.family)
-    if plan.tunes and not has_tensorflow():
+    row = check_network(options)
+    if options.finetune.tunes and not has_tensorflow():
         raise UserError(
-            f"--train={plan.train} needs TensorFlow, which is not installed; pip install tensorflow, or use --train=head"
+            f"--train={options.finetune.train} needs TensorFlow, which is not installed; pip install tensorflow, or use --train=head"
         )
-    check_outputs(plan)
-    if plan.optimizer == "lbfgs":
+    check_outputs(options)
+    if options.head.optimizer == "lbfgs":
         lbfgs.check_installed()
-    if plan.resume:
-        read_snapshot(Path(plan.resume))
+    if options.head.resume:
+        read_snapshot(Path(options.head.resume))
     return row
 
 
 def variants_of(
-    plan: Plan, split: Split, trained: Trained, twin: tuple[Backbone, Bottlenecks] | None
+    options: Options, split: Split, trained: Trained, twin: tuple[Backbone, Bottlenecks] | None
 ) -> dict[str, Trained]:
     """What exports are made of: the trained model, and a layer of its own for the int8 backbone."""
     if trained.backbone.precision != "float32":
@@ -208,17 +214,17 @@ def variants_of(
     if twin is None:
         return {"none": trained}
     backbone, bottlenecks = twin
-    plan = dataclasses.replace(plan, resume="")  # a snapshot is of the other one
-    head = train(bottlenecks, split.labels, plan, lambda _: None, lambda _step, _head: None)
+    options = options.replaced(resume="")  # a snapshot is of the other one
+    head = train(bottlenecks, split.labels, options, lambda _: None, lambda _step, _head: None)
     return {"none": trained, "int8": Trained(head, backbone, bottlenecks)}
 
 
-def test_stage(plan: Plan, split: Split, bottlenecks: Bottlenecks, head: Head, screen: Screen) -> Outcome:
+def test_stage(options: Options, split: Split, bottlenecks: Bottlenecks, head: Head, screen: Screen) -> Outcome:
     """Tests the kept step once, on photos that training never saw."""
     rows = bottlenecks.rows(TESTING)
-    if plan.test_batch_size > 0 and len(rows):
-        rng = np.random.default_rng([plan.seed, 3])
-        rows = rows[Sampler(bottlenecks.label_ids[rows], len(split.labels), plan.test_batch_size, rng).draw()]
+    if options.head.test_batch_size > 0 and len(rows):
+        rng = np.random.default_rng([options.head.seed, 3])
+        rows = rows[Sampler(bottlenecks.label_ids[rows], len(split.labels), options.head.test_batch_size, rng).draw()]
     if not len(rows):
         screen.warn("no photo was kept for a test, so there is no test accuracy (--testing_percentage)")
         empty = np.zeros(0, np.int64)
@@ -229,23 +235,25 @@ def test_stage(plan: Plan, split: Split, bottlenecks: Bottlenecks, head: Head, s
     screen.result(f"Final test accuracy = {right / len(rows) * 100:.1f}% (N={len(rows)})")
     if len(split.labels) > _FEW_CLASSES:
         screen.result(f"recall@2 = {recall_at(2, scores, bottlenecks.label_ids[rows]) * 100:.1f}%")
-    if plan.print_misclassified_test_images:
+    if options.run.print_misclassified_test_images:
         _print_misclassified(split, rows, guesses, screen)
-    of_views = accuracy_of_views(plan, bottlenecks, head, rows)
+    of_views = accuracy_of_views(options, bottlenecks, head, rows)
     if of_views is not None:
         gain = 100 * (of_views - right / len(rows))
         screen.result(
-            f"by the mean of {plan.test_time_views} distorted views of each photo = {of_views * 100:.1f}% ({gain:+.1f} points)"
+            f"by the mean of {options.distortions.test_time_views} distorted views of each photo = {of_views * 100:.1f}% ({gain:+.1f} points)"
         )
     interval = wilson_interval(right, len(rows))
     return Outcome(right / len(rows), len(rows), interval, guesses, rows, scores, accuracy_of_views=of_views)
 
 
-def accuracy_of_views(plan: Plan, bottlenecks: Bottlenecks, head: Head, rows: npt.NDArray[np.int64]) -> float | None:
+def accuracy_of_views(
+    options: Options, bottlenecks: Bottlenecks, head: Head, rows: npt.NDArray[np.int64]
+) -> float | None:
     """Accuracy of the mean score over --test_time_views; None where there are none."""
-    if not plan.test_time_views:
+    if not options.distortions.test_time_views:
         return None
-    views = bottlenecks.features[1 : plan.test_time_views + 1, rows]
+    views = bottlenecks.features[1 : options.distortions.test_time_views + 1, rows]
     scores = np.mean([softmax(head.logits(view)) for view in views], axis=0)
     return float((scores.argmax(axis=1) == bottlenecks.label_ids[rows]).mean())
 

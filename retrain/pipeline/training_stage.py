@@ -7,11 +7,11 @@ from pathlib import Path
 
 from retrain.console import Screen
 from retrain.exporters import graph as graph_exporter
-from retrain.exporters.write_all import card_of
+from retrain.exporters.write_all import metadata_of
 from retrain.files.atomic import replacing
 from retrain.head.snapshots import Snapshot, snapshot_path, write_snapshot
 from retrain.head.train import Evaluation, train
-from retrain.options.plan import Plan
+from retrain.options.options import Options
 from retrain.progress import Progress, Tenths
 from retrain.report.tensorboard import Summaries
 from retrain.types import TESTING, TRAINING, VALIDATION, Backbone, Bottlenecks, Curve, Head, Split
@@ -19,41 +19,43 @@ from retrain.types import TESTING, TRAINING, VALIDATION, Backbone, Bottlenecks, 
 _TUNED_FEATURES = "features_of_the_last_run"  # a folder of --fine_tuned_dir that only we would call so: it is emptied
 
 
-def training_stage(plan: Plan, split: Split, bottlenecks: Bottlenecks, backbone: Backbone, screen: Screen) -> Head:
+def training_stage(
+    options: Options, split: Split, bottlenecks: Bottlenecks, backbone: Backbone, screen: Screen
+) -> Head:
     """Trains the layer; writes summaries and intermediate graphs on the way."""
     counts = split.counts().sum(axis=0)
     screen.info(
         f"training on {counts[TRAINING]} photos of {len(split.labels)} classes; {counts[VALIDATION]} for validation, {counts[TESTING]} for the test"
     )
-    summaries = Summaries(Path(plan.summaries_dir)) if plan.summaries_dir else None
-    progress = Progress(plan.how_many_training_steps, "steps")
-    tenths = Tenths(plan.how_many_training_steps)
+    summaries = Summaries(Path(options.run.summaries_dir)) if options.run.summaries_dir else None
+    progress = Progress(options.head.how_many_training_steps, "steps")
+    tenths = Tenths(options.head.how_many_training_steps)
 
     def on_evaluation(point: Evaluation) -> None:
         if summaries:
             summaries.write(point)
-        _tell(point, plan.how_many_training_steps, screen, (progress, tenths))
+        _tell(point, options.head.how_many_training_steps, screen, (progress, tenths))
 
     def on_snapshot(step: int, head: Head) -> None:
-        path = Path(f"{plan.intermediate_output_graphs_dir}intermediate_{step}.pb")
+        path = Path(f"{options.exports.intermediate_output_graphs_dir}intermediate_{step}.pb")
         screen.info(f"Save intermediate result to : {path}")
         with replacing(path) as scratch:
-            graph_exporter.write(scratch, head, backbone, card_of(plan, backbone, split, {}))
+            graph_exporter.write(scratch, head, backbone, metadata_of(options, backbone, split, {}))
 
     def on_state(snapshot: Snapshot) -> None:
-        path = snapshot_path(plan, snapshot.state["steps"])
+        path = snapshot_path(options, snapshot.state["steps"])
         write_snapshot(path, snapshot)
         screen.info(f"wrote {path}; --resume={path} goes on from there")
 
     try:
-        head = train(bottlenecks, split.labels, plan, on_evaluation, on_snapshot, on_state)
+        head = train(bottlenecks, split.labels, options, on_evaluation, on_snapshot, on_state)
     finally:
         progress.close()
         if summaries:
             summaries.close()
     if head.curve and head.curve.stopped_early:
         screen.warn("training was stopped; what there is is tested and exported")
-    for line in ending_lines(plan, head.curve, counts[VALIDATION] > 0):
+    for line in ending_lines(options, head.curve, counts[VALIDATION] > 0):
         screen.info(line)
     return head
 
@@ -72,15 +74,15 @@ def _tell(point: Evaluation, steps: int, screen: Screen, shown: tuple[Progress, 
         progress.update(point.step + 1, _accuracies(point))
 
 
-def ending_lines(plan: Plan, curve: Curve | None, validated: bool) -> list[str]:
+def ending_lines(options: Options, curve: Curve | None, validated: bool) -> list[str]:
     """How training ended, for people."""
     if curve and curve.weight_decay is not None:
         return [f"solved in {curve.kept_step} iterations, with a weight decay of {curve.weight_decay:g}"]
     if curve is None or curve.kept_step < 0 or not validated:
         return []
     lines = [f"kept step {curve.kept_step}, the one with the best validation loss"]
-    if curve.steps[-1] < plan.how_many_training_steps - 1 and not curve.stopped_early:
-        patience = plan.early_stopping_steps
+    if curve.steps[-1] < options.head.how_many_training_steps - 1 and not curve.stopped_early:
+        patience = options.head.early_stopping_steps
         lines[:0] = [f"ended behind step {curve.steps[-1]}: the validation loss had not fallen for {patience} steps"]
     return lines
 

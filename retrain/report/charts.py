@@ -106,11 +106,13 @@ def _whole(number: float) -> str:
 
 
 def _chart(kind: str, **options: Any) -> Any:
+    before = list(sys.meta_path)
     import pygal
     from pygal.style import Style
 
     # It puts a finder of its own, for maps, among Python's, which warns at each import that fails later in the process.
-    sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "pygal"]
+    added = [finder for finder in sys.meta_path if finder not in before and type(finder).__module__ == "pygal"]
+    sys.meta_path[:] = [finder for finder in sys.meta_path if finder not in added]
     fonts = dict.fromkeys(("label_font_size", "major_label_font_size", "title_font_size"), _FONT_PX)
     settings: dict[str, Any] = {
         "style": Style(**fonts),

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from label_image.edge import exit_status
 from label_image.errors import RunError, UserError
 from label_image.flags import flag, parse
-from label_image.screen import say
+from label_image.program import exit_status
+from label_image.terminal import say
 
 PROGRAM = "python -m retrain.report"
 
@@ -31,12 +31,12 @@ def main(argv: Sequence[str]) -> int:
         from retrain.report import install_line, missing_libraries, write_report
         from retrain.report.explain import find_head
         from retrain.runs.folder import latest_run
-        from retrain.runs.record import read_record
+        from retrain.runs.record_file import read_record
 
-        folder, record = read_record(Path(command.run) if command.run else latest_run())
+        record = read_record(Path(command.run) if command.run else latest_run())
         missing = missing_libraries()
         if missing:
             raise RunError(f"cannot make a report: {install_line(missing)}")
-        say(f"wrote {write_report(folder, record, find_head(record))}")
+        say(f"wrote {write_report(record.folder, record.fields, find_head(record.fields))}")
 
     return exit_status("retrain.report", work)

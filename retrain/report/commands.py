@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from retrain.options.plan import PROGRAM, Plan
+from label_image.flags import flag_fields
+from retrain.options.options import PROGRAM, Options
 
 _RUNS_WITH_LABELS = ("tflite", "graph", "saved_model", "onnx")
 
@@ -26,10 +26,10 @@ def repeat(record: Mapping[str, Any]) -> str:
     >>> repeat({"plan": {"image_dir": "my flowers", "seed": 3, "strict": True, "learning_rate": 0.01}})
     "python -m retrain --image_dir='my flowers' --seed=3 --strict"
     """
-    plan = record.get("plan", {})
+    options = record.get("plan", {})
     words = [PROGRAM]
-    for field in dataclasses.fields(Plan):
-        value = plan.get(field.name, field.default)
+    for field in flag_fields(Options):
+        value = options.get(field.name, field.default)
         if value == field.default:
             continue
         if isinstance(value, bool):

@@ -12,7 +12,7 @@ from PIL import Image
 
 from label_image.errors import PhotoError, UserError
 from label_image.heatmap import NoExactMap, class_activation_map, feature_maps, head_of, overlay
-from label_image.pixels import decode, normalise
+from label_image.photo_pixels import decode, normalise
 from label_image.workers import cores, map_ordered
 from retrain.files.hashing import bytes_of, file_digest
 from retrain.report.photos import small_picture

@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from label_image.errors import PhotoError
-from label_image.pixels import open_photo, to_rgb
+from label_image.photo_pixels import open_photo, to_rgb
 from label_image.workers import cores, map_ordered
 from retrain.files.hashing import bytes_of
 
@@ -76,7 +76,7 @@ def thumbnail(path: str, sha256: str = "", side_px: int = SIDE_PX) -> Image.Imag
     try:
         return small_picture(Path(path).read_bytes(), side_px)
     except OSError:
-        raise PhotoError("not there", "removed since the run") from None
+        raise PhotoError("not found", "it was deleted after the run") from None
 
 
 def small_picture(data: bytes, side_px: int = SIDE_PX) -> Image.Image:

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from label_image.errors import PhotoError
-from label_image.screen import clean
+from label_image.terminal import clean
 from label_image.workers import cores, map_ordered
 from retrain.metrics import confusion
 from retrain.report.photos import thumbnail

@@ -1,7 +1,7 @@
 """`python -m retrain.runs`."""
 
 try:
-    from label_image.edge import run_program
+    from label_image.program import run_program
 except KeyboardInterrupt:  # so early that nobody can say it
     raise SystemExit(130) from None
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from label_image.edge import exit_status
 from label_image.errors import UserError
 from label_image.flags import check, flag, parse
-from label_image.screen import say
+from label_image.program import exit_status
+from label_image.terminal import say
 
 PROGRAM = "python -m retrain.runs"
 ACTIONS = "list, use NAME, remove NAME, prune --keep=N"
@@ -69,15 +69,16 @@ def _list(command: Command, names: list[str]) -> Iterator[str]:
 
 
 def _use(command: Command, names: list[str]) -> Iterator[str]:
-    from label_image.runs import check_unchanged, run_folder
+    from label_image.find_run import check_unchanged, run_folder
     from retrain.runs.folder import end
     from retrain.runs.publish import members_of, publish
-    from retrain.runs.record import read_record
+    from retrain.runs.record_file import read_record
 
     _expect(names, 1, "use NAME")
     runs_dir = Path(command.runs_dir)
-    folder, record = read_record(run_folder(names[0], runs_dir))
-    members = members_of(folder, record)
+    record = read_record(run_folder(names[0], runs_dir))
+    folder = record.folder
+    members = members_of(folder, record.fields)
     check_unchanged(folder, [member.name for member in members])
     try:
         publish(folder, members, runs_dir)
@@ -87,7 +88,7 @@ def _use(command: Command, names: list[str]) -> Iterator[str]:
 
 
 def _remove(command: Command, names: list[str]) -> Iterator[str]:
-    from label_image.runs import run_folder
+    from label_image.find_run import run_folder
     from retrain.runs.listing import discard, listed
 
     _expect(names, 1, "remove NAME")

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from label_image.errors import RunError, UserError
-from label_image.mark import is_over, mark
-from label_image.runs import RECORD, RUNS_DIR, all_runs
+from label_image.find_run import RECORD, RUNS_DIR, all_runs
+from label_image.process_mark import is_over, mark
 from retrain.files.temporary_names import clear, remove, temporary
 
 RUNNING = ".running"

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from label_image.errors import RunError, UserError
-from label_image.mark import is_over
-from label_image.runs import RECORD, all_runs
+from label_image.find_run import RECORD, all_runs
+from label_image.process_mark import is_over
 from retrain.files.temporary_names import remove, temporary
 from retrain.runs.folder import RUNNING, is_name, running
-from retrain.runs.record_schema import fault
+from retrain.runs.record_file import RunRecord, read_record
 from retrain.runs.usual_names import ABOUT, HOME, newest_run
 
 
@@ -94,30 +92,27 @@ def _run(folder: Path, newest: Path | None) -> Run:
     if state and not is_over(state.mark, folder / RUNNING):
         note = ", ".join(filter(None, ("at work", note)))
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(_time(folder)))
-    plan = record.get("plan", {})
+    options = record.options if record else {}
     return Run(
         folder,
         when,
-        str(plan.get("image_dir", "-")),
-        record.get("accuracy"),
+        str(options.get("image_dir", "-")),
+        record.accuracy if record else None,
         *_sizes(folder),
-        not (folder / ABOUT).exists() and (bool(record) or is_name(folder.name)),
+        not (folder / ABOUT).exists() and (record is not None or is_name(folder.name)),
         note,
     )
 
 
-def _record(folder: Path) -> tuple[dict[str, Any], str]:
-    path = folder / RECORD
-    if not path.exists():
-        return {}, "no record"
+def _record(folder: Path) -> tuple[RunRecord | None, str]:
+    """The record of a run, or why there is none."""
+    if not (folder / RECORD).exists():
+        return None, "no record"
     try:
-        record = json.loads(path.read_text("utf-8", "surrogateescape"))
-    except (OSError, ValueError, RecursionError):
-        return {}, f"{RECORD} cannot be read"
-    if not isinstance(record, dict):
-        return {}, f"{RECORD} is no record of a run"
-    found = fault(record)
-    return ({}, f"{RECORD}: {found}") if found else (record, "")
+        record = read_record(folder)
+    except (RunError, UserError) as error:
+        return None, str(error).removeprefix(f"cannot read {folder / RECORD}: ").partition(";")[0]
+    return record, f"failed: {record.failed}" if record.failed else ""
 
 
 def _time(folder: Path) -> float:

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from label_image.errors import RunError
-from label_image.mark import mark
-from label_image.runs import RECORD, all_runs
+from label_image.find_run import RECORD, all_runs
+from label_image.process_mark import mark
 from retrain.files.atomic import is_special, replacing
 from retrain.files.hard_links import second_name
 from retrain.files.temporary_names import remove

@@ -8,8 +8,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import importlib.metadata
-import json
-import math
 import platform
 import re
 import time
@@ -20,20 +18,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from label_image.errors import RunError, UserError, meaning
-from label_image.runs import RECORD, RUNS_DIR
 from label_image.workers import cores
 from retrain.audit.neighbours import nearest
 from retrain.features import library_versions
 from retrain.features.runtimes import Runtime, peak_memory
-from retrain.files.atomic import replacing
 from retrain.files.hashing import file_digest
 from retrain.metrics import calibration_error, confusion, precision_recall, recall_at, reliability, wilson_interval
-from retrain.options.plan import Plan
-from retrain.runs.record_schema import fault
+from retrain.options.options import Options
+from retrain.runs.record_file import FORMAT, finite
 from retrain.types import LISTS, Audit, Backbone, Bottlenecks, Head, Outcome, Pace, Scan, Split
 
-FORMAT = 2  # 2: every score, metrics, digests, neighbours, the machine
 NEIGHBOURS = 3  # training photos shown for a mistake
 MOST_MISTAKES = 60  # mistakes that are explained, the surest first
 _PACKAGES = ("numpy", "pillow", "ai-edge-litert", "tensorflow", "tensorboard")
@@ -41,54 +35,8 @@ _TIME = "%Y-%m-%d %H:%M:%S %z"
 _CPUINFO = Path("/proc/cpuinfo")  # Linux
 
 
-def write_record(folder: Path, record: Mapping[str, Any]) -> Path:
-    """Writes `run.json`; returns its path."""
-    path = folder / RECORD
-    with replacing(path) as scratch:
-        scratch.write_text(to_json(record), "utf-8", "surrogateescape")
-    return path
-
-
-def read_record(run: Path) -> tuple[Path, dict[str, Any]]:
-    """Reads the record of a run, given by its folder or by the file itself; returns the folder and the record.
-
-    Raises:
-      UserError: there is no record.
-      RunError: it is no record, one of a later format, or not whole: damaged, or changed by hand.
-    """
-    path = run / RECORD if run.is_dir() else run
-    try:
-        record = json.loads(path.read_text("utf-8", "surrogateescape"))
-    except OSError as error:
-        raise UserError(
-            f"no run at {run}: {error.strerror or error}; give a folder of {RUNS_DIR}, which holds a {RECORD}"
-        ) from None
-    except (ValueError, RecursionError) as error:
-        raise RunError(f"cannot read {path}: it is no JSON ({meaning(error)}); run the training again") from None
-    if not isinstance(record, dict) or not isinstance(record.get("format"), int):
-        raise RunError(f"cannot read {path}: it is JSON, but no record of a run; give the {RECORD} of a run")
-    if record["format"] > FORMAT:
-        raise RunError(f"cannot read {path}: it has format {record['format']}, this program knows {FORMAT}; upgrade it")
-    found = fault(record)
-    if found:
-        raise RunError(f"cannot read {path}: {found}; it was damaged or changed by hand: run the training again")
-    return path.parent, record
-
-
-def to_json(record: Mapping[str, Any]) -> str:
-    """A record as text: a line a key, and in a list of objects a line an object."""
-    lines = []
-    for key, value in record.items():
-        if isinstance(value, list) and value and isinstance(value[0], dict):
-            text = "[\n" + ",\n".join(f"  {_strict(item)}" for item in value) + "\n ]"
-        else:
-            text = _strict(value)
-        lines.append(f" {json.dumps(key)}: {text}")
-    return "{\n" + ",\n".join(lines) + "\n}\n"
-
-
 def record_of(
-    plan: Plan,
+    options: Options,
     scan: Scan,
     split: Split,
     network: tuple[Backbone, Runtime],
@@ -108,7 +56,7 @@ def record_of(
     record = {
         "format": FORMAT,
         "finished": time.strftime(_TIME),
-        "plan": dataclasses.asdict(plan),
+        "plan": options.flat(),
         "versions": versions(),
         "made_with": library_versions.of_key(bottlenecks.key),
         "machine": machine(),
@@ -166,12 +114,12 @@ def record_of(
             for export in outcome.exports
         ],
     }
-    return {key: _finite(value) for key, value in record.items()}
+    return {key: finite(value) for key, value in record.items()}
 
 
 def with_audit(record: Mapping[str, Any], audit: Audit | None) -> dict[str, Any]:
     """The record of a run that has ended, with what its audit found."""
-    found = _finite(dataclasses.asdict(audit)) if audit else None
+    found = finite(dataclasses.asdict(audit)) if audit else None
     return {**record, "finished": time.strftime(_TIME), "audit": found}
 
 
@@ -278,16 +226,3 @@ def _test_photos(split: Split, outcome: Outcome, bottlenecks: Bottlenecks) -> li
             for row, similarity in zip(rows, similarities, strict=True)
         ]
     return photos
-
-
-def _strict(value: Any) -> str:
-    return json.dumps(_finite(value), ensure_ascii=False, allow_nan=False)
-
-
-def _finite(value: Any) -> Any:
-    """The same with null for what is no number: JSON has no NaN."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    return [_finite(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -80,7 +80,11 @@ RECORD = {
     "counts?": {"*": {"*": int}},
     "skipped?": [{"path": str, "reason": str, "detail?": str, "*": object}],
     "notes?": [str],
-    "extraction?": {"*": (int, float, str, bool, None)},
+    "failed?": {"stage": str, "what": str, "*": object},
+    "extraction?": {
+        "computed?": int, "seconds?": _NUMBER, "first?": int, "first_seconds?": _NUMBER,
+        "*": (int, float, str, bool, None),
+    },
     "seconds?": {"*": _NUMBER},
     "images_s?": {"*": _NUMBER},
     "accuracy?": _SHARE,

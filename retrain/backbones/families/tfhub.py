@@ -1,4 +1,4 @@
-"""A TF-Hub feature vector in, a headless FrozenGraph out: an address or a folder, a TF2 SavedModel or a TF1 module.
+"""Feature vectors of TF-Hub: an address or a folder, a TF2 SavedModel or a TF1 module.
 
 Such modules take pixels of 0 to 1 by TF-Hub's convention for images; the size is the module's own. Addresses and cache are
 TF-Hub's (`TFHUB_CACHE_DIR`, a folder named after the address's sha1), the download is ours; tensorflow_hub is not needed.
@@ -17,9 +17,11 @@ from label_image.detectors.saved_graph import End, by_call, by_signature, check_
 from label_image.detectors.saved_model import frozen
 from label_image.errors import RunError, UserError
 from label_image.quiet import native_noise_hidden, tensorflow
-from retrain.backbones.frozen_graph import FrozenGraph, freeze, graph_function
-from retrain.backbones.model_folder import Shelf, Weights
+from retrain.backbones.family import Family
+from retrain.backbones.frozen_graph import Forms, FrozenGraph, converted, freeze, graph_function
+from retrain.backbones.model_folder import ModelFolder, Weights
 from retrain.backbones.table import Architecture
+from retrain.backbones.trainable import Building, Trainable, scaled
 
 _SIZE_PX = 224  # where a module takes any size
 _SIGNATURES = ("image_feature_vector", "default", "serving_default")  # which is asked first
@@ -30,41 +32,41 @@ _COMPRESSED = "tf-hub-format=compressed"  # what TF-Hub's servers want to hear f
 Call = Callable[[Any], Any]  # float32 [n, height, width, 3] in 0..1 -> [n, width]
 
 
-def find(row: Architecture, shelf: Shelf) -> Weights:
+def find(row: Architecture, folder: ModelFolder) -> Weights:
     """The module on disk: a local folder, in --model_dir, in TFHUB_CACHE_DIR, or fetched.
 
     Raises:
       UserError: a folder that holds no module.
-      RunError: it can not be fetched.
+      RunError: it cannot be fetched.
     """
     if "://" in row.name:
-        folder = _brought(row.name, shelf)
+        module = _brought(row.name, folder)
     else:
-        folder = Path(row.name)
-        if not (folder / _MODEL).is_file():
-            what = f"it holds no {_MODEL}" if folder.is_dir() else "there is no such folder"
+        module = Path(row.name)
+        if not (module / _MODEL).is_file():
+            what = f"it holds no {_MODEL}" if module.is_dir() else "there is no such folder"
             raise UserError(
-                f"cannot use --tfhub_module={folder}: {what}; give an unpacked module's folder or its address (https://...)"
+                f"cannot use --tfhub_module={module}: {what}; give an unpacked module's folder or its address (https://...)"
             )
     digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
+    for path in sorted(path for path in module.rglob("*") if path.is_file()):
+        digest.update(f"{path.relative_to(module).as_posix()}\0{path.stat().st_size}\0".encode())
         digest.update(path.read_bytes())
-    return Weights(digest.hexdigest(), row.name, folder)
+    return Weights(digest.hexdigest(), row.name, module)
 
 
-def _brought(handle: str, shelf: Shelf) -> Path:
+def _brought(handle: str, folder_of_models: ModelFolder) -> Path:
     """The folder of the module at an address, out of a cache or the network."""
     from retrain.files.archive import unpack
 
     name = hashlib.sha1(handle.encode()).hexdigest()  # noqa: S324 - TF-Hub's own rule
     cache = os.environ.get("TFHUB_CACHE_DIR")
-    for place in (shelf.find(name), Path(cache) / name if cache else None):
+    for place in (folder_of_models.find(name), Path(cache) / name if cache else None):
         if place and (place / _MODEL).is_file():
             return place
-    folder = Path(cache) / name if cache else shelf.place(name)
+    folder = Path(cache) / name if cache else folder_of_models.place(name)
     archive = folder.with_name(f"{name}.tgz")
-    shelf.bring(f"{handle}{'&' if '?' in handle else '?'}{_COMPRESSED}", archive)
+    folder_of_models.bring(f"{handle}{'&' if '?' in handle else '?'}{_COMPRESSED}", archive)
     unpack(archive, folder)
     archive.unlink()
     if not (folder / _MODEL).is_file():
@@ -164,3 +166,51 @@ def _size(inputs: Iterable[End]) -> tuple[int, int]:
     shapes = [end.shape for end in inputs if end.shape is not None and len(end.shape) == 4]
     fixed = ((shape[1], shape[2]) for shape in shapes if shape[1] > 0 and shape[2] > 0)
     return next(fixed, (_SIZE_PX, _SIZE_PX))
+
+
+def _convert(row: Architecture, found: Weights, folder: ModelFolder, say: Callable[[str], None]) -> Forms:  # noqa: ARG001
+    return converted(row.name, lambda: load(row, found), say)
+
+
+def _check(row: Architecture, building: Building) -> None:  # noqa: ARG001
+    if not building.tunes:
+        return
+    if not building.pretrained:
+        raise UserError("--weights=none: a TF-Hub module comes with its weights; give an --architecture instead")
+    if building.train != "all":
+        raise UserError(f"--train={building.train}: a TF-Hub module does not say where its blocks are; use --train=all")
+
+
+def _trainable(row: Architecture, building: Building, folder: ModelFolder) -> Trainable:
+    """A TF2 module of TF-Hub; those of TF1 are graphs without a gradient."""
+    try:
+        module = load_module(find(row, folder))
+    except ValueError as error:
+        raise UserError(
+            f"--train={building.train}: the module {row.name} cannot be trained: {error}; use --train=head"
+        ) from None
+    scaling = (0.0,), (255.0,)
+    ids = {id(variable) for variable in module.trained}
+
+    def call(image: Any, training: bool) -> Any:
+        return module.call(image, training and not building.frozen_batch_norm)
+
+    def forms() -> Forms:
+        frozen = freeze(lambda image: module.call(image, False), module.height_px, module.width_px, "Placeholder")
+        return scaled(frozen, scaling)
+
+    trained = [place for place, variable in enumerate(module.variables) if id(variable) in ids]
+    return Trainable(
+        row.name,
+        call,
+        module.variables,
+        trained,
+        tuple(variable.name for variable in module.variables),
+        module.height_px,
+        module.width_px,
+        *scaling,
+        forms,
+    )
+
+
+FAMILY = Family(architectures=(), find=find, convert=_convert, check=_check, make_trainable=_trainable)

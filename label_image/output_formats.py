@@ -1,21 +1,23 @@
-"""Rows in, text out: one photo a row, for people (text), for programs (json, jsonl) and for tables (csv).
+"""Formats the answers: as text for people, as json and jsonl for programs, and as csv for tables.
 
-text   the original's form for one photo; for many, a block each: name, labels, empty line
-json   one array, an element a line: {"image": ..., "labels": [{"label": ..., "score": ...}, ...], "error": null}
-jsonl  the same objects, one a line, without the array
-csv    image,label,score,error,label_2,score_2, ...: a row a photo, so that a table sorted by score stays a list of
-       photos; the first four columns are the same whatever --top_k. Quoted as RFC 4180 says; lines end in LF, because
-       `cut` and `awk` would find a CR in the last column
+text   for one photo the form of the original script; for many photos a block each: name, labels, empty line
+json   one array with one element per line: {"image": ..., "labels": [{"label": ..., "score": ...}, ...], "error": null}
+jsonl  the same objects, one per line, without the array
+csv    image,label,score,error,label_2,score_2, ...: one row per photo, so that a table sorted by score is still a list
+       of photos; the first four columns do not depend on --top_k. Quoted according to RFC 4180; lines end in LF, because
+       `cut` and `awk` would keep a CR in the last column
 
-With --sort_into there are two more: `sorted` (copied, moved, already there) and `sorted_to`; with --explain `heat_map`, the
-picture's file. In csv they are the last columns.
-Scores have as many digits as a float32 needs to be read back exactly; one that is no number is null, in csv empty. All but
-text is UTF-8. A name that is not: json has `\\udcff` for the byte ff (Python reads it back), csv shows `\\xff`.
+With --sort_into there are two more fields: `sorted` (copied, moved, already there) and `sorted_to`; with --explain there is
+`heat_map`, the path of the picture. In csv they are the last columns.
+Scores have as many digits as are needed to read the float32 back exactly; NaN and infinity become null, in csv an empty cell.
+All formats except text are UTF-8. In a name that is not UTF-8, json writes `\\udcff` for the byte ff (Python reads it back) and
+csv writes `\\xff`.
 
-Names and labels may hold anything. json and jsonl have them exactly (control characters as JSON's own escapes). text and csv show control characters as escapes (a
-line end is `\\n`), so that a photo stays one row. In csv a cell that a spreadsheet would take for a formula, since it begins
-with = + - or @, gets an apostrophe in front, as OWASP recommends; one that begins with apostrophes and then one of these
-gets one more, so that a program that takes one off has the text back. Scores are numbers and stay as they are.
+Names and labels may contain any characters. json and jsonl preserve them exactly (control characters as JSON escapes). text
+and csv show control characters as escapes (a line end as `\\n`), so that a photo is always one row. In csv a cell that a
+spreadsheet would read as a formula, because it begins with = + - or @, is prefixed with an apostrophe, as OWASP recommends; a
+cell that begins with apostrophes and then one of these characters gets one more apostrophe, so that a program that removes one
+gets the original text. Scores are numbers and are not changed.
 """
 
 from __future__ import annotations
@@ -30,58 +32,56 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from label_image.screen import CONTROLS, clean, warn
+from label_image.terminal import CONTROLS, clean, warn
 
 Write = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Row:
-    """What is said of one photo."""
+class ResultRow:
+    """The answer for one photo."""
 
     image: str
     labels: tuple[tuple[str, float], ...] = ()  # (label, score), best first
     error: str = ""  # why there are no labels
-    seconds: float = 0.0  # in the network
+    seconds: float = 0.0  # time of the network alone
     sorted: str = ""  # what --sort_into did: copied, moved, already there
     sorted_to: str = ""  # where the photo now is
     heat_map: str = ""  # where --explain put the picture
-    undone: str = "read"  # what could not be done, where there is an error
+    undone: str = "read"  # the verb for what failed, if there is an error
 
 
 class Format(Protocol):
-    """What turns rows into text: `begin` once, `row` for each, `end` once, also when the run is cut short."""
+    """Writes rows as text: call `begin` once, `row` for each row and `end` once, even if the run is interrupted."""
 
     def begin(self, labels: int) -> None:
-        """Is told how many labels a row has at most."""
+        """Starts the output; a row has at most `labels` labels."""
 
-    def row(self, row: Row) -> None:
+    def row(self, row: ResultRow) -> None:
         """Writes one row."""
 
     def end(self) -> None:
-        """Makes whole what was written."""
+        """Completes the output."""
 
 
 SORTED, EXPLAINED = (
     ("sorted", "sorted_to"),
     ("heat_map",),
-)  # fields of Row that are written only where they were asked for
+)  # fields of ResultRow that are written only on request
 
 
-_JSON_ESCAPES = {
-    code: f"\\u{code:04x}" for code in CONTROLS
-}  # json escapes those below 32 itself, and they are none here
-_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last four are their full-width forms
+_JSON_ESCAPES = {code: f"\\u{code:04x}" for code in CONTROLS}  # json itself escapes those below 32
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last four are full-width forms
 
 
 def format_for(name: str, write: Write, *, one: bool, extra: tuple[str, ...] = ()) -> Format:
-    """The format of that name.
+    """Makes the format of that name.
 
     Args:
       name: text, json, jsonl or csv.
-      write: takes each piece of text; a piece is whole rows.
-      one: a single photo was asked for, by its name.
-      extra: further fields of Row to write: SORTED, EXPLAINED.
+      write: receives the text in pieces of whole rows.
+      one: whether a single photo was requested by its name.
+      extra: further fields of ResultRow to write: SORTED, EXPLAINED.
     """
     if name == "json":
         return _Json(write, extra)
@@ -93,7 +93,7 @@ def format_for(name: str, write: Write, *, one: bool, extra: tuple[str, ...] = (
 
 
 def shortest(score: float) -> float | None:
-    """A float32 score as the shortest decimal that reads back as the same float32; None for what is no number.
+    """Rounds a float32 score to the shortest decimal that reads back as the same float32; None for NaN and infinity.
 
     >>> shortest(float(np.float32(0.1))), shortest(math.nan)
     (0.1, None)
@@ -106,20 +106,20 @@ class _Text:
         self._write = write
 
     def begin(self, labels: int) -> None:
-        """Has no header."""
+        """Writes nothing: this format has no header."""
 
-    def row(self, row: Row) -> None:
+    def row(self, row: ResultRow) -> None:
         body = f"error: {clean(row.error)}\n" if row.error else _scores(row)
         self._write(f"{clean(row.image)}\n{body}\n")
 
     def end(self) -> None:
-        """Has no end."""
+        """Writes nothing: this format has no end."""
 
 
 class _OneText(_Text):
-    """The original's form, byte for byte."""
+    """Writes one photo exactly as the original script does."""
 
-    def row(self, row: Row) -> None:
+    def row(self, row: ResultRow) -> None:
         if row.error:
             warn(f"label_image: cannot {row.undone} {row.image}: {row.error}")
         else:
@@ -131,25 +131,28 @@ class _JsonLines:
         self._write, self._extra = write, extra
 
     def begin(self, labels: int) -> None:
-        """Has no header."""
+        """Writes nothing: this format has no header."""
 
-    def row(self, row: Row) -> None:
+    def row(self, row: ResultRow) -> None:
         self._write(_object(row, self._extra) + "\n")
 
     def end(self) -> None:
-        """Has no end."""
+        """Writes nothing: this format has no end."""
 
 
 class _Json:
     def __init__(self, write: Write, extra: tuple[str, ...]) -> None:
         self._write, self._extra = write, extra
-        self._before = "[\n"  # what comes before the next element
+        self._before = "[\n"  # text before the next element
 
     def begin(self, labels: int) -> None:
-        """Waits for the first row: an array that is cut short before it is still one."""
+        """Writes nothing yet: the bracket is written with the first row or at the end, so that the array is always valid."""
 
-    def row(self, row: Row) -> None:
-        before, self._before = self._before, ","  # in front, so that a reader of lines has this row at once
+    def row(self, row: ResultRow) -> None:
+        before, self._before = (
+            self._before,
+            ",",
+        )  # the comma comes first, so that a reader of lines gets each row at once
         self._write(f"{before}{_object(row, self._extra)}\n")
 
     def end(self) -> None:
@@ -166,7 +169,7 @@ class _Csv:
         more = [f"{name}_{rank}" for rank in range(2, self._labels + 1) for name in ("label", "score")]
         self._cells(["image", "label", "score", "error", *more, *self._extra])
 
-    def row(self, row: Row) -> None:
+    def row(self, row: ResultRow) -> None:
         pairs = [(label, shortest(score)) for label, score in row.labels]
         pairs += [("", None)] * (self._labels - len(pairs))
         more = [cell for pair in pairs[1:] for cell in pair]
@@ -174,18 +177,18 @@ class _Csv:
         self._cells([row.image, *pairs[0], row.error, *more, *tail])
 
     def end(self) -> None:
-        """Has no end."""
+        """Writes nothing: this format has no end."""
 
     def _cells(self, cells: list[Any]) -> None:
         line = io.StringIO()
-        # The writer quotes a CR only where CR ends its lines.
+        # csv.writer quotes a CR only if CR is part of its line end.
         csv.writer(line, lineterminator="\r\n").writerow(
             [_cell(cell) if isinstance(cell, str) else cell for cell in cells]
         )
         self._write(line.getvalue().removesuffix("\r\n") + "\n")
 
 
-def _scores(row: Row) -> str:
+def _scores(row: ResultRow) -> str:
     lines = [f"{clean(label)} (score={score:.5f})\n" for label, score in row.labels]
     if row.sorted:
         lines.append(f"{row.sorted}{':' if row.sorted.endswith('there') else ' to'} {clean(row.sorted_to)}\n")
@@ -194,7 +197,7 @@ def _scores(row: Row) -> str:
     return "".join(lines)
 
 
-def _object(row: Row, extra: tuple[str, ...]) -> str:
+def _object(row: ResultRow, extra: tuple[str, ...]) -> str:
     fields: dict[str, Any] = {
         "image": row.image,
         "labels": [{"label": label, "score": shortest(score)} for label, score in row.labels],
@@ -206,7 +209,7 @@ def _object(row: Row, extra: tuple[str, ...]) -> str:
 
 
 def _cell(text: str) -> str:
-    r"""Text as a cell of a table: one line, and no formula.
+    r"""Formats text as a cell of a table: on one line, and never as a formula.
 
     >>> print(_cell("=1+1"), _cell("'=1"), _cell("a\nb"), _cell("rose"))
     '=1+1 ''=1 a\nb rose
@@ -224,7 +227,7 @@ def _is_utf8(text: str) -> bool:
 
 
 def _shown(text: str) -> str:
-    r"""Text that is UTF-8 in any case: a byte of a name that is not becomes `\xff`."""
+    r"""Makes text that is valid UTF-8: an invalid byte of a name becomes an escape such as `\xff`."""
     if _is_utf8(text):
         return text
     try:

@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from label_image.card import Card, from_json, to_json
 from label_image.describe import describe
 from label_image.errors import RunError
+from label_image.model_metadata import Metadata, from_json, to_json
 
-CARD = Card(("猫", "a b"), 224, 192, (127.0,), (128.0, 1.0, 2.0), "input", "final_result", {"photos": 3})
+METADATA = Metadata(("猫", "a b"), 224, 192, (127.0,), (128.0, 1.0, 2.0), "input", "final_result", {"photos": 3})
 
 
-def test_a_card_comes_back_as_it_was_written():
-    back = from_json(to_json(CARD), "x")
-    assert to_json(back) == to_json(CARD)
+def test_metadata_comes_back_as_it_was_written():
+    back = from_json(to_json(METADATA), "x")
+    assert to_json(back) == to_json(METADATA)
     assert (back.labels, back.height_px, back.width_px, back.mean, back.std) == (
-        CARD.labels,
+        METADATA.labels,
         224,
         192,
         (127.0,),
@@ -24,12 +24,12 @@ def test_a_card_comes_back_as_it_was_written():
     )
 
 
-def test_every_fact_of_a_stored_card_says_where_it_came_from():
-    assert set(from_json(to_json(CARD), "x").facts) == {"labels", "size", "range", "input", "output"}
+def test_every_fact_of_a_stored_metadata_says_where_it_came_from():
+    assert set(from_json(to_json(METADATA), "x").facts) == {"labels", "size", "range", "input", "output"}
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1}', "null", '{"format": 1, "labels": 3}', "\x00"])
-def test_what_is_no_card_is_one_line(text):
+def test_what_is_no_metadata_is_one_line(text):
     with pytest.raises(RunError, match="metadata in x.tflite"):
         from_json(text, "x.tflite")
 
@@ -44,7 +44,7 @@ def test_what_is_no_card_is_one_line(text):
     ],
 )  # fmt: skip
 def test_a_field_that_nothing_can_mean_is_one_line(field, value):
-    text = json.dumps({**json.loads(to_json(CARD)), field: value})
+    text = json.dumps({**json.loads(to_json(METADATA)), field: value})
     with pytest.raises(RunError, match="cannot read the metadata in x: ") as caught:
         from_json(text, "x")
     assert "\n" not in str(caught.value)
@@ -52,9 +52,9 @@ def test_a_field_that_nothing_can_mean_is_one_line(field, value):
 
 def test_what_metadata_says_is_lines_of_its_own_whatever_it_holds():
     evil = "a\x1b[2J\nrange     all is well\u2028"
-    card = Card((evil, "b"), 8, 8, (0.0,), (1.0,), evil, evil, {evil: evil}, what=evil)
-    lines = describe(card, Path(evil)).splitlines()
-    plain = describe(Card(("a", "b"), 8, 8, (0.0,), (1.0,), "a", "a", {"a": "a"}, what="a"), Path("a")).splitlines()
+    metadata = Metadata((evil, "b"), 8, 8, (0.0,), (1.0,), evil, evil, {evil: evil}, what=evil)
+    lines = describe(metadata, Path(evil)).splitlines()
+    plain = describe(Metadata(("a", "b"), 8, 8, (0.0,), (1.0,), "a", "a", {"a": "a"}, what="a"), Path("a")).splitlines()
     assert [line.split()[0] for line in lines] == [line.split()[0] for line in plain]
     assert all(line.isprintable() for line in lines)
 
@@ -64,11 +64,11 @@ def test_metadata_nested_too_deeply_is_one_line():
         from_json("[" * 100_000, "x")
 
 
-def test_a_card_of_the_future_says_so():
-    later = json.dumps({**json.loads(to_json(CARD)), "format": 99})
+def test_metadata_of_the_future_says_so():
+    later = json.dumps({**json.loads(to_json(METADATA)), "format": 99})
     with pytest.raises(RunError, match="format 99"):
         from_json(later, "x")
 
 
 def test_unknown_fields_are_ignored():
-    assert from_json(json.dumps({**json.loads(to_json(CARD)), "new": 1}), "x").labels == CARD.labels
+    assert from_json(json.dumps({**json.loads(to_json(METADATA)), "new": 1}), "x").labels == METADATA.labels

@@ -1,9 +1,9 @@
-"""A Card in, the standard TFLite metadata out: what MediaPipe Tasks and Android read, beside our own card.
+"""Writes the standard TFLite metadata, which MediaPipe Tasks and Android read, beside our own.
 
 A `.tflite` that carries it needs no flags there. It is two things: a FlatBuffer with the identifier M001 (the schema is
 `metadata_schema.fbs` of TensorFlow Lite Support), which says the scaling and names the labels file; and that file, as a
 zip behind the model. Written here by slot number, so that nobody has to install MediaPipe (540 MB) to export.
-Equal cards give equal bytes.
+Equal metadata gives equal bytes.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from label_image.card import Card
 from label_image.labels import format_labels
+from label_image.model_metadata import Metadata
 
-METADATA_KEY = "TFLITE_METADATA"  # the name of the entry in the model, by the standard
+TFLITE_METADATA_KEY = "TFLITE_METADATA"  # the name of the entry in the model, by the standard
 LABELS_FILE = "labels.txt"
 _IDENTIFIER = b"M001"
 _PARSER = "1.0.0"  # the first version of the schema has all that is used here
@@ -29,17 +29,17 @@ _FEATURE_PROPERTIES, _IMAGE_PROPERTIES = 1, 2  # ContentProperties
 _NORMALIZATION_OPTIONS = 1  # ProcessUnitOptions
 
 
-def metadata(card: Card) -> bytes:
+def standard_metadata(metadata: Metadata) -> bytes:
     """The FlatBuffer: one image in, one probability a label out."""
     import flatbuffers
 
     builder = flatbuffers.Builder(1024)
-    offset = _Tables(builder).model(card)
+    offset = _Tables(builder).model(metadata)
     builder.Finish(offset, _IDENTIFIER)
     return bytes(builder.Output())
 
 
-def with_labels(model: bytes, card: Card) -> bytes:
+def with_labels(model: bytes, metadata: Metadata) -> bytes:
     """The model's bytes with the labels file behind them, as a zip that is not compressed.
 
     A FlatBuffer is read from its front and a zip from its end, so each reader finds its own.
@@ -49,7 +49,7 @@ def with_labels(model: bytes, card: Card) -> bytes:
     entry = zipfile.ZipInfo(LABELS_FILE, (1980, 1, 1, 0, 0, 0))
     entry.create_system, entry.external_attr = 3, 0o644 << 16
     with zipfile.ZipFile(file, "a") as archive:
-        archive.writestr(entry, format_labels(card.labels))
+        archive.writestr(entry, format_labels(metadata.labels))
     return file.getvalue()
 
 
@@ -59,21 +59,21 @@ class _Tables:
     def __init__(self, builder: Any) -> None:
         self._builder = builder
 
-    def model(self, card: Card) -> int:
-        name = self._text(str(card.training.get("architecture", "retrained")))
-        subgraphs = self._tables([self._subgraph(card)])
+    def model(self, metadata: Metadata) -> int:
+        name = self._text(str(metadata.training.get("architecture", "retrained")))
+        subgraphs = self._tables([self._subgraph(metadata)])
         # ModelMetadata: 0 name, 1 description, 2 version, 3 subgraph_metadata, 4 author, 5 license,
         # 6 associated_files, 7 min_parser_version
         return self._table(8, {0: name, 3: subgraphs, 7: self._text(_PARSER)})
 
-    def _subgraph(self, card: Card) -> int:
-        inputs, outputs = self._tables([self._image(card)]), self._tables([self._scores()])
+    def _subgraph(self, metadata: Metadata) -> int:
+        inputs, outputs = self._tables([self._image(metadata)]), self._tables([self._scores()])
         # SubGraphMetadata: 0 name, 1 description, 2 input_tensor_metadata, 3 output_tensor_metadata, 4 associated_files,
         # 5 input_process_units, 6 output_process_units, 7 input_tensor_groups, 8 output_tensor_groups, 9 custom_metadata
         return self._table(10, {2: inputs, 3: outputs})
 
-    def _image(self, card: Card) -> int:
-        mean, std = np.array(card.mean, np.float32), np.array(card.std, np.float32)
+    def _image(self, metadata: Metadata) -> int:
+        mean, std = np.array(metadata.mean, np.float32), np.array(metadata.std, np.float32)
         lowest, highest = (0 - mean) / std, (255 - mean) / std
         options = self._table(2, {0: self._floats(mean), 1: self._floats(std)})  # NormalizationOptions: 0 mean, 1 std
         unit = self._union(2, _NORMALIZATION_OPTIONS, options)  # ProcessUnit: 0 options_type, 1 options

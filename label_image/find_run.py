@@ -1,4 +1,4 @@
-"""The runs that `python -m retrain` left: the folder of one by its name, and the classifier in it. Imports nothing heavy."""
+"""Finds the runs of `python -m retrain` by name, and the classifier of a run. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -9,16 +9,21 @@ from label_image.errors import RunError, UserError
 
 RUNS_DIR = Path("tf_files/runs")
 RECORD = "run.json"
-HOME = "tf_files"  # holds the runs, and under the usual names the newest classifier
-GRAPHS = ("retrained.tflite", "retrained_graph.pb", "retrained_saved_model", "retrained.onnx")  # the lightest first
-_NAMED = 5  # runs that an error names
+HOME = "tf_files"  # contains the runs, and the newest classifier under the usual names
+GRAPHS = (
+    "retrained.tflite",
+    "retrained_graph.pb",
+    "retrained_saved_model",
+    "retrained.onnx",
+)  # the fastest to start first
+_NAMED = 5  # number of runs that an error names
 
 
 def run_folder(name: str, runs_dir: Path = RUNS_DIR, *, in_full: bool = False) -> Path:
-    """The folder of a run: its path, its name in `runs_dir`, or, unless it has to be in full, the beginning of one such name.
+    """Finds the folder of a run by its path, by its name in `runs_dir` or, unless `in_full`, by the beginning of that name.
 
     Raises:
-      UserError: there is none, or there are several.
+      UserError: no run or several runs match.
     """
     given = Path(name)
     if name and given.is_dir() and is_run(given):
@@ -32,31 +37,31 @@ def run_folder(name: str, runs_dir: Path = RUNS_DIR, *, in_full: bool = False) -
     if len(fits) == 1:
         return runs_dir / fits[0]
     if fits:
-        raise UserError(f"{name!r} could mean {', '.join(fits[:_NAMED])}: write more of the name")
+        raise UserError(f"cannot choose a run: {name!r} matches {', '.join(fits[:_NAMED])}; give more of the name")
     there = f"the newest are {', '.join(names[-_NAMED:])}" if names else f"there is no run in {runs_dir}"
-    raise UserError(f"found no run {name!r}: {there} (python -m retrain.runs list shows all)")
+    raise UserError(f"cannot find the run {name!r}: {there} (python -m retrain.runs list shows all)")
 
 
 def graph_of(folder: Path) -> Path:
-    """The classifier that a run keeps in its folder.
+    """Finds the classifier in a run's folder.
 
     Raises:
-      RunError: it keeps none, or it was written over.
+      RunError: there is none, or it was overwritten.
     """
     for name in GRAPHS:
         if (folder / name).exists():
             check_unchanged(folder, [name])
             return folder / name
     raise RunError(
-        f"the run {folder} keeps no classifier (it wrote none, or an earlier version made it); name a file with --graph"
+        f"cannot find a classifier in the run {folder} (it wrote none, or an earlier version of the program made it); name a file with --graph"
     )
 
 
 def check_unchanged(folder: Path, names: Sequence[str]) -> None:
-    """Holds what a run keeps against its record: who writes into tf_files/retrained.tflite writes into the run's file too.
+    """Compares a run's files with the checksums in its record, because writing into tf_files/retrained.tflite changes the run's file too.
 
     Raises:
-      RunError: a file is not the one that the run made.
+      RunError: a file is not the one that the run wrote.
     """
     import hashlib
 
@@ -64,13 +69,13 @@ def check_unchanged(folder: Path, names: Sequence[str]) -> None:
         path = folder / name
         if name in names and path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() != digest:
             raise RunError(
-                f"cannot use {path}: it is not the file that this run made, which was written over (its sha256 is not that "
-                f"in {RECORD}); train again, or take it as it is with --graph={path}"
+                f"cannot use {path}: the file that this run wrote was overwritten (its SHA-256 differs from that "
+                f"in {RECORD}); train again, or use it as it is with --graph={path}"
             )
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    """The files that a run made, and the sha256 of each; none where the record does not say it."""
+    """Reads the SHA-256 of each of a run's files from its record; empty if the record has none."""
     import json
 
     try:
@@ -83,18 +88,18 @@ def _digests(folder: Path) -> dict[str, str]:
         TypeError,
         AttributeError,
         RecursionError,
-    ):  # an earlier version's, or damaged
+    ):  # the record is damaged or from an earlier version
         return {}
 
 
 def all_runs(runs_dir: Path = RUNS_DIR) -> list[Path]:
-    """The folders of all runs, the newest last."""
+    """Lists the folders of all runs, the newest last."""
     found = [path for path in runs_dir.glob("*") if not path.name.startswith(".") and is_run(path)]
     return sorted(found, key=lambda path: (_time_of(path), path.name))
 
 
 def is_run(folder: Path) -> bool:
-    """Whether that is what a run left: it holds a record, or a classifier, and is not what holds the runs too."""
+    """Returns whether a folder is a run: it contains a record or a classifier, and is not the folder that contains the runs."""
     if folder.resolve().name == HOME or (folder / "sets" / "newest").exists():
         return False
     return any((folder / name).exists() for name in (RECORD, *GRAPHS))

@@ -1,8 +1,8 @@
-"""A classifier's file or folder, opened once: whoever asks again is answered from what was read then.
+"""Reads a classifier's file or folder once, and answers all later requests from what was read.
 
-A path is only a name. Between two readings `python -m retrain` may have put another training there, and a new network with
-the old labels answers wrongly in silence. So the bytes of a `.tflite` are read once for its metadata, its labels and every
-worker's interpreter, a graph is parsed once, and `settled` compares what lies at the path before and after.
+Between two reads, `python -m retrain` may replace the file, and a new network with the old labels would silently give wrong
+answers. Therefore the bytes of a `.tflite` are read once for its metadata, its labels and every worker's interpreter, a graph
+is parsed once, and `settled` checks that nothing at the path has changed while it was read.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ Result = TypeVar("Result")
 Stamp = tuple[tuple[str, int, int, int, int, int], ...]
 
 _TRIES = 40
-_PAUSE_S = 0.05  # between two tries: two seconds in all, in which a file of a gigabyte is copied
-# Files beside a classifier that tell its labels or its range are part of what is read.
+_PAUSE_S = 0.05  # between two attempts: two seconds in total, enough to copy a file of a gigabyte
+# Names of files beside a classifier that may contain its labels or its range; they belong to what is read.
 _BESIDE = ("label", "class", "dict.txt", "signature.json", "metadata_properties.json", "cvexport.manifest")
 
 
 @dataclass(frozen=True)
-class Source:
-    """What was read.
+class ModelFile:
+    """The content of a classifier's file or folder.
 
     Attributes:
-      path: where it lay.
-      kind: as `kind_of` says.
-      data: all bytes of a `.tflite`; empty for the others, of which `kept` holds what was made of them.
-      kept: what was made of it, by name: a parsed graph, a session. Filled by those who make it.
+      path: its path.
+      kind: as from `kind_of`.
+      data: all bytes of a `.tflite`; empty for other kinds, whose parsed form is in `kept`.
+      kept: objects made from it, by name: a parsed graph, a session.
     """
 
     path: Path
@@ -43,49 +43,49 @@ class Source:
     kept: dict[str, Any] = field(default_factory=dict)
 
     def once(self, name: str, make: Callable[[], Result]) -> Result:
-        """What `make` gives, made when it is asked for first."""
+        """Returns the result of `make`, which is called only the first time."""
         if name not in self.kept:
             self.kept[name] = make()
         made: Result = self.kept[name]
         return made
 
 
-def read(path: Path, kind: str) -> Source:
+def read(path: Path, kind: str) -> ModelFile:
     """Reads a file or folder of a known kind.
 
     Raises:
-      RunError: it cannot be read, or is being written.
+      RunError: it cannot be read, or is being written all the time.
     """
     if kind != "tflite":
-        return Source(path, kind)
+        return ModelFile(path, kind)
     try:
         for _ in range(_TRIES):
             with path.open("rb") as file:
                 before = os.fstat(file.fileno())
                 data = file.read()
                 after = os.fstat(file.fileno())
-            # Not the whole stamp: a file that is replaced meanwhile was read whole all the same.
+            # Not the whole stamp: a file that was replaced meanwhile has still been read completely.
             if (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns) and len(
                 data
             ) == after.st_size:
-                return Source(path, kind, data)
+                return ModelFile(path, kind, data)
             time.sleep(_PAUSE_S)
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror or error}") from None
-    raise _restless(path)
+    raise _changing(path)
 
 
 def settled(path: Path, work: Callable[[], bool]) -> None:
-    """Does `work`, which reads what is at `path`, until nothing has changed there meanwhile.
+    """Repeats `work`, which reads the classifier at `path`, until nothing there changes meanwhile.
 
     Args:
       path: a classifier's file or folder.
-      work: reads it, the files beside it included; is done again where something changed. Returns whether all came out of
-        one reading of one file; then it does not matter what is there now.
+      work: reads it and the files beside it. Returns whether everything came from a single read of a single file; then
+        later changes do not matter.
 
     Raises:
-      RunError: it goes on changing.
-      UserError: that of `work`, where nothing has changed.
+      RunError: the files keep changing.
+      UserError: raised by `work` although nothing has changed.
     """
     end = time.monotonic() + _TRIES * _PAUSE_S
     while time.monotonic() < end:
@@ -97,17 +97,17 @@ def settled(path: Path, work: Callable[[], bool]) -> None:
             if stamp(path) == before:
                 raise
         time.sleep(_PAUSE_S)
-    raise _restless(path)
+    raise _changing(path)
 
 
-def _restless(path: Path) -> RunError:
-    return RunError(f"cannot read {path}: it is being written all the time; try again when that has ended")
+def _changing(path: Path) -> RunError:
+    return RunError(f"cannot read {path}: it keeps changing; try again when no program is writing it")
 
 
 def stamp(path: Path) -> Stamp:
-    """What tells one content of a path from another without reading it: of each file its name, device, inode, size and times.
+    """Identifies the content of a path without reading it: the name, device, inode, size and times of each file.
 
-    Of a folder all files in it; of a file those beside it that tell its labels or its range.
+    For a folder these are all files in it; for a file also those beside it that may contain its labels or its range.
     """
     try:
         found = sorted(path.rglob("*")) if path.is_dir() else [path]

@@ -1,8 +1,8 @@
-"""The one place where all programs print: lines on standard output and standard error, safe whatever a name holds.
+"""Prints lines on standard output and standard error for all programs, safely for any content.
 
-A line never holds a control character: file names, labels, metadata and what servers say may hold an escape sequence or a
-line end, which would move the cursor or make a row of its own. Characters that the stream's encoding lacks are escaped. What
-can not be printed on standard output is an error; standard error is written where that is possible.
+A line never contains a control character: file names, labels, metadata and answers of servers may contain an escape sequence or
+a line end, which would move the cursor or start another row. Characters that the stream's encoding lacks are escaped. A failure
+to write to standard output is an error; a failure to write to standard error is ignored.
 """
 
 from __future__ import annotations
@@ -14,13 +14,21 @@ import sys
 
 from label_image.errors import RunError
 
-TYPE_CHECKING = False  # typing takes 2 ms to import, and `--help` answers at once
+TYPE_CHECKING = False  # importing typing takes 2 ms, and `--help` should answer at once
 if TYPE_CHECKING:
     from typing import TextIO
 
-_BIDI = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))  # they turn the order of letters round
+_BIDI = (
+    0x061C,
+    0x200E,
+    0x200F,
+    *range(0x202A, 0x202F),
+    *range(0x2066, 0x206A),
+)  # characters that change the text direction
 _LINE_ENDS = (0x2028, 0x2029)
-_RAW_C1 = range(0xDC80, 0xDCA0)  # the bytes 80 to 9f of a name that is not UTF-8: an 8-bit terminal obeys them
+_RAW_C1 = range(
+    0xDC80, 0xDCA0
+)  # the bytes 80 to 9f of a name that is not UTF-8: control characters on an 8-bit terminal
 CONTROLS = (*range(0x20), *range(0x7F, 0xA0), *_BIDI, *_LINE_ENDS)
 
 
@@ -33,9 +41,9 @@ _ESCAPES = {code: _escape(code) for code in CONTROLS} | {code: f"\\x{code - 0xDC
 
 
 def clean(text: str) -> str:
-    r"""The same text with control characters as escapes, so that it is one line and stays where it is printed.
+    r"""Escapes control characters, so that the text is one line and cannot move the cursor.
 
-    Escaped are C0, DEL, C1, the marks that turn the order of letters round, and Unicode's line ends.
+    Escaped are C0, DEL, C1, the characters that change the text direction, and Unicode's line ends.
 
     >>> print(clean("a\x1b[2J\nb\u202e"), clean("Gänse 写真"))
     a\x1b[2J\nb\u202e Gänse 写真
@@ -44,23 +52,23 @@ def clean(text: str) -> str:
 
 
 def say(line: str) -> None:
-    """Prints a line on standard output, and sends it off.
+    """Prints a line on standard output and flushes it.
 
     Raises:
-      BrokenPipeError: the reader has gone.
-      RunError: it can not be written, for example because the disk is full.
+      BrokenPipeError: the reader of the pipe is gone.
+      RunError: it cannot be written, for example because the disk is full.
     """
     write(f"{clean(line)}\n")
 
 
 def warn(line: str) -> None:
-    """Prints a line on standard error; where that is closed or full, nothing."""
+    """Prints a line on standard error, or nothing if that is closed or full."""
     err = sys.stderr
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
     except (OSError, ValueError):
-        pass  # said where standard output is written
+        pass  # reported when standard output is written
     if err is None:
         return
     try:
@@ -71,7 +79,7 @@ def warn(line: str) -> None:
 
 
 def write(text: str) -> None:
-    """Writes text to standard output as it is, control characters included, and sends it off; raises as `say`."""
+    """Writes text to standard output unchanged, including control characters, and flushes it; raises as `say`."""
     out = sys.stdout
     if out is None:
         return
@@ -85,7 +93,7 @@ def write(text: str) -> None:
 
 
 def encodable(text: str, stream: TextIO) -> str:
-    r"""The same with escapes for the characters that a stream can not show: `\u5199` on a Windows console."""
+    r"""Escapes the characters that a stream's encoding lacks, for example as `\u5199` on a Windows console."""
     if text.isascii():
         return text
     encoding, errors = getattr(stream, "encoding", None) or "utf-8", getattr(stream, "errors", None) or "strict"
@@ -97,7 +105,7 @@ def encodable(text: str, stream: TextIO) -> str:
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Whether somebody sits before a stream; a closed one is none."""
+    """Returns whether a stream is an open terminal."""
     try:
         return stream is not None and stream.isatty()
     except ValueError:
@@ -105,19 +113,19 @@ def is_terminal(stream: TextIO | None) -> bool:
 
 
 def open_missing() -> frozenset[int]:
-    """Opens those of the descriptors 0 to 2 that are closed, and those of 1 and 2 that can not be written, on nothing.
+    """Opens the null device on those of the descriptors 0 to 2 that are closed or, for 1 and 2, cannot be written.
 
-    For a program's first lines: otherwise the next file that is opened gets the number, and what is printed lands in it.
+    To be called at a program's start: otherwise the next opened file would get that number, and output would be written into it.
 
     Returns:
-      which of them were of no use.
+      the descriptors that were unusable.
     """
     missing = set()
     for number in range(3):
         try:
             os.write(number, b"") if number else os.fstat(number)
         except OSError as error:
-            if error.errno != errno.EBADF:  # a full disk, or a reader that has gone: said when something is printed
+            if error.errno != errno.EBADF:  # a full disk or a closed pipe is reported when something is printed
                 continue
             missing.add(number)
             nothing = os.open(os.devnull, os.O_RDWR)
@@ -130,7 +138,7 @@ def open_missing() -> frozenset[int]:
         sys.stderr = _nowhere(2)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a file's name need not be in the terminal's encoding
+            stream.reconfigure(errors="backslashreplace")  # file names may not fit the terminal's encoding
     _missing.update(missing)
     return frozenset(missing)
 
@@ -139,7 +147,7 @@ _missing: set[int] = set()
 
 
 def has_output() -> bool:
-    """Whether what is written to standard output can be read by anybody."""
+    """Returns whether standard output was open when the program started."""
     return sys.stdout is not None and 1 not in _missing
 
 

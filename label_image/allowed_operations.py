@@ -1,8 +1,8 @@
-"""Which operations of TensorFlow a stranger's graph may use: those that compute. What reads, writes or calls out is not among them.
+"""Lists the TensorFlow operations that a graph of unknown origin may use: only those that compute.
 
-A graph is a program. TensorFlow has some 1,900 operations; `WriteFile`, `ReadFile`, `PyFunc`, `DecodeProtoV2` or `ImmutableConst`
-touch files or run code. So this is a list of what is let in, not of what is kept out: an operation that a later TensorFlow
-brings is refused until somebody has looked at it. The graph is looked at before TensorFlow gets it.
+A graph is a program. TensorFlow has about 1,900 operations; `WriteFile`, `ReadFile`, `PyFunc`, `DecodeProtoV2` and `ImmutableConst`
+access files or run code. Therefore this is a list of allowed operations, not of forbidden ones: an operation that a later
+TensorFlow adds is refused until somebody has examined it. The graph is checked before TensorFlow loads it.
 """
 
 from __future__ import annotations
@@ -88,13 +88,14 @@ ALLOWED = frozenset(
     f"{_ARITHMETIC} {_NETWORKS} {_QUANTIZED} {_ARRAYS} {_PICTURES} {_WORDS} {_CHANCE} {_FLOW} {_GRADIENTS}".split()
 )
 
-# How a SavedModel reads its weights. We put their values in ourselves; nothing that saves or restores is run.
+# How a SavedModel reads its weights. We insert their values ourselves; no operation that saves or restores is run.
 _VARIABLES = """
     VarHandleOp ReadVariableOp Variable VariableV2 ResourceGather ResourceGatherNd VarIsInitializedOp IsVariableInitialized
 """
 VARIABLES = frozenset(_VARIABLES.split())
 
-# What training leaves in graphs beside the way to the scores: let lie, never run, and taken out before TensorFlow gets the graph.
+# Operations that training leaves in graphs and that the scores do not need: tolerated, never run, and removed before TensorFlow
+# loads the graph.
 _TRAINING = """
     Assign AssignAdd AssignSub AssignVariableOp AssignAddVariableOp AssignSubVariableOp DestroyResourceOp DisableCopyOnRead
     ApplyAdam ApplyAdagrad ApplyFtrl ApplyGradientDescent ApplyMomentum ApplyRMSProp ResourceApplyAdam ResourceApplyAdagrad
@@ -111,35 +112,35 @@ LEFT_OVER = VARIABLES.union(_TRAINING.split())
 
 _BUILT_IN = re.compile(
     r"_*[A-Z][A-Za-z0-9]*(>\w+)?"
-)  # how TensorFlow's own operations are called; its functions are not
-_MOST_REPEATED = 1 << 24  # numbers of a constant that is written as one number with a shape
-_WIDEST = 16  # bytes of a number, at most
+)  # the form of the names of TensorFlow's operations, which names of functions do not have
+_MOST_REPEATED = 1 << 24  # numbers of a constant that is stored as one number and a shape
+_WIDEST = 16  # largest size of a number in bytes
 
 
 def check_operations(graph_def: Any, where: object, more: Iterable[str] = LEFT_OVER) -> None:
-    """Refuses a graph that does more than compute. Parses and runs nothing.
+    """Refuses a graph that does more than compute. Nothing is run.
 
     Args:
       graph_def: a GraphDef of any protobuf classes, with its library of functions.
       where: the file, for the message.
-      more: operations that are let pass beside ALLOWED.
+      more: operations allowed in addition to ALLOWED.
 
     Raises:
-      RunError: an operation is not on the list, named with its node; a function of a built-in's name; a constant that claims
-        far more numbers than it holds.
+      RunError: an operation is not allowed, a function has the name of a built-in operation, or a constant declares far more
+        numbers than it contains.
     """
     functions = {function.signature.name for function in graph_def.library.function}
     for name in functions:
         if _BUILT_IN.fullmatch(name):
             raise RunError(
-                f"cannot use {where}: it brings a function called {name[:60]!r}, as an operation of TensorFlow may be"
+                f"cannot use {where}: it defines a function called {name[:60]!r}, which is the form of a TensorFlow operation's name"
             )
     let_in = ALLOWED.union(more, functions)
     for node in _nodes(graph_def):
         if node.op not in let_in:
             raise RunError(
-                f"cannot use {where}: its node {node.name[:80]!r} is a {node.op[:60]}, which is not among the operations that a "
-                "classifier of somebody else may use here (they only compute)"
+                f"cannot use {where}: its node {node.name[:80]!r} is a {node.op[:60]}, which is not among the allowed "
+                "operations (only those that compute are allowed in a classifier of unknown origin)"
             )
         _check_attributes(node, functions, where)
 
@@ -160,34 +161,36 @@ def _check_attributes(node: Any, functions: set[str], where: object) -> None:
         for function in called:
             if function.name not in functions:
                 raise RunError(
-                    f"cannot use {where}: its node {node.name[:80]!r} calls {function.name[:60]!r}, which it does not bring"
+                    f"cannot use {where}: its node {node.name[:80]!r} calls {function.name[:60]!r}, which it does not define"
                 )
 
 
 def _check_constant(node: Any, where: object) -> None:
-    """A constant may be one number and a shape: TensorFlow would fill the memory with it."""
+    """Refuses a constant of one number and a huge shape, which TensorFlow would expand until the memory is full."""
     tensor = node.attr["value"].tensor
     claimed = 1
     for dim in tensor.tensor_shape.dim:
         claimed *= max(dim.size, 0)
     if claimed > _MOST_REPEATED and claimed > len(tensor.tensor_content) * 8 and claimed > tensor.ByteSize() * _WIDEST:
         raise RunError(
-            f"cannot use {where}: its constant {node.name[:80]!r} claims {claimed:,} numbers and holds {tensor.ByteSize():,} bytes"
+            f"cannot use {where}: its constant {node.name[:80]!r} declares {claimed:,} numbers but contains {tensor.ByteSize():,} bytes"
         )
 
 
-_MOST_AT_ONCE = 1 << 28  # numbers that one operation gives for one photo; VGG16's largest is 2^22, of weights 2^27
+_MOST_AT_ONCE = (
+    1 << 28
+)  # numbers that one operation may output for one photo; VGG16's largest output has 2^22, its largest weights 2^27
 
 
 def check_sizes(graph: Any, where: object) -> None:
-    """Refuses a graph one of whose operations gives more numbers, for one photo, than memory is for. Nothing is run.
+    """Refuses a graph in which an operation's output for one photo is too large for memory. Nothing is run.
 
     Args:
-      graph: a tf.Graph, whose shapes TensorFlow has worked out.
+      graph: a tf.Graph, whose shapes TensorFlow has inferred.
       where: the file, for the message.
 
     Raises:
-      RunError: it does; named with its size.
+      RunError: an output is too large; the message states its size.
     """
     for operation in graph.get_operations():
         for output in operation.outputs:
@@ -199,5 +202,5 @@ def check_sizes(graph: Any, where: object) -> None:
                 size *= 1 if side is None else side
             if size > _MOST_AT_ONCE:
                 raise RunError(
-                    f"cannot use {where}: its node {operation.name[:80]!r} gives {size:,} numbers for one photo"
+                    f"cannot use {where}: its node {operation.name[:80]!r} outputs {size:,} numbers for one photo, which is too many"
                 )

@@ -1,6 +1,7 @@
-"""The page, made with Gradio: where photos are dropped, pasted or taken, and where the answers stand.
+"""Makes the page with Gradio: photos are dropped, pasted or taken with the camera, and the answers are shown.
 
-The only file that imports gradio. It is told to stay on this machine: no analytics, no share link, system fonts, nothing kept.
+This is the only file that imports gradio. Gradio is configured to stay on this machine: no analytics, no share link, system fonts
+and no stored history.
 """
 
 from __future__ import annotations
@@ -11,40 +12,40 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from label_image.demo.answers import answer, card, escaped
-from label_image.demo.choices import Shelf
+from label_image.demo.answers import answer, escaped, html_of
+from label_image.demo.choices import ClassifierCache
 from label_image.demo.guard import Guard
-from label_image.edge import line_of
 from label_image.errors import UserError
+from label_image.program import line_of
 
 _CSS, _SCRIPT = Path(__file__).with_name("page.css"), Path(__file__).with_name("page.js")
 _FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif")
 _FIXED = ("ui-monospace", "Menlo", "Consolas", "monospace")
-_EMPTY = '<p class="empty">Drop a photo, and its label will stand here.</p>'
-_SPOKEN = (
-    '<section aria-live="polite" aria-label="Answers">${value}</section>'  # a screen reader says what is new there
-)
-_LARGEST_PHOTO = "200mb"  # a scan of 100 megapixels; more would only fill the disk
-_MOST_BYTES = 2_000_000_000  # of all photos that are kept at a time
+_EMPTY = '<p class="empty">Drop a photo here to see its label.</p>'
+_SPOKEN = '<section aria-live="polite" aria-label="Answers">${value}</section>'  # screen readers announce changes in this section
+_LARGEST_PHOTO = "200mb"  # enough for a scan of 100 megapixels
+_MOST_BYTES = 2_000_000_000  # total size of the kept photos
 
 
-def open_page(shelf: Shelf, found: list[str], host: str, port: int) -> Any:
-    """Serves the page in threads of its own, and returns what closes it.
+def open_page(cache: ClassifierCache, found: list[str], host: str, port: int) -> Any:
+    """Serves the page in separate threads; returns the object that closes it.
 
     Args:
-      shelf: opens the classifiers.
-      found: the classifiers to choose from, the first in use.
-      host: the address that it listens on.
-      port: a free one.
+      cache: loads the classifiers.
+      found: the classifiers to choose from, the one in use first.
+      host: the address to listen on.
+      port: a free port.
 
     Raises:
-      UserError: the port was taken meanwhile.
+      UserError: another program took the port meanwhile.
     """
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before the import: it asks for a newer version there
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = (
+        "False"  # before the import, which otherwise checks for a newer version online
+    )
     import gradio as gr
 
     with gr.Blocks(title="label_image", analytics_enabled=False) as blocks:
-        gr.HTML("<h1>What is on this photo?</h1><p>Photos stay on this machine.</p>", elem_id="head")
+        gr.HTML("<h1>What is in this photo?</h1><p>Photos stay on this machine.</p>", elem_id="head")
         with gr.Row(equal_height=False):
             with gr.Column(scale=2, min_width=300):
                 photos = gr.Gallery(
@@ -52,19 +53,19 @@ def open_page(shelf: Shelf, found: list[str], host: str, port: int) -> Any:
                     object_fit="cover", buttons=[], allow_preview=False, elem_id="photos",
                 )  # fmt: skip
                 graph = gr.Dropdown(found, value=found[0], label="Classifier", elem_id="graph")
-                about = gr.HTML(_about(shelf, found[0]), elem_id="about")
+                about = gr.HTML(_about(cache, found[0]), elem_id="about")
             with gr.Column(scale=3, min_width=300):
                 answers = gr.HTML(_EMPTY, html_template=_SPOKEN, elem_id="answers")
 
         def label(graph_path: str, given: list[tuple[str, str | None]] | None) -> Iterator[str]:
-            yield from _answers(shelf, graph_path, [path for path, _ in given or []])
+            yield from _answers(cache, graph_path, [path for path, _ in given or []])
 
         shown = {"show_progress": "hidden", "api_visibility": "private"}
         photos.change(label, [graph, photos], answers, **shown)
-        graph.change(lambda path: _about(shelf, path), graph, about, **shown)
+        graph.change(lambda path: _about(cache, path), graph, about, **shown)
         graph.change(label, [graph, photos], answers, **shown)
     theme = gr.themes.Default(primary_hue="blue", font=_FONTS, font_mono=_FIXED).set(
-        # Gradio's own greys are too pale to read: these have a contrast above 4.5
+        # Gradio's greys are too pale to read; these have a contrast above 4.5
         body_text_color_subdued="#5a6270", body_text_color_subdued_dark="#aab2bf",
     )  # fmt: skip
     try:
@@ -74,45 +75,47 @@ def open_page(shelf: Shelf, found: list[str], host: str, port: int) -> Any:
             theme=theme, css=_CSS.read_text("utf-8"), js=_SCRIPT.read_text("utf-8"),
         )  # fmt: skip
     except OSError as error:
-        raise UserError(f"cannot open a page on port {port}: {error}; give another one: --port=0 for any") from None
+        raise UserError(
+            f"cannot open a page on port {port}: {error}; give another port, or --port=0 for any free one"
+        ) from None
     return blocks
 
 
 @asynccontextmanager
 async def _guarded(app: Any) -> AsyncIterator[None]:
-    """Puts the guard before all else in Gradio's server; runs before the first request is taken."""
+    """Installs the guard in front of Gradio's server before the first request is handled."""
     app.middleware_stack = Guard(app.middleware_stack, Path(os.environ["GRADIO_TEMP_DIR"]), _MOST_BYTES)
     yield
 
 
-def _answers(shelf: Shelf, graph: str, paths: list[str]) -> Iterator[str]:
-    """The cards of all photos, one more with each that is labelled."""
+def _answers(cache: ClassifierCache, graph: str, paths: list[str]) -> Iterator[str]:
+    """Yields the HTML for all photos labelled so far, after each photo."""
     if not paths:
         yield _EMPTY
         return
     made = ""
     try:
-        taken = shelf.take(graph)
+        loaded = cache.load(graph)
         for path in paths:
-            made += card(answer(path, Path(path).name, taken))
+            made += html_of(answer(path, Path(path).name, loaded))
             yield made
-    except Exception as error:  # the page has no other place to say it
+    except Exception as error:  # errors are shown on the page, because there is no other place
         yield made + _trouble(error)
 
 
-def _about(shelf: Shelf, graph: str) -> str:
-    """What there is to know of the classifier in use."""
+def _about(cache: ClassifierCache, graph: str) -> str:
+    """Describes the classifier in use: its labels, accuracy and notes."""
     try:
-        taken = shelf.take(graph)
+        loaded = cache.load(graph)
     except UserError as error:
         return _trouble(error)
-    known = taken.classifier.card
+    known = loaded.classifier.metadata
     labels = ", ".join(known.labels[:12]) + (f" and {len(known.labels) - 12:,} more" if len(known.labels) > 12 else "")
     lines = [f"<p>It knows: {escaped(labels)}.</p>"] if labels else []
     accuracy, tested = known.training.get("test_accuracy"), known.training.get("tested")
     if isinstance(accuracy, float) and tested:
-        lines.append(f"<p>Of {tested} photos that it was not trained on, it labelled {accuracy:.0%} rightly.</p>")
-    lines += [f"<p>{escaped(taken.note)}</p>"] if taken.note else []
+        lines.append(f"<p>Of {tested} photos that it was not trained on, it labelled {accuracy:.0%} correctly.</p>")
+    lines += [f"<p>{escaped(loaded.note)}</p>"] if loaded.note else []
     return "".join(lines)
 
 

@@ -1,8 +1,8 @@
-"""A photo's file or bytes in, uint8 [height, width, 3] out, then float32 as a network wants it.
+"""Decodes photos to pixels, uint8 [height, width, 3], and converts the pixels to a network's float32 input.
 
-The one way from a file to numbers, for training and labelling alike: content decides the format, EXIF orientation is
-applied, grey, palette, CMYK, 16-bit and transparent pictures become RGB, and the picture is squashed to the size asked
-(as the original did) with Pillow's antialiased bilinear filter. Any change of the numbers changes RECIPE.
+Training and labelling both use this code. The content decides the format, the EXIF orientation is applied, grey, palette, CMYK,
+16-bit and transparent pictures are converted to RGB, and the picture is resized to the requested size without keeping its
+proportions (as in the original script) with Pillow's antialiased bilinear filter. RECIPE changes whenever the numbers change.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ __all__ = [
     "open_photo", "to_rgb", "whole",
 ]  # fmt: skip
 
-RECIPE = "pixels/1"  # part of every key of the store: raise it when decode() gives other numbers
+RECIPE = "pixels/1"  # part of every cache key: change it whenever decode() returns other numbers
 
 UInt8Image = npt.NDArray[np.uint8]  # [height, width, 3], 0..255, RGB
 Float32Image = npt.NDArray[np.float32]  # [height, width, channels]
 
 _ORIENTATION = 0x0112
 _BITS_PER_SAMPLE = 258  # TIFF
-_TURNS = {  # EXIF orientation -> what makes the picture upright
+_TURNS = {  # EXIF orientation -> the operation that makes the picture upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -45,8 +45,8 @@ _TURNS = {  # EXIF orientation -> what makes the picture upright
     8: Image.Transpose.ROTATE_90,
 }
 _SIDEWAYS = (5, 6, 7, 8)
-_IN_TURN = 512 << 20  # bytes; photos that take more are read one after the other, however many workers there are
-_BAND = 4 << 20  # pixels that are made RGB at a time
+_IN_TURN = 512 << 20  # bytes; photos that need more memory are decoded one at a time, however many workers there are
+_BAND = 4 << 20  # pixels that are converted to RGB at a time
 _large = threading.Lock()
 
 
@@ -57,43 +57,43 @@ def decode(source: str | Path | bytes, height_px: int, width_px: int, crop_px: i
       source: a path, or the file's bytes.
       height_px: rows of the result.
       width_px: columns of the result.
-      crop_px: where not 0, the middle square is cut out, made this large, and the result is cut out of its middle.
+      crop_px: if not 0, the central square is resized to this size, and the result is cropped from its centre.
 
     Returns:
       uint8 [height_px, width_px, 3], RGB.
 
     Raises:
-      PhotoError: the photo can not be read; the reason says why.
+      PhotoError: the photo cannot be read; the reason says why.
     """
     with open_photo(source) as image:
         try:
-            # A large JPEG is decoded at 1/2, 1/4 or 1/8 of its size, the smallest that still has two pixels for each
-            # one asked, upright or not: the antialiased resize then hides the difference.
+            # A large JPEG is decoded at 1/2, 1/4 or 1/8 of its size: the smallest that still has two pixels for each pixel of
+            # the result in either orientation, so that the antialiased resize hides the difference.
             side = 2 * max(height_px, width_px, crop_px)
             image.draft("RGB", (side, side))
             with _in_turn(image):
-                # Before EXIF is asked: a TIFF turns itself, and a PNG would load unseen and lose its error.
+                # Loaded before EXIF is read: a TIFF applies its own orientation, and reading EXIF would load a PNG and hide its error.
                 image.load()
                 turn = _orientation(image)
                 upright = (height_px, width_px) if turn in _SIDEWAYS else (width_px, height_px)
-                small = _middle(to_rgb(image), crop_px, upright) if crop_px else _squashed(to_rgb(image), upright)
+                small = _cropped(to_rgb(image), crop_px, upright) if crop_px else _resized(to_rgb(image), upright)
         except PhotoError:
             raise
         except MemoryError:
-            raise PhotoError("too large", f"{image.width} x {image.height} pixels do not fit in memory") from None
-        except Exception as error:  # decoders raise anything at all on broken bytes
+            raise PhotoError("too large", f"{image.width} x {image.height} pixels do not fit into memory") from None
+        except Exception as error:  # decoders may raise any exception for damaged bytes
             raise PhotoError(reason_of(error), one_line(error)) from None
     if turn in _TURNS:
         small = small.transpose(_TURNS[turn])
     return np.asarray(small)
 
 
-def _squashed(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+def _resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     return image.resize(size, Image.Resampling.BILINEAR)
 
 
-def _middle(image: Image.Image, side: int, size: tuple[int, int]) -> Image.Image:
-    """The middle square, made `side` large; of that the middle of `size` (width, height), or all of it where it is larger."""
+def _cropped(image: Image.Image, side: int, size: tuple[int, int]) -> Image.Image:
+    """Crops the central square, resizes it to at least `side`, and crops the centre of `size` (width, height) from it."""
     edge = min(image.size)
     left, top = image.width // 2 - edge // 2, image.height // 2 - edge // 2
     square = image.crop((left, top, left + edge, top + edge))
@@ -104,17 +104,17 @@ def _middle(image: Image.Image, side: int, size: tuple[int, int]) -> Image.Image
 
 
 def whole(source: str | Path | bytes, longest_px: int) -> UInt8Image:
-    """Reads one photo as people see it: upright, in its own proportions.
+    """Reads one photo for viewing: upright and in its own proportions.
 
     Args:
       source: a path, or the file's bytes.
-      longest_px: a larger photo is made this long on its longer side.
+      longest_px: a larger photo is reduced so that its longer side has this length.
 
     Returns:
       uint8 [height, width, 3], RGB.
 
     Raises:
-      PhotoError: the photo can not be read.
+      PhotoError: the photo cannot be read.
     """
     with open_photo(source) as image:
         try:
@@ -126,16 +126,16 @@ def whole(source: str | Path | bytes, longest_px: int) -> UInt8Image:
                 seen.thumbnail((longest_px, longest_px), Image.Resampling.BILINEAR)
         except PhotoError:
             raise
-        except Exception as error:  # decoders raise anything at all on broken bytes
+        except Exception as error:  # decoders may raise any exception for damaged bytes
             raise PhotoError(reason_of(error), one_line(error)) from None
     return np.asarray(seen.transpose(_TURNS[turn]) if turn in _TURNS else seen)
 
 
 def encoded(source: str | Path | bytes) -> bytes:
-    """A photo as the bytes that TensorFlow's own decoders read: an upright RGB JPEG as it is, anything else as PNG.
+    """Encodes a photo for TensorFlow's own decoders: an upright RGB JPEG stays as it is, anything else becomes PNG.
 
     Raises:
-      PhotoError: the photo can not be read.
+      PhotoError: the photo cannot be read.
     """
     with open_photo(source) as image:
         try:
@@ -149,23 +149,23 @@ def encoded(source: str | Path | bytes) -> bytes:
                 (upright.transpose(_TURNS[turn]) if turn in _TURNS else upright).save(whole, "PNG", compress_level=1)
         except PhotoError:
             raise
-        except Exception as error:  # decoders raise anything at all on broken bytes
+        except Exception as error:  # decoders may raise any exception for damaged bytes
             raise PhotoError(reason_of(error), one_line(error)) from None
     return whole.getvalue()
 
 
 @contextlib.contextmanager
 def _in_turn(image: Image.Image) -> Iterator[None]:
-    """Lets one large photo at a time be decoded, so that a worker a core takes no more memory than one."""
+    """Decodes large photos one at a time, so that many workers need no more memory than one."""
     with _large if needed(image) > _IN_TURN else contextlib.nullcontext():
         yield
 
 
 def _bytes(path: str | Path) -> bytes:
-    """A file that is read whole.
+    """Reads a whole file.
 
     Raises:
-      PhotoError: it has gigabytes, whatever stands behind the photo in it.
+      PhotoError: the file has gigabytes.
     """
     with Path(path).open("rb") as file:
         if os.fstat(file.fileno()).st_size > MAX_MEMORY:
@@ -174,7 +174,7 @@ def _bytes(path: str | Path) -> bytes:
 
 
 def in_order(pixels: UInt8Image, order: str) -> UInt8Image:
-    """RGB [height, width, 3] -> the channels that a network wants: "RGB", "BGR", or "grey" [height, width, 1].
+    """Converts RGB [height, width, 3] to the channels of a network's input: "RGB", "BGR", or "grey" [height, width, 1].
 
     >>> in_order(np.uint8([[[255, 0, 0]]]), "BGR").tolist(), in_order(np.uint8([[[255, 0, 0]]]), "grey").tolist()
     ([[[0, 0, 255]]], [[[76]]])
@@ -189,7 +189,7 @@ def in_order(pixels: UInt8Image, order: str) -> UInt8Image:
 
 
 def laid_out(values: npt.NDArray[np.float32], layout: str) -> npt.NDArray[np.float32]:
-    """[height, width, channels] -> the axes that a network wants: "NHWC", "NCHW", "NHW" or "flat"; the batch is not there yet."""
+    """Converts [height, width, channels] to the axes of a network's input, without the batch: "NHWC", "NCHW", "NHW" or "flat"."""
     if layout == "NCHW":
         return np.ascontiguousarray(values.transpose(2, 0, 1))
     if layout == "NHW":
@@ -198,11 +198,11 @@ def laid_out(values: npt.NDArray[np.float32], layout: str) -> npt.NDArray[np.flo
 
 
 def normalise(pixels: npt.NDArray[Any], mean: tuple[float, ...], std: tuple[float, ...]) -> npt.NDArray[np.float32]:
-    """Scales pixels as a network was trained: (pixels - mean) / std.
+    """Normalises pixels: (pixels - mean) / std.
 
     Args:
       pixels: uint8 or float32 [..., channels], 0..255.
-      mean: one number, or one a channel.
+      mean: one number, or one per channel.
       std: the same.
 
     >>> normalise(np.uint8([[[0, 127, 255]]]), (127.0,), (128.0,)).tolist()
@@ -215,9 +215,9 @@ def normalise(pixels: npt.NDArray[Any], mean: tuple[float, ...], std: tuple[floa
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """A picture of any mode -> RGB: 16-bit is scaled to 8, what is transparent becomes white.
+    """Converts a picture of any mode to RGB: 16-bit values are scaled to 8 bits, and transparent pixels become white.
 
-    A large one is converted in bands, so that only the result is held beside it; the numbers are the same.
+    A large picture is converted in bands to save memory; the numbers are the same.
     """
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
@@ -238,7 +238,7 @@ def _bands(image: Image.Image) -> Iterator[tuple[int, int, int, int]]:
 
 
 def _as_rgb(image: Image.Image, white: np.float32) -> Image.Image:
-    """A picture, or a band of one -> RGB."""
+    """Converts a picture, or a band of one, to RGB."""
     if image.mode.startswith(("I", "F")):
         return Image.fromarray(_eight_bit(image, white)).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
@@ -250,7 +250,7 @@ def _as_rgb(image: Image.Image, white: np.float32) -> Image.Image:
 
 
 def _eight_bit(image: Image.Image, white: np.float32) -> npt.NDArray[np.uint8]:
-    """Pixels of 16 or 32 bits, or floats in 0..1 or 0..255 -> uint8 [height, width]; the transparent grey becomes white."""
+    """Converts pixels of 16 or 32 bits, or floats in 0..1 or 0..255, to uint8 [height, width]; the transparent grey becomes white."""
     values = np.asarray(image)
     wide = np.nan_to_num(values.astype(np.float32))
     grey: npt.NDArray[np.uint8] = np.rint(np.clip(wide, 0, white) * (255 / white)).astype(np.uint8)
@@ -260,16 +260,16 @@ def _eight_bit(image: Image.Image, white: np.float32) -> npt.NDArray[np.uint8]:
 
 
 def _white(image: Image.Image, bands: list[tuple[int, int, int, int]]) -> np.float32:
-    """The value that is white in a picture of numbers."""
+    """Finds the value of white in a picture of wide integers or floats."""
     parts = (np.asarray(image if len(bands) == 1 else image.crop(box)) for box in bands)
     tops = [(part.dtype.kind == "f", float(np.nan_to_num(part.astype(np.float32)).max(initial=0))) for part in parts]
     return np.float32(_white_of(image, tops[0][0], max(top for _, top in tops)))
 
 
 def _white_of(image: Image.Image, is_float: bool, top: float) -> float:
-    """The value that is white. Nobody means 8-bit values when he writes 16-bit files, so 255 of 65535 is dark.
+    """Returns the value of white. A 16-bit file is assumed to use all 16 bits, so that 255 of 65535 is dark.
 
-    A TIFF may say 10, 12 or 14 bits, as scanners and microscopes write them.
+    A TIFF may declare 10, 12 or 14 bits, as scanners and microscopes do.
     """
     if is_float:
         return 1 if top <= 1 else 255
@@ -282,5 +282,5 @@ def _white_of(image: Image.Image, is_float: bool, top: float) -> float:
 def _orientation(image: Image.Image) -> int:
     try:
         return int(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # broken EXIF does not make a photo unreadable
+    except Exception:  # invalid EXIF data does not make a photo unreadable
         return 1

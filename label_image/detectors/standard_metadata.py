@@ -1,7 +1,7 @@
-"""TFLite's standard metadata in, normalisation and labels out: Model Maker, AutoML and MediaPipe write it into their files.
+"""Reads the normalisation and labels from the standard TFLite metadata, as Model Maker, AutoML and MediaPipe write it.
 
-A flatbuffer in the model's buffer TFLITE_METADATA names the pieces; the labels lie in a zip archive behind the model. The
-slots below are the field numbers of metadata_schema.fbs; the generated classes are only in packages of 500 MB.
+The buffer TFLITE_METADATA of the model contains a FlatBuffer that describes the tensors; the labels are in a zip archive behind
+the model. The constants below are the field numbers of metadata_schema.fbs, because the generated classes exist only in packages of 500 MB.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _IMAGE_PROPERTIES, _GREY, _NORMALIZATION, _AXIS_LABELS, _VALUE_LABELS = 2, 2, 1,
 
 
 @dataclass(frozen=True)
-class Metadata:
-    """What a `.tflite` says of itself in the standard way."""
+class StandardMetadata:
+    """What the standard metadata of a `.tflite` states."""
 
     mean: tuple[float, ...] = ()  # input = (pixel - mean) / std
     std: tuple[float, ...] = ()
@@ -41,7 +41,7 @@ class Metadata:
 
 
 class _Table:
-    """A flatbuffer table, read by slot."""
+    """A FlatBuffer table whose fields are read by number."""
 
     def __init__(self, data: bytes, position: int) -> None:
         from flatbuffers.table import Table
@@ -82,8 +82,8 @@ class _Table:
         return struct.unpack_from(f"<{count}f", self._data, start)
 
 
-def parse(data: bytes) -> Metadata:
-    """Reads the flatbuffer.
+def parse(data: bytes) -> StandardMetadata:
+    """Parses the FlatBuffer.
 
     Raises:
       struct.error, IndexError, TypeError, ValueError: if it is damaged.
@@ -98,8 +98,8 @@ def parse(data: bytes) -> Metadata:
     named = [file for file in files if file.byte(_FILE_TYPE) in (_AXIS_LABELS, _VALUE_LABELS)] or [
         file for file in files if "label" in file.text(_FILE_NAME).lower()
     ]
-    named.sort(key=lambda file: bool(file.text(_FILE_LOCALE)))  # names in another language come after those without one
-    return Metadata(mean, std, grey, named[0].text(_FILE_NAME) if named else "")
+    named.sort(key=lambda file: bool(file.text(_FILE_LOCALE)))  # files without a language come first
+    return StandardMetadata(mean, std, grey, named[0].text(_FILE_NAME) if named else "")
 
 
 def _image(tensor: _Table) -> tuple[tuple[float, ...], tuple[float, ...], bool]:
@@ -114,22 +114,22 @@ def _image(tensor: _Table) -> tuple[tuple[float, ...], tuple[float, ...], bool]:
     return mean, std, image is not None and image.byte(_COLOUR) == _GREY
 
 
-def read(data: bytes | np.ndarray[Any, Any] | None) -> Metadata:
-    """The metadata in a model's buffer; an empty one where it is damaged or there is none."""
+def read(data: bytes | np.ndarray[Any, Any] | None) -> StandardMetadata:
+    """Parses the metadata in a model's buffer; returns empty metadata if it is missing or damaged."""
     if data is None:
-        return Metadata()
+        return StandardMetadata()
     try:
         return parse(bytes(data))
     except (struct.error, IndexError, TypeError, ValueError, OverflowError):
-        return Metadata()
+        return StandardMetadata()
 
 
 def packed_labels(file: Path | BinaryIO, name: str) -> tuple[tuple[str, ...], str]:
-    """The labels in the archive behind a `.tflite`, and the name of the file they are in; nothing where there is none.
+    """Reads the labels in the archive behind a `.tflite`; returns them and the name of their file, or nothing if there are none.
 
     Args:
       file: the `.tflite`.
-      name: what the metadata names; "" takes a file that is called so.
+      name: the file that the metadata names; "" selects a file with "label" in its name.
     """
     if not zipfile.is_zipfile(file):
         return (), ""
@@ -141,7 +141,7 @@ def packed_labels(file: Path | BinaryIO, name: str) -> tuple[tuple[str, ...], st
                 return (), ""
             with archive.open(wanted[0]) as packed:
                 data = packed.read(_MOST_LABELS + 1)
-            if len(data) > _MOST_LABELS:  # a bomb: it unpacks to more than any list of labels has
+            if len(data) > _MOST_LABELS:  # a zip bomb: no list of labels is this large
                 return (), ""
             return without_index(parse_labels(data)), wanted[0]
     except (zipfile.BadZipFile, zlib.error, EOFError, UnicodeDecodeError, OSError, RuntimeError, NotImplementedError):

@@ -1,8 +1,8 @@
-"""Whose a temporary name is: each process has a mark for the names that it makes, and a later one can tell whether it has ended.
+"""Marks temporary files with the process that made them, so that a later process can tell whether that process has ended.
 
-A mark is `PID-START-PLACE`: the number of the process, when it began (the system's own count, 0 where it tells none), and
-a few hex digits for the machine or container that counts so. A name whose process was killed can thus be cleared away,
-and one that another program is writing to just now is left alone.
+A mark is `PID-START-PLACE`: the process number, its start time in the system's own count (0 if unknown), and a few hex digits
+that identify the machine or container. Thus the files of a killed process can be deleted, while those that another running
+process is writing are kept.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ import re
 import time
 from pathlib import Path
 
-FORM = r"\d+-\d+-[0-9a-f]{6}"  # of a mark, for regular expressions
+FORM = r"\d+-\d+-[0-9a-f]{6}"  # the pattern of a mark
 _PROC = Path("/proc")  # Linux
-_DAY_S = 86_400  # of a process that cannot be asked after, nothing is left alone for longer
+_DAY_S = 86_400  # if a process cannot be checked, its files are deleted after this time
 
 
 def mark() -> str:
-    """The mark of this process."""
+    """Makes the mark of this process."""
     pid = os.getpid()
     return f"{pid}-{_start_of(pid) or 0}-{_place()}"
 
 
 def is_over(text: str, path: Path) -> bool:
-    """Whether the process with that mark has ended, so that what it left at `path` can be cleared away.
+    """Returns whether the process with that mark has ended, so that `path` can be deleted.
 
     Args:
       text: a mark.
-      path: a file or folder of that process. Where the process cannot be asked after (another machine on a shared disk,
-        another container), the age of this decides: older than a day.
+      path: a file or folder of that process. If the process cannot be checked (on another machine with a shared disk, or in
+        another container), it counts as ended when this path is older than a day.
 
     >>> is_over(mark(), Path())
     False
@@ -39,7 +39,7 @@ def is_over(text: str, path: Path) -> bool:
     if match is None:
         return False
     pid, start, place = text.split("-")
-    if place != _place() or os.name == "nt":  # Windows: os.kill would end it
+    if place != _place() or os.name == "nt":  # on Windows os.kill would end the process
         return _age_s(path) > _DAY_S
     if _PROC.is_dir():
         return _start_of(int(pid)) != int(start)
@@ -48,7 +48,7 @@ def is_over(text: str, path: Path) -> bool:
 
 @functools.cache
 def _place() -> str:
-    """Where the numbers of processes are counted: the machine, and on Linux the container."""
+    """Identifies the machine, and on Linux the container, whose process numbers these are."""
     import hashlib
 
     machine = os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")
@@ -60,12 +60,12 @@ def _place() -> str:
 
 
 def _start_of(pid: int) -> int | None:
-    """When a process began, in ticks since the machine did; None where there is none, or no /proc."""
+    """Reads a process's start time in ticks since boot; None if the process or /proc does not exist."""
     try:
         text = (_PROC / str(pid) / "stat").read_text("ascii", "replace")
     except OSError:
         return None
-    fields = text.rpartition(")")[2].split()  # the name before it may hold anything
+    fields = text.rpartition(")")[2].split()  # the process name before it may contain anything
     return None if fields[0] in "ZX" else int(fields[19])
 
 
