@@ -3,10 +3,11 @@
     python benchmarks/audit.py PHOTOS [PHOTOS ...] [--seeds 5] [--architecture efficientnet_lite0] [--models MODELS] [--repeat 5]
     python benchmarks/audit.py --scale 100000
 
-Flips: 5 % of the labels are set to another class; how many are in the first 8 % of the ranking, beside cleanlab's own
-rankings on the same probabilities. Twins: 50 photos are copied into the set, each resized to 60 %, saved at quality 40,
-mirrored or cropped by 5 % a side; all other pairs are counted, and how many of them are found with nothing planted too:
-those can be looked at. Cost: whole processes, in turns with the same command without its audit. Scale: the audit's process alone, on made-up features.
+Flips: 5 % of the labels are set to another class; how many are in the first 8 % of the ranking, and how many a run lists.
+Twins: 50 photos are copied into the set, each resized to 60 %, saved at quality 40, mirrored or cropped by 5 % a side;
+all other pairs are counted, and how many of them are found with nothing planted too: those can be looked at. Cost:
+whole processes, in turns with the same command without its audit. Scale: the audit's process alone, on made-up
+features.
 """
 
 from __future__ import annotations
@@ -32,16 +33,16 @@ sys.path.insert(0, str(ROOT))
 
 from retrain.audit.components import components  # noqa: E402 - the path comes first
 from retrain.audit.duplicates import near_pairs  # noqa: E402
-from retrain.audit.findings import SUSPECTS, Task  # noqa: E402
+from retrain.audit.findings import SUSPECTS, Task, label_qualities, suspects  # noqa: E402
 from retrain.audit.folds import out_of_fold  # noqa: E402
 from retrain.audit.worker import Worker  # noqa: E402
 from retrain.backbones.prepare import prepare  # noqa: E402
 from retrain.data.augment import View  # noqa: E402
-from retrain.data.scan import scan_photos  # noqa: E402
-from retrain.data.split import groups_of, split_photos  # noqa: E402
+from retrain.data.split import groups_of  # noqa: E402
 from retrain.features.extraction import extract  # noqa: E402
 from retrain.features.runtimes import choose  # noqa: E402
 from retrain.options.options import Options  # noqa: E402
+from retrain.pipeline.settings import divided, scanned  # noqa: E402
 from retrain.store.feature_store import Store  # noqa: E402
 from retrain.types import Split  # noqa: E402
 
@@ -67,7 +68,7 @@ def silent(*_: object) -> None:
 
 def features_of(run_options: Options) -> tuple[Split, np.ndarray]:
     store = Store(Path(run_options.run.bottleneck_dir))
-    split = split_photos(scan_photos(run_options, store, silent), run_options)
+    split = divided(run_options, scanned(run_options, store, silent))
     backbone = prepare(run_options.network, silent)
     runtime = choose(backbone, "cpu")
     features = extract(split.photos, backbone, lambda: runtime, store, View(), silent).features
@@ -81,12 +82,8 @@ def share(order: np.ndarray, flipped: np.ndarray, photos: int) -> float:
 
 
 def flips(split: Split, features: np.ndarray, seeds: int) -> None:
-    from cleanlab.filter import find_label_issues
-    from cleanlab.rank import get_label_quality_scores
-
-    print("\n| flips, seed | in the first 8 % | of them listed |", end="")
-    print(" self_confidence | normalized_margin | confidence_weighted_entropy | find_label_issues |")
-    print("|---|---|---|---|---|---|---|")
+    print("\n| flips, seed | in the first 8 % | of them listed |")
+    print("|---|---|---|")
     rows, classes, table = components(features), len(split.labels), []
     for seed in range(seeds):
         rng = np.random.default_rng(seed)
@@ -94,14 +91,9 @@ def flips(split: Split, features: np.ndarray, seeds: int) -> None:
         flipped = rng.choice(len(ids), len(ids) // 20, replace=False)
         ids[flipped] = (ids[flipped] + rng.integers(1, classes, len(flipped))) % classes
         said, _, _ = out_of_fold(rows, ids, classes, groups_of(split.photos))
-        ours = np.argsort(get_label_quality_scores(ids, said), kind="stable")
-        listed = [row for row in ours[: int(len(ids) * SUSPECTS)] if said[row].argmax() != ids[row]]
-        others = [
-            np.argsort(get_label_quality_scores(ids, said, method=method), kind="stable")
-            for method in ("self_confidence", "normalized_margin", "confidence_weighted_entropy")
-        ]
-        others.append(find_label_issues(ids, said, return_indices_ranked_by="self_confidence"))
-        table.append([share(np.array(order), flipped, len(ids)) for order in (ours, listed, *others)])
+        ours = np.argsort(label_qualities(ids, said), kind="stable")
+        listed = np.array([row for row, _, _ in suspects(ids, said)], np.int64)
+        table.append([share(order, flipped, len(ids)) for order in (ours, listed)])
         print(f"| {seed} | " + " | ".join(f"{100 * x:.0f} %" for x in table[-1]) + " |")
     print("| mean | " + " | ".join(f"{100 * x:.1f} %" for x in np.mean(table, axis=0)) + " |", flush=True)
 
@@ -153,15 +145,16 @@ def pairs_of(features: np.ndarray) -> list[tuple[int, int, float]]:
 # The same command without its audit, to be compared with.
 WITHOUT = """
 import sys
-from retrain import cli, stages
+from retrain import cli
+from retrain.pipeline import run
 from retrain.types import Audit
 
 class Nothing:
-    def __init__(self, *_): pass
+    def __init__(self, *_, **__): pass
     def audit(self, _): return Audit()
     def close(self): pass
 
-stages.Auditor = Nothing
+run.Auditor = Nothing
 sys.exit(cli.main(sys.argv[1:]))
 """
 
@@ -223,7 +216,7 @@ def scale(photos: int) -> None:
         features[start : start + 5000] += rng.standard_normal((len(some), 1280), dtype=np.float32)
     lists = rng.choice(3, photos, p=[0.8, 0.1, 0.1]).astype(np.int8)
     start_s = time.perf_counter()
-    worker = Worker(Task(features, ids, lists, np.arange(photos), np.arange(photos)), labels=True)
+    worker = Worker(Task(features, ids, lists, np.arange(photos), np.arange(photos)))
     worker.findings()
     seconds = time.perf_counter() - start_s
     worker.close()

@@ -17,11 +17,11 @@ from label_image.workers import cores, map_ordered
 from retrain.backbones.prepare import prepare
 from retrain.backbones.table import DEFAULT_ARCHITECTURE
 from retrain.data.augment import View
-from retrain.data.split import split_photos
 from retrain.features.extraction import extract
 from retrain.features.runtimes import choose
 from retrain.files.hashing import file_digest
 from retrain.options.options import Options
+from retrain.pipeline.settings import divided
 from retrain.store.feature_store import Store
 from retrain.types import Backbone, Bottlenecks, Photo, Scan, Split
 
@@ -91,7 +91,7 @@ class Bench:
     def features(self, folder: Path, architecture: str = DEFAULT_ARCHITECTURE) -> tuple[Split, Bottlenecks]:
         """The photos of a folder as a run deals them, and their features; kept, so that they are computed once."""
         options, backbone = self.options(folder, architecture), self.backbone(architecture)
-        split = split_photos(Scan(tuple(photos_in(folder))), options)
+        split = divided(options, Scan(tuple(photos_in(folder))))
         store = Store(Path(options.run.bottleneck_dir))
         found = extract(split.photos, backbone, lambda: choose(backbone, "cpu"), store, View(), silent)
         store.close()

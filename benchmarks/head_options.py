@@ -31,12 +31,12 @@ sys.path.insert(0, str(ROOT))
 
 from retrain.backbones.prepare import prepare  # noqa: E402
 from retrain.data.augment import View  # noqa: E402 - the path comes first
-from retrain.data.scan import scan_photos  # noqa: E402
 from retrain.features.extraction import extract  # noqa: E402
 from retrain.features.runtimes import choose  # noqa: E402
 from retrain.head.train import train  # noqa: E402
 from retrain.metrics import wilson_interval  # noqa: E402
 from retrain.options.options import Options  # noqa: E402
+from retrain.pipeline.settings import layer_training, scanned  # noqa: E402
 from retrain.store.feature_store import Store  # noqa: E402
 from retrain.store.text_bottlenecks import imported_key  # noqa: E402
 from retrain.types import TESTING, TRAINING, VALIDATION, Bottlenecks, Scan  # noqa: E402
@@ -52,7 +52,7 @@ def silent(*_: object) -> None:
 def features_of(run_options: Options) -> tuple[Scan, np.ndarray]:
     """The photos, and float32 [photos, width]."""
     store = Store(Path(run_options.run.bottleneck_dir))
-    scan = scan_photos(run_options, store, silent)
+    scan = scanned(run_options, store, silent)
     backbone = prepare(run_options.network, silent)
     runtime = choose(backbone, "cpu")
     features = extract(scan.photos, backbone, lambda: runtime, store, View(), silent).features
@@ -75,7 +75,7 @@ def rows(options: argparse.Namespace, scratch: str) -> None:
                     data, tests = Bottlenecks(features[None], label_ids, lists), lists == TESTING
                     for place, optimizer in enumerate(("sgd", "lbfgs")):
                         asked = run_options.replaced(seed=seed, optimizer=optimizer)
-                        head = train(data, scan.labels, asked, silent, silent)
+                        head = train(data, scan.labels, layer_training(asked))
                         right[place] += np.sum(head.logits(features[tests]).argmax(axis=1) == label_ids[tests])
                 pairs.append(100 * right / len(label_ids))
             sgd, exact = (statistics.mean(column) for column in zip(*pairs, strict=True))
@@ -114,7 +114,7 @@ def inception(options: argparse.Namespace, scratch: str) -> None:
     print(done.stdout + done.stderr)
     run_options = Options.of(str(photos), bottleneck_dir=kept, optimizer="lbfgs")
     store = Store(Path(kept))
-    scan = scan_photos(run_options, store, silent)
+    scan = scanned(run_options, store, silent)
     features, there = store.read(imported_key("inception_v3"), [photo.sha256 for photo in scan.photos], 2048)
     store.close()
     label_ids = np.array([scan.labels.index(photo.label) for photo in scan.photos])[there]
@@ -123,7 +123,7 @@ def inception(options: argparse.Namespace, scratch: str) -> None:
     right = 0
     for fold in range(FOLDS):
         lists = np.where(fold_of == fold, TESTING, TRAINING).astype(np.int8)
-        head = train(Bottlenecks(features[None], label_ids, lists), scan.labels, run_options, silent, silent)
+        head = train(Bottlenecks(features[None], label_ids, lists), scan.labels, layer_training(run_options))
         test = fold_of == fold
         right += int((head.logits(features[test]).argmax(axis=1) == label_ids[test]).sum())
     low, high = wilson_interval(right, len(features))
@@ -150,7 +150,7 @@ def seconds(options: argparse.Namespace, scratch: str) -> None:
         times = []
         for _ in range(5):
             start = time.perf_counter(), time.process_time()
-            train(data, scan.labels, asked, silent, silent)
+            train(data, scan.labels, layer_training(asked))
             times.append((time.perf_counter() - start[0], time.process_time() - start[1]))
         columns = (f"{min(column):.2f} to {max(column):.2f}" for column in zip(*times, strict=True))
         print(f"| {name} | {' | '.join(columns)} |", flush=True)

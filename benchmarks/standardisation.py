@@ -19,13 +19,12 @@ sys.path.insert(0, str(ROOT))
 
 from retrain.backbones.prepare import prepare  # noqa: E402
 from retrain.data.augment import View  # noqa: E402
-from retrain.data.scan import scan_photos  # noqa: E402
-from retrain.data.split import split_photos  # noqa: E402
 from retrain.features.extraction import extract  # noqa: E402
 from retrain.features.runtimes import choose  # noqa: E402
 from retrain.head import train, training  # noqa: E402 - the path comes first
 from retrain.head.standardiser import Standardiser  # noqa: E402
 from retrain.options.options import Options  # noqa: E402
+from retrain.pipeline.settings import divided, layer_training, scanned  # noqa: E402
 from retrain.store.feature_store import Store  # noqa: E402
 from retrain.types import TESTING, Bottlenecks  # noqa: E402
 
@@ -48,7 +47,7 @@ def silent(*_: object) -> None:
 def accuracies(run_options: Options, splits: int) -> list[float]:
     """Test accuracy in percent for each split."""
     store = Store(Path(run_options.run.bottleneck_dir))
-    scan = scan_photos(run_options, store, silent)
+    scan = scanned(run_options, store, silent)
     backbone = prepare(run_options.network, silent)
     runtime = choose(backbone, "cpu")
     features = extract(scan.photos, backbone, lambda: runtime, store, View(), silent).features
@@ -56,9 +55,9 @@ def accuracies(run_options: Options, splits: int) -> list[float]:
     results = []
     for seed in range(splits):
         run_options = run_options.replaced(split_seed=seed)
-        split = split_photos(scan, run_options)
+        split = divided(run_options, scan)
         data = Bottlenecks(features[None], split.label_ids, split.lists)
-        trained = train.train(data, split.labels, run_options, silent, silent)
+        trained = train.train(data, split.labels, layer_training(run_options))
         rows = data.rows(TESTING)
         results.append(100 * float((trained.logits(features[rows]).argmax(axis=1) == split.label_ids[rows]).mean()))
     return results

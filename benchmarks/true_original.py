@@ -30,7 +30,7 @@ from benchmarks.row import Row, in_turn, rates
 from retrain.backbones.lookup import architecture
 from retrain.backbones.model_folder import ModelFolder
 from retrain.backbones.weights import from_archive
-from retrain.data.split import split_photos
+from retrain.pipeline.settings import divided
 from retrain.types import Bottlenecks, Scan
 
 NETWORKS = ("mobilenet_0.25_128", "mobilenet_0.25_224")
@@ -103,7 +103,7 @@ def rows(bench: Bench, true: TrueOriginal) -> Iterator[Row]:
         times = in_turn(works, bench.repeat)
         ours, theirs = rates(len(paths), times["ours"]), rates(len(paths), times["theirs"])
         yield Row(f"features, {name}", "images/s", ours, "the true original", theirs, 1.0)
-    split = split_photos(Scan(tuple(photos)), bench.options(true.photos))
+    split = divided(bench.options(true.photos), Scan(tuple(photos)))
     features = np.stack([way.features(photo.path) for photo in split.photos])
     training = Training(
         Bottlenecks(features[None], split.label_ids, split.lists), len(split.labels), bench.folder("text")

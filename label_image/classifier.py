@@ -23,6 +23,7 @@ from label_image.find_metadata import Overrides, fit_labels, metadata_of, open_m
 from label_image.model_file import ModelFile, settled
 from label_image.model_metadata import Metadata
 from label_image.photo_pixels import decode, encoded, in_order, laid_out, normalise
+from label_image.softmax import softmax
 from label_image.workers import cores, map_ordered
 
 # The fastest to start comes first: a `.tflite` labels within 0.2 s, a `.pb` has to import TensorFlow.
@@ -256,8 +257,7 @@ def _finished(raw: npt.NDArray[np.float32], output: str) -> npt.NDArray[np.float
             positive = raw if output != "logits" else 1 / (1 + np.exp(-np.clip(raw, -80, 80)))
             return np.concatenate([1 - positive, positive]).astype(np.float32)
         if output == "logits":
-            powers = np.exp(raw - raw.max())
-            return np.asarray(powers / powers.sum(), np.float32)
+            return softmax(raw)
         return raw
 
 

@@ -164,9 +164,10 @@ def _written_to(command: LabelCommand) -> contextlib.AbstractContextManager[Outp
 
     if command.output in ("", "-", "/dev/stdout"):
         return contextlib.nullcontext()
-    graphs = (
-        [command.graph or command.describe] if command.graph or command.describe else ["tf_files/retrained_graph.pb"]
-    )
+    from label_image.classifier import DEFAULT_GRAPHS
+
+    typed = command.graph or command.describe
+    graphs = (typed,) if typed else DEFAULT_GRAPHS
     labels = command.labels or "tf_files/retrained_labels.txt"  # the default labels of a graph without metadata
     return OutputFile(command.output, (*command.image, *graphs, labels))
 

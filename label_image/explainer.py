@@ -10,7 +10,6 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from label_image.classifier import Classifier, Prediction
@@ -20,6 +19,7 @@ from label_image.heatmap import Box, Floats, feature_maps, for_and_against, head
 from label_image.model_metadata import Metadata
 from label_image.photo_pixels import UInt8Image, whole
 from label_image.process_mark import mark
+from label_image.softmax import softmax
 from label_image.sorting import file_name, put_into
 
 LONGEST_PX = 1200  # of a picture: enough for a screen, and a tenth of the size of a phone's photo
@@ -66,7 +66,7 @@ class Explainer:
         ready = self._classifier.ready(image)
         assert not isinstance(ready, bytes), "the constructor refuses networks that read files"  # noqa: S101
         (features,) = self._maps(ready[None])
-        scores = _softmax(features.mean(axis=(0, 1)) @ self._weights + self._biases)
+        scores = softmax(features.mean(axis=(0, 1)) @ self._weights + self._biases)
         if scores.shape != prediction.scores.shape or not np.abs(scores - prediction.scores).max() <= _TOLERANCE:
             raise no_map(self._classifier.path, "the map does not reproduce its scores")
         return for_and_against(features, self._weights, self._biases, prediction.labels.index(label))
@@ -128,8 +128,3 @@ def write_picture(pixels: UInt8Image, folder: Path, name: str) -> str:
         raise RunError(
             f"cannot write heat maps into {folder}: {error.strerror or error}; name another folder"
         ) from None
-
-
-def _softmax(logits: Floats) -> npt.NDArray[np.float32]:
-    powers = np.exp(logits - logits.max())
-    return np.asarray(powers / powers.sum(), np.float32)

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from label_image.errors import UserError
 from label_image.spelling import (
+    is_number,
     nearest_flags,
     nearest_word,
     number,
@@ -117,10 +118,15 @@ def parse(cls: type[T], argv: Sequence[str], program: str, words_are: str = "") 
     Raises:
       UserError: a flag is unknown (the nearest is suggested), a value has the wrong type or is out of bounds, or a dash or
         quote is a typographic one.
-      SystemExit: after printing the help for --help.
+      SystemExit: after printing what --help or --version asked for.
     """
     if any(word in ("-h", "--h", "-help", "--help", "--helpfull", "--help_full") for word in argv):
         write(f"{help_text(cls, program)}\n")
+        sys.exit(0)
+    if "--version" in argv:
+        from label_image.version import program_name, version_text
+
+        write(f"{version_text(program_name(program))}\n")
         sys.exit(0)
     fields = {field.name: field for field in flag_fields(cls)}
     kinds = flag_types(cls)
@@ -205,7 +211,7 @@ def _typed(
                 word_alone(behind)
             break
         refuse_odd_flag(word, list(fields))
-        if not word.startswith("-") or word == "-" or _is_number(word):
+        if not word.startswith("-") or word == "-" or is_number(word):
             word_alone(word)
             continue
         typed.append(_flag_typed(word, words, fields, kinds))
@@ -300,11 +306,3 @@ def _value(text: str, kind: Any) -> Any:
     if kind == NUMBERS:
         return tuple(float(part) for part in text.split(","))
     return float(text) if kind in (float, float | None) else text
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True

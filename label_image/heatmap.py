@@ -9,6 +9,7 @@ Source: B. Zhou, A. Khosla, A. Lapedriza, A. Oliva, A. Torralba: Learning deep f
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +17,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from label_image.detectors.flatbuffer import root
 from label_image.detectors.pooled import NoExactMap, PooledEnd, graph_end, no_map, tflite_end
+from label_image.detectors.tflite_entry import OUTPUTS, SUBGRAPHS
 from label_image.find_metadata import open_model
 from label_image.model_file import ModelFile
 from label_image.photo_pixels import UInt8Image
@@ -220,9 +223,7 @@ def _map_runner(graph: ModelFile, end: PooledEnd) -> Callable[[Floats], Floats]:
 
 def _with_output(content: bytes, tensor: int) -> bytes:
     """Makes another tensor the output of a `.tflite` by overwriting the output numbers in its bytes."""
-    from ai_edge_litert import schema_py_generated as schema
-
     data = bytearray(content)
-    outputs = schema.Model.GetRootAs(data, 0).Subgraphs(0).OutputsAsNumpy()
-    outputs[:] = tensor
+    start, count = root(data).element(SUBGRAPHS, 0).span(OUTPUTS, 4)
+    struct.pack_into(f"<{count}i", data, start, *[tensor] * count)
     return bytes(data)

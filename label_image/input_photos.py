@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from label_image.errors import PhotoError, UserError
+from label_image.junk_files import is_junk
 from label_image.workers import map_ordered
 
 LIST = "-"  # the word for standard input
-_JUNK = ("thumbs.db", "desktop.ini", "__macosx")  # files that operating systems create in folders
 _LONGEST_NAME = 65_536  # bytes; Linux allows 4,096
 _PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"II*\0", b"MM\0*")
 _DOWNLOADS = 4  # in parallel: downloads mostly wait for servers
@@ -155,7 +155,7 @@ def _below(folder: str, leave_out: tuple[str, ...], above: tuple[str, ...]) -> I
         return
     names.sort()
     for name in names:
-        if name.startswith(".") or name.lower() in _JUNK:
+        if is_junk(name):
             continue
         path = os.path.join(folder, name)  # noqa: PTH118 - the words typed, not a normalised path
         if os.path.isdir(path):  # noqa: PTH112 - faster than Path for 100,000 files

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from label_image.describe import numbers_text, range_text
+from label_image.detectors.evidence import RAW_DTYPES
 from label_image.errors import UserError
 from label_image.labels import Labels, chosen, fitted, labels_file, without_index
 from label_image.model_file import ModelFile
 from label_image.model_metadata import Metadata
 
-_INTEGERS = ("uint8", "int8", "int16", "int32", "int64")
 _ORDERS = {"rgb": "RGB", "bgr": "BGR", "grey": "grey"}
 _GREY_LEVEL = 1.0  # of 255: the codelab uses 128 and 128 for networks trained with 127.5 and 127.5
 
@@ -111,7 +111,7 @@ def _range(metadata: Metadata, typed: Overrides, held: _Comparison, path: Path) 
     """Compares mean and standard deviation together, because both define how pixels are scaled."""
     if typed.input_mean is None and typed.input_std is None:
         return
-    if metadata.dtype in _INTEGERS or metadata.dtype == "string":
+    if metadata.dtype in RAW_DTYPES or metadata.dtype == "string":
         held.facts["range"] = (
             f"{metadata.dtype} input: pixels are not scaled, so --input_mean and --input_std do not apply"
             if metadata.dtype != "string"

@@ -90,6 +90,19 @@ def refuse_empty_value(name: str, following: Sequence[str]) -> None:
         )
 
 
+def is_number(word: str) -> bool:
+    """Returns whether a word is a number as Python reads it.
+
+    >>> is_number("-1e3"), is_number("daisy")
+    (True, False)
+    """
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
 def whole_number(name: str, value: str) -> int:
     """Parses a whole number; 224.0 and 1e3 are whole.
 

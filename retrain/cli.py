@@ -31,7 +31,7 @@ def main(argv: Sequence[str]) -> int:
 
             use_at_most(options.network.cores)
         from retrain.console import Screen
-        from retrain.pipeline.stages import retrain
+        from retrain.pipeline.run import retrain
 
         retrain(options, Screen(options.run.logging_verbosity))
 

@@ -14,18 +14,6 @@ Z_95 = 1.959963984540054  # the normal quantile of a two-sided 95 % interval
 BINS = 10  # of the reliability diagram; a hundred test photos fill no more
 
 
-def log_softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """float32 [n, classes] -> float32 [n, classes], logarithms of probabilities; safe for large logits."""
-    shifted: npt.NDArray[np.float32] = logits - logits.max(axis=1, keepdims=True)
-    shifted -= np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return shifted
-
-
-def softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """float32 [n, classes] -> float32 [n, classes], rows that sum to 1."""
-    return np.exp(log_softmax(logits))
-
-
 def losses(logits: npt.NDArray[np.float32], label_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
     """float32 [n, classes], int64 [n] -> float32 [n]: the cross-entropy of each row, in nats."""
     shifted = logits - logits.max(axis=1, keepdims=True)

@@ -503,7 +503,7 @@ def converted(kind):
 
 
 def record(path):
-    from retrain.runs.record_file import read_record
+    from retrain.runs.record import read_record
 
     return read_record(path)
 

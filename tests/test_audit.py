@@ -11,7 +11,7 @@ from retrain.audit import duplicates
 from retrain.audit.advice import balance_lines, curve_lines, flat_classes, label_lines, twin_lines
 from retrain.audit.components import components
 from retrain.audit.duplicates import near_pairs, threshold_at, twins
-from retrain.audit.findings import Task, find, suspects
+from retrain.audit.findings import Task, find, label_qualities, suspects
 from retrain.audit.folds import FOLDS, Folds, deal, out_of_fold
 from retrain.audit.learning_curve import SIZES, learning_curve
 from retrain.options.options import Options
@@ -29,11 +29,6 @@ def clouds(photos=300, classes=3, width=40, apart=3.0, seed=0):
 
 def alone(photos):
     return [[place] for place in range(photos)]
-
-
-def self_confidence(label_ids, probabilities):
-    """What cleanlab gives by default, for tests that should not import it."""
-    return probabilities[np.arange(len(label_ids)), label_ids].astype(np.float64)
 
 
 def task(features, ids, lists=None, same=None, groups=None):
@@ -106,7 +101,7 @@ def test_flipped_labels_come_first():
     flipped = np.random.default_rng(1).choice(300, 15, replace=False)
     wrong = ids.copy()
     wrong[flipped] = (ids[flipped] + 1) % 3
-    found = find(task(features, wrong), self_confidence).suspects
+    found = find(task(features, wrong)).suspects
     assert len(found) <= 24  # 8 % of 300
     assert len(set(flipped) & {row for row, _, _ in found}) >= 14
     right = [suggested == ids[row] for row, suggested, _ in found if row in flipped]
@@ -115,25 +110,37 @@ def test_flipped_labels_come_first():
     assert qualities == sorted(qualities)
 
 
-def test_where_no_label_is_doubted_cleanlab_is_not_asked():
-    def never(*_):
-        raise AssertionError
-
+def test_where_no_label_is_doubted_none_is_listed():
     features, ids = clouds(apart=12.0)
-    assert find(task(features, ids), never).suspects == []
+    assert find(task(features, ids)).suspects == []
+
+
+def test_the_quality_of_a_label_is_the_probability_of_it():
+    probabilities = np.float32([[0.5, 0.25, 0.25], [0.125, 0.75, 0.125], [0.25, 0.125, 0.625], [0.0, 0.0, 1.0]])
+    qualities = label_qualities(np.array([0, 2, 2, 0]), probabilities)
+    assert qualities.tolist() == [0.5, 0.125, 0.625, 0.0]
+    assert qualities.dtype == np.float32
+
+
+def test_the_labels_are_listed_least_probable_first_and_equal_ones_in_the_order_of_the_photos():
+    """50 photos, of which 8 % are 4: the two at 0.125 and the two at 0.25 come before the ones at 0.375 and 0.75."""
+    own = np.float32([0.75] * 44 + [0.375, 0.25, 0.125, 0.25, 0.125, 0.375])
+    probabilities = np.stack([own, 1 - own], axis=1)
+    listed = suspects(np.zeros(50, np.int64), probabilities)
+    assert listed == [(46, 1, 0.125), (48, 1, 0.125), (45, 1, 0.25), (47, 1, 0.25)]
 
 
 def test_a_photo_whose_label_is_the_likeliest_is_no_suspect():
     probabilities = np.float32([[0.9, 0.1]] * 48 + [[0.4, 0.6]] * 2)
     ids = np.array([0] * 49 + [1])  # the one before the last is doubted, the last has little support
-    assert suspects(ids, probabilities, self_confidence) == [(48, 1, pytest.approx(0.4))]
+    assert suspects(ids, probabilities) == [(48, 1, pytest.approx(0.4))]
 
 
 def test_too_few_photos_of_a_class_are_said():
     features, ids = clouds(34, classes=2)
     ids[:] = 0
     ids[:4] = 1
-    found = find(task(features, ids), self_confidence)
+    found = find(task(features, ids))
     assert (found.suspects, found.curve) == ([], [])
     assert "fewer than 5 photos" in " ".join(found.missing)
 
@@ -204,7 +211,7 @@ def test_of_very_many_photos_only_those_outside_training_are_compared_with_all(m
     found = twins(components(features), range(402), lists)
     assert [(a, b) for a, b, _, _ in found.pairs] == [(0, 400)]  # 1 and 401 are both for training
     assert not found.complete
-    whole = find(task(features, np.arange(402) % 2, lists), None)
+    whole = find(task(features, np.arange(402) % 2, lists))
     (line,) = whole.missing
     assert line.endswith("photos, only those for validation and testing are compared with all")
 

@@ -11,9 +11,10 @@ from PIL import Image
 from label_image.errors import PhotoError
 from label_image.photo_pixels import decode
 from retrain.data import augment
-from retrain.data.augment import View, pixels_of, views_of
+from retrain.data.augment import View, pixels_of
 from retrain.files.hashing import file_digest
 from retrain.options.options import Options
+from retrain.pipeline.settings import cached_views
 from retrain.types import Photo
 
 ALL = View(1, flip_left_right=True, random_crop=20, random_scale=30, random_brightness=40, seed=5)
@@ -174,12 +175,12 @@ def test_settings_do_not_change_the_key_of_the_plain_view():
 
 
 def test_a_plan_without_distortions_has_no_views():
-    assert views_of(Options.of(image_dir="x", cached_views=7)) == []
+    assert cached_views(Options.of(image_dir="x", cached_views=7)) == []
 
 
 def test_a_plan_with_distortions_has_as_many_views_as_it_says():
     options = Options.of(
         image_dir="x", flip_left_right=True, random_crop=20, random_scale=30, random_brightness=40, seed=5
     )
-    assert views_of(options) == [dataclasses.replace(ALL, number=number) for number in (1, 2, 3, 4)]
-    assert len(views_of(options.replaced(cached_views=9))) == 9
+    assert cached_views(options) == [dataclasses.replace(ALL, number=number) for number in (1, 2, 3, 4)]
+    assert len(cached_views(options.replaced(cached_views=9))) == 9

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from label_image.softmax import softmax
 from retrain.finetune.blend import SHARES, best_blend, best_temperature
-from retrain.finetune.stage import kept_line
-from retrain.metrics import cross_entropy, softmax
+from retrain.finetune.run_loop import kept_line
+from retrain.metrics import cross_entropy
 from retrain.types import Curve
 
 

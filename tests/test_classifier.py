@@ -82,9 +82,9 @@ def test_a_wrong_layer_lists_what_there_is(trained):
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [
-        ("x.pb", b"not a graph at all", "no TensorFlow graph"),
-        ("x.pb", b"", "no TensorFlow graph"),
-        ("x.tflite", b"junk", "no .tflite"),
+        ("x.pb", b"not a graph at all", "not a TensorFlow graph"),
+        ("x.pb", b"", "not a TensorFlow graph"),
+        ("x.tflite", b"junk", "not a .tflite"),
         ("x.tflite", b"\x1c\0\0\0TFL3" + b"\xff" * 64, "x.tflite"),
     ],
 )

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from retrain.compare import jobs
+from retrain.compare import chart, jobs
 from retrain.compare.findings import find
 from retrain.compare.mcnemar import holm, p_value, sentence
 from retrain.compare.payoff import Crossing, Line, crossing, line_of
@@ -24,7 +24,6 @@ from retrain.compare.table import markdown
 from retrain.store.feature_store import Store, key_of
 from retrain.types import Pace
 from tests.conftest import ROOT, STAND_IN, run_module, write_colour_photos
-from tests.test_light import without  # noqa: F401 - a fixture
 
 
 @pytest.fixture(scope="module")
@@ -303,16 +302,6 @@ def test_a_record_with_a_field_of_another_kind_is_one_line(compare, runs, field,
     )
 
 
-def test_without_matplotlib_the_picture_is_left_out_and_said(without, runs, tmp_path):  # noqa: F811
-    done = without(["matplotlib"], "retrain.compare", *map(str, runs))
-    assert done.returncode == 0, done.stderr
-    assert (
-        done.stderr
-        == "WARNING: no picture: it needs matplotlib, which is not installed (pip install 'matplotlib>=3.8,<4')\n"
-    )
-    assert sorted(path.name for path in result_in(tmp_path)[0].iterdir()) == ["compare.json", "compare.md"]
-
-
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -453,6 +442,56 @@ def test_features_are_held_against_each_other_from_the_runs_own_stores(tmp_path)
     assert (drift.photos, drift.largest) == (3, 0.5)
     assert drift.typical == pytest.approx((0.25 / 6) ** 0.5 / rows.std(axis=0).mean())
     assert drift.least_cosine == pytest.approx((4.5 * 4 + 25) / ((4.5**2 + 25) ** 0.5 * 41**0.5))
+
+
+# The picture
+
+
+def drawn(path, *runs):
+    """(the words of the picture, its text)."""
+    chart.write(find(list(runs), False), path)
+    text = path.read_text("utf-8")
+    return [element.text for element in ET.fromstring(text).iter() if element.tag.endswith("}text")], text
+
+
+def test_the_picture_shows_the_mean_of_seeds_over_logarithmic_steps(tmp_path):
+    low = a_run("lr=1 seed=0", group="lr=1", round="0", steps=(0, 9, 99), validation_accuracy=(0.1, 0.3, 0.5))
+    high = a_run("lr=1 seed=1", group="lr=1", round="1", steps=(0, 9, 99), validation_accuracy=(0.3, 0.5, 0.7))
+    assert chart._curve([low, high]) == ([1, 10, 100], [pytest.approx(20), pytest.approx(40), pytest.approx(60)])
+    words, text = drawn(tmp_path / "c.svg", low, high)
+    assert {"While training, mean of 2 runs each", "Where the time went, first run of each", "lr=1"} <= set(words)
+    assert {"validation accuracy, %", "steps done, logarithmic", "seconds", "1", "10", "100"} <= set(words)
+    (line,) = re.findall(r' d="([^"]*)" class="line reactive', text)
+    numbers = [float(number) for number in re.findall(r"[\d.]+", line)]
+    across, up = numbers[::2], numbers[1::2]
+    assert across[1] - across[0] == pytest.approx(across[2] - across[1])  # a decade each
+    assert up[0] - up[1] == pytest.approx(up[1] - up[2])  # 20 points each
+
+
+def test_the_picture_of_the_same_runs_is_the_same(tmp_path):
+    assert drawn(tmp_path / "a.svg", a_run(), a_run("b")) == drawn(tmp_path / "b.svg", a_run(), a_run("b"))
+
+
+def test_the_picture_fetches_and_runs_nothing(tmp_path):
+    _, text = drawn(tmp_path / "c.svg", a_run(), a_run("b"))
+    assert "<script" not in text
+    assert re.findall(r"https?://[^\" ]*", text) == ["http://www.w3.org/2000/svg"]
+
+
+def test_runs_without_a_curve_and_names_of_any_kind_are_drawn(tmp_path):
+    bare = {"steps": (), "validation_accuracy": ()}
+    unknown = {"steps": (0, 10), "validation_accuracy": (float("nan"), 0.5)}
+    words, _ = drawn(tmp_path / "c.svg", a_run("<a> & \x1b[31m", **bare), a_run("b" * 90, **unknown))
+    assert "<a> & \\x1b[31m" in words
+    assert "b" * 59 + "…" in words
+    words, _ = drawn(tmp_path / "d.svg", a_run(**bare), a_run("b", **bare))
+    assert "While training" in words
+
+
+def test_twenty_runs_are_told_apart_by_colour_and_dashes(tmp_path):
+    _, text = drawn(tmp_path / "c.svg", *(a_run(f"run {number}") for number in range(20)))
+    looks = re.findall(r"\.serie-\d+ path \{ ([^}]*) \}", text)
+    assert len(looks) == len(set(looks)) == 20
 
 
 @pytest.mark.shared

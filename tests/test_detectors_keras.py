@@ -172,7 +172,7 @@ def test_a_saved_model_that_decodes_files_gets_the_photos_file(tmp_path):
     [
         ("m.keras", b"PK\x03\x04junk", "damaged zip"),
         ("m.h5", b"\x89HDF\r\n\x1a\nshort", "damaged"),
-        ("m.h5", b"no hdf5", "no Keras file"),
+        ("m.h5", b"no hdf5", "not a Keras file"),
     ],
 )
 def test_a_damaged_keras_file_is_one_line(tmp_path, name, data, message):

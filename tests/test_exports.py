@@ -12,12 +12,12 @@ from label_image.errors import RunError
 from label_image.model_metadata import Metadata
 from label_image.photo_pixels import decode, normalise
 from label_image.runners.litert import LitertRunner
+from label_image.softmax import softmax
 from retrain.backbones.prepare import prepare
 from retrain.exporters import verify
 from retrain.exporters.table import EXPORTERS, Order
 from retrain.exporters.verify import Measured, Proof, export
 from retrain.files.hashing import file_digest
-from retrain.metrics import softmax
 from retrain.options.options import Options
 from retrain.types import Head, Photo
 from tests.conftest import COLOURS, STAND_IN, write_photo

@@ -18,7 +18,6 @@ from PIL import Image
 
 from retrain.data import scan
 from retrain.data.scan import scan_photos
-from retrain.options.options import Options
 from retrain.store import known_files
 from retrain.store.feature_store import FORMAT, Store, key_of
 from retrain.store.known_files import KnownFile
@@ -45,8 +44,7 @@ def frames(tmp_path):
 
 def scanned(frames, store):
     """Path -> digest, as the scan says it."""
-    options = Options.of(image_dir=str(frames), legacy_labels=False)
-    return {photo.path: photo.sha256 for photo in scan_photos(options, store, lambda _: None).photos}
+    return {photo.path: photo.sha256 for photo in scan_photos(str(frames), store, lambda _: None).photos}
 
 
 def true_digests(frames):

@@ -21,9 +21,10 @@ from retrain.cli import main
 from retrain.files.hashing import file_digest
 from retrain.finetune.batches import Batches
 from retrain.finetune.pixels import decoded, enlarged, has_colour
-from retrain.finetune.recipe import recipe_of, warmed
+from retrain.finetune.recipe import warmed
 from retrain.options.options import Options
-from retrain.pipeline.stages import check
+from retrain.pipeline.check import check
+from retrain.pipeline.settings import distortions_of, network_training, recipe_of
 from retrain.types import Photo
 from tests.conftest import ROOT, STAND_IN
 
@@ -273,8 +274,7 @@ def test_mirrored_on_one_device_is_one_line(retrain_here, digits):
 
 
 def test_every_photo_comes_once_a_pass_and_steps_can_be_made_in_any_order():
-    options = Options.of(image_dir="x", train="all")
-    batches = Batches(np.zeros((10, 4, 4, 3), np.uint8), np.arange(10), (4, 4), 4, options)
+    batches = Batches(np.zeros((10, 4, 4, 3), np.uint8), np.arange(10), (4, 4), 4)
     rows = np.concatenate([batches.rows(step) for step in range(5)])
     assert sorted(rows[:10]) == sorted(rows[10:]) == list(range(10))
     assert rows[:10].tolist() != rows[10:].tolist()
@@ -288,7 +288,7 @@ def test_a_batch_without_distortions_is_what_labelling_sees(digits, tmp_path):
     files = sorted(digits.glob("*/*.png"))[:6]
     photos = [Photo(str(path), path.parent.name, file_digest(path)) for path in files]
     with decoded(photos, (28, 28), tmp_path, lambda *_: pytest.fail("read")) as pixels:
-        batches = Batches(pixels, np.arange(6), (28, 28), 6, Options.of(image_dir="x", train="all"))
+        batches = Batches(pixels, np.arange(6), (28, 28), 6)
         seen, ids = batches.at(0)
         assert seen.dtype == np.uint8
         for picture, place in zip(seen, ids, strict=True):
@@ -300,10 +300,11 @@ def test_distorted_batches_repeat_and_keep_their_size():
         image_dir="x", train="all", random_crop=10, random_scale=20, flip_left_right=True, pad_and_crop=2,
         random_brightness=10, random_colour=10,
     )  # fmt: skip
-    large = enlarged(options, 20)
+    distortions = distortions_of(options)
+    large = enlarged(distortions, 20)
     assert large == 27  # 20 * 1.1 * 1.2, up
     pixels = np.random.default_rng(0).integers(0, 255, (3, large, large, 3)).astype(np.uint8)
-    batches = Batches(pixels, np.arange(3), (20, 20), 3, options)
+    batches = Batches(pixels, np.arange(3), (20, 20), 3, distortions)
     first, again, other = batches.at(5)[0], batches.at(5)[0], batches.at(6)[0]
     assert first.shape == (3, 20, 20, 3)
     assert np.array_equal(first, again)
@@ -364,7 +365,7 @@ def test_blocks_are_what_their_papers_draw():
 def test_a_keras_application_is_trained_and_comes_back_with_other_weights(tmp_path):
     """Without a download: its random weights are what there is to train on from."""
     from retrain.backbones.network_keras import keras_on_tensorflow
-    from retrain.finetune.trainable import trainable
+    from retrain.pipeline.network import trainable
 
     keras = keras_on_tensorflow()
     model = keras.applications.MobileNetV2(include_top=False, pooling="avg", weights=None, input_shape=(224, 224, 3))
@@ -384,7 +385,7 @@ def test_a_keras_application_is_trained_and_comes_back_with_other_weights(tmp_pa
 def test_a_folded_network_gives_the_features_of_its_backbone_and_goes_back(tmp_path, model_dir):
     from label_image.runners.litert import LitertRunner
     from retrain.backbones.prepare import prepare
-    from retrain.finetune.trainable import trainable
+    from retrain.pipeline.network import trainable
 
     options = Options.of(image_dir="x", architecture=STAND_IN, train="all", model_dir=str(model_dir))
     backbone, network = prepare(options.network, lambda _: None), trainable(options)
@@ -403,7 +404,7 @@ def test_a_folded_network_gives_the_features_of_its_backbone_and_goes_back(tmp_p
 def test_a_module_of_tfhub_is_trained_as_a_whole(tmp_path, asks):
     import tensorflow as tf
 
-    from retrain.finetune.trainable import trainable
+    from retrain.pipeline.network import trainable
 
     module = tf.train.Checkpoint()  # as TF-Hub's reusable SavedModels: lists of variables, and a function to call
     kernel, fixed = tf.Variable(tf.ones((3, 4))), tf.Variable(2.0, trainable=False)
@@ -440,9 +441,9 @@ def test_half_precision_keeps_its_weights_in_full_and_learns(digits, tmp_path):
     """float16 as on a GPU, here on the processor: slow, but the same numbers."""
     import tensorflow as tf
 
-    from retrain.finetune.engine import Engine
-    from retrain.finetune.stage import _random_head
-    from retrain.finetune.trainable import trainable
+    from retrain.finetune.engine import Engine, EngineSettings
+    from retrain.finetune.train_network import _random_head
+    from retrain.pipeline.network import trainable
 
     options = Options.of(
         image_dir="x", architecture="lenet", weights="none", train="all", optimizer="momentum", learning_rate=0.05,
@@ -453,9 +454,10 @@ def test_half_precision_keeps_its_weights_in_full_and_learns(digits, tmp_path):
     ids = np.array([("bar", "ring", "slash").index(photo.label) for photo in photos])
     network = trainable(options, half=True)
     assert {value.dtype for value in network.values} == {np.dtype("float32")}
-    options = {"label_smoothing": 0.0, "dropout": 0.0, "seed": 0, "class_weights": np.ones(3, np.float32)}
-    head = _random_head(network, ("bar", "ring", "slash"), options)
-    engine = Engine(network, head, recipe_of(options, 90), tf.distribute.get_strategy(), options, half=True)
+    how = network_training(options, 90)
+    settings = EngineSettings(0.0, 0.0, 0, np.ones(3, np.float32))
+    head = _random_head(network, ("bar", "ring", "slash"), how)
+    engine = Engine(network, head, how.recipe, tf.distribute.get_strategy(), settings, half=True)
     with decoded(photos, (28, 28), tmp_path, lambda *_: pytest.fail("read")) as pixels:
         losses = [engine.step(pixels, ids, step)[0] for step in range(15)]
     assert losses[-1] < 0.5 * losses[0]
@@ -493,7 +495,8 @@ def test_pretrained_normalisation_can_be_trained(retrain_here, colour_photos, mo
 @pytest.mark.parametrize(("symmetric", "flips"), [(True, True), (False, False)])
 def test_photos_are_mirrored_where_the_network_knows_them_mirrored(symmetric, flips, capfd):
     from retrain.console import Screen
-    from retrain.finetune.stage import _mirrored
+    from retrain.data.augment import Distortions
+    from retrain.finetune.train_network import _mirrored
 
     class LeftEye:
         """Sees only the left half, or both alike."""
@@ -506,11 +509,10 @@ def test_photos_are_mirrored_where_the_network_knows_them_mirrored(symmetric, fl
     photos = np.zeros((20, 8, 8, 3), np.uint8)
     photos[:10, :, :4] = 200  # light on the left: class 0
     label_ids = np.repeat([0, 1], 10)
-    options = Options.of(image_dir="x", train="all")
-    assert _mirrored(options, LeftEye(), photos, label_ids, Screen("INFO")).flip_left_right is flips
+    assert _mirrored(Distortions(), LeftEye(), photos, label_ids, Screen("INFO")).flip_left_right is flips
     expected = "training mirrors photos too" if flips else "training does not mirror photos"
     assert expected in capfd.readouterr().out
-    nothing = _mirrored(options, LeftEye(), photos[:0], label_ids[:0], Screen("INFO"))
+    nothing = _mirrored(Distortions(), LeftEye(), photos[:0], label_ids[:0], Screen("INFO"))
     assert nothing.flip_left_right is False
 
 

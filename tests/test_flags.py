@@ -73,7 +73,7 @@ def test_the_misspelling_of_the_original_users_is_no_longer_swallowed(typed, mea
         parse(Options, [f"--{typed}=5"], "retrain")
 
 
-@pytest.mark.parametrize("typed", ["version", "gpu_memory", "zzz"])
+@pytest.mark.parametrize("typed", ["turbo", "gpu_memory", "zzz"])
 def test_nothing_is_suggested_where_nothing_is_near(typed):
     with pytest.raises(UserError, match=rf"^unknown flag --{typed} \(--help lists them all\)$"):
         parse(Options, [f"--{typed}"], "retrain")

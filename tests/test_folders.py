@@ -10,8 +10,9 @@ import pytest
 from label_image.errors import UserError
 from retrain.cli import main
 from retrain.data import directory_listing
-from retrain.data.layout import class_folders, legacy_label
+from retrain.data.layout import ClassFolder, class_folders, legacy_label
 from retrain.options.options import Options
+from retrain.pipeline.settings import percentages_of, rules_of
 from retrain.types import TESTING, TRAINING, VALIDATION
 
 
@@ -25,19 +26,24 @@ def tree(root: Path, *names: str) -> Path:
     return root
 
 
+def folders_of(root: Path | str, **flags: object) -> tuple[list[ClassFolder], list[str]]:
+    options = Options.of(image_dir=str(root), **flags)
+    return class_folders(options.data.image_dir, rules_of(options), percentages_of(options))
+
+
 def found(root: Path | str, **flags: object) -> list[tuple[str, int | None]]:
-    return [(folder.label, folder.given) for folder in class_folders(Options.of(image_dir=str(root), **flags))[0]]
+    return [(folder.label, folder.given) for folder in folders_of(root, **flags)[0]]
 
 
 def refusal(root: Path | str, **flags: object) -> str:
     with pytest.raises(UserError) as caught:
-        class_folders(Options.of(image_dir=str(root), **flags))
+        folders_of(root, **flags)
     assert caught.value.exit_status == 2
     return str(caught.value)
 
 
 def notes(root: Path | str, **flags: object) -> list[str]:
-    return class_folders(Options.of(image_dir=str(root), **flags))[1]
+    return folders_of(root, **flags)[1]
 
 
 # --- classes
@@ -124,7 +130,7 @@ def test_the_path_stays_as_it_was_typed(tmp_path, monkeypatch):
     tree(tmp_path, "photos/a/1.jpg", "photos/b/1.jpg")
     monkeypatch.chdir(tmp_path)
     for typed in ("photos", "photos/", "./photos", "../" + tmp_path.name + "/photos"):
-        folder = class_folders(Options.of(image_dir=typed))[0][0]
+        folder = folders_of(typed)[0][0]
         assert folder.path == f"{typed.rstrip('/')}/a"
 
 
@@ -259,7 +265,7 @@ def test_list_folders_may_be_spelt_in_the_usual_ways(tmp_path, names):
 def test_where_a_list_has_no_folder_the_training_folder_is_dealt_to_it_and_that_is_said(tmp_path):
     tree(tmp_path, *(one for one in PETS if not one.startswith("validation")))
     assert found(tmp_path) == [("cat", None), ("dog", None), ("cat", TESTING), ("dog", TESTING)]
-    assert f"no folder has photos for validation: 10 % of {tmp_path}/train are dealt to it" in notes(tmp_path)
+    assert f"no folder has photos for validation: 10 % of {tmp_path}/train are used for it" in notes(tmp_path)
     assert len(notes(tmp_path, validation_percentage=0)) == 1
 
 

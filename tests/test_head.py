@@ -9,12 +9,14 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from label_image.softmax import softmax
 from retrain.head import training
-from retrain.head.sampler import MOST_JUDGES
+from retrain.head.sampler import LARGEST_VALIDATION_SUBSET
 from retrain.head.train import Sampler, Standardiser, train
 from retrain.head.training import Training
-from retrain.metrics import cross_entropy, losses, softmax
+from retrain.metrics import cross_entropy, losses
 from retrain.options.options import Options
+from retrain.pipeline.settings import layer_training
 from retrain.types import TESTING, TRAINING, VALIDATION, Bottlenecks
 
 
@@ -34,7 +36,7 @@ def plan_of(**settings):
 
 def trained(data, options, on_evaluation=lambda _: None, on_snapshot=lambda *_: None):
     labels = tuple(f"class {number}" for number in range(data.label_ids.max() + 1))
-    return train(data, labels, options, on_evaluation, on_snapshot)
+    return train(data, labels, layer_training(options), on_evaluation, on_snapshot)
 
 
 def layers(data, options):
@@ -216,7 +218,7 @@ def test_each_photo_of_a_batch_is_drawn_in_any_of_its_views():
     data = bottlenecks(views=4)
     data.features[:] = np.arange(4)[:, None, None]
     data.features[..., 0] += 100 * data.label_ids
-    features, label_ids = Training(data, 3, plan_of(train_batch_size=3000)).step()
+    features, label_ids = Training(data, 3, layer_training(plan_of(train_batch_size=3000))).step()
     views = np.unique(features[:, 1], return_counts=True)[1]
     assert len(views) == 3  # the plain one is not among them
     assert np.abs(views - 1000).max() < 150  # 3,000 draws: deviation 26
@@ -286,7 +288,7 @@ def test_a_snapshot_of_an_earlier_version_lacks_those_losses_and_is_gone_on_from
     assert training.with_judged(new).tolist() == new.tolist()
 
 
-@pytest.mark.parametrize(("size", "judges"), [(100, MOST_JUDGES), (-1, 3 * 900)])
+@pytest.mark.parametrize(("size", "judges"), [(100, LARGEST_VALIDATION_SUBSET), (-1, 3 * 900)])
 def test_many_validation_photos_are_judged_by_some_unless_all_are_asked_for(size, judges, monkeypatch):
     seen = []
     monkeypatch.setattr(training, "losses", lambda logits, ids: seen.append(ids.tolist()) or losses(logits, ids))

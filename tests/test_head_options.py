@@ -155,7 +155,7 @@ def test_training_ends_when_the_validation_loss_has_not_fallen():
 
 
 def test_early_stopping_needs_a_validation_list():
-    with pytest.raises(UserError, match="--early_stopping_steps=5 looks at the validation list, which is empty"):
+    with pytest.raises(UserError, match="--early_stopping_steps=5 needs a validation set, which is empty"):
         trained(bottlenecks(a_list=(10, 0, 5)), plan_of(early_stopping_steps=5))
 
 

@@ -148,7 +148,8 @@ def test_an_onnx_file_says_where_its_map_is(tmp_path):
     path = tmp_path / "a.onnx"
     path.write_bytes(b"\x08\x08\x12\x07pytorch")
     with pytest.raises(
-        NoExactMap, match=r"no heat map for .*a\.onnx: of an \.onnx only the scores are read; the \.tflite or \.pb"
+        NoExactMap,
+        match=r"no heat map for .*a\.onnx: only the scores of an \.onnx can be computed; use the \.tflite or \.pb",
     ):
         feature_maps(path)
 

@@ -58,6 +58,7 @@ def test_words_keep_their_order_and_folders_are_read_by_name(here):
 
 def test_hidden_files_and_what_systems_leave_are_no_photos(here):
     touch("new/.hidden.jpg", "new/.git/a.jpg", "new/Thumbs.db", "new/__MACOSX/a.jpg", "new/a.jpg")
+    touch("new/ehthumbs.db", "new/@eaDir/a.jpg", "new/$RECYCLE.BIN/a.jpg", "new/lost+found/a.jpg")
     assert names("new") == ["new/a.jpg"]
 
 

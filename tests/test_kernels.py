@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 
 import numpy as np
+import pytest
 from PIL import Image
 
-from retrain.report.first_layer import first_kernels, kernels_picture
+from retrain.formats.tflite_model import TfliteModel
+from retrain.report.first_layer import first_kernels, kernels_of_tflite, kernels_picture
 
 
 def picture_of(kernels):
@@ -42,3 +44,23 @@ def test_grey_kernels_are_found_among_a_networks_arrays():
     assert first_kernels(arrays) is arrays[2]
     assert first_kernels(arrays[:2]) is None
     assert picture_of(arrays[2]).shape == (4 * 37 + 2, 5 * 37 + 2, 3)
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_kernels_of_a_tflite_are_those_of_its_first_convolution_of_pixels(tmp_path, channels):
+    kernels = np.arange(2 * 3 * 3 * channels, dtype=np.float32).reshape(2, 3, 3, channels)
+    model = TfliteModel()
+    model.graph.inputs = np.array([model.tensor("in", [1, 8, 8, channels])], np.int32)
+    constants = [
+        model.tensor("kernels", list(kernels.shape), kernels),
+        model.tensor("biases", [2], np.zeros(2, np.float32)),
+    ]
+    out = model.tensor("out", [1, 8, 8, 2])
+    model.operator("CONV_2D", [0, *constants], out, model.options("Conv2DOptions", strideW=1, strideH=1))
+    model.outputs([out])
+    (tmp_path / "m.tflite").write_bytes(model.to_bytes())
+    read = kernels_of_tflite(tmp_path / "m.tflite")
+    if channels == 3:
+        assert np.array_equal(read, kernels.transpose(1, 2, 3, 0))  # height, width, channels, kernels
+    else:
+        assert read is None

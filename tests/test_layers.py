@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from retrain.head.layers import Network
+from retrain.head.layers import DenseLayers
 
 
 def network(activation="tanh", sizes=(6, 5, 4, 3), **settings):
-    made = Network(sizes, activation, first_weights=np.random.default_rng(3), **settings)
+    made = DenseLayers(sizes, activation, first_weights=np.random.default_rng(3), **settings)
     rng = np.random.default_rng(4)
     made.parameters = [  # biases too: none is at a place of symmetry
         parameter.astype(np.float64) + rng.normal(0, 0.3, parameter.shape) for parameter in made.parameters
@@ -25,14 +25,14 @@ def batch(n=7, width=6, classes=3):
     return rng.normal(size=(n, width)), rng.integers(classes, size=n)
 
 
-def loss_of(made, features, label_ids, smoothing=0.0, shares=None):
+def loss_of(made, features, label_ids, smoothing=0.0, sample_weights=None):
     """Mean cross-entropy, written anew."""
     logits = made.logits(features).T
     logs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     wanted = np.full(logits.shape, smoothing / logits.shape[1])
     wanted[np.arange(len(label_ids)), label_ids] += 1 - smoothing
     each = -(wanted * logs).sum(axis=1)
-    return float((each * (1 if shares is None else shares)).mean())
+    return float((each * (1 if sample_weights is None else sample_weights)).mean())
 
 
 @pytest.mark.parametrize("sizes", [(6, 3), (6, 5, 3), (6, 5, 4, 3)])
@@ -40,15 +40,15 @@ def loss_of(made, features, label_ids, smoothing=0.0, shares=None):
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 def test_gradients_are_those_of_the_loss(activation, sizes, smoothing):
     made, (features, label_ids) = network(activation, sizes, smoothing=smoothing), batch()
-    shares = np.linspace(0.5, 1.5, len(label_ids))
-    gradients = made.gradients(features, label_ids, np.float64(2), shares)
+    sample_weights = np.linspace(0.5, 1.5, len(label_ids))
+    gradients = made.gradients(features, label_ids, np.float64(2), sample_weights)
     for parameter, gradient in zip(made.parameters, gradients, strict=True):
         assert gradient.shape == parameter.shape
         for place in np.ndindex(parameter.shape):
             before, around = parameter[place], []
             for change in (1e-6, -1e-6):
                 parameter[place] = before + change
-                around.append(loss_of(made, features, label_ids, smoothing, shares))
+                around.append(loss_of(made, features, label_ids, smoothing, sample_weights))
             parameter[place] = before
             # relu has corners; none of these 7 photos is within 1e-6 of one
             assert gradient[place] == pytest.approx(2 * (around[0] - around[1]) / 2e-6, abs=1e-6)
@@ -94,10 +94,10 @@ def test_nothing_is_left_out_when_the_network_answers():
 
 
 def test_one_layer_begins_at_zero_and_more_at_random_of_a_size_that_lasts():
-    assert all((parameter == 0).all() for parameter in Network((50, 4)).parameters)
+    assert all((parameter == 0).all() for parameter in DenseLayers((50, 4)).parameters)
     features = np.random.default_rng(9).normal(size=(200, 500)).astype(np.float32)
     for activation in ("relu", "tanh"):
-        made = Network((500, 400, 300, 4), activation)
+        made = DenseLayers((500, 400, 300, 4), activation)
         flow = made._forward(features)[0]
         assert [0.3 < layer.std() < 1.5 for layer in flow] == [True, True, True]
         assert all((biases == 0).all() for biases in made.parameters[1::2])
@@ -106,7 +106,7 @@ def test_one_layer_begins_at_zero_and_more_at_random_of_a_size_that_lasts():
 
 @pytest.mark.parametrize("classes", [1, 3, 8, 9])
 def test_the_rows_below_the_last_layers_weights_stay_zero(classes):
-    made = Network((6, classes))
+    made = DenseLayers((6, classes))
     features, label_ids = batch(classes=classes)
     for _ in range(3):
         for parameter, gradient in zip(

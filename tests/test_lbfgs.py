@@ -11,7 +11,7 @@ import pytest
 from label_image.errors import UserError
 from retrain.head import lbfgs, weight_decay
 from retrain.head.lbfgs import Problem, axes_of, solve
-from retrain.head.training import balanced_shares
+from retrain.head.training import balanced_sample_weights
 from retrain.head.weight_decay import DECAYS
 from retrain.types import TESTING, TRAINING, VALIDATION
 from tests.test_head import bottlenecks, plan_of, trained
@@ -36,11 +36,13 @@ def loss_at(problem, layer, decay):
     logs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     wanted = np.full(logs.shape, problem.smoothing / problem.classes)
     wanted[np.arange(len(logs)), problem.label_ids] += 1 - problem.smoothing
-    shares = 1.0 if problem.shares is None else problem.shares
-    return float((-(wanted * logs).sum(axis=1) * shares).mean() + decay / 2 * (layer[:, :-1] ** 2).sum())
+    weights = 1.0 if problem.sample_weights is None else problem.sample_weights
+    return float((-(wanted * logs).sum(axis=1) * weights).mean() + decay / 2 * (layer[:, :-1] ** 2).sum())
 
 
-@pytest.mark.parametrize("settings", [{}, {"smoothing": 0.1}, {"shares": np.float32(np.linspace(0.2, 1.8, 120))}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"smoothing": 0.1}, {"sample_weights": np.float32(np.linspace(0.2, 1.8, 120))}]
+)
 @pytest.mark.parametrize("decay", [1e-3, 0.1])
 def test_the_answer_is_an_optimum(settings, decay):
     problem = problem_of(**settings)
@@ -131,7 +133,7 @@ def test_balanced_classes_weigh_the_same():
         head = trained(data, plan_of(optimizer="lbfgs", weight_decay="1", class_weights=weights))
         said[weights] = int((head.logits(data.features[0]).argmax(axis=1) == 1).sum())
     assert said["none"] < 10 < said["balanced"]
-    assert balanced_shares(np.array([0] * 40 + [1] * 8)).sum() == pytest.approx(48)
+    assert balanced_sample_weights(np.array([0] * 40 + [1] * 8)).sum() == pytest.approx(48)
 
 
 def test_without_scipy_it_is_said_in_one_line(monkeypatch):
@@ -144,7 +146,7 @@ def test_wide_features_are_solved_as_exactly(monkeypatch):
     # More features than axes: what lies across them is stretched by one factor, and the blocks are several.
     monkeypatch.setattr(lbfgs, "AXES", 6)
     monkeypatch.setattr(lbfgs, "_NUMBERS_AT_ONCE", 100)
-    problem = problem_of(width=40, smoothing=0.1, shares=np.float32(np.linspace(0.2, 1.8, 120)))
+    problem = problem_of(width=40, smoothing=0.1, sample_weights=np.float32(np.linspace(0.2, 1.8, 120)))
     axes, on_axes = axes_of(problem.features)
     assert (axes.vectors.shape, on_axes.shape) == ((40, 6), (120, 6))
     np.testing.assert_allclose(problem.features @ axes.vectors, on_axes, atol=1e-4)

@@ -74,7 +74,7 @@ def test_the_light_set_labels_a_folder(without, tflite, colour_photos):
 
 def test_the_light_set_draws_heat_maps(without, tflite, tmp_path):
     photo = write_photo(tmp_path / "cyan.jpg", COLOURS["cyan"], 5)
-    missing = (*NOT_LIGHT, "matplotlib", "gradio")
+    missing = (*NOT_LIGHT, "gradio")
     done = without(missing, "label_image", f"--graph={tflite}", photo, "--explain=maps")
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "maps/cyan_heat.jpg").is_file()

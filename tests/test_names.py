@@ -10,9 +10,10 @@ import pytest
 
 from label_image.errors import UserError
 from retrain.data.comparable_names import composed, folded, seen
-from retrain.data.layout import class_folders
-from retrain.data.split import grouped_percents, split_photos
+from retrain.data.layout import ClassFolder, class_folders
+from retrain.data.split import grouped_percents
 from retrain.options.options import Options
+from retrain.pipeline.settings import divided, percentages_of, rules_of
 from retrain.types import Photo, Scan
 
 ROSE_NFC, ROSE_NFD = "ros\u00e9", "rose\u0301"
@@ -25,17 +26,22 @@ def tree(root: Path, *files: str) -> Path:
     return root
 
 
+def folders_of(root: Path, **flags: object) -> tuple[list[ClassFolder], list[str]]:
+    options = Options.of(image_dir=str(root), **flags)
+    return class_folders(options.data.image_dir, rules_of(options), percentages_of(options))
+
+
 def labels(root: Path, **flags: object) -> list[str]:
-    return [folder.label for folder in class_folders(Options.of(image_dir=str(root), **flags))[0]]
+    return [folder.label for folder in folders_of(root, **flags)[0]]
 
 
 def notes(root: Path) -> list[str]:
-    return class_folders(Options.of(image_dir=str(root)))[1]
+    return folders_of(root)[1]
 
 
 def refusal(root: Path, **flags: object) -> str:
     with pytest.raises(UserError) as caught:
-        class_folders(Options.of(image_dir=str(root), **flags))
+        folders_of(root, **flags)
     return str(caught.value)
 
 
@@ -60,7 +66,7 @@ def photos(form: str, folder: str = "photos") -> list[Photo]:
 @pytest.mark.parametrize("flags", [{}, {"split_seed": 3}, {"legacy_split": True}])
 def test_photos_named_by_a_mac_and_by_linux_are_split_alike(flags):
     options = Options.of(image_dir="photos", **flags)
-    ours, theirs = (split_photos(Scan(tuple(photos(form))), options) for form in ("NFC", "NFD"))
+    ours, theirs = (divided(options, Scan(tuple(photos(form)))) for form in ("NFC", "NFD"))
     assert [photo.sha256 for photo in ours.photos] == [photo.sha256 for photo in theirs.photos]
     assert ours.lists.tolist() == theirs.lists.tolist()
     assert len(set(ours.lists.tolist())) == 3

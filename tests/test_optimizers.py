@@ -10,10 +10,11 @@ import pytest
 from retrain.head.optimizers import Adam, Momentum, Sgd, optimizer_of
 from retrain.head.schedule import rate_at
 from retrain.options.options import Options
+from retrain.pipeline.settings import layer_training
 
 
-def plan_of(**settings):
-    return Options.of(image_dir="x", **settings)
+def training_of(**settings):
+    return layer_training(Options.of(image_dir="x", **settings))
 
 
 # Rates
@@ -34,8 +35,8 @@ def plan_of(**settings):
     ],
 )  # fmt: skip
 def test_rates_are_caffes(settings, wanted):
-    options = plan_of(learning_rate=0.5, **settings)
-    assert {step: rate_at(options, step) for step in wanted} == pytest.approx(wanted, rel=1e-7)
+    schedule = training_of(learning_rate=0.5, **settings).schedule
+    assert {step: rate_at(schedule, step) for step in wanted} == pytest.approx(wanted, rel=1e-7)
 
 
 # Steps, by hand
@@ -76,7 +77,7 @@ def test_each_optimizer_goes_where_keras_goes(name):
     weights = rng.normal(size=(4, 3)).astype(np.float32)
     variable = keras.Variable(weights.copy())
     theirs.build([variable])
-    ours = optimizer_of(plan_of(optimizer=name), [weights])
+    ours = optimizer_of(name, 0.9, [weights])
     for step in range(10):
         gradient = rng.normal(size=(4, 3)).astype(np.float32)
         theirs.apply([keras.ops.convert_to_tensor(gradient)])
@@ -87,6 +88,8 @@ def test_each_optimizer_goes_where_keras_goes(name):
 
 def test_momentum_is_0_9_where_it_is_not_given():
     for settings, share in (({}, 0.9), ({"momentum": 0.5}, 0.5)):
-        optimizer = optimizer_of(plan_of(optimizer="momentum", **settings), [np.zeros((1, 1), np.float32)])
+        optimizer = optimizer_of(
+            "momentum", training_of(optimizer="momentum", **settings).momentum, [np.zeros((1, 1), np.float32)]
+        )
         first, second = walk(optimizer, [1, 0], 0.1)
         assert (1 - second) == pytest.approx((1 - first) * (1 + share), rel=1e-5)

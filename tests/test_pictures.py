@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from label_image.errors import RunError
-from retrain.runs.record_file import read_record, write_record
+from retrain.runs.record import read_record, write_record
 from tests.browser import chromium, open_page
 from tests.conftest import ROOT, STAND_IN
 from tools import pictures

@@ -15,8 +15,8 @@ from retrain.exporters import verify, write_all
 from retrain.features import library_versions
 from retrain.files.hashing import file_digest
 from retrain.finetune.unreadable import Unreadable
-from retrain.options.options import Options
-from retrain.pipeline import prepared, stages
+from retrain.pipeline import exports, modes
+from retrain.pipeline import run as whole_run
 from retrain.store.feature_store import Store, key_of
 from retrain.types import Photo, Split
 from tests.conftest import STAND_IN, write_colour_photos, write_photo
@@ -80,7 +80,7 @@ def test_with_the_few_that_are_asked_each_time_hidden_the_export_tells(run, tmp_
     assert run().returncode == 0
     right = layer(tmp_path)
     poison(tmp_path, lambda features: features[::-1])
-    monkeypatch.setattr(stages, "ask_some", lambda *_: None)
+    monkeypatch.setattr(modes, "ask_some", lambda *_: None)
     done = run()
     assert done.returncode == 0, done.stderr
     (line,) = [line for line in done.stderr.splitlines() if "kept features" in line]
@@ -93,7 +93,7 @@ def test_a_graph_that_is_known_by_its_bits_and_not_run_tells_too(run, tmp_path, 
 
     assert run().returncode == 0
     right = layer(tmp_path)
-    monkeypatch.setattr(stages, "ask_some", lambda *_: None)
+    monkeypatch.setattr(modes, "ask_some", lambda *_: None)
     monkeypatch.setattr(verify, "_prove", lambda *_: _Known(0.0, "in a test"))
     poison(tmp_path, np.zeros_like)
     done = run()
@@ -135,14 +135,14 @@ def test_a_photo_replaced_after_the_scan_is_left_out_and_the_later_run_is_right(
     photo = tmp_path / record(tmp_path)["test_photos"][0]["path"]
     shutil.rmtree(tmp_path / "tf_files")
     shutil.copy2(photo, tmp_path / "kept.jpg")
-    real = prepared.pretrained
+    real = modes.backbone_stage
 
     def replacing(*given):
         write_photo(photo, (9, 9, 9), 5)
         return real(*given)
 
     with monkeypatch.context() as patch:
-        patch.setattr(prepared, "pretrained", replacing)
+        patch.setattr(modes, "backbone_stage", replacing)
         done = run()
     assert done.returncode == 0, done.stderr
     assert (
@@ -157,14 +157,14 @@ def test_a_photo_replaced_after_the_scan_is_left_out_and_the_later_run_is_right(
 
 @pytest.mark.parametrize("how", ["replaced", "removed"])
 def test_exports_are_verified_without_a_photo_that_changed_since_its_features_came(run, tmp_path, monkeypatch, how):
-    real, gone = stages.write_exports, []
+    real, gone = exports.write_exports, []
 
     def first_changing(options, split, variants, outcome, *others):
         gone.append(tmp_path / split.photos[outcome.rows[0]].path)
         gone[0].unlink() if how == "removed" else write_photo(gone[0], (9, 9, 9), 5)
         return real(options, split, variants, outcome, *others)
 
-    monkeypatch.setattr(stages, "write_exports", first_changing)
+    monkeypatch.setattr(exports, "write_exports", first_changing)
     done = run()
     assert done.returncode == 0, done.stderr
     reason = "not found" if how == "removed" else "changed"
@@ -202,17 +202,17 @@ def test_what_was_imported_is_not_dropped_with_what_can_be_computed(tmp_path):
     with closing(Store(tmp_path)) as store:
         store.write(imported_key("inception_v3"), [("ab" * 32, row)])
         store.write(key_of(view="plain", made_with={"Pillow": "1"}), [("ab" * 32, row), ("cd" * 32, row)])
-    stages.forget_features(tmp_path, [Photo("a.jpg", "a", "ab" * 32)])
+    whole_run.forget_features(tmp_path, [Photo("a.jpg", "a", "ab" * 32)])
     with closing(Store(tmp_path)) as store:
         assert sorted(digests for digests, _ in store.holds().values()) == [["ab" * 32], ["cd" * 32]]
 
 
-def test_a_validation_photo_that_changed_does_not_judge_a_network_as_a_black_picture():
+def test_a_validation_photo_that_changed_does_not_count_as_a_black_picture():
     split = Split(
         (Photo("a", "a", ""), Photo("b", "b", ""), Photo("c", "a", "")), ("a", "b"), np.array([0, 0, 1], np.int8)
     )
-    unread = Unreadable(Options.of(image_dir="x", train="all"), split, np.array([0, 1]), np.array([2]))
+    unread = Unreadable(split, np.array([0, 1]), np.array([2]))
     unread.validation(0, PhotoError("changed"))
-    unread.check()
-    assert unread.good.all()
-    assert unread.judging.tolist() == [False]
+    unread.check(strict=False)
+    assert unread.readable.all()
+    assert unread.readable_validation.tolist() == [False]

@@ -10,6 +10,7 @@ import pytest
 from label_image.model_metadata import Metadata
 from label_image.photo_pixels import decode, normalise
 from label_image.runners.litert import LitertRunner
+from label_image.softmax import softmax
 from retrain.backbones.prepare import prepare
 from retrain.backbones.table import DEFAULT_ARCHITECTURE
 from retrain.exporters import verify
@@ -17,7 +18,6 @@ from retrain.exporters.table import EXPORTERS, Order
 from retrain.exporters.verified_graphs import PROVEN
 from retrain.exporters.verify import Proof, export
 from retrain.files.hashing import file_digest
-from retrain.metrics import softmax
 from retrain.options.options import Options
 from retrain.types import Dense, Head, Photo
 from tests.conftest import COLOURS, write_photo

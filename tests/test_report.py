@@ -14,7 +14,7 @@ import pytest
 from retrain.report import page as page_module
 from retrain.report.cli import main
 from retrain.report.figures import FORMS, printable
-from retrain.runs.record_file import read_record, write_record
+from retrain.runs.record import read_record, write_record
 from retrain.runs.record_schema import fault
 from tests.browser import DESKTOP, PHONE, open_page, serious, wider_than_the_screen
 from tests.conftest import COLOURS, STAND_IN, run_module, write_photo

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from label_image.errors import RunError, UserError
-from retrain.runs import record_file
+from retrain.runs import record as record_file
 from retrain.types import LISTS
 from tests.conftest import COLOURS, STAND_IN, write_photo
 

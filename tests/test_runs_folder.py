@@ -15,7 +15,7 @@ from label_image.errors import RunError, UserError
 from label_image.find_run import all_runs, graph_of, run_folder
 from retrain.runs import cli
 from retrain.runs.folder import begin, end, killed_runs
-from retrain.runs.record_file import RunRecord, read_record, write_record
+from retrain.runs.record import RunRecord, read_record, write_record
 from retrain.runs.record_schema import fault
 from retrain.runs.usual_names import change
 from tests import kills

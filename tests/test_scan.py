@@ -20,6 +20,7 @@ from label_image.errors import PhotoError, UserError
 from retrain.data import directory_listing, scan
 from retrain.data.scan import few_photo_notes, scan_photos
 from retrain.options.options import Options
+from retrain.pipeline import settings
 from retrain.store.feature_store import Store
 from retrain.types import TESTING, TRAINING, VALIDATION, Scan
 from tests.conftest import ROOT, SHARED, write_photo
@@ -44,7 +45,7 @@ def flowers(tmp_path: Path) -> Path:
 
 
 def scanned(root: Path | str, store: Store, **flags: object) -> Scan:
-    return scan_photos(Options.of(image_dir=str(root), **flags), store, lambda _: None)
+    return settings.scanned(Options.of(image_dir=str(root), **flags), store, lambda _: None)
 
 
 def names(result: Scan) -> list[str]:
@@ -82,7 +83,7 @@ def test_photos_come_by_label_and_name_with_the_digest_of_their_bytes(flowers, s
 
 def test_the_originals_line_is_said_for_each_class(flowers, store):
     said: list[str] = []
-    scan_photos(Options.of(image_dir=str(flowers)), store, said.append)
+    scan_photos(str(flowers), store, said.append)
     assert said == ["Looking for images in 'daisy'", "Looking for images in 'rose'"]
 
 
@@ -127,8 +128,8 @@ def test_legacy_labels_change_the_label_and_not_the_path(flowers, store):
 def test_nothing_heavy_is_loaded(flowers, tmp_path):
     code = (
         "import sys; from pathlib import Path; from retrain.data.scan import scan_photos; from retrain.store.feature_store import Store;"
-        "from retrain.data.split import split_photos; from retrain.options.options import Options; plan = Options.of(image_dir=sys.argv[1]);"
-        "split_photos(scan_photos(plan, Store(Path(sys.argv[2])), print), plan);"
+        "from retrain.data.split import Percentages, split_photos; from retrain.options.options import Options; Options.of(image_dir=sys.argv[1]);"
+        "split_photos(scan_photos(sys.argv[1], Store(Path(sys.argv[2])), print), Percentages());"
         "print({'tensorflow', 'keras', 'ai_edge_litert'} & set(sys.modules))"
     )
     command = [sys.executable, "-c", code, str(flowers), str(tmp_path / "store")]
@@ -420,7 +421,7 @@ def test_photos_of_nested_folders_are_of_their_class_and_a_folder_without_any_is
     (tmp_path / "photos/cat/a/bad.jpg").write_bytes(b"text")
     (tmp_path / "photos/dog/empty").mkdir()
     write_photo(tmp_path / "photos/dog/b/deep/9.jpg", CYAN, 99)
-    result = scan_photos(Options.of(image_dir=str(tmp_path / "photos"), nested=nested), store, lambda _: None)
+    result = scanned(tmp_path / "photos", store, nested=nested)
     labels = [photo.label for photo in result.photos]
     assert (labels.count("cat"), labels.count("dog")) == ((4, 5) if nested == "parts" else (0, 0))
     assert (labels.count("a"), labels.count("b")) == ((0, 0) if nested == "parts" else (4, 4))
@@ -434,4 +435,4 @@ def test_a_class_of_parts_without_a_photo_is_refused(tmp_path, store):
     (tmp_path / "photos/dog/a").mkdir(parents=True)
     (tmp_path / "photos/dog/a/1.jpg").write_bytes(b"text")
     with pytest.raises(UserError, match="cannot train the class 'dog': no photo in .*/dog/a, 1 other files"):
-        scan_photos(Options.of(image_dir=str(tmp_path / "photos"), nested="parts"), store, lambda _: None)
+        scanned(tmp_path / "photos", store, nested="parts")

@@ -15,6 +15,8 @@ import pytest
 
 from label_image.errors import RunError, UserError
 from retrain.head.snapshots import read_snapshot, snapshot_path, write_snapshot
+from retrain.head.train import train
+from retrain.pipeline.settings import layer_training
 from tests.conftest import ROOT, STAND_IN
 from tests.test_head import bottlenecks, plan_of, trained
 
@@ -34,9 +36,11 @@ def train_with_snapshots(data, options):
     """The head, and its snapshots by their number of steps."""
     taken = {}
     labels = tuple(f"class {number}" for number in range(data.label_ids.max() + 1))
-    from retrain.head.train import train
 
-    head = train(data, labels, options, lambda _: None, lambda *_: None, lambda s: taken.update({s.state["steps"]: s}))
+    def keep(snapshot):
+        taken[snapshot.state["steps"]] = snapshot
+
+    head = train(data, labels, layer_training(options), on_snapshot=keep)
     return head, taken
 
 
@@ -103,7 +107,7 @@ def test_another_plan_is_refused(snapshot, changes, message):
 
 @pytest.mark.parametrize("changes", [{"seed": 1}, {"a_list": (29, 10, 5)}, {"width": 7}, {"views": 2}])
 def test_other_photos_are_refused(snapshot, changes):
-    with pytest.raises(UserError, match="trained on other photos, lists or features"):
+    with pytest.raises(UserError, match="trained on other photos, subsets or features"):
         trained(bottlenecks(**changes), plan_of(how_many_training_steps=20, resume=str(snapshot)))
 
 
@@ -209,7 +213,7 @@ def test_a_run_that_is_resumed_leaves_the_same_files(retrain_here, colour_photos
     whole = {name: (tmp_path / "tf_files" / name).read_bytes() for name in files}
     first = retrain_here(*words, "--how_many_training_steps=100")
     assert {name: (tmp_path / "tf_files" / name).read_bytes() for name in files} != whole
-    path = snapshot_path(plan_of(), 100)
+    path = snapshot_path(plan_of().exports.checkpoint_stem, 100)
     assert f"wrote {path}; --resume={path} goes on from there" in first.stdout + first.stderr
     done = retrain_here(*words, "--how_many_training_steps=200", f"--resume={path}")
     assert done.returncode == 0, done.stderr
@@ -233,7 +237,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_bits(retrain, colour_photos, 
     for path in (tmp_path / "tf_files").glob("*_step_*.npz"):
         path.unlink()
     layer.unlink()
-    path = tmp_path / snapshot_path(plan_of(), 2000)
+    path = tmp_path / snapshot_path(plan_of().exports.checkpoint_stem, 2000)
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen([sys.executable, "-m", "retrain", *words], cwd=tmp_path, env=env) as running:
         while not path.exists():

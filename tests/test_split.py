@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from label_image.errors import UserError
-from retrain.data.scan import scan_photos
-from retrain.data.split import grouped_percents, list_of, percent, split_photos
+from retrain.data.split import SET_NAMES, Percentages, grouped_percents, list_of, percent
 from retrain.options.options import Options
+from retrain.pipeline.settings import divided, scanned
 from retrain.store.feature_store import Store
 from retrain.types import LISTS, TESTING, TRAINING, VALIDATION, Photo, Scan, Split
 from tests.conftest import write_photo
@@ -37,7 +37,7 @@ def photo(label: str, name: str, content: str = "", folder: str = "photos", give
 
 
 def deal(photos: list[Photo], **flags: object) -> Split:
-    return split_photos(Scan(tuple(photos)), PLAN.replaced(**flags))
+    return divided(PLAN.replaced(**flags), Scan(tuple(photos)))
 
 
 def lists_of(split: Split) -> dict[str, int]:
@@ -100,7 +100,7 @@ def test_a_path_falls_where_the_original_put_it(path, place):
     [(0, VALIDATION), (9.999, VALIDATION), (10, TESTING), (29.999, TESTING), (30, TRAINING), (100, TRAINING)],
 )
 def test_validation_comes_first_then_testing_then_training(place, which):
-    assert list_of(place, PLAN.replaced(validation_percentage=10, testing_percentage=20)) == which
+    assert list_of(place, Percentages(validation=10, testing=20)) == which
 
 
 def test_a_list_of_zero_percent_stays_empty():
@@ -152,10 +152,10 @@ def test_legacy_split_hashes_the_folder_as_it_was_typed(tmp_path, monkeypatch, t
     monkeypatch.chdir(tmp_path)
     options = Options.of(image_dir=typed, legacy_split=True)
     store = Store(tmp_path / "store")
-    split = split_photos(scan_photos(options, store, lambda _: None), options)
+    split = divided(options, scanned(options, store, lambda _: None))
     store.close()
     assert lists_of(split) == {
-        path: list_of(percent(path), options)
+        path: list_of(percent(path), Percentages())
         for path in (f"{typed.rstrip('/')}/{label}/{number}.jpg" for label in ("a", "b") for number in range(40))
     }
 
@@ -329,7 +329,7 @@ def test_three_photos_are_one_a_list_and_each_move_is_said(count):
     assert lists_of(split)[nearest[0]] == VALIDATION  # validation takes the one nearest to it, then testing
     assert lists_of(split)[nearest[1]] == TESTING
     assert split.notes == tuple(
-        f"a: the deal left no photo for {LISTS[which]}; {path.split('/')[-1]} was moved there"
+        f"a: the random split put no photo in the {SET_NAMES[which]}; {path.split('/')[-1]} was moved there"
         for path, which in zip(nearest, (VALIDATION, TESTING), strict=False)
     )
 
@@ -388,7 +388,7 @@ def test_a_class_that_can_not_be_mended_because_its_photos_have_other_labels_is_
 @pytest.mark.parametrize("flags", [{}, {"legacy_split": True}])
 def test_one_or_two_photos_are_refused_with_the_number_that_is_needed(count, found, flags):
     photos = [photo("a", f"{n}") for n in range(50)] + [photo("b", f"{n}") for n in range(count)]
-    with pytest.raises(UserError, match=f"cannot split 'b': {found} need 3 \\(one a list\\)") as caught:
+    with pytest.raises(UserError, match=f"cannot split 'b': {found} need 3 \\(one a subset\\)") as caught:
         deal(photos, **flags)
     assert caught.value.exit_status == 2
     assert "\n" not in str(caught.value)
@@ -456,7 +456,7 @@ def test_a_test_photo_that_is_also_a_training_photo_is_kept_and_said():
     split = deal(photos)
     assert split.lists.tolist() == [TRAINING] * 5 + [TESTING] * 6
     assert split.notes == (
-        "pictures in two lists, which makes the test too easy: 2; photos/test/a/3 and photos/train/a/3 have the same bytes",
+        "pictures in two subsets, which makes the test too easy: 2; photos/test/a/3 and photos/train/a/3 have the same bytes",
     )
 
 

@@ -12,6 +12,7 @@ from label_image.classifier import Classifier
 from label_image.detectors.tflite_entry import entry
 from label_image.errors import RunError
 from label_image.model_metadata import METADATA_KEY, Metadata, from_json
+from label_image.softmax import softmax
 from retrain.backbones.model_folder import ModelFolder
 from retrain.backbones.prepare import prepare
 from retrain.backbones.quantize import quantized
@@ -20,7 +21,6 @@ from retrain.exporters.table import EXPORTERS, Order
 from retrain.exporters.verify import Proof, export
 from retrain.files.hashing import file_digest
 from retrain.formats.graph_def import parse_graph
-from retrain.metrics import softmax
 from retrain.options.options import Options
 from retrain.types import Head, Photo
 from tests.conftest import COLOURS, STAND_IN, write_photo

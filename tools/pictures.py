@@ -27,7 +27,7 @@ sys.path.insert(0, str(ROOT))
 from label_image.errors import RunError, UserError  # noqa: E402 - the path comes first
 from label_image.flags import flag, parse  # noqa: E402
 from retrain.report.figures import FORMS, short  # noqa: E402
-from retrain.runs.record_file import read_record  # noqa: E402
+from retrain.runs.record import read_record  # noqa: E402
 from tests.browser import FLAGS, chromium, open_page  # noqa: E402
 
 MOST_BYTES = 60_000

@@ -11,6 +11,7 @@ from benchmarks.bench import Bench
 from benchmarks.row import Row, in_turn, seconds
 from retrain.head.train import train
 from retrain.options.options import Options
+from retrain.pipeline.settings import layer_training
 from retrain.types import TESTING, TRAINING, VALIDATION, Bottlenecks
 
 WIDTH = 256
@@ -59,7 +60,7 @@ def train_and_test(bottlenecks: Bottlenecks, options: Options) -> float:
     labels = tuple(f"class {number}" for number in range(int(bottlenecks.label_ids.max()) + 1))
 
     def work() -> None:
-        head = train(bottlenecks, labels, options, lambda _: None, lambda _step, _head: None)
+        head = train(bottlenecks, labels, layer_training(options))
         head.logits(bottlenecks.features[0, bottlenecks.rows(TESTING)]).argmax(axis=1)
 
     return seconds(work)

@@ -12,6 +12,7 @@ from benchmarks.bench import Bench
 from benchmarks.row import Row, seconds
 from retrain.head.train import Standardiser, train
 from retrain.options.options import Options
+from retrain.pipeline.settings import layer_training
 from retrain.types import TESTING, TRAINING, Bottlenecks, Head
 
 
@@ -45,7 +46,7 @@ def rows(bench: Bench) -> Iterator[Row]:
 
 
 def _train(bottlenecks: Bottlenecks, labels: tuple[str, ...], options: Options) -> Head:
-    return train(bottlenecks, labels, options, lambda _: None, lambda _step, _head: None)
+    return train(bottlenecks, labels, layer_training(options))
 
 
 def logistic(bottlenecks: Bottlenecks) -> float:

@@ -19,6 +19,7 @@ from retrain.data.augment import View
 from retrain.features.extraction import extract
 from retrain.features.runtimes import choose
 from retrain.head.train import train
+from retrain.pipeline.settings import layer_training
 from retrain.store.feature_store import Store
 from retrain.types import Backbone, Photo
 
@@ -92,7 +93,7 @@ def _plain_features(backbone: Backbone, paths: list[str]) -> npt.NDArray[np.floa
 def _same_answers(bench: Bench, backbone: Backbone, photos: list[Photo]) -> tuple[float, float]:
     """(share of the photos with the same label, largest difference of a feature beside the largest feature)."""
     split, bottlenecks = bench.features(bench.photo_folder(8))
-    head = train(bottlenecks, split.labels, bench.options(bench.photos), lambda _: None, lambda _step, _head: None)
+    head = train(bottlenecks, split.labels, layer_training(bench.options(bench.photos)))
     store = Store(bench.folder("empty_store"))
     scaled = extract(photos, backbone, lambda: choose(backbone, "cpu"), store, View(), silent).features
     store.close()

@@ -23,10 +23,10 @@ from benchmarks.process import run
 from benchmarks.row import Row, in_turn
 from retrain.backbones.prepare import prepare
 from retrain.data.augment import View
-from retrain.data.scan import scan_photos
 from retrain.features.extraction import extract, key_for
 from retrain.features.runtimes import choose
 from retrain.options.options import Options
+from retrain.pipeline.settings import scanned
 from retrain.store.feature_store import Store
 from retrain.store.known_files import KnownFile, stamp_of
 
@@ -147,7 +147,7 @@ def _add(folder: Path, models: Path, kept: Path) -> dict[str, object]:
         str(folder), architecture=ARCHITECTURE, model_dir=str(models), bottleneck_dir=str(kept), offline=True
     )
     store, backbone = Store(kept), prepare(options.network, silent)
-    photos = scan_photos(options, store, silent).photos
+    photos = scanned(options, store, silent).photos
     found = extract(photos, backbone, lambda: choose(backbone, "cpu"), store, View(), silent)
     store.close()
     return {"photos": int(found.readable.sum()), "computed": found.pace.computed}

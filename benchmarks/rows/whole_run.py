@@ -64,7 +64,7 @@ def _spied(bench: Bench, command: list[str], folder: Path) -> tuple[float, set[s
     (spy / "sitecustomize.py").write_text(_SPY, "ascii")
     done = run(command, folder, {"PYTHONPATH": os.pathsep.join((str(spy), str(ROOT)))})
     said = [path.read_text("utf-8").split() for path in spy.glob("modules.*")]
-    if not any("retrain.pipeline.stages" in names for names in said):
+    if not any("retrain.pipeline.run" in names for names in said):
         raise RuntimeError("the process did not say what it had imported")
     return done.seconds, {name for names in said for name in names if name.split(".")[0] == "tensorflow"}
 

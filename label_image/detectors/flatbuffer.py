@@ -54,6 +54,18 @@ class Table:
         places = range(start, start + 4 * count, 4)
         return [Table(self.data, self._followed(place)) for place in places]
 
+    def element(self, number: int, index: int) -> Table:
+        """One table of a field that is a vector of tables."""
+        start, count = self.span(number, 4)
+        if not 0 <= index < count:
+            raise IndexError(index)
+        return Table(self.data, self._followed(start + 4 * index))
+
+    def text(self, number: int) -> bytes:
+        """A field that is a string; empty where it is left out."""
+        start, count = self.span(number, 1)
+        return bytes(self.data[start : start + count])
+
     def numbers(self, number: int, form: str) -> tuple[Any, ...]:
         """The numbers of a field that is a vector of scalars."""
         start, count = self.span(number, _SIZES[form])

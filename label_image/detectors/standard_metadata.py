@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from label_image.detectors.flatbuffer import Table, root
 from label_image.labels import parse_labels, without_index
 
 NAME = "TFLITE_METADATA"
@@ -40,46 +41,8 @@ class StandardMetadata:
     labels_file: str = ""  # in the archive behind the model
 
 
-class _Table:
-    """A FlatBuffer table whose fields are read by number."""
-
-    def __init__(self, data: bytes, position: int) -> None:
-        from flatbuffers.table import Table
-
-        self._data = data
-        self._table: Any = Table(data, position)
-
-    def _offset(self, slot: int) -> int:
-        offset: int = self._table.Offset(4 + 2 * slot)
-        return offset
-
-    def byte(self, slot: int) -> int:
-        offset = self._offset(slot)
-        return self._data[self._table.Pos + offset] if offset else 0
-
-    def text(self, slot: int) -> str:
-        offset = self._offset(slot)
-        if not offset:
-            return ""
-        return bytes(self._table.String(self._table.Pos + offset)).decode("utf-8", "replace")
-
-    def table(self, slot: int) -> _Table | None:
-        offset = self._offset(slot)
-        return _Table(self._data, self._table.Indirect(self._table.Pos + offset)) if offset else None
-
-    def tables(self, slot: int) -> list[_Table]:
-        offset = self._offset(slot)
-        if not offset:
-            return []
-        start, count = self._table.Vector(offset), self._table.VectorLen(offset)
-        return [_Table(self._data, self._table.Indirect(start + 4 * index)) for index in range(count)]
-
-    def floats(self, slot: int) -> tuple[float, ...]:
-        offset = self._offset(slot)
-        if not offset:
-            return ()
-        start, count = self._table.Vector(offset), self._table.VectorLen(offset)
-        return struct.unpack_from(f"<{count}f", self._data, start)
+def _words(table: Table, slot: int) -> str:
+    return table.text(slot).decode("utf-8", "replace")
 
 
 def parse(data: bytes) -> StandardMetadata:
@@ -88,30 +51,32 @@ def parse(data: bytes) -> StandardMetadata:
     Raises:
       struct.error, IndexError, TypeError, ValueError: if it is damaged.
     """
-    root = _Table(data, struct.unpack_from("<I", data)[0])
-    graphs = root.tables(_SUBGRAPHS)
+    whole = root(data)
+    graphs = whole.tables(_SUBGRAPHS)
     inputs = graphs[0].tables(_INPUTS) if graphs else []
     outputs = graphs[0].tables(_OUTPUTS) if graphs else []
     mean, std, grey = _image(inputs[0]) if inputs else ((), (), False)
     files = [file for table in outputs for file in table.tables(_FILES)]
-    files += [file for table in graphs for file in table.tables(_GRAPH_FILES)] + root.tables(_MODEL_FILES)
-    named = [file for file in files if file.byte(_FILE_TYPE) in (_AXIS_LABELS, _VALUE_LABELS)] or [
-        file for file in files if "label" in file.text(_FILE_NAME).lower()
+    files += [file for table in graphs for file in table.tables(_GRAPH_FILES)] + whole.tables(_MODEL_FILES)
+    named = [file for file in files if file.number(_FILE_TYPE, "B") in (_AXIS_LABELS, _VALUE_LABELS)] or [
+        file for file in files if "label" in _words(file, _FILE_NAME).lower()
     ]
-    named.sort(key=lambda file: bool(file.text(_FILE_LOCALE)))  # files without a language come first
-    return StandardMetadata(mean, std, grey, named[0].text(_FILE_NAME) if named else "")
+    named.sort(key=lambda file: bool(_words(file, _FILE_LOCALE)))  # files without a language come first
+    return StandardMetadata(mean, std, grey, _words(named[0], _FILE_NAME) if named else "")
 
 
-def _image(tensor: _Table) -> tuple[tuple[float, ...], tuple[float, ...], bool]:
+def _image(tensor: Table) -> tuple[tuple[float, ...], tuple[float, ...], bool]:
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     for unit in tensor.tables(_UNITS):
         options = unit.table(_OPTIONS)
-        if unit.byte(_OPTIONS_TYPE) == _NORMALIZATION and options is not None:
-            mean, std = options.floats(_MEAN), options.floats(_STD)
+        if unit.number(_OPTIONS_TYPE, "B") == _NORMALIZATION and options is not None:
+            mean, std = options.numbers(_MEAN, "f"), options.numbers(_STD, "f")
     content = tensor.table(_CONTENT)
-    image = content.table(_PROPERTIES) if content and content.byte(_PROPERTIES_TYPE) == _IMAGE_PROPERTIES else None
-    return mean, std, image is not None and image.byte(_COLOUR) == _GREY
+    image = (
+        content.table(_PROPERTIES) if content and content.number(_PROPERTIES_TYPE, "B") == _IMAGE_PROPERTIES else None
+    )
+    return mean, std, image is not None and image.number(_COLOUR, "B") == _GREY
 
 
 def read(data: bytes | np.ndarray[Any, Any] | None) -> StandardMetadata:

@@ -17,12 +17,11 @@ import numpy.typing as npt
 from retrain.audit import advice
 from retrain.audit.findings import Findings, Task
 from retrain.audit.kept import Shelf, key_of
-from retrain.audit.worker import AuditError, Worker, has_cleanlab
+from retrain.audit.worker import AuditError, Worker
 from retrain.data.split import groups_of
 from retrain.types import LISTS, Audit, CurvePoint, Outcome, Split, Suspect, Twins
 
 _PAIRS = 200  # listed at most
-NO_CLEANLAB = "labels are not judged: cleanlab is not installed (pip install 'cleanlab>=2.8,<3')"
 
 
 class Auditor:
@@ -47,14 +46,13 @@ class Auditor:
     ) -> None:
         start = time.perf_counter()
         self._split, self._shelf, self._weigh_alike = split, Shelf(folder), weigh_alike
-        self._ranked = has_cleanlab()
-        self._key = key_of(features_key, split, self._ranked)
+        self._key = key_of(features_key, split)
         self._kept = self._shelf.read(self._key)
         self._worker: Worker | None = None
         self._problem = ""
         if self._kept is None:
             try:
-                self._worker = Worker(task_of(split, features), self._ranked)
+                self._worker = Worker(task_of(split, features))
             except OSError as error:
                 self._problem = str(error)
         self._seconds = time.perf_counter() - start
@@ -82,7 +80,7 @@ class Auditor:
                 self._problem = "stopped"
         if found is None:
             return Findings([], [], [], [], [f"the photos are not audited: {self._problem}"])
-        return found if self._ranked else dataclasses.replace(found, missing=[*found.missing, NO_CLEANLAB])
+        return found
 
 
 def task_of(split: Split, features: npt.NDArray[np.float32]) -> Task:

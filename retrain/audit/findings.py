@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,8 +16,7 @@ from retrain.audit.learning_curve import Point, learning_curve
 SUSPECTS = 0.08  # share of the photos that are listed at most
 
 Ints = npt.NDArray[np.int64]
-# (label ids [photos], probabilities [photos, classes]) -> quality [photos], 0..1, low is suspicious
-Rank = Callable[[Ints, npt.NDArray[np.float32]], npt.NDArray[np.float64]]
+Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -43,13 +41,8 @@ class Findings:
     missing: list[str]  # what could not be done, and why
 
 
-def find(task: Task, rank: Rank | None) -> Findings:
-    """Finds what there is to say.
-
-    Args:
-      task: the photos.
-      rank: judges labels, cleanlab's; called only where a label is doubted at all. None leaves labels out.
-    """
+def find(task: Task) -> Findings:
+    """Finds what there is to say."""
     rows = components(task.features)
     found = twins(rows, task.bytes_ids.tolist(), task.lists)
     missing = []
@@ -69,17 +62,24 @@ def find(task: Task, rank: Rank | None) -> Findings:
     groups = _together(task.group_ids, found.pairs)
     probabilities, penalty, folds = out_of_fold(rows, task.label_ids, len(counts), groups)
     curve = learning_curve(folds, penalty)
-    return Findings(suspects(task.label_ids, probabilities, rank), found.pairs, found.leaks, curve, missing)
+    return Findings(suspects(task.label_ids, probabilities), found.pairs, found.leaks, curve, missing)
 
 
-def suspects(
-    label_ids: Ints, probabilities: npt.NDArray[np.float32], rank: Rank | None
-) -> list[tuple[int, int, float]]:
+def label_qualities(label_ids: Ints, probabilities: Floats) -> Floats:
+    """float32 [photos]: the probability of each photo's own label; a low one is suspicious.
+
+    Northcutt et al. (2021), "Confident Learning", call it self-confidence.
+
+    >>> label_qualities(np.array([1, 0]), np.float32([[0.75, 0.25], [0.5, 0.5]])).tolist()
+    [0.25, 0.5]
+    """
+    return probabilities[np.arange(len(label_ids)), label_ids]
+
+
+def suspects(label_ids: Ints, probabilities: Floats) -> list[tuple[int, int, float]]:
     """(photo, suggested label, quality): of the worst SUSPECTS of all, those where another label is the likelier."""
     suggested = probabilities.argmax(axis=1)
-    if rank is None or (suggested == label_ids).all():  # nothing to rank: cleanlab need not be imported
-        return []
-    qualities = rank(label_ids, probabilities)
+    qualities = label_qualities(label_ids, probabilities)
     worst = np.argsort(qualities, kind="stable")[: int(len(qualities) * SUSPECTS)]
     return [(int(i), int(suggested[i]), round(float(qualities[i]), 4)) for i in worst if suggested[i] != label_ids[i]]
 

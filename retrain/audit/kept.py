@@ -13,14 +13,14 @@ from retrain.audit.worker import findings_of
 from retrain.files.atomic import replacing
 from retrain.types import Split
 
-RECIPE = 1  # raise it when the same photos would be judged in another way
+RECIPE = 2  # raise it when the same photos would be judged in another way
 FOLDER = "audits"
 _MOST = 20  # files; the oldest go
 
 
-def key_of(features_key: str, split: Split, ranked: bool) -> str:
-    """Hex: all that the findings depend on; `ranked`, whether labels are judged."""
-    digest = hashlib.sha256(f"{RECIPE}/{features_key}/{ranked}\n".encode("utf-8", "surrogateescape"))
+def key_of(features_key: str, split: Split) -> str:
+    """Hex: all that the findings depend on."""
+    digest = hashlib.sha256(f"{RECIPE}/{features_key}\n".encode("utf-8", "surrogateescape"))
     for photo, which in zip(split.photos, split.lists.tolist(), strict=True):
         digest.update(f"{photo.sha256}{which}{photo.label}/{photo.name}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()

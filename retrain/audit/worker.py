@@ -1,9 +1,9 @@
 """A Task in, Findings out, from a process of its own that works while training does.
 
-Training keeps one core busy; the audit takes another. cleanlab alone takes 2 to 3 s to import, most of it for
-scikit-learn: in a thread that would hold up training, here it holds up nothing.
+Training keeps one core busy; the audit takes another. In a thread it would hold up training, which is Python and small
+matrix products.
 
-    python -m retrain.audit.worker [labels]    arrays as .npy on standard input, JSON on standard output
+    python -m retrain.audit.worker    arrays as .npy on standard input, JSON on standard output
 
 It ends when the process that started it does, however that ends: its standard input stays open until then, and on Linux
 the system is asked to end it too, as a thread that waits for the input may not get its turn.
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import importlib.util
 import json
 import os
 import signal
@@ -26,18 +25,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from retrain.audit.findings import Findings, Task, find
 
 _ROOT = Path(__file__).resolve().parents[2]
 _TIMEOUT_S = 600
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
-
-
-def has_cleanlab() -> bool:
-    """Whether labels can be judged; imports nothing."""
-    return importlib.util.find_spec("cleanlab") is not None
 
 
 class AuditError(Exception):
@@ -49,7 +42,6 @@ class Worker:
 
     Args:
       task: the photos.
-      labels: whether to judge them too; takes cleanlab.
 
     It ignores Ctrl-C, which is meant for us, and ends when its input does: also when we are killed.
     Make it in the main thread: Linux ends it with the thread that started it.
@@ -58,12 +50,12 @@ class Worker:
       OSError: the process can not be started.
     """
 
-    def __init__(self, task: Task, labels: bool) -> None:
+    def __init__(self, task: Task) -> None:
         path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         try:
-            self._process = subprocess.Popen(  # noqa: S603 - our own module
-                [sys.executable, "-m", "retrain.audit.worker", *(["labels"] if labels else [])],
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "retrain.audit.worker"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
@@ -137,13 +129,6 @@ class _Pipe:
         self.write = self.read = call
 
 
-def _rank(label_ids: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    from cleanlab.rank import get_label_quality_scores
-
-    qualities: npt.NDArray[np.float64] = get_label_quality_scores(label_ids, probabilities)
-    return qualities
-
-
 def end_with_parent() -> None:
     """Asks Linux to end this process with the thread that started it; elsewhere its input does that, a little later."""
     if not sys.platform.startswith("linux"):
@@ -168,7 +153,7 @@ def main() -> None:
     pipe = _Pipe(sys.stdin.buffer.read)
     task = Task(*(np.lib.format.read_array(pipe, allow_pickle=False) for _ in dataclasses.fields(Task)))
     threading.Thread(target=_end_with_input, daemon=True).start()
-    findings = find(task, _rank if "labels" in sys.argv else None)
+    findings = find(task)
     answer.write(json.dumps(dataclasses.asdict(findings)))
     answer.flush()
     answer.close()

@@ -1,68 +1,187 @@
-"""Findings in, one picture out: validation accuracy by step, its mean where seeds were swept, and where the seconds went."""
+"""Draws a comparison as one SVG: validation accuracy by step, the mean where seeds were swept, and where the time went."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
-from typing import Any
+from xml.etree import ElementTree as ET
 
-from label_image.errors import RunError
 from retrain.compare.findings import Findings
 from retrain.compare.records import Run
 from retrain.compare.table import SHOWN_S
+from retrain.report.drawing import elements, new_chart, whole
+from retrain.report.figures import printable
 
-# Okabe and Ito's colours, which the colour-blind can tell apart.
-_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#000000")
+# Okabe and Ito's colours, which the colour-blind can tell apart; the second eight lines are dashed, the third dotted.
+_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000", "#F0E442")
+_DASHES = ("none", "7 4", "2 3")
+_HALF_PX, _MARGIN_PX, _GAP_PX = 520, 16, 24  # width of a chart, and what lies around it
+_ROW_PX, _FONT_PX = 21, 13  # of the legend
+_LEAST_PX, _BAR_PX = 320, 28  # height of a chart; of a bar with what lies between two
+_LONGEST_LABEL, _LONGEST_NAME = 24, 60  # letters beside a bar, and in the legend
+_STYLE = f"""
+text {{ font: {_FONT_PX}px system-ui, sans-serif; fill: #222; }}
+.heading {{ font-size: 16px; font-weight: 600; }}
+.plot {{ overflow: visible; }}
+.plot text {{ text-anchor: middle; }}
+.plot .axis.y text {{ text-anchor: end; }}
+.plot .background, .background {{ fill: #fff; }}
+.plot .axis path {{ stroke: #ccc; fill: none; }}
+.bars .axis.y .guide {{ stroke: none; }}
+.plot .series text {{ display: none; }}
+.lines .series path {{ fill: none; stroke-width: 1.8; }}
+.bars .series rect {{ stroke: #fff; stroke-width: 0.5; }}
+"""
 
 
 def write(found: Findings, path: Path) -> None:
-    """Draws an SVG.
+    """Draws the SVG."""
+    names = [_short(name, _LONGEST_NAME) for name in found.groups]
+    phases = _phases(found)
+    height = max(_LEAST_PX, 90 + _BAR_PX * len(names))
+    right = _MARGIN_PX + _HALF_PX + _GAP_PX
+    below = 52 + height
+    width, whole_height = right + _HALF_PX + _MARGIN_PX, below + _ROW_PX * max(len(names), len(phases)) + _MARGIN_PX
+    root = ET.Element("svg", xmlns="http://www.w3.org/2000/svg", viewBox=f"0 0 {width} {whole_height}", role="img")
+    root.set("width", str(width))
+    root.set("height", str(whole_height))
+    ET.SubElement(root, "title").text = "Validation accuracy by step, and seconds by phase"
+    ET.SubElement(root, "style").text = _STYLE + _series_style(max(len(names), len(phases)))
+    ET.SubElement(root, "rect", {"class": "background", "width": "100%", "height": "100%"})
+    for x, heading in ((_MARGIN_PX, _accuracy_heading(found)), (right, _time_heading(found))):
+        ET.SubElement(root, "text", {"class": "heading", "x": str(x), "y": "30"}).text = heading
+    root.append(_placed(_lines(found, height), "lines", _MARGIN_PX))
+    root.append(_placed(_bars(found, phases, height), "bars", right))
+    root.extend(_legend(names, _MARGIN_PX, below, lines=True))
+    root.extend(_legend(phases, right, below, lines=False))
+    path.write_text(ET.tostring(root, "unicode") + "\n", "utf-8")
 
-    Raises:
-      RunError: matplotlib is not installed.
-    """
-    try:
-        import matplotlib as mpl
-        from matplotlib.backends.backend_svg import FigureCanvasSVG
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise RunError(
-            "no picture: it needs matplotlib, which is not installed (pip install 'matplotlib>=3.8,<4')"
-        ) from None
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "retrain.compare", "font.size": 9}):
-        figure = Figure(figsize=(10, max(3.2, 1.5 + 0.3 * len(found.groups))), layout="constrained")
-        FigureCanvasSVG(figure)
-        left, right = figure.subplots(1, 2)
-        for number, (name, places) in enumerate(found.groups.items()):
-            steps, shares = _curve([found.runs[place] for place in places])
-            left.plot(steps, shares, color=_COLOURS[number % len(_COLOURS)], label=name, linewidth=1.2)
-        left.set(xscale="log", xlabel="steps done", ylabel="validation accuracy, %", title="While training")
-        left.grid(alpha=0.3)
-        left.legend(frameon=False)
-        _bars(found, right)
-        figure.savefig(path, format="svg", metadata={"Date": None})
+
+def _accuracy_heading(found: Findings) -> str:
+    runs = max((len(places) for places in found.groups.values()), default=1)
+    return f"While training{f', mean of {runs} runs each' if runs > 1 else ''}"
+
+
+def _time_heading(found: Findings) -> str:
+    first = any(len(places) > 1 for places in found.groups.values())
+    return f"Where the time went{', first run of each' if first else ''}"
+
+
+def _lines(found: Findings, height: int) -> ET.Element:
+    """Validation accuracy over the steps done, whose axis is logarithmic: most happens in the first hundred steps."""
+    curves = {name: _curve([found.runs[place] for place in places]) for name, places in found.groups.items()}
+    logarithms = [math.log10(step) for steps, _ in curves.values() for step in steps] or [0.0]
+    ticks = [math.log10(step) for step in _ticks(10 ** min(logarithms), 10 ** max(logarithms))]
+    chart = new_chart(
+        "XY",
+        _FONT_PX,
+        width=_HALF_PX,
+        height=height,
+        x_title="steps done, logarithmic",
+        y_title="validation accuracy, %",
+        x_labels=ticks,
+        x_value_formatter=lambda power: whole(10**power),
+        value_formatter=lambda percent: f"{percent:g}",
+        xrange=(ticks[0], ticks[-1]),
+        dots_size=3,
+    )
+    for name, (steps, percents) in curves.items():
+        points = [(math.log10(step), percent) for step, percent in zip(steps, percents, strict=True)]
+        chart.add(name, points, show_dots=len(points) < 2)  # a line of one point is nothing to see
+    return elements(chart)
 
 
 def _curve(runs: Sequence[Run]) -> tuple[list[int], list[float]]:
     """(steps done, validation accuracy in percent), the mean of runs at the steps that all of them evaluated."""
     curves = [dict(zip(run.steps, run.validation_accuracy, strict=True)) for run in runs]
-    steps = [step for step in curves[0] if all(step in curve for curve in curves)]
+    steps = [step for step in curves[0] if all(not math.isnan(curve.get(step, math.nan)) for curve in curves)]
     # A step is shown as the number of steps done, as there is no logarithm of 0.
     return [step + 1 for step in steps], [100 * mean(curve[step] for curve in curves) for step in steps]
 
 
-def _bars(found: Findings, axes: Any) -> None:
-    """Seconds of each run, the first of each group, a piece a phase, the first on top."""
-    names = list(found.groups)
-    runs = [found.runs[places[0]] for places in found.groups.values()]
-    starts = [0.0] * len(names)
+def _ticks(least: float, most: float) -> list[int]:
+    """The powers of ten from below the first step to above the last; where they are far off, twice and five times them.
+
+    >>> _ticks(1, 4000), _ticks(10, 40)
+    ([1, 10, 100, 1000, 5000], [10, 20, 50])
+    """
+    numbers = [factor * 10**power for power in range(math.ceil(math.log10(most)) + 1) for factor in (1, 2, 5)]
+    first = max((number for number in numbers if number <= least * 1.0001), default=1)
+    last = next(number for number in [*numbers, 10 * numbers[-1]] if number >= most * 0.9999 and number > first)
+    inner = [number for number in numbers if first < number < last]
+    if last / first > 100:
+        inner = [number for number in inner if str(number).startswith("1") and last / number >= 2]
+    return [first, *inner, last]
+
+
+def _phases(found: Findings) -> list[str]:
+    """The phases of the runs that took long enough to be shown, in the order they were done."""
+    runs = _firsts(found)
     seen = dict.fromkeys(phase for run in runs for phase in run.seconds)
-    phases = [phase for phase in seen if any(run.seconds.get(phase, 0.0) >= SHOWN_S for run in runs)]
-    for place, phase in enumerate(phases):
-        lengths = [run.seconds.get(phase, 0.0) for run in runs]
-        axes.barh(names, lengths, left=starts, color=_COLOURS[place % len(_COLOURS)], label=phase)
-        starts = [start + length for start, length in zip(starts, lengths, strict=True)]
-    axes.invert_yaxis()
-    axes.set(xlabel="seconds", title="Where the time went")
-    axes.figure.legend(*axes.get_legend_handles_labels(), frameon=False, ncols=len(phases), loc="outside lower right")
+    return [phase for phase in seen if any(run.seconds.get(phase, 0.0) >= SHOWN_S for run in runs)]
+
+
+def _firsts(found: Findings) -> list[Run]:
+    return [found.runs[places[0]] for places in found.groups.values()]
+
+
+def _bars(found: Findings, phases: Sequence[str], height: int) -> ET.Element:
+    """Seconds of each run, the first of each group, a piece a phase, the first on top."""
+    chart = new_chart(
+        "HorizontalStackedBar",
+        _FONT_PX,
+        width=_HALF_PX,
+        height=height,
+        x_title="seconds",
+        x_labels=[_short(name, _LONGEST_LABEL) for name in found.groups][::-1],  # from below
+        value_formatter=lambda seconds: f"{seconds:g}",
+    )
+    for phase in phases:
+        chart.add(phase, [run.seconds.get(phase, 0.0) for run in _firsts(found)][::-1])
+    return elements(chart)
+
+
+def _placed(chart: ET.Element, kind: str, x: int) -> ET.Element:
+    """A chart at its place in the picture."""
+    chart.set("class", f"plot {kind}")
+    for name, value in (
+        ("x", x),
+        ("y", 44),
+        ("width", chart.get("viewBox", "").split()[2]),
+        ("height", chart.get("viewBox", "").split()[3]),
+    ):
+        chart.set(name, str(value))
+    return chart
+
+
+def _legend(names: Sequence[str], x: int, y: int, *, lines: bool) -> list[ET.Element]:
+    """A row for each series: its line or a piece of its bar, then its name."""
+    made = []
+    for number, name in enumerate(names):
+        middle = y + _ROW_PX * number + _ROW_PX // 2
+        group = ET.Element("g", {"class": f"serie-{number}"})
+        if lines:
+            ET.SubElement(group, "path", {"d": f"M{x} {middle}h30", "stroke-width": "2.4"})
+        else:
+            ET.SubElement(group, "rect", {"x": str(x), "y": str(middle - 6), "width": "30", "height": "12"})
+        text = ET.Element("text", {"x": str(x + 40), "y": str(middle + 5)})
+        text.text = name
+        made += [group, text]
+    return made
+
+
+def _series_style(count: int) -> str:
+    rules = []
+    for number in range(count):
+        colour, dashes = _COLOURS[number % len(_COLOURS)], _DASHES[number // len(_COLOURS) % len(_DASHES)]
+        rules.append(f".serie-{number} path {{ stroke: {colour}; stroke-dasharray: {dashes}; }}")
+        rules.append(f".serie-{number} rect, .serie-{number} circle {{ fill: {colour}; }}")
+    return "\n".join(rules) + "\n"
+
+
+def _short(name: str, most: int) -> str:
+    """A name that an XML file can hold, cut where it is too long."""
+    shown = str(printable(name))
+    return shown if len(shown) <= most else f"{shown[: most - 1]}…"

@@ -19,7 +19,7 @@ from typing import Any
 from label_image.errors import RunError, UserError
 from label_image.flags import parse
 from label_image.program import exit_status
-from label_image.terminal import say, warn
+from label_image.terminal import say
 from retrain.compare.asked import PROGRAM, Comparison, Job, jobs_of, timed
 
 COMPARISONS_DIR = Path("tf_files/comparisons")
@@ -70,7 +70,7 @@ def compare_new(jobs: list[Job]) -> None:
     from retrain.compare.findings import find
     from retrain.compare.records import run_of
     from retrain.compare.table import line_of
-    from retrain.runs.record_file import read_record
+    from retrain.runs.record import read_record
 
     note = processes.busy()
     processes.make_ready(jobs)
@@ -115,10 +115,7 @@ def _write(found: Any, records: Sequence[Path]) -> None:
         (scratch / "compare.md").write_text(f"# {' | '.join(run.name for run in found.runs)}\n\n{text}", "utf-8")
         whole = {"format": 1, **dataclasses.asdict(found), "sentences": [pair.sentence for pair in found.pairs]}
         (scratch / "compare.json").write_text(json.dumps(whole, indent=1, default=str), "utf-8", "surrogateescape")
-        try:
-            chart.write(found, scratch / "compare.svg")
-        except RunError as error:
-            warn(f"WARNING: {error}")
+        chart.write(found, scratch / "compare.svg")
         for number, (record, run) in enumerate(zip(records, found.runs, strict=False), 1):
             name = re.sub(r"[^A-Za-z0-9._-]+", "_", run.name)[:60]
             home = scratch / "runs" / f"{number}-{name}"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from label_image.errors import RunError, UserError
-from retrain.runs.record_file import RunRecord, read_record
+from retrain.runs.record import RunRecord, read_record
 from retrain.types import Pace
 
 # What a run cannot be compared without; records of version 1 may lack some.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from label_image.errors import RunError, UserError
+from label_image.spelling import is_number
 
 NONE = "none"  # what --split_column takes for "there is none"
 _LOOKED = 50  # rows that are looked at
@@ -234,7 +235,7 @@ def _one_hot(header: Sequence[str], body: Sequence[Row], path: int) -> list[str]
 
 
 def _number(words: Sequence[str]) -> float:
-    return float(words[0]) if words and _is_number(words[0]) else -1.0
+    return float(words[0]) if words and is_number(words[0]) else -1.0
 
 
 def _best_path(
@@ -254,7 +255,7 @@ def _best_label(names: Sequence[str], body: Sequence[Row], path: int | None) -> 
     columns = [names.index(name) for name in LABELS if name in names and names.index(name) != path]
 
     def of_words(column: int) -> bool:
-        return any(len(row.words) > column and not _is_number(row.words[column]) for row in body[:_LOOKED])
+        return any(len(row.words) > column and not is_number(row.words[column]) for row in body[:_LOOKED])
 
     return max(columns, key=lambda column: (of_words(column), -columns.index(column)), default=None)
 
@@ -282,11 +283,3 @@ def split_columns(src: Path, asked: str, header: Sequence[str], body: Sequence[R
     found = [names.index(name) for name in _SPLITS if name in names]
     flags = [column for column in found if names[column].startswith("is_")]
     return tuple(found[:1] if not flags or found[0] not in flags else flags)
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True

@@ -8,7 +8,8 @@ from collections import Counter, defaultdict
 from functools import cached_property
 from pathlib import Path
 
-from retrain.data.directory_listing import is_junk, is_picture
+from label_image.junk_files import is_junk
+from retrain.data.directory_listing import is_picture
 
 _MOST_FILES = 2_000_000  # under --root that are looked at
 

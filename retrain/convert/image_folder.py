@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from label_image.errors import RunError, UserError
+from label_image.junk_files import is_junk
 from label_image.sorting import safe_name
 from retrain.convert.source import Picture
-from retrain.data.directory_listing import is_junk
 
 _LONGEST = (
     124  # characters of a label (of those that are not ASCII half of it): at most 248 bytes; ImageNet has one of 121

@@ -1,4 +1,4 @@
-"""A photo in, one view of it out: the photo as it is, or a random distortion of it that is the same each time.
+"""Makes views of a photo: the photo as it is, or a random distortion of it that is the same each time.
 
 The distortions are the original's (its retrain.py, `add_input_distortions`): enlarge by a margin and a random scale, cut a
 random window, mirror half of the views, make brighter or darker without clipping. Beside them, a window out of a padded picture
@@ -8,6 +8,7 @@ digest, the seed and the view's number, so that a view can be kept and made agai
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from dataclasses import dataclass
 from typing import Any
@@ -17,26 +18,35 @@ import numpy.typing as npt
 
 from label_image.photo_pixels import decode
 from retrain.files.hashing import bytes_of
-from retrain.options.distortions import DISTORTIONS
-from retrain.options.options import Options
 from retrain.types import Photo
 
 RECIPE = "views/1"  # part of the key of distorted views: raise it when the same numbers are distorted in another way
 _GREY = 127  # around a padded picture: near the mean of photos, so that a border says little
 
 
-@dataclass(frozen=True)
-class View:
-    """Which view of a photo. Number 0 is the photo as it is, whatever the rest says."""
+@dataclass(frozen=True, kw_only=True)
+class Distortions:
+    """How photos are distorted at random; the names are the flags'."""
 
-    number: int = 0
     flip_left_right: bool = False
     random_crop: int = 0  # percent
     random_scale: int = 0  # percent
     random_brightness: int = 0  # percent
-    seed: int = 0
     pad_and_crop: int = 0  # pixels
     random_colour: int = 0  # percent
+
+    @property
+    def distorts(self) -> bool:
+        """Whether any is set."""
+        return any(getattr(self, field.name) for field in dataclasses.fields(Distortions))
+
+
+@dataclass(frozen=True)
+class View(Distortions):
+    """Which view of a photo. Number 0 is the photo as it is, whatever the rest says."""
+
+    number: int = 0
+    seed: int = 0
 
     @property
     def key(self) -> str:
@@ -54,12 +64,12 @@ class View:
         )
 
 
-def views_of(options: Options) -> list[View]:
-    """The distorted views that a plan asks for; none where no distortion is set."""
-    if not options.distortions.distorts:
+def views_of(distortions: Distortions, count: int, seed: int) -> list[View]:
+    """The distorted views of each photo, so many; none where no distortion is set."""
+    if not distortions.distorts:
         return []
-    asked = {name: options.value(name) for name in DISTORTIONS}
-    return [View(number, seed=options.head.seed, **asked) for number in range(1, options.distortions.cached_views + 1)]
+    values = {field.name: getattr(distortions, field.name) for field in dataclasses.fields(Distortions)}
+    return [View(number, seed, **values) for number in range(1, count + 1)]
 
 
 def pixels_of(photo: Photo, view: View, height_px: int, width_px: int) -> npt.NDArray[Any]:
@@ -69,7 +79,7 @@ def pixels_of(photo: Photo, view: View, height_px: int, width_px: int) -> npt.ND
       [height_px, width_px, 3], 0..255: uint8 as it is, float32 distorted, where brightness may go beyond.
 
     Raises:
-      PhotoError: the photo can not be read.
+      PhotoError: the photo cannot be read.
     """
     data = bytes_of(photo.path, photo.sha256)
     if not view.number:

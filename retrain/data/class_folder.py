@@ -1,4 +1,4 @@
-"""One class folder, and how those of a folder are found: our own outputs left out, --nested minded, names checked."""
+"""Finds the class folders in a folder: leaves our own outputs out, follows --nested, and checks the names."""
 
 # Paths are text here, as typed: --legacy_split hashes them, and Path would drop a "./".
 # ruff: noqa: PTH118, PTH119
@@ -17,10 +17,17 @@ from retrain.data.comparable_names import alike, composed, seen
 from retrain.data.directory_listing import count_pictures, has_files, sub_folders
 from retrain.data.own_outputs import is_sorted, is_unsure, shows_a_class, what_is_ours
 from retrain.data.subset_names import list_of_name
-from retrain.options.options import Options
 
 _SHOWN = 6  # names in a line
 _NEST = 8  # levels of folders below a class that --nested=parts reads
+
+
+@dataclass(frozen=True)
+class FolderRules:
+    """How folders are read as classes."""
+
+    nested: str = "none"  # "none", "parts" or "groups": what folders below the class folders are
+    legacy_labels: bool = False  # labels as the original wrote them
 
 
 @dataclass(frozen=True)
@@ -29,7 +36,7 @@ class ClassFolder:
 
     path: str  # image_dir as typed, then names: --legacy_split hashes what was typed
     label: str
-    given: int | None = None  # the list, where a train/, validation/ or test/ folder says it
+    given: int | None = None  # the subset, where a train/, validation/ or test/ folder says it
     part: bool = False  # one of several folders of the class: it may be without photos
 
     @property
@@ -78,14 +85,15 @@ def without_ours(root: str) -> tuple[list[str], list[str]]:
     return names, notes
 
 
-def classes_in(place: str, names: Iterable[str], options: Options, given: int | None = None) -> list[ClassFolder]:
+def classes_in(place: str, names: Iterable[str], rules: FolderRules, given: int | None = None) -> list[ClassFolder]:
     """The class folders in a folder, as --nested says what lies below them."""
-    if options.data.nested == "groups":
+    legacy = rules.legacy_labels
+    if rules.nested == "groups":
         below = [join(place, group, name) for group in names for name in without_ours(join(place, group))[0]]
-        return [replace(class_folder(path, options, given), part=True) for path in below if has_files(path)]
-    if options.data.nested == "parts":
-        return [folder for name in names for folder in _with_parts(class_folder(join(place, name), options, given))]
-    return [class_folder(join(place, name), options, given) for name in names]
+        return [replace(class_folder(path, legacy, given), part=True) for path in below if has_files(path)]
+    if rules.nested == "parts":
+        return [folder for name in names for folder in _with_parts(class_folder(join(place, name), legacy, given))]
+    return [class_folder(join(place, name), legacy, given) for name in names]
 
 
 def _with_parts(folder: ClassFolder, depth: int = _NEST) -> list[ClassFolder]:
@@ -97,14 +105,19 @@ def _with_parts(folder: ClassFolder, depth: int = _NEST) -> list[ClassFolder]:
     return found
 
 
-def class_folder(path: str, options: Options, given: int | None = None) -> ClassFolder:
+def class_folder(path: str, legacy_labels: bool, given: int | None = None) -> ClassFolder:
     """The folder at a path, with its label.
+
+    Args:
+      path: image_dir as typed, then names.
+      legacy_labels: whether the label is written as the original did.
+      given: the subset that a folder above says.
 
     Raises:
       UserError: its name cannot be a label.
     """
     name = composed(os.path.basename(path))
-    label = legacy_label(name) if options.data.legacy_labels else name
+    label = legacy_label(name) if legacy_labels else name
     try:
         label.encode()
     except UnicodeEncodeError:
@@ -116,9 +129,9 @@ def class_folder(path: str, options: Options, given: int | None = None) -> Class
     return ClassFolder(path, label, given)
 
 
-def check_classes(root: str, names: Sequence[str], folders: Sequence[ClassFolder], options: Options) -> None:
+def check_classes(root: str, names: Sequence[str], folders: Sequence[ClassFolder], nested: str) -> None:
     """Refuses two folders with one label, an empty folder and a single class, before a photo is read."""
-    if options.data.nested == "none":
+    if nested == "none":
         check_labels(folders)
         empty = [folder for folder in folders if not has_files(folder.path)]
         if 2 * len(empty) > len(folders) and len(empty) > 1:
@@ -130,9 +143,9 @@ def check_classes(root: str, names: Sequence[str], folders: Sequence[ClassFolder
     else:  # folders of one label are one class; labels that look the same are not
         check_labels(list({folder.label: folder for folder in folders}.values()))
     labels = dict.fromkeys(folder.label for folder in folders)
-    if options.data.nested != "none" and len(labels) < 2:
+    if nested != "none" and len(labels) < 2:
         raise UserError(
-            f"cannot train with --nested={options.data.nested} on --image_dir={root}: found {layout_advice.found_classes(labels)}; "
+            f"cannot train with --nested={nested} on --image_dir={root}: found {layout_advice.found_classes(labels)}; "
             f"{'leave --nested out' if not labels else 'two classes are needed'}"
         )
     if len(labels) < 2:

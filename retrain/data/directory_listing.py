@@ -7,13 +7,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from label_image.errors import UserError
+from label_image.junk_files import is_junk
 
 _SHOWN = 6  # names in a message
-_JUNK = {
-    "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "system volume information",  # Windows
-    "__macosx", "icon\r", "@eadir", "lost+found",  # macOS, Synology, Linux
-}  # fmt: skip
-
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic", ".heif")
 
@@ -21,11 +17,6 @@ PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".
 def is_picture(name: str) -> bool:
     """Whether a file is named as pictures are."""
     return name.lower().endswith(PICTURE_SUFFIXES)
-
-
-def is_junk(name: str) -> bool:
-    """Whether a file or folder is hidden, or left by a file manager."""
-    return name.startswith(".") or name.lower() in _JUNK
 
 
 def is_dir(entry: os.DirEntry[str]) -> bool:

@@ -1,4 +1,4 @@
-"""Finds the class folders of --image_dir: which folder is which class and which list.
+"""Finds the class folders of --image_dir: which folder is which class and which subset.
 
 Only names are read here; `scan` reads the photos. What a folder that cannot be trained on could mean is said by `layout_advice`.
 """
@@ -18,6 +18,7 @@ from label_image.errors import UserError
 from retrain.data import layout_advice
 from retrain.data.class_folder import (
     ClassFolder,
+    FolderRules,
     alike_notes,
     check_classes,
     check_labels,
@@ -29,18 +30,20 @@ from retrain.data.class_folder import (
 from retrain.data.comparable_names import composed, folded
 from retrain.data.directory_listing import above, count_pictures, few, has_files, shown, sub_folders
 from retrain.data.other_files import check_root
+from retrain.data.split import Percentages
 from retrain.data.subset_names import list_pairs, lists_of_names, same_list
-from retrain.options.options import Options
 from retrain.types import LISTS, TESTING, TRAINING, VALIDATION
 
-__all__ = ["ClassFolder", "class_folders", "legacy_label"]
+__all__ = ["ClassFolder", "FolderRules", "class_folders", "legacy_label"]
 
 
-def class_folders(options: Options) -> tuple[list[ClassFolder], list[str]]:
+def class_folders(image_dir: str, rules: FolderRules, percentages: Percentages) -> tuple[list[ClassFolder], list[str]]:
     """Finds the folders of photos.
 
     Args:
-      plan: image_dir, nested, legacy_labels, percentages.
+      image_dir: the folder, as typed.
+      rules: how folders are read as classes.
+      percentages: what subsets get that have no folder of their own; only said.
 
     Returns:
       (the class folders, each with a file in it; what the user should know, a line each).
@@ -49,7 +52,7 @@ def class_folders(options: Options) -> tuple[list[ClassFolder], list[str]]:
       UserError: no such folder, no class, one class, an empty class, two folders with one label, a folder one level too
         high or too low, folders that can be read in several ways, a name that cannot be a label, no permission.
     """
-    root = options.data.image_dir
+    root = image_dir
     check_root(root)
     names, notes = without_ours(root)
     loose = count_pictures(root)
@@ -60,15 +63,15 @@ def class_folders(options: Options) -> tuple[list[ClassFolder], list[str]]:
     notes += _beside(root)
     lists = _lists(root, names)
     if lists:
-        folders, more = _in_lists(root, names, lists, options)
+        folders, more = _in_lists(root, names, lists, rules, percentages)
         return folders, [*alike_notes(folders), *more, *notes]
     if _lists_in_classes(root, names):
-        folders, more = _classes_with_lists(root, names, options)
+        folders, more = _classes_with_lists(root, names, rules.legacy_labels, percentages)
         return folders, [*alike_notes(folders), *more, *notes]
-    if options.data.nested == "none" and not any(has_files(join(root, name)) for name in names):
+    if rules.nested == "none" and not any(has_files(join(root, name)) for name in names):
         raise layout_advice.too_high(root)
-    folders = classes_in(root, names, options)
-    check_classes(root, names, folders, options)
+    folders = classes_in(root, names, rules)
+    check_classes(root, names, folders, rules.nested)
     return folders, [*alike_notes(folders), *notes, *_named_as_lists(root, names)]
 
 
@@ -150,7 +153,7 @@ def _place_of_list(place: str) -> str:
 
 
 def _in_lists(
-    root: str, names: Sequence[str], lists: dict[str, int], options: Options
+    root: str, names: Sequence[str], lists: dict[str, int], rules: FolderRules, percentages: Percentages
 ) -> tuple[list[ClassFolder], list[str]]:
     """The class folders in train/, validation/ and test/."""
     places = {which: _place_of_list(join(root, name)) for name, which in lists.items()}
@@ -158,28 +161,28 @@ def _in_lists(
     labels = [name for name in without_ours(train)[0] if train != root or name not in lists]
     if not labels:
         raise layout_advice.no_classes(root, train)
-    if options.data.nested == "none" and not any(has_files(join(train, name)) for name in labels):
+    if rules.nested == "none" and not any(has_files(join(train, name)) for name in labels):
         raise layout_advice.too_high(root, train)
-    found = {TRAINING: classes_in(train, labels, options, TRAINING)}
-    check_classes(train, labels, found[TRAINING], options)
+    found = {TRAINING: classes_in(train, labels, rules, TRAINING)}
+    check_classes(train, labels, found[TRAINING], rules.nested)
     notes = [f"the folders {few(lists)} say which list a photo belongs to; that is kept"]
     for which in (VALIDATION, TESTING):
         if which in places:
-            found[which], more = _other_list(places[which], which, found[TRAINING], options)
+            found[which], more = _other_list(places[which], which, found[TRAINING], rules)
             notes += more
             notes += _compared(train, found[TRAINING], found[which])
     unread = [name for name in names if name not in lists] if train != root else []
-    folders, dealt = _dealt(found, train, options)
-    return folders, [*notes, *dealt, *([f"the folders {few(unread)} beside them are not read"] if unread else [])]
+    folders, split = _open_subsets(found, train, percentages)
+    return folders, [*notes, *split, *([f"the folders {few(unread)} beside them are not read"] if unread else [])]
 
 
 def _other_list(
-    place: str, which: int, training: Sequence[ClassFolder], options: Options
+    place: str, which: int, training: Sequence[ClassFolder], rules: FolderRules
 ) -> tuple[list[ClassFolder], list[str]]:
     """The class folders for validation or testing, and a line on photos there that have no class."""
     below = without_ours(place)[0]
-    names = [name for name in below if options.data.nested != "none" or has_files(join(place, name))]
-    folders = classes_in(place, names, options, which)
+    names = [name for name in below if rules.nested != "none" or has_files(join(place, name))]
+    folders = classes_in(place, names, rules, which)
     labels = {folder.label for folder in folders}
     unlabelled = count_pictures(place)
     at = place
@@ -205,10 +208,12 @@ def _lists_in_classes(root: str, names: Sequence[str]) -> bool:
     return True
 
 
-def _classes_with_lists(root: str, names: Sequence[str], options: Options) -> tuple[list[ClassFolder], list[str]]:
+def _classes_with_lists(
+    root: str, names: Sequence[str], legacy_labels: bool, percentages: Percentages
+) -> tuple[list[ClassFolder], list[str]]:
     """The folders of CLASS/train, CLASS/test and so on."""
     found: dict[int, list[ClassFolder]] = {}
-    classes = [class_folder(join(root, name), options) for name in names]
+    classes = [class_folder(join(root, name), legacy_labels) for name in names]
     check_labels(classes)
     for whole in classes:
         for name, which in lists_of_names(sub_folders(whole.path)).items():
@@ -225,18 +230,20 @@ def _classes_with_lists(root: str, names: Sequence[str], options: Options) -> tu
         missing = sorted({one.label for one in found[TRAINING]} - {one.label for one in found.get(which, [])})
         if missing and which in found:
             notes.append(f"no photos for {LISTS[which]} of {', '.join(missing)}")
-    folders, dealt = _dealt(found, root, options)
-    return folders, [*notes, *dealt]
+    folders, split = _open_subsets(found, root, percentages)
+    return folders, [*notes, *split]
 
 
-def _dealt(found: dict[int, list[ClassFolder]], train: str, options: Options) -> tuple[list[ClassFolder], list[str]]:
-    """All folders; those for training leave the list open where one has no folder, which is said."""
+def _open_subsets(
+    found: dict[int, list[ClassFolder]], train: str, percentages: Percentages
+) -> tuple[list[ClassFolder], list[str]]:
+    """All folders; those for training leave the subset open where one has no folder, which is said."""
     empty = [which for which in (VALIDATION, TESTING) if not found.get(which)]
-    shares = {VALIDATION: options.data.validation_percentage, TESTING: options.data.testing_percentage}
+    percent = {VALIDATION: percentages.validation, TESTING: percentages.testing}
     notes = [
-        f"no folder has photos for {LISTS[which]}: {shares[which]} % of {train} are dealt to it"
+        f"no folder has photos for {LISTS[which]}: {percent[which]} % of {train} are used for it"
         for which in empty
-        if shares[which]
+        if percent[which]
     ]
     if empty:
         found = {**found, TRAINING: [replace(folder, given=None) for folder in found[TRAINING]]}

@@ -16,8 +16,9 @@ from collections.abc import Sequence
 from os.path import join
 
 from label_image.errors import UserError
+from label_image.junk_files import is_junk
 from label_image.sorting import UNSURE
-from retrain.data.directory_listing import entries, is_dir, is_junk, is_picture, leads_back, reading
+from retrain.data.directory_listing import entries, is_dir, is_picture, leads_back, reading
 
 _GLANCE = 64  # entries of a folder among which a picture shows that it is a class
 _DEPTH = 5  # levels of folders that hold nothing but folders of ours

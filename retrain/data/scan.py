@@ -1,8 +1,8 @@
-"""A folder in, a Scan out: the photos that can be opened, their labels and digests, and what was left out and why.
+"""Finds the photos of --image_dir that can be opened, their labels and digests, and what is left out and why.
 
 Nothing heavy is loaded here. A file is judged by its content, not its name; only its header is read, and its bytes for
 the digest; a file that the store knows by all that the system says of it is not opened at all. Whether every pixel can be
-read shows when the features are computed. `folders` says which folder is which class.
+read shows when the features are computed. `layout` says which folder is which class.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from label_image.errors import PhotoError, UserError
+from label_image.junk_files import is_junk
 from label_image.photo_pixels import open_photo
 from label_image.workers import cores, map_ordered
 from retrain.data.comparable_names import composed
-from retrain.data.directory_listing import count_files, entries, is_dir, is_junk, leads_back
-from retrain.data.layout import ClassFolder, class_folders
+from retrain.data.directory_listing import count_files, entries, is_dir, leads_back
+from retrain.data.layout import ClassFolder, FolderRules, class_folders
+from retrain.data.split import Percentages
 from retrain.files.hashing import file_digest
-from retrain.options.options import Options
 from retrain.store import known_files
 from retrain.store.feature_store import Store
 from retrain.store.known_files import KnownFile, stamp_of
@@ -41,7 +42,7 @@ _SECOND_NS = 1_000_000_000
 
 
 @dataclass
-class _Found:
+class _FolderPhotos:
     """What one class folder holds."""
 
     photos: list[Photo] = field(default_factory=list)
@@ -58,18 +59,29 @@ class _File(NamedTuple):
     seen_ns: int  # when it was asked for
 
 
-def scan_photos(options: Options, store: Store, say: Callable[[str], None]) -> Scan:
+def scan_photos(
+    image_dir: str,
+    store: Store,
+    say: Callable[[str], None],
+    rules: FolderRules = FolderRules(),  # noqa: B008 - frozen
+    percentages: Percentages = Percentages(),  # noqa: B008
+    *,
+    strict: bool = False,
+) -> Scan:
     """Finds the photos.
 
     Args:
-      plan: image_dir, legacy_labels, strict.
+      image_dir: the folder, as typed.
       store: remembers digests of unchanged files.
       say: called with the original's line for each class.
+      rules: how folders are read as classes.
+      percentages: what subsets get that have no folder of their own.
+      strict: whether the first file that is no photo ends the scan.
 
     Raises:
-      UserError: what `class_folders` raises; a class without photos; with --strict, a file that is no photo.
+      UserError: what `class_folders` raises; a class without photos; where `strict`, a file that is no photo.
     """
-    folders, notes = class_folders(options)
+    folders, notes = class_folders(image_dir, rules, percentages)
     places = {os.path.realpath(folder.path) for folder in folders}
     photos: list[Photo] = []
     skipped: list[Skipped] = []
@@ -78,7 +90,7 @@ def scan_photos(options: Options, store: Store, say: Callable[[str], None]) -> S
         say(f"Looking for images in '{folder.name}'")
         found = _look(folder, store, places, seen)
         bad = next((left_out for left_out in found.skipped if left_out.reason != _AGAIN), None)
-        if bad and options.data.strict:
+        if bad and strict:
             detail = f": {bad.detail}" if bad.detail else ""
             raise UserError(f"cannot use {bad.path} ({bad.reason}{detail}); mend or remove it, or leave out --strict")
         if not found.photos and not folder.part:
@@ -86,7 +98,7 @@ def scan_photos(options: Options, store: Store, say: Callable[[str], None]) -> S
         if found.nested:
             notes.append(
                 f"{found.nested} files in sub-folders of {folder.path} are not read; only {folder.name}/ itself is"
-                f"{' (--nested=parts reads them too)' if options.data.nested == 'none' else ''}"
+                f"{' (--nested=parts reads them too)' if rules.nested == 'none' else ''}"
             )
         photos += found.photos
         skipped += found.skipped
@@ -123,7 +135,7 @@ def _no_photos(folder: ClassFolder, left_out: list[Skipped], nested: int = 0) ->
     )
 
 
-def _look(folder: ClassFolder, store: Store, places: set[str], seen: dict[str, str]) -> _Found:
+def _look(folder: ClassFolder, store: Store, places: set[str], seen: dict[str, str]) -> _FolderPhotos:
     """The photos of one class.
 
     Args:
@@ -132,7 +144,7 @@ def _look(folder: ClassFolder, store: Store, places: set[str], seen: dict[str, s
       places: where the class folders really are.
       seen: real path -> path of the files that are taken; grows.
     """
-    found = _Found()
+    found = _FolderPhotos()
     files = _files(folder, places, seen, found)
     real = os.path.realpath(folder.path)
     known = store.files(Path(real)) if _is_text(real) else {}
@@ -163,7 +175,7 @@ def _look(folder: ClassFolder, store: Store, places: set[str], seen: dict[str, s
     return found
 
 
-def _files(folder: ClassFolder, places: set[str], seen: dict[str, str], found: _Found) -> list[_File]:
+def _files(folder: ClassFolder, places: set[str], seen: dict[str, str], found: _FolderPhotos) -> list[_File]:
     """The regular files of a class, each once; fills in what is left out and what lies deeper."""
     real_folder = os.path.realpath(folder.path)
     files = []

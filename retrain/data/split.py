@@ -1,6 +1,6 @@
-"""Photos in, three lists out: the split depends on labels, file names and the seed only.
+"""Splits photos into a training, a validation and a test set, by labels, file names and the seed only.
 
-A photo keeps its list when others are added and when the folder moves, also to another system. Photos whose names agree up to `_nohash_`, and
+A photo keeps its subset when others are added and when the folder moves, also to another system. Photos whose names agree up to `_nohash_`, and
 photos with the same bytes, stay together. Reads no file and writes nothing.
 """
 
@@ -9,44 +9,51 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from label_image.errors import UserError
 from retrain.data.comparable_names import composed
-from retrain.options.options import Options
 from retrain.types import LISTS, TESTING, TRAINING, VALIDATION, Photo, Scan, Split
 
 _MAX_IMAGES = 2**27 - 1  # the original's MAX_NUM_IMAGES_PER_CLASS
 _GROUP_MARK = "_nohash_"
+SET_NAMES = ("training set", "validation set", "test set")
 
 
-def split_photos(scan: Scan, options: Options) -> Split:
-    """Deals photos into training, validation and testing.
+@dataclass(frozen=True)
+class Percentages:
+    """How much of the photos the validation and the test set get; the rest is for training."""
+
+    validation: int = 10
+    testing: int = 10
+
+
+def split_photos(scan: Scan, percentages: Percentages, seed: int = 0, *, legacy: bool = False) -> Split:
+    """Splits photos into a training, a validation and a test set.
 
     Args:
-      scan: the photos; those whose folder names their list keep it.
-      plan: percentages, split_seed, legacy_split.
+      scan: the photos; those whose folder names their subset keep it.
+      percentages: the sizes of the subsets.
+      seed: of the split; 0 is the default split.
+      legacy: whether the path as typed decides, as in the original.
 
     Raises:
-      UserError: a class has too few photos for the lists asked; it says how many are needed.
+      UserError: a class has too few photos for the subsets; it says how many are needed.
     """
-    photos, shares = scan.photos, _shares(scan.photos, options)
+    photos, shares = scan.photos, _without_given(scan.photos, percentages)
     groups = groups_of(photos)
     wanted = _wanted(shares)
     _check_enough(photos, groups, wanted)
-    places = (
-        [percent(photo.path) for photo in photos]
-        if options.data.legacy_split
-        else _places(photos, groups, options.data.split_seed)
-    )
+    places = [percent(photo.path) for photo in photos] if legacy else _places(photos, groups, seed)
     lists = [
         list_of(place, shares) if photo.given is None else photo.given
         for photo, place in zip(photos, places, strict=True)
     ]
-    notes = [] if options.data.legacy_split else _mend(photos, groups, places, lists, wanted)
+    notes = [] if legacy else _mend(photos, groups, places, lists, wanted)
     notes += _empty_lists(photos, lists, wanted)
-    return Split(photos, scan.labels, np.array(lists, np.int8), (*notes, *_twins(photos, lists)))
+    return Split(photos, scan.labels, np.array(lists, np.int8), (*notes, *_duplicate_notes(photos, lists)))
 
 
 def percent(text: str) -> float:
@@ -58,11 +65,11 @@ def percent(text: str) -> float:
     return _place(text.split(_GROUP_MARK, maxsplit=1)[0])
 
 
-def list_of(p: float, options: Options) -> int:
-    """The list of a photo that falls at `p`: validation first, then testing, then training."""
-    if p < options.data.validation_percentage:
+def list_of(p: float, percentages: Percentages) -> int:
+    """The subset of a photo that falls at `p`: validation first, then testing, then training."""
+    if p < percentages.validation:
         return VALIDATION
-    return TESTING if p < options.data.validation_percentage + options.data.testing_percentage else TRAINING
+    return TESTING if p < percentages.validation + percentages.testing else TRAINING
 
 
 def grouped_percents(photos: Sequence[Photo], seed: int) -> list[float]:
@@ -126,18 +133,18 @@ def groups_of(photos: Sequence[Photo]) -> list[list[int]]:
     return list(groups.values())
 
 
-def _shares(photos: Sequence[Photo], options: Options) -> Options:
-    """The percentages for photos whose folders do not say their list: a list that has a folder takes no others."""
+def _without_given(photos: Sequence[Photo], percentages: Percentages) -> Percentages:
+    """The percentages for photos whose folders do not say their subset: a subset that has a folder takes no others."""
     given = {photo.given for photo in photos}
-    return options.replaced(
-        validation_percentage=0 if VALIDATION in given else options.data.validation_percentage,
-        testing_percentage=0 if TESTING in given else options.data.testing_percentage,
+    return Percentages(
+        0 if VALIDATION in given else percentages.validation,
+        0 if TESTING in given else percentages.testing,
     )
 
 
-def _wanted(shares: Options) -> dict[int, tuple[float, float]]:
-    """The lists that photos are dealt to, and from where to where on the line of `percent`."""
-    low, high = shares.data.validation_percentage, shares.data.validation_percentage + shares.data.testing_percentage
+def _wanted(percentages: Percentages) -> dict[int, tuple[float, float]]:
+    """The subsets that are filled, and from where to where on the line of `percent`."""
+    low, high = percentages.validation, percentages.validation + percentages.testing
     wanted = {TRAINING: (float(high), 100.0), VALIDATION: (0.0, float(low)), TESTING: (float(low), float(high))}
     return {which: (start, end) for which, (start, end) in wanted.items() if which == TRAINING or end > start}
 
@@ -145,7 +152,7 @@ def _wanted(shares: Options) -> dict[int, tuple[float, float]]:
 def _check_enough(
     photos: Sequence[Photo], groups: Sequence[Sequence[int]], wanted: dict[int, tuple[float, float]]
 ) -> None:
-    """Refuses a class that has fewer different photos than lists to fill, or none to train on."""
+    """Refuses a class that has fewer different photos than subsets to fill, or none to train on."""
     given = Counter(photo.label for photo in photos if photo.given is not None)
     training = {photo.label for photo in photos if photo.given in (TRAINING, None)}
     free = Counter(photo.label for photo in photos if photo.given is None)
@@ -164,13 +171,13 @@ def _too_few(label: str, count: int, different: int, needed: int) -> str:
     if different < count:
         photos += f", {different} of them different"
     return (
-        f"cannot split {label!r}: found {photos}, need {needed} (one a list); add photos, remove the folder, "
+        f"cannot split {label!r}: found {photos}, need {needed} (one a subset); add photos, remove the folder, "
         "or set --validation_percentage=0 or --testing_percentage=0"
     )
 
 
 class _Mender:
-    """Moves whole groups into lists that the hash left empty, and empties no other on the way.
+    """Moves whole groups into subsets that the hash left empty, and empties no other on the way.
 
     A group may lie in several classes (the same picture under two labels); it moves in all of them, and is taken last.
     """
@@ -193,13 +200,13 @@ class _Mender:
         return sorted(self._of_class)
 
     def fill(self, label: str, which: int, borders: tuple[float, float]) -> str:
-        """Puts the group nearest the borders into a list; returns a note, or nothing where the list was not empty."""
+        """Moves the group nearest the borders into a subset; returns a note, or nothing where the subset was not empty."""
         if self._counts[label, which]:
             return ""
         spare = [members for members in self._of_class[label] if self._can_go(members)]
         if not spare:
             raise UserError(
-                f"cannot split {label!r}: its photos lie in other classes too, and no deal leaves each class one for "
+                f"cannot split {label!r}: its photos lie in other classes too, and no split leaves each class one for "
                 f"{LISTS[which]}; each picture needs one label"
             )
         members = min(spare, key=lambda members: self._cost(members, borders))
@@ -210,7 +217,7 @@ class _Mender:
             self._lists[i] = which
         moved = self._photos[_first(self._photos, members)].name
         copies = f" and {len(members) - 1} that belong to it" if len(members) > 1 else ""
-        return f"{label}: the deal left no photo for {LISTS[which]}; {moved}{copies} was moved there"
+        return f"{label}: the random split put no photo in the {SET_NAMES[which]}; {moved}{copies} was moved there"
 
     def _labels(self, members: Iterable[int]) -> set[str]:
         return {self._photos[i].label for i in members}
@@ -232,7 +239,7 @@ def _mend(
     lists: list[int],
     wanted: dict[int, tuple[float, float]],
 ) -> list[str]:
-    """Fills the lists that the hash left empty; changes `lists`, returns a note a move."""
+    """Fills the subsets that the hash left empty; changes `lists`, returns a note for each move."""
     mender = _Mender(photos, groups, places, lists)
     moves = [mender.fill(label, which, wanted[which]) for label in mender.labels for which in wanted]
     return [note for note in moves if note]
@@ -250,18 +257,18 @@ def _empty_lists(photos: Sequence[Photo], lists: Sequence[int], wanted: Iterable
     ]
 
 
-def _twins(photos: Sequence[Photo], lists: Sequence[int]) -> list[str]:
-    """Notes on pictures that have two labels, or that lie in two lists because the folders say so."""
+def _duplicate_notes(photos: Sequence[Photo], lists: Sequence[int]) -> list[str]:
+    """Notes on pictures that have two labels, or that lie in two subsets because the folders say so."""
     same: dict[str, list[int]] = defaultdict(list)
     for i, photo in enumerate(photos):
         same[photo.sha256].append(i)
-    twins = [members for members in same.values() if len(members) > 1]
+    copies = [members for members in same.values() if len(members) > 1]
     notes = []
     for what, kind in (
         ("with two labels", [photo.label for photo in photos]),
-        ("in two lists, which makes the test too easy", [LISTS[which] for which in lists]),
+        ("in two subsets, which makes the test too easy", [LISTS[which] for which in lists]),
     ):
-        pairs = [sorted({kind[i]: photos[i].path for i in _by_path(photos, members)}.values()) for members in twins]
+        pairs = [sorted({kind[i]: photos[i].path for i in _by_path(photos, members)}.values()) for members in copies]
         found = sorted(pair for pair in pairs if len(pair) > 1)
         if found:
             one, other = found[0][:2]

@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.detectors import checksum
+from label_image.detectors.standard_metadata import NAME as TFLITE_METADATA_KEY
 from label_image.model_metadata import METADATA_KEY, Metadata
 from retrain.exporters.stated import restate, stated
-from retrain.exporters.tflite_metadata import TFLITE_METADATA_KEY, standard_metadata, with_labels
+from retrain.exporters.tflite_metadata import standard_metadata, with_labels
 from retrain.formats.tflite_model import SIGNATURE, TfliteModel
 from retrain.types import Backbone, Head
 

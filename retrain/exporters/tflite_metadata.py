@@ -17,7 +17,6 @@ import numpy as np
 from label_image.labels import format_labels
 from label_image.model_metadata import Metadata
 
-TFLITE_METADATA_KEY = "TFLITE_METADATA"  # the name of the entry in the model, by the standard
 LABELS_FILE = "labels.txt"
 _IDENTIFIER = b"M001"
 _PARSER = "1.0.0"  # the first version of the schema has all that is used here

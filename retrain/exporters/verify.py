@@ -25,6 +25,7 @@ from label_image.errors import PhotoError, RunError
 from label_image.find_metadata import Overrides
 from label_image.model_metadata import Metadata
 from label_image.photo_pixels import decode, normalise
+from label_image.softmax import softmax
 from retrain.exporters import device_folder
 from retrain.exporters import graph as graph_exporter
 from retrain.exporters.other_programs import PHOTOS, Readers
@@ -35,7 +36,7 @@ from retrain.files.atomic import replacing
 from retrain.files.hard_links import size_of
 from retrain.files.hashing import bytes_of, file_digest
 from retrain.formats.tflite_structure import check
-from retrain.metrics import softmax, wilson_interval
+from retrain.metrics import wilson_interval
 from retrain.types import Backbone, Export, Head, Photo, Reading
 
 # The same float32 sums in another order: 1e-5 on one runtime, up to some 1e-4 between LiteRT, TensorFlow and a GPU.

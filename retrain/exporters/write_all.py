@@ -14,6 +14,7 @@ import numpy.typing as npt
 from label_image.errors import RunError
 from label_image.labels import format_labels
 from label_image.model_metadata import Metadata
+from label_image.softmax import softmax
 from retrain.backbones.model_folder import ModelFolder
 from retrain.backbones.quantize import quantized
 from retrain.console import Screen
@@ -23,7 +24,6 @@ from retrain.features import library_versions
 from retrain.features.recheck import LOOKED_AT, StaleFeaturesError, wrong_rows
 from retrain.features.runtimes import choose
 from retrain.files.atomic import replacing
-from retrain.metrics import softmax
 from retrain.options.options import Options
 from retrain.runs import usual_names
 from retrain.runs.publish import Member

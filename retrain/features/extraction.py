@@ -1,12 +1,13 @@
-"""Photos in, features out: read from the store, or computed by a backbone and kept there.
+"""Gets the features of photos: reads them from the store, or computes them with a backbone and keeps them there.
 
-A worker a core decodes and runs its own photos; what is new is committed in batches. A photo whose pixels can not be read
+A worker a core decodes and runs its own photos; what is new is committed in batches. A photo whose pixels cannot be read
 is reported, not raised.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -41,6 +42,17 @@ class Extraction:
     problems: dict[int, PhotoError] = field(default_factory=dict)  # place -> why not
     pace: Pace = field(default_factory=Pace)
 
+    def take(self, place: int, result: Row | PhotoError) -> None:
+        """Enters what came of a photo."""
+        if isinstance(result, PhotoError):
+            self.problems[place] = result
+        else:
+            self.features[place], self.readable[place] = result, True
+
+    def copy(self, source: int, place: int) -> None:
+        """Enters for a photo what came of another with the same bytes."""
+        self.take(place, self.problems.get(source, self.features[source]))
+
 
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C while features were computed; what is done is kept."""
@@ -70,15 +82,16 @@ def extract(
 
     Raises:
       Interrupted: on Ctrl-C.
-      RunError: the backbone does not run, or the store can not be written. Either way, what is done is kept.
+      RunError: the backbone does not run, or the store cannot be written. Either way, what is done is kept.
     """
     digests = [photo.sha256 for photo in photos]
     engine = runtime()
     key = key_for(backbone, engine, view)
     features, readable = store.read(key, digests, backbone.width)
+    found = Extraction(features, readable)
     missing = np.flatnonzero(~readable).tolist()
     if not missing:
-        return Extraction(features, readable)
+        return found
     if not view.number:
         older_versions.say_changed(store, key, [digests[place] for place in missing], say)
     start = time.perf_counter()
@@ -86,24 +99,16 @@ def extract(
     places = sorted(first.values())
     computing = compute([photos[place] for place in places], backbone, engine, view, say)
     keeping = _Keeper(store, key, len(photos) - len(places), len(photos), say)
-    problems: dict[int, PhotoError] = {}
     with contextlib.closing(computing) as results, keeping as keeper:
         for place, result in zip(places, results, strict=True):
-            if isinstance(result, PhotoError):
-                problems[place] = result
-            else:
-                features[place] = result
+            found.take(place, result)
             keeper.add(digests[place], result)
     older_versions.drop_oldest(store, key)
     for place in missing:
-        at = first[digests[place]]
-        if at in problems:
-            problems[place] = problems[at]
-        else:
-            features[place], readable[place] = features[at], True
+        found.copy(first[digests[place]], place)
     first_s = (keeper.first_at or start) - start
     pace = Pace(len(places), time.perf_counter() - start, min(engine.batch, len(places)), first_s)
-    return Extraction(features, readable, problems, pace)
+    return dataclasses.replace(found, pace=pace)
 
 
 def compute(
@@ -206,7 +211,7 @@ def _compute(
 
         yield from map_ordered(make_worker, photos, cores())
         return
-    batches = _Batches(runtime.make_runner(), runtime.batch, say)
+    batches = _FittingBatches(runtime.make_runner(), runtime.batch, say)
     batch: list[Row | PhotoError] = []
     # While one batch runs, the next is decoded.
     for decoded in map_ordered(lambda: _reporting(pixels), photos, cores(), 2 * runtime.batch):
@@ -218,8 +223,8 @@ def _compute(
 
 
 @final
-class _Batches:
-    """Pixels of many photos in, features out, in calls that fit into the device's memory: one that does not is halved."""
+class _FittingBatches:
+    """Computes features of many photos in calls that fit into the device's memory: a call that does not is halved."""
 
     def __init__(self, runner: Runner, size: int, say: Callable[[str], None]) -> None:
         self._runner, self._size, self._say = runner, size, say
@@ -252,7 +257,7 @@ def _sound(result: Row | PhotoError) -> Row | PhotoError:
     """The same; a problem where no head could be trained on the row."""
     if isinstance(result, PhotoError) or np.isfinite(result).all():
         return result
-    return PhotoError("no features", "the network makes numbers of it that are not finite")
+    return PhotoError("no features", "the network's output for this photo is NaN or infinite")
 
 
 def _reporting(work: Callable[[Photo], Row]) -> Callable[[Photo], Row | PhotoError]:
@@ -267,7 +272,7 @@ def _reporting(work: Callable[[Photo], Row]) -> Callable[[Photo], Row | PhotoErr
     return report
 
 
-def _in_place(batches: _Batches, items: Sequence[Row | PhotoError]) -> Iterator[Row | PhotoError]:
+def _in_place(batches: _FittingBatches, items: Sequence[Row | PhotoError]) -> Iterator[Row | PhotoError]:
     """Runs what could be decoded; problems keep their places."""
     good = [item for item in items if not isinstance(item, PhotoError)]
     rows = iter(batches.scores(np.stack(good))) if good else iter(())

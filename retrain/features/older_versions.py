@@ -1,4 +1,4 @@
-"""Features that were computed with other versions of what decodes and computes: said, kept once, then dropped.
+"""Handles features that were computed with other versions of the libraries: tells the user, keeps them once, then drops them.
 
 Those of the versions before the present ones stay, so that two installations may take turns on one store; what is older
 goes, so that a store does not grow with each upgrade.

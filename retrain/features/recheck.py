@@ -1,4 +1,4 @@
-"""Whether kept features are those that the photos give now: a few each time, more when an export disagrees with them.
+"""Checks whether kept features are those that the photos give now: a few each time, more when an export disagrees with them.
 
 An export is held against the layer's scores on kept features. Where the two differ, one of them is wrong, and the photo's
 own bytes say which. A layer that was trained on wrong features may hide it (of features that are all the same it uses
@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.errors import PhotoError, RunError
+from label_image.softmax import softmax
 from retrain.data.augment import View
 from retrain.features.extraction import compute
 from retrain.features.runtimes import Runtime
-from retrain.metrics import softmax
 from retrain.types import TESTING, Backbone, Bottlenecks, Head, Photo, Split
 
 LOOKED_AT = 32  # photos at most: where more differ, these say enough

@@ -1,6 +1,6 @@
-"""A backbone and a device in, a Runtime out: what runs the network here, and why that.
+"""Chooses what runs the network here, and says why.
 
-On a CPU LiteRT, with an interpreter on one thread a core; on a GPU, and for what LiteRT can not run, TensorFlow.
+On a CPU LiteRT, with an interpreter on one thread a core; on a GPU, and for what LiteRT cannot run, TensorFlow.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Training end to end: `--train last:N` and `--train all`, from the trained head on or, with `--weights none`, from nothing.
+"""Training of the network itself: `--train last:N` and `--train all`, from the trained layer on or, with `--weights none`, from nothing.
 
-`stage` is the way in: photos, a backbone and its head in; another backbone and another head out, of the same kinds, so that
-tests, exports, proofs and the report do not know that there was such a stage. Needs TensorFlow, and nothing else here does.
+`train_network` is the way in. What comes back is a backbone and a head of the same kinds as elsewhere, so that tests, exports and the
+report need no special case. Needs TensorFlow, which nothing else does that trains.
 """

@@ -1,8 +1,8 @@
-"""The weights that a network began with and those it ended with in; the point between them that validation likes best, out.
+"""Chooses the point between the weights that training began with and those it ended with that has the lowest validation loss.
 
 Fine-tuning on a few hundred photos learns them and forgets some of what the network knew; a point on the straight line between
 both is often better than either end (Wortsman and others, "Robust fine-tuning of zero-shot models", arXiv 2109.01903). It also
-makes the network too sure of itself, so each point is judged, and what is kept is divided, by the temperature that suits it
+makes the network overconfident, so the logits of each point are divided by the temperature that suits it
 (Guo and others, "On Calibration of Modern Neural Networks", arXiv 1706.04599).
 """
 

@@ -1,4 +1,4 @@
-"""A Trainable and a head in, steps of training out: all that runs on TensorFlow, on one device or on several alike.
+"""Trains a network and its head step by step on TensorFlow, on one device or on several.
 
 Each device takes its part of a batch; gradients are summed, shortened where they are too long, and every device makes the same
 update. In half precision (on a GPU) the loss is scaled up for the gradients and they are scaled down again.
@@ -7,6 +7,7 @@ update. In half precision (on a GPU) the loss is scaled up for the gradients and
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,16 @@ Arrays = list[npt.NDArray[Any]]
 _LOSS_SCALE = 1024.0  # of half precision: small gradients stay above its smallest numbers, and ours, of clipped length, below its largest
 
 
+@dataclass(frozen=True)
+class EngineSettings:
+    """What the loss depends on beside the network."""
+
+    label_smoothing: float
+    dropout: float
+    seed: int
+    class_weights: npt.NDArray[np.float32]  # [classes]
+
+
 class Engine:
     """The network and its head while they are trained; made in the scope of the strategy that runs it.
 
@@ -30,16 +41,16 @@ class Engine:
       head: where it begins; its hidden layers are trained too.
       recipe: how.
       strategy: tf.distribute's; the default one is one device.
-      options: label_smoothing, dropout, seed, and weights of the classes, float32 [classes].
+      settings: of the loss.
       half: whether most numbers are float16.
     """
 
     def __init__(
-        self, network: Trainable, head: Head, recipe: Recipe, strategy: Any, options: dict[str, Any], *, half: bool
+        self, network: Trainable, head: Head, recipe: Recipe, strategy: Any, settings: EngineSettings, *, half: bool
     ) -> None:
         tf = self._tf = tensorflow()
         self._network, self._recipe, self._strategy = network, recipe, strategy
-        self._options, self._scale = options, _LOSS_SCALE if half else 1.0
+        self._settings, self._scale = settings, _LOSS_SCALE if half else 1.0
         self._shape, self._labels = [layer.activation for layer in head.hidden], head.labels
         with strategy.scope():
             arrays = [array for layer in head.hidden for array in (layer.weights, layer.biases)]
@@ -125,10 +136,10 @@ class Engine:
 
     def _dropped(self, flow: Any, layer: int, step: Any) -> Any:
         """What dropout leaves in a step: the same each time it is asked."""
-        if not self._options["dropout"]:
+        if not self._settings.dropout:
             return flow
-        seed = self._tf.stack([self._tf.constant(self._options["seed"] + layer, self._tf.int64), step])
-        return self._tf.nn.experimental.stateless_dropout(flow, self._options["dropout"], seed)
+        seed = self._tf.stack([self._tf.constant(self._settings.seed + layer, self._tf.int64), step])
+        return self._tf.nn.experimental.stateless_dropout(flow, self._settings.dropout, seed)
 
     def _trace_step(self, inputs: Any, rate: Any, step: Any, count: Any) -> tuple[Any, Any]:
         """One step, for all devices."""
@@ -163,7 +174,7 @@ class Engine:
     def _losses(self, label_ids: Any, logits: Any) -> Any:
         """float32 [n]: cross-entropy in nats, each weighed as its class."""
         tf = self._tf
-        smoothing, classes = self._options["label_smoothing"], len(self._labels)
+        smoothing, classes = self._settings.label_smoothing, len(self._labels)
         wanted = tf.one_hot(label_ids, classes) * (1 - smoothing) + smoothing / classes
-        weights = tf.gather(tf.constant(self._options["class_weights"]), label_ids)
+        weights = tf.gather(tf.constant(self._settings.class_weights), label_ids)
         return weights * tf.nn.softmax_cross_entropy_with_logits(wanted, logits)

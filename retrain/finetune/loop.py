@@ -1,4 +1,4 @@
-"""An Engine and its batches in, the best weights and a Curve out; knows snapshots, patience and Ctrl-C, and no TensorFlow."""
+"""The training loop of a network: keeps the best weights; handles snapshots, early stopping and Ctrl-C. Needs no TensorFlow itself."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from retrain.finetune.batches import Batches
 from retrain.finetune.blend import best_blend, best_temperature
 from retrain.finetune.engine import Engine
 from retrain.finetune.pixels import Pixels
+from retrain.finetune.recipe import Recipe
 from retrain.head.snapshots import Snapshot
 from retrain.head.training import with_judged
 from retrain.metrics import accuracy, cross_entropy
-from retrain.options.options import Options
 from retrain.types import Curve
 
 Arrays = list[npt.NDArray[Any]]
@@ -34,7 +34,7 @@ class Point:
     step: int  # the last one that was made; -1 before the first
     train_accuracy: float  # 0..1, on the photos since the last evaluation, as they were distorted
     train_loss: float  # nats, of the same
-    validation_accuracy: float  # 0..1, on those that judge the steps; nan where there are none
+    validation_accuracy: float  # 0..1, on the validation subset; nan where it is empty
     validation_loss: float
     validation_count: int
 
@@ -44,16 +44,21 @@ class Loop:
     """The state of one training.
 
     Attributes:
-      asked: what of the plan decides about the steps.
-      digest: of the photos, their lists and the network it began with.
+      snapshot_every: steps; 0 is never.
+      patience: steps without a better validation loss after which training ends; 0 is never.
+      resume: the snapshot to go on from, for errors.
+      asked: what a snapshot must have been made with.
+      digest: of the photos, their subsets and the network it began with.
     """
 
     engine: Engine
     batches: Batches
     validation: Pixels
     validation_ids: npt.NDArray[np.int64]
-    options: Options
-    steps: int
+    recipe: Recipe
+    snapshot_every: int
+    patience: int
+    resume: Path | None
     asked: dict[str, Any]
     digest: str
     _points: list[tuple[float, ...]] = field(default_factory=list)
@@ -72,20 +77,20 @@ class Loop:
         """Trains; the engine has the best weights then.
 
         Raises:
-          RunError: not even the first steps give numbers.
+          RunError: training diverged before the first evaluation.
         """
-        pretrained = self.engine.weights if self.options.finetune.weights != "none" else []
+        pretrained = [] if self.recipe.from_nothing else self.engine.weights
         begin = self._resume(resumed) if resumed else 0
         stopped = False
         try:
             if not resumed and len(self.validation_ids):
                 self._evaluate(-1)  # what it began with may be the best
-            with closing(self.batches.from_step(begin, self.steps)) as made:  # type: ignore[type-var]
+            with closing(self.batches.from_step(begin, self.recipe.steps)) as made:  # type: ignore[type-var]
                 for step, (pixels, label_ids) in enumerate(made, begin):
                     self._train(step, pixels, label_ids)
-                    if (step + 1) % self.batches.per_pass == 0 or step == self.steps - 1:
+                    if (step + 1) % self.batches.per_pass == 0 or step == self.recipe.steps - 1:
                         on_point(self._evaluate(step))
-                    if self.options.head.snapshot_steps and (step + 1) % self.options.head.snapshot_steps == 0:
+                    if self.snapshot_every and (step + 1) % self.snapshot_every == 0:
                         on_state(self._snapshot(step + 1))
                     on_step(step)
                     if self._patience_ended(step):
@@ -95,7 +100,7 @@ class Loop:
         except _Diverged as error:
             if not self._points:
                 raise RunError(
-                    f"training gives no numbers any more at step {error}: the rate is too high; lower --learning_rate (or --fine_tune_learning_rate)"
+                    f"training diverged (the loss is NaN or infinite) at step {error}: the rate is too high; lower --learning_rate (or --fine_tune_learning_rate)"
                 ) from None
             stopped = True
             self._put_kept_back()
@@ -139,32 +144,28 @@ class Loop:
         loss, right, photos = self._since
         logits = self.engine.logits(self.validation)
         count = len(self.validation_ids)
-        judged = cross_entropy(logits, self.validation_ids) if count else math.nan
+        validation_loss = cross_entropy(logits, self.validation_ids) if count else math.nan
         point = Point(
             step,
             right / photos if photos else math.nan,
             loss / photos if photos else math.nan,
             accuracy(logits, self.validation_ids) if count else math.nan,
-            judged,
+            validation_loss,
             count,
         )
-        # Fine-tuning makes a network surer of itself than it should be, which is mended in the end and must not count here.
-        mark = (
-            best_temperature(logits, self.validation_ids)[1]
-            if count and self.options.finetune.weights != "none"
-            else judged
-        )
-        if self._kept is None or mark < self._kept[1] or not count:
-            self._kept = (step, mark, self.engine.weights)
+        # Fine-tuning makes a network overconfident, which the temperature corrects in the end and must not count here.
+        calibrated = bool(count) and not self.recipe.from_nothing
+        chosen_by = best_temperature(logits, self.validation_ids)[1] if calibrated else validation_loss
+        if self._kept is None or chosen_by < self._kept[1] or not count:
+            self._kept = (step, chosen_by, self.engine.weights)
         if photos:
             figures = (point.train_accuracy, point.train_loss, point.validation_accuracy, point.validation_loss)
-            self._points.append((step, *figures, mark))
+            self._points.append((step, *figures, chosen_by))
         self._since = [0.0, 0.0, 0.0]
         return point
 
     def _patience_ended(self, step: int) -> bool:
-        patience = self.options.head.early_stopping_steps
-        return bool(patience) and self._kept is not None and step - self._kept[0] >= patience
+        return bool(self.patience) and self._kept is not None and step - self._kept[0] >= self.patience
 
     def _curve(self, stopped: bool) -> Curve:
         table = np.array(self._points, np.float64).reshape(-1, 6)
@@ -194,7 +195,7 @@ class Loop:
         return Snapshot(self.asked, self.digest, state, arrays)
 
     def _resume(self, found: Snapshot) -> int:
-        found.check_like(Path(self.options.head.resume), self._snapshot(0))
+        found.check_like(self.resume or Path(), self._snapshot(0))
         arrays, state = found.arrays, found.state
         self.engine.set_weights(_listed("weight", arrays))
         self.engine.set_slots(_listed("slot", arrays))
@@ -206,7 +207,7 @@ class Loop:
 
 
 class _Diverged(Exception):  # noqa: N818 - it says what happened
-    """A loss that is no number."""
+    """The loss is NaN or infinite."""
 
 
 def _numbered(name: str, arrays: Arrays) -> dict[str, npt.NDArray[Any]]:

@@ -1,4 +1,4 @@
-"""Photos in, their pixels out, decoded once: so that a pass over them costs the network alone.
+"""Decodes the pixels of photos once, so that a pass over them costs the network alone.
 
 By label_image's own decoder: without distortions training sees, bit by bit, what labelling will see. Many photos lie in a
 file that is gone when the run is over; few in memory.
@@ -19,8 +19,8 @@ import numpy.typing as npt
 from label_image.errors import PhotoError
 from label_image.photo_pixels import decode
 from label_image.workers import cores, map_ordered
+from retrain.data.augment import Distortions
 from retrain.files.hashing import bytes_of
-from retrain.options.options import Options
 from retrain.progress import Progress
 from retrain.types import Photo
 
@@ -29,15 +29,13 @@ _IN_MEMORY_BYTES = 2 << 30
 Pixels = npt.NDArray[np.uint8]  # [photos, height, width, 3]
 
 
-def enlarged(options: Options, size_px: int) -> int:
+def enlarged(distortions: Distortions, size_px: int) -> int:
     """Rows (or columns) of a photo out of which windows are cut: enough for the largest scale.
 
-    >>> enlarged(Options.of(image_dir="x", random_crop=10, random_scale=20), 100)
+    >>> enlarged(Distortions(random_crop=10, random_scale=20), 100)
     132
     """
-    return math.ceil(
-        size_px * (1 + options.distortions.random_crop / 100) * (1 + options.distortions.random_scale / 100)
-    )
+    return math.ceil(size_px * (1 + distortions.random_crop / 100) * (1 + distortions.random_scale / 100))
 
 
 @contextlib.contextmanager
@@ -50,7 +48,7 @@ def decoded(
       photos: in any order.
       size_px: rows and columns, to which each is squashed.
       folder: where the file goes if there are many.
-      problem: called with the place of each photo that can not be read; its pixels stay 0.
+      problem: called with the place of each photo that cannot be read; its pixels stay 0.
     """
     shape = (len(photos), *size_px, 3)
     with contextlib.ExitStack() as stack:

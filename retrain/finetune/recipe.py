@@ -1,23 +1,23 @@
-"""A plan in, how its network is trained out: how many steps of how many photos, by what, at what rate."""
+"""Computes how a network is trained: how many steps of how many photos, by which optimizer, at which rate."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from retrain.head.schedule import rate_at
-from retrain.options.options import Options
+from retrain.data.augment import Distortions
+from retrain.head.schedule import Schedule, rate_at
 
 FINE_TUNE_EPOCHS = 12
 FINE_TUNE_RATES = {"sgd": 0.01, "momentum": 0.002, "adam": 0.001}
-# Longer gradients are shortened to this: one odd batch must not throw pretrained weights away.
+# Longer gradients are shortened to this: one odd batch must not destroy pretrained weights.
 _LONGEST_GRADIENT = 1.0
 _WARM_UP = 0.1  # of the steps
-# Of --augment. A layer that knows its training photos by heart has nothing more to learn from them as they are: without these,
-# fine-tuning a small MobileNet on 650 flowers lost 3 points (docs/tutorials.md).
-_AUGMENTED = {"random_crop": 10, "random_scale": 30, "random_brightness": 20}
+# Of --augment. The trained layer already fits its training photos perfectly, so that they teach nothing more as they are: without
+# these, fine-tuning a small MobileNet on 650 flowers lost 3 points (docs/tutorials.md).
+AUGMENTATION = Distortions(random_crop=10, random_scale=30, random_brightness=20)
 
 
 @dataclass(frozen=True)
@@ -34,46 +34,54 @@ class Recipe:
     from_nothing: bool
 
 
-def recipe_of(options: Options, photos: int) -> Recipe:
-    """The recipe for so many training photos."""
-    if options.finetune.weights == "none":
-        size = photos if options.head.train_batch_size < 0 else min(options.head.train_batch_size, photos)
-        steps = (
-            math.ceil(options.finetune.epochs * photos / size)
-            if options.finetune.epochs
-            else options.head.how_many_training_steps
-        )
-        counted = options.replaced(how_many_training_steps=steps)  # what a cosine falls over
-        momentum = 0.9 if options.head.momentum is None else options.head.momentum
-        return Recipe(
-            steps,
-            size,
-            options.head.optimizer,
-            momentum,
-            lambda step: rate_at(counted, step),
-            options.head.decay,
-            0.0,
-            from_nothing=True,
-        )
-    size = min(options.finetune.fine_tune_batch_size, photos)
-    steps = math.ceil((options.finetune.epochs or FINE_TUNE_EPOCHS) * photos / size)
-    highest = (
-        FINE_TUNE_RATES[options.finetune.fine_tune_optimizer]
-        if options.finetune.fine_tune_learning_rate is None
-        else options.finetune.fine_tune_learning_rate
-    )
+def from_nothing(
+    photos: int, *, epochs: int, batch_size: int, optimizer: str, momentum: float, schedule: Schedule, decay: float
+) -> Recipe:
+    """How a network with random weights is trained.
+
+    Args:
+      photos: in the training set.
+      epochs: passes over them; 0 takes the steps of the schedule.
+      batch_size: photos a step; -1 is all of them.
+      optimizer: "sgd", "momentum" or "adam".
+      momentum: its coefficient.
+      schedule: the rate of each step.
+      decay: L2 penalty.
+    """
+    size = photos if batch_size < 0 else min(batch_size, photos)
+    steps = math.ceil(epochs * photos / size) if epochs else schedule.steps
+    counted = dataclasses.replace(schedule, steps=steps)  # what a cosine falls over
+    return Recipe(steps, size, optimizer, momentum, lambda step: rate_at(counted, step), decay, 0.0, from_nothing=True)
+
+
+def from_pretrained(
+    photos: int,
+    *,
+    epochs: int,
+    batch_size: int,
+    optimizer: str,
+    momentum: float,
+    highest_rate: float | None,
+    decay: float,
+) -> Recipe:
+    """How a pretrained network is trained further.
+
+    Args:
+      photos: in the training set.
+      epochs: passes over them; 0 takes the default.
+      batch_size: photos a step.
+      optimizer: "sgd", "momentum" or "adam".
+      momentum: its coefficient.
+      highest_rate: that the warm-up reaches; None takes the optimizer's default.
+      decay: L2 penalty.
+    """
+    size = min(batch_size, photos)
+    steps = math.ceil((epochs or FINE_TUNE_EPOCHS) * photos / size)
+    highest = FINE_TUNE_RATES[optimizer] if highest_rate is None else highest_rate
     return Recipe(
-        steps, size, options.finetune.fine_tune_optimizer, 0.9, lambda step: warmed(highest, step, steps), options.head.decay,
-        _LONGEST_GRADIENT, from_nothing=False,
+        steps, size, optimizer, momentum, lambda step: warmed(highest, step, steps), decay, _LONGEST_GRADIENT,
+        from_nothing=False,
     )  # fmt: skip
-
-
-def augmented(options: Options) -> Options:
-    """The plan with the distortions that it trains a network with."""
-    if not options.finetune.augment or options.distortions.distorts or options.finetune.weights == "none":
-        return options
-    distortions: dict[str, Any] = _AUGMENTED
-    return options.replaced(**distortions)
 
 
 def warmed(highest: float, step: int, steps: int) -> float:

@@ -1,4 +1,4 @@
-"""Photos that turn out to be broken while their pixels are decoded: which they are, and whether training can go on without them."""
+"""Notes photos that turn out to be broken while their pixels are decoded, and checks that training can go on without them."""
 
 from __future__ import annotations
 
@@ -6,52 +6,53 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.errors import PhotoError, RunError, UserError
-from retrain.options.options import Options
 from retrain.types import Split
 
 
 class Unreadable:
-    """Photos that can not be read after all: training goes without them, and the features' stage says which they are.
+    """Photos that cannot be read after all: training goes without them, and the stage of the features names them.
 
     Args:
-      plan: --strict.
       split: the photos.
-      rows: of the split, those to train on.
-      judged: those that validate.
+      rows: of the split, the training set.
+      validation_rows: of the split, the validation subset.
 
     Attributes:
-      good: bool [rows], whether a training photo could be read; the photos before `training` is called count as readable.
-      judging: bool [judged], the same of validation photos.
+      readable: bool [rows], whether a training photo could be read.
+      readable_validation: bool [validation_rows], the same of validation photos.
     """
 
-    def __init__(
-        self, options: Options, split: Split, rows: npt.NDArray[np.int64], judged: npt.NDArray[np.int64]
-    ) -> None:
-        self._options, self._split, self._rows, self._judged = options, split, rows, judged
-        self.good = np.ones(len(rows), np.bool_)
-        self.judging = np.ones(len(judged), np.bool_)
+    def __init__(self, split: Split, rows: npt.NDArray[np.int64], validation_rows: npt.NDArray[np.int64]) -> None:
+        self._split, self._rows, self._validation_rows = split, rows, validation_rows
+        self.readable = np.ones(len(rows), np.bool_)
+        self.readable_validation = np.ones(len(validation_rows), np.bool_)
         self._problem = ""
 
     def training(self, place: int, error: PhotoError) -> None:
-        """Takes note of the training photo at a place of `rows`."""
-        self.good[place] = False
-        self._say(self._rows[place], error)
+        """Notes the training photo at a place of `rows`."""
+        self.readable[place] = False
+        self._note(self._rows[place], error)
 
     def validation(self, place: int, error: PhotoError) -> None:
-        """Takes note of the validation photo at a place of `judged`."""
-        self.judging[place] = False
-        self._say(self._judged[place], error)
+        """Notes the validation photo at a place of `validation_rows`."""
+        self.readable_validation[place] = False
+        self._note(self._validation_rows[place], error)
 
-    def check(self) -> None:
-        """Raises RunError under --strict, UserError where a class has no photo left."""
-        if self._problem and self._options.data.strict:
+    def check(self, *, strict: bool) -> None:
+        """Checks that training can go on.
+
+        Raises:
+          RunError: a photo could not be read, where `strict`.
+          UserError: a class has no photo left.
+        """
+        if self._problem and strict:
             raise RunError(f"cannot read {self._problem}; mend or remove it, or leave out --strict")
-        left = np.bincount(self._split.label_ids[self._rows][self.good], minlength=len(self._split.labels))
+        left = np.bincount(self._split.label_ids[self._rows][self.readable], minlength=len(self._split.labels))
         if not left.all():
             label = self._split.labels[int(np.argmin(left))]
             raise UserError(
                 f"cannot train the class {label!r}: none of its photos can be read; add photos or remove the folder"
             )
 
-    def _say(self, row: int, error: PhotoError) -> None:
+    def _note(self, row: int, error: PhotoError) -> None:
         self._problem = self._problem or f"{self._split.photos[row].path} ({error})"

@@ -1,4 +1,4 @@
-"""Gradients in, variables changed: the optimizers of the layer (`retrain.head.optimizers`), on TensorFlow and on every device.
+"""Changes variables by their gradients: the optimizers of the layer (`retrain.head.optimizers`), on TensorFlow and on every device.
 
 One function a rule; what it remembers stands in slots of the variable's shape, plain tf.Variables that a snapshot holds.
 """

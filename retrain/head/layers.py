@@ -1,7 +1,7 @@
-"""Features in, logits out, and the gradients of their loss: dense layers in NumPy, the last one a softmax layer.
+"""Dense layers in NumPy, the last one a softmax layer: computes logits, and the gradients of the loss.
 
-Weights are [out, in] and activations [out, photos] here: NumPy's sums over the first axis are the fast ones. Without hidden
-layers it is the original's one layer, and weights begin at zero; with them they begin at random, else all units were the same.
+Weights are [out, in] and activations [out, photos] here, because NumPy sums fastest over the first axis. Without hidden layers it
+is the original's one layer, and weights begin at zero; hidden layers begin at random, or all units would stay the same.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ Array = npt.NDArray[np.float32]
 _ROWS = 8  # of a matrix that OpenBLAS multiplies at once
 
 
-class Network:
+class DenseLayers:
     """Dense layers.
 
     Args:
       sizes: features, hidden units of each layer, classes.
       activation: of the hidden layers, "relu", "sigmoid" or "tanh".
-      smoothing: label smoothing: what share of a photo's label all classes have in common, 0..1.
-      dropout: share of the hidden units (of the features, where there are none) that is left out of a step, 0..1; the others
-        count for them.
-      rng: what is random about dropout.
-      first_weights: seeds the weights' random start.
+      smoothing: label smoothing, 0..1: the part of a photo's label that is spread over all classes.
+      dropout: the part of the hidden units (without any: of the features) that each step leaves out, 0..1; the others are
+        scaled up to make up for it.
+      rng: draws what dropout leaves out.
+      first_weights: draws the weights of hidden layers.
 
     Attributes:
       parameters: float32, weights [out, in] and biases [out, 1] of each layer in turn; changed in place.
@@ -74,7 +74,7 @@ class Network:
         return logits
 
     def gradients(
-        self, features: Array, label_ids: npt.NDArray[np.int64], factor: np.float32, shares: Array | None = None
+        self, features: Array, label_ids: npt.NDArray[np.int64], factor: np.float32, sample_weights: Array | None = None
     ) -> list[Array]:
         """The gradients of `factor` times the mean cross-entropy.
 
@@ -82,7 +82,7 @@ class Network:
           features: float32 [n, width].
           label_ids: int64 [n].
           factor: see above.
-          shares: float32 [n], what each photo's loss counts; None is 1 for each.
+          sample_weights: float32 [n]; None is 1 for each photo.
 
         Returns:
           an array for each parameter, of its shape.
@@ -97,8 +97,8 @@ class Network:
         if self._smoothing:
             error -= np.float32(self._smoothing / len(error))
         error[label_ids, np.arange(len(label_ids))] -= np.float32(1 - self._smoothing)
-        if shares is not None:
-            error *= shares
+        if sample_weights is not None:
+            error *= sample_weights
         error *= factor / np.float32(len(label_ids))
         gradients = [(tall @ flows[-1].T)[: len(error)], error.sum(axis=1, keepdims=True)]
         for place in range(len(masks), 0, -1):

@@ -1,8 +1,9 @@
-"""Standardised features in, the optimum of the softmax layer out: multinomial logistic regression, solved by SciPy's L-BFGS.
+"""Finds the optimum of the softmax layer on standardised features: multinomial logistic regression, solved by SciPy's L-BFGS.
 
 Minimises the mean cross-entropy plus decay / 2 times the squares of the weights (biases are free), in float64. The problem
-is convex and has one answer, so there is no seed, no rate and no step to choose. The way is short because the weights are
-stretched first: along an axis on which the features have the variance s, the loss bends by about p (1 - p) s + decay.
+is convex and has one answer, so there is no seed, no rate and no step to choose. Few iterations are needed because
+the problem is preconditioned: along an axis on which the features have variance s, the curvature of the loss is about
+p (1 - p) s + decay.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from label_image.errors import UserError
 from retrain.head.principal_axes import range_of
 from retrain.head.threads import one_thread_for
 
-AXES = 512  # along which weights are stretched each by its own factor
-_GRADIENT = 1e-6  # the optimum is reached where no part of the gradient, stretched, is larger
-_BEND = 0.1  # p (1 - p) of a usual score; it changes the time only
+AXES = 512  # on each of which the problem is preconditioned by its own factor
+_GRADIENT = 1e-6  # the optimum is reached where no part of the preconditioned gradient is larger
+_CURVATURE = 0.1  # p (1 - p) of a usual score; it affects the time only
 _MOST_ITERATIONS = 2000
 _NUMBERS_AT_ONCE = 2**22  # logits
 
@@ -30,13 +31,13 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Problem:
-    """What is to be told apart."""
+    """Photos of some classes that are to be told apart."""
 
     features: npt.NDArray[np.float32]  # [n, width], standardised
     label_ids: npt.NDArray[np.int64]  # [n]
     classes: int
     smoothing: float = 0.0  # label smoothing, 0..1
-    shares: npt.NDArray[np.float32] | None = None  # [n], what each photo counts, of mean 1; None is 1 for each
+    sample_weights: npt.NDArray[np.float32] | None = None  # [n], of mean 1; None is 1 for each
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Axes:
 
 
 def check_installed() -> None:
-    """Finds out before the work whether there is what solves it.
+    """Checks before the work that SciPy is there.
 
     Raises:
       UserError: SciPy is not installed.
@@ -91,7 +92,7 @@ def axes_of(features: npt.NDArray[np.float32]) -> tuple[Axes, npt.NDArray[np.flo
 
 
 class Terms:
-    """The sums of one problem, given in parts, ready to be asked at any weights."""
+    """The loss of a problem, given in parts, and its gradient at any weights."""
 
     def __init__(self, parts: Sequence[Problem], precision: type[np.float32 | np.float64] = np.float32) -> None:
         # Of the features only, and so of the two large products.
@@ -104,29 +105,29 @@ class Terms:
         weights = layer[:, :-1]
         loss, gradient = decay / 2 * float(np.square(weights).sum()), np.zeros_like(layer)
         gradient[:, :-1] = decay * weights
-        for features, label_ids, logs, part, shares in self._blocks(layer):
-            loss += float((_surprises(logs, label_ids, part.smoothing) * shares).sum()) / self.count
+        for features, label_ids, logs, part, sample_weights in self._blocks(layer):
+            loss += float((_losses(logs, label_ids, part.smoothing) * sample_weights).sum()) / self.count
             error = np.exp(logs, out=logs)
             error -= part.smoothing / part.classes
             error[label_ids, np.arange(len(label_ids))] -= 1 - part.smoothing
-            error *= shares / self.count
+            error *= sample_weights / self.count
             gradient[:, :-1] += error.astype(features.dtype) @ features
             gradient[:, -1] += error.sum(axis=1)
         return loss, gradient
 
-    def surprises(self, layer: Array) -> Array:
-        """float64 [n]: the cross-entropy of each photo, times its share."""
+    def losses(self, layer: Array) -> Array:
+        """float64 [n]: the cross-entropy of each photo, times its sample weight."""
         return np.concatenate(
             [
-                _surprises(logs, label_ids, part.smoothing) * shares
-                for _, label_ids, logs, part, shares in self._blocks(layer)
+                _losses(logs, label_ids, part.smoothing) * sample_weights
+                for _, label_ids, logs, part, sample_weights in self._blocks(layer)
             ]
         )
 
     def _blocks(
         self, layer: Array
     ) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[np.int64], Array, Problem, Array | float]]:
-        """Features, label ids, logarithms of the probabilities [classes, n], where it is from, and the shares; in blocks."""
+        """Features, label ids, logarithms of the probabilities [classes, n], where it is from, and the sample_weights; in blocks."""
         for part, features in self._parts:
             weights = layer[:, :-1].astype(features.dtype)
             size = max(1, _NUMBERS_AT_ONCE // part.classes)
@@ -136,35 +137,35 @@ class Terms:
                 logs += layer[:, -1:]
                 logs -= logs.max(axis=0)
                 logs -= np.log(np.exp(logs).sum(axis=0))
-                shares = 1.0 if part.shares is None else part.shares[rows].astype(np.float64)
-                yield features[rows], part.label_ids[rows], logs, part, shares
+                sample_weights = 1.0 if part.sample_weights is None else part.sample_weights[rows].astype(np.float64)
+                yield features[rows], part.label_ids[rows], logs, part, sample_weights
 
 
 def minimise(terms: Terms, decay: float, axes: Axes, start: Array | None, gradient: float) -> tuple[Array, int]:
-    """As `solve`: the sums and the axes of their features in; `gradient` is the largest part that counts as none."""
+    """Minimises the loss, as `solve` does; `gradient` is the largest part of the gradient that counts as zero."""
     from scipy.optimize import minimize
 
-    stretch = _Stretch(axes, decay)
+    precondition = _Preconditioner(axes, decay)
 
     def of(flat: Array) -> tuple[float, Array]:
-        loss, slope = terms.loss(stretch(flat.reshape(terms.shape)), decay)
-        return loss, stretch(slope).ravel()
+        loss, slope = terms.loss(precondition(flat.reshape(terms.shape)), decay)
+        return loss, precondition(slope).ravel()
 
-    first = np.zeros(terms.shape) if start is None else stretch(start, back=True)
+    first = np.zeros(terms.shape) if start is None else precondition(start, back=True)
     options = {"gtol": gradient, "ftol": 0.0, "maxiter": _MOST_ITERATIONS, "maxfun": 2 * _MOST_ITERATIONS}
     found = minimize(of, first.ravel(), jac=True, method="L-BFGS-B", options=options)
-    layer: Array = stretch(found.x.reshape(terms.shape))
+    layer: Array = precondition(found.x.reshape(terms.shape))
     return layer, int(found.nit)
 
 
-class _Stretch:
-    """Weights and biases stretched along the axes, so that the loss bends alike in all directions. It is its own transpose."""
+class _Preconditioner:
+    """Scales weights and biases along the axes so that the loss curves alike in all directions. It is its own transpose."""
 
     def __init__(self, axes: Axes, decay: float) -> None:
         self._vectors = axes.vectors
-        self._along = 1 / np.sqrt(_BEND * axes.variances + decay)
-        self._across = 1 / np.sqrt(_BEND * axes.rest + decay)
-        self._bias = 1 / np.sqrt(_BEND)
+        self._along = 1 / np.sqrt(_CURVATURE * axes.variances + decay)
+        self._across = 1 / np.sqrt(_CURVATURE * axes.rest + decay)
+        self._bias = 1 / np.sqrt(_CURVATURE)
 
     def __call__(self, layer: Array, back: bool = False) -> Array:
         """[classes, width + 1] -> the same shape."""
@@ -180,8 +181,8 @@ class _Stretch:
         return made
 
 
-def _surprises(logs: Array, label_ids: npt.NDArray[np.int64], smoothing: float) -> Array:
-    surprises: Array = -(1 - smoothing) * logs[label_ids, np.arange(len(label_ids))]
+def _losses(logs: Array, label_ids: npt.NDArray[np.int64], smoothing: float) -> Array:
+    losses: Array = -(1 - smoothing) * logs[label_ids, np.arange(len(label_ids))]
     if smoothing:
-        surprises -= smoothing * logs.mean(axis=0)
-    return surprises
+        losses -= smoothing * logs.mean(axis=0)
+    return losses

@@ -1,6 +1,6 @@
-"""Gradients in, weights changed in place: gradient descent, with momentum, and Adam.
+"""Changes weights in place by their gradients: gradient descent, gradient descent with momentum, and Adam.
 
-What an optimizer remembers from step to step are its `slots`; with them a snapshot is whole. Momentum is Caffe's and
+What an optimizer remembers from step to step are its `slots`; a snapshot holds them. Momentum is Caffe's and
 Keras's (v = m v + rate g; w = w - v), Adam is Keras's (Kingma and Ba, 2015, the efficient form of section 2).
 """
 
@@ -13,14 +13,12 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from retrain.options.options import Options
-
 Arrays = Sequence[npt.NDArray[np.float32]]
 _BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-7  # Keras's
 
 
 class Optimizer(Protocol):
-    """One way to walk down.
+    """Changes parameters so that the loss falls.
 
     Attributes:
       slots: what it remembers, of the parameters' shapes; changed in place.
@@ -52,7 +50,7 @@ class Sgd:
 
 
 class Momentum:
-    """Gradient descent that keeps a share of its last step."""
+    """Gradient descent with momentum."""
 
     def __init__(self, parameters: Arrays, momentum: float) -> None:
         self.slots = [np.zeros_like(parameter) for parameter in parameters]
@@ -63,7 +61,7 @@ class Momentum:
         return np.float32(rate)
 
     def update(self, parameters: Arrays, gradients: Arrays, rate: float, step: int) -> None:  # noqa: ARG002
-        """One step, and what is kept of the last ones."""
+        """One step down the gradient, plus the momentum of earlier steps."""
         for parameter, gradient, velocity in zip(parameters, gradients, self.slots, strict=True):
             np.multiply(velocity, self._momentum, out=velocity)
             np.add(velocity, gradient, out=velocity)
@@ -81,7 +79,7 @@ class Adam:
         return np.float32(1)
 
     def update(self, parameters: Arrays, gradients: Arrays, rate: float, step: int) -> None:
-        """One step; the means' start at zero is made good for."""
+        """One step, with bias correction."""
         alpha = np.float32(rate * math.sqrt(1 - _BETA_2 ** (step + 1)) / (1 - _BETA_1 ** (step + 1)))
         half = len(self.slots) // 2
         for parameter, gradient, mean, square in zip(
@@ -92,8 +90,14 @@ class Adam:
             np.subtract(parameter, alpha * mean / (np.sqrt(square) + np.float32(_EPSILON)), out=parameter)
 
 
-def optimizer_of(options: Options, parameters: Arrays) -> Optimizer:
-    """What a plan asks for; "lbfgs" has no steps and is in `lbfgs`."""
-    if options.head.optimizer == "momentum":
-        return Momentum(parameters, 0.9 if options.head.momentum is None else options.head.momentum)
-    return Adam(parameters) if options.head.optimizer == "adam" else Sgd()
+def optimizer_of(name: str, momentum: float, parameters: Arrays) -> Optimizer:
+    """The optimizer of a name; "lbfgs" has no steps and is in `lbfgs`.
+
+    Args:
+      name: "sgd", "momentum" or "adam".
+      momentum: the coefficient; only "momentum" uses it.
+      parameters: what it will change.
+    """
+    if name == "momentum":
+        return Momentum(parameters, momentum)
+    return Adam(parameters) if name == "adam" else Sgd()

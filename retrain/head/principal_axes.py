@@ -1,4 +1,4 @@
-"""Blocks of features in, few axes that hold nearly all of their spread out.
+"""Finds the few axes along which features vary most.
 
 A randomised range finder (Halko, Martinsson and Tropp 2011, algorithm 4.4): a random sketch, one round of power iteration.
 """

@@ -1,14 +1,12 @@
-"""Label ids in, batches of places out: the original's way of drawing photos; and those that judge a step."""
+"""Draws batches of photos as the original did, and the validation photos on which steps are compared."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
-from retrain.options.options import Options
-
 _DRAWN_AHEAD = 25_600  # photos drawn in one call, at least one batch: 256 steps of 100
-MOST_JUDGES = 2_000  # validation photos that choose the step: the loss is then known to some 2 % of its spread
+LARGEST_VALIDATION_SUBSET = 2_000  # photos that choose the step: the loss is then known to some 2 % of its spread
 
 
 class Sampler:
@@ -26,7 +24,7 @@ class Sampler:
         self.place = 0  # of the next batch in `drawn`
 
     def draw(self) -> npt.NDArray[np.int64]:
-        """int64 [size]: places in the list it was made with."""
+        """int64 [size]: places in the array that it was made with."""
         if self._size < 0 or not len(self._all):
             return self._all
         if self.place == len(self.drawn):
@@ -39,16 +37,21 @@ class Sampler:
         return drawn
 
     def go_to(self, drawn: npt.NDArray[np.int64], place: int) -> None:
-        """Goes on where another one was."""
+        """Continues where another sampler was."""
         self.drawn, self.place = drawn, place
 
 
-def judges(rows: npt.NDArray[np.int64], options: Options) -> npt.NDArray[np.int64]:
-    """The validation photos that judge the steps: all of them, or so many that more would hardly judge otherwise.
+def validation_subset(rows: npt.NDArray[np.int64], seed: int, *, whole: bool) -> npt.NDArray[np.int64]:
+    """The validation photos on which steps are compared: all of them, or enough that more would hardly change the choice.
 
     Scoring all photos for all classes at each evaluation would grow with the square of the classes.
+
+    Args:
+      rows: int64 [n], the validation set.
+      seed: of the drawing.
+      whole: whether all photos are taken, however many there are.
     """
-    if len(rows) <= MOST_JUDGES or options.head.validation_batch_size < 0:
+    if len(rows) <= LARGEST_VALIDATION_SUBSET or whole:
         return rows
-    drawn = np.random.default_rng([options.head.seed, 4]).choice(rows, MOST_JUDGES, replace=False)
+    drawn = np.random.default_rng([seed, 4]).choice(rows, LARGEST_VALIDATION_SUBSET, replace=False)
     return np.asarray(np.sort(drawn), np.int64)

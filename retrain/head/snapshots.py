@@ -1,7 +1,7 @@
-"""The whole state of a training as one `.npz` without pickle, written and read back: `--snapshot_steps` and `--resume`.
+"""Writes and reads snapshots: the whole state of a training in one `.npz` without pickle, for --snapshot_steps and --resume.
 
-A snapshot knows what was asked for and what it was trained on; with another plan or other features it is refused, because
-the result would match neither. It holds a digest of its own content, and its arrays must have the names, shapes and types
+A snapshot holds the options and a digest of the features it was trained with; with others it is refused, because the result
+would match neither. It holds a digest of its own content, and its arrays must have the names, shapes and types
 of the training that goes on from it: a damaged snapshot is refused here, in one place.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,12 +39,12 @@ class Snapshot:
     state: dict[str, Any]  # JSON's types; "steps" are how many it has
     arrays: dict[str, npt.NDArray[Any]]
 
-    def check(self, path: Path, asked: dict[str, Any], digest: str, steps: int) -> None:
-        """Refuses to go on with something else.
+    def check(self, path: Path, asked: Mapping[str, Any], digest: str, steps: int) -> None:
+        """Refuses a snapshot that was made with other settings or photos.
 
         Args:
           path: where it was read from, for the error.
-          asked: what the plan asks for now.
+          asked: the settings of now.
           digest: of the features and labels now.
           steps: how many are wanted now.
 
@@ -58,7 +58,7 @@ class Snapshot:
                 )
         if self.digest != digest:
             raise UserError(
-                f"cannot resume from {path}: it was trained on other photos, lists or features (those change with the versions of Pillow and LiteRT too); give the same --image_dir, network and split, or leave out --resume"
+                f"cannot resume from {path}: it was trained on other photos, subsets or features (those change with the versions of Pillow and LiteRT too); give the same --image_dir, network and split, or leave out --resume"
             )
         done = self.state.get("steps") if isinstance(self.state, dict) else None
         if not isinstance(done, int):
@@ -69,7 +69,7 @@ class Snapshot:
             )
 
     def check_like(self, path: Path, fresh: Snapshot) -> None:
-        """Refuses a state that the training can not take.
+        """Refuses a state that does not fit the training.
 
         Args:
           path: where it was read from, for the error.
@@ -114,20 +114,20 @@ def digest_of(arrays: Iterable[npt.NDArray[Any]]) -> str:
     return digest.hexdigest()
 
 
-def snapshot_path(options: Options, steps: int) -> Path:
-    """Where the snapshot of so many steps goes.
+def snapshot_path(checkpoint: str, steps: int) -> Path:
+    """Where the snapshot of so many steps goes, beside a checkpoint that is named without its ending.
 
-    >>> snapshot_path(Options.of(image_dir="x", checkpoint_path="a/b"), 100).as_posix()
+    >>> snapshot_path("a/b", 100).as_posix()
     'a/b_step_100.npz'
     """
-    return Path(f"{options.exports.checkpoint_stem}_step_{steps}.npz")
+    return Path(f"{checkpoint}_step_{steps}.npz")
 
 
 def write_snapshot(path: Path, snapshot: Snapshot) -> None:
     """Writes the file.
 
     Raises:
-      RunError: it can not be written.
+      RunError: it cannot be written.
     """
     meta = {"format": FORMAT, "asked": snapshot.asked, "digest": snapshot.digest, "state": snapshot.state}
     meta["content"] = _content(meta, snapshot.arrays)

@@ -1,4 +1,4 @@
-"""Features in, features of one size out; and weights for the one folded into weights for the other."""
+"""Standardises features, and folds the scaling into the weights of a layer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A number of multiplications in, NumPy held to one thread or left alone out."""
+"""Limits BLAS to one thread for small matrix products."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _FEW_PRODUCTS = 2**24  # multiplications below which threads cost more than they
 
 
 def one_thread_for(products: int = 0) -> contextlib.AbstractContextManager[Any]:
-    """Keeps a step of few multiplications on one thread.
+    """Keeps matrix products of few multiplications on one thread.
 
     OpenBLAS shares out a product of 2**19 multiplications or more. So small a one is not done sooner by two threads, and
     while other programs work they wait for each other: 4,000 steps of 5 classes took 10 to 50 s instead of 0.9 s.

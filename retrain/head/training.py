@@ -1,9 +1,9 @@
-"""One training of the softmax layer, step by step: bottlenecks and a plan in; evaluations, snapshots and heads out.
+"""The state of one training of the layer, step by step.
 
-Gradient descent on cross-entropy, or what --optimizer asks for; hidden layers if asked for (`layers`). A batch draws the class
+Gradient descent on cross-entropy, or another optimizer; with hidden layers if asked for (`layers`). A batch draws the class
 first and then a photo of it, with replacement, so that uneven classes weigh the same, as the original did (its retrain.py).
-Features are standardised inside the layer and the scaling is folded into the weights at the end. The step with the best loss
-on the validation list is kept. Without hidden layers weights begin at zero: the loss is convex, so nothing is gained by
+Features are standardised inside the layer and the scaling is folded into the weights at the end. The step with the lowest loss
+on the validation set is kept. Without hidden layers weights begin at zero: the loss is convex, so nothing is gained by
 the original's random start, and a run is repeatable.
 """
 
@@ -19,16 +19,16 @@ import numpy.typing as npt
 
 from label_image.errors import UserError
 from retrain.head import lbfgs
-from retrain.head.layers import Network
+from retrain.head.layer_training import LayerTraining
+from retrain.head.layers import DenseLayers
 from retrain.head.optimizers import optimizer_of
-from retrain.head.sampler import Sampler, judges
+from retrain.head.sampler import Sampler, validation_subset
 from retrain.head.schedule import rate_at
-from retrain.head.snapshots import Snapshot, asked_of, damaged, digest_of, read_snapshot
+from retrain.head.snapshots import Snapshot, damaged, digest_of, read_snapshot
 from retrain.head.standardiser import Standardiser
 from retrain.head.threads import one_thread_for
 from retrain.head.weight_decay import best_decay
 from retrain.metrics import accuracy, cross_entropy, hits, losses, mean
-from retrain.options.options import Options
 from retrain.types import TRAINING, VALIDATION, Bottlenecks, Curve, Dense, Head
 
 Batch = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]  # standardised features [n, width], label ids [n]
@@ -44,7 +44,7 @@ class Evaluation:
     step: int
     train_accuracy: float  # 0..1, on the batch just trained, after the update
     train_loss: float  # nats
-    validation_accuracy: float  # 0..1, on a drawn batch; nan without a validation list
+    validation_accuracy: float  # 0..1, on a drawn batch; nan without a validation set
     validation_loss: float
     validation_count: int
     weights: npt.NDArray[np.float32]  # [width, classes], of the last layer
@@ -54,60 +54,60 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
-class _Kept:
+class _BestStep:
     """The best step so far."""
 
     step: int
-    loss: float  # on the validation list, or MOST_JUDGES of it
-    layers: tuple[npt.NDArray[np.float32], ...]  # as Network's parameters
+    loss: float  # on the validation subset
+    layers: tuple[npt.NDArray[np.float32], ...]  # as DenseLayers.parameters
 
 
 class Training:
-    """The state of one training."""
+    """The state of one training.
 
-    def __init__(self, bottlenecks: Bottlenecks, classes: int, options: Options) -> None:
-        train_rows, validation_rows = bottlenecks.rows(TRAINING), judges(bottlenecks.rows(VALIDATION), options)
+    Args:
+      bottlenecks: features, and the subset of each photo.
+      classes: how many there are.
+      how: optimizer, rate, batch sizes and so on.
+
+    Raises:
+      UserError: early stopping has no validation set.
+    """
+
+    def __init__(self, bottlenecks: Bottlenecks, classes: int, how: LayerTraining) -> None:
+        train_rows = bottlenecks.rows(TRAINING)
+        validation_rows = validation_subset(bottlenecks.rows(VALIDATION), how.seed, whole=how.validation_batch_size < 0)
+        if how.patience and not len(validation_rows):
+            raise UserError(
+                f"--early_stopping_steps={how.patience} needs a validation set, which is empty; give --validation_percentage=10, or leave it out"
+            )
         # Where there are distorted views, training draws from them alone; view 0 is the photo as it is.
         views = bottlenecks.features[1:] if len(bottlenecks.features) > 1 else bottlenecks.features
         raw = views[:, train_rows]  # a copy
-        self._options = options
+        self._how = how
         self._standardiser = Standardiser(raw)
         self._train = self._standardiser(raw).reshape(-1, raw.shape[-1])  # [views * n, width]
         self._ids = np.tile(bottlenecks.label_ids[train_rows], len(views))  # [views * n]
-        self._shares = balanced_shares(self._ids) if options.head.class_weights == "balanced" else None
+        self._sample_weights = balanced_sample_weights(self._ids) if how.balanced else None
         self._views = len(views)
-        self._decay = options.head.decay
-        self._drawn = options.head.train_batch_size > 0  # batches that are drawn hold classes alike already
+        self._drawn = how.train_batch_size > 0  # batches that are drawn hold classes alike already
         self._validation = self._standardiser(bottlenecks.features[0, validation_rows])
         self._validation_ids = bottlenecks.label_ids[validation_rows]
-        if options.head.early_stopping_steps and not len(validation_rows):
-            raise UserError(
-                f"--early_stopping_steps={options.head.early_stopping_steps} looks at the validation list, which is empty; give --validation_percentage=10, or leave it out"
-            )
-        seeds = (
-            options.head.seed,
-            [options.head.seed, 1],
-            [options.head.seed, 2],
-            [options.head.seed, 6],
-        )  # 3 is the test's, 4 the judges'
-        self._rngs = [np.random.default_rng(seed) for seed in seeds]
-        self._sampler = Sampler(
-            bottlenecks.label_ids[train_rows], classes, options.head.train_batch_size, self._rngs[0]
+        # 3 is the test's, 4 the validation subset's
+        self._rngs = [np.random.default_rng(how.seed), *(np.random.default_rng([how.seed, more]) for more in (1, 2, 6))]
+        drawing, drawing_validation, self._view_rng, dropping = self._rngs
+        self._sampler = Sampler(bottlenecks.label_ids[train_rows], classes, how.train_batch_size, drawing)
+        self._validation_sampler = Sampler(self._validation_ids, classes, how.validation_batch_size, drawing_validation)
+        self._network = DenseLayers(
+            (raw.shape[-1], *how.hidden_layers, classes),
+            how.activation,
+            how.label_smoothing,
+            how.dropout,
+            dropping,
+            np.random.default_rng([how.seed, 5]),
         )
-        self._validation_sampler = Sampler(
-            self._validation_ids, classes, options.head.validation_batch_size, self._rngs[1]
-        )
-        self._view_rng = self._rngs[2]
-        self._network = Network(
-            (raw.shape[-1], *options.head.hidden_layers, classes),
-            options.head.activation,
-            options.head.label_smoothing,
-            options.head.dropout,
-            self._rngs[3],
-            np.random.default_rng([options.head.seed, 5]),
-        )
-        self._optimizer = optimizer_of(options, self._network.parameters)
-        self._kept: _Kept | None = None
+        self._optimizer = optimizer_of(how.optimizer, how.momentum, self._network.parameters)
+        self._kept: _BestStep | None = None
         self._points: list[tuple[float, ...]] = []  # step, then the Curve's four, then what the choice is made on
 
     def step(self, step: int = 0) -> Batch:
@@ -116,23 +116,23 @@ class Training:
         if self._views > 1:
             rows = rows + len(self._ids) // self._views * self._view_rng.integers(self._views, size=len(rows))
         features, label_ids = self._train.take(rows, axis=0), self._ids[rows]
-        rate = rate_at(self._options, step)
+        rate = rate_at(self._how.schedule, step)
         factor = self._optimizer.factor(rate)
-        shares = None if self._drawn or self._shares is None else self._shares[rows]
-        gradients = self._network.gradients(features, label_ids, factor, shares)
-        if self._decay:
-            for gradient, weights in zip(gradients[::2], self._network.parameters[::2], strict=True):
-                gradient += factor * np.float32(self._decay) * weights  # noqa: PLW2901 - in place
+        weights = None if self._drawn or self._sample_weights is None else self._sample_weights[rows]
+        gradients = self._network.gradients(features, label_ids, factor, weights)
+        if self._how.weight_decay:
+            for gradient, layer in zip(gradients[::2], self._network.parameters[::2], strict=True):
+                gradient += factor * np.float32(self._how.weight_decay) * layer  # noqa: PLW2901 - in place
         self._optimizer.update(self._network.parameters, gradients, rate, step)
         return features, label_ids
 
     def solve(self) -> tuple[float, int]:
-        """Puts the optimum in the place of the weights; gives the weight decay it has, and the number of iterations."""
+        """Sets the weights to the optimum; returns its weight decay and the number of iterations."""
         classes = len(self._network.parameters[1])
-        problem = lbfgs.Problem(self._train, self._ids, classes, self._options.head.label_smoothing, self._shares)
+        problem = lbfgs.Problem(self._train, self._ids, classes, self._how.label_smoothing, self._sample_weights)
         with one_thread_for(self._train.size * lbfgs.AXES):
             axes, on_axes = lbfgs.axes_of(self._train)
-        decay = self._decay or best_decay(problem, axes, on_axes, self._views)
+        decay = self._how.weight_decay or best_decay(problem, axes, on_axes, self._views)
         layer, iterations = lbfgs.solve(problem, decay, axes=axes)
         for parameter, values in zip(self._network.parameters, (layer[:, :-1], layer[:, -1:]), strict=True):
             parameter[...] = values
@@ -145,8 +145,10 @@ class Training:
         loss_of, hit = losses(all_logits, self._validation_ids), hits(all_logits, self._validation_ids)
         drawn = self._validation_sampler.draw()
         loss = mean(loss_of)
-        if self._kept is None or loss < self._kept.loss or not len(loss_of):  # without a list the last step is kept
-            self._kept = _Kept(step, loss, tuple(parameter.copy() for parameter in self.now))
+        if (
+            self._kept is None or loss < self._kept.loss or not len(loss_of)
+        ):  # without a validation set the last step is kept
+            self._kept = _BestStep(step, loss, tuple(parameter.copy() for parameter in self.now))
         point = Evaluation(
             step,
             accuracy(logits, label_ids),
@@ -164,8 +166,8 @@ class Training:
         return point
 
     def patience_ended(self, step: int) -> bool:
-        """Whether the validation loss has not fallen for --early_stopping_steps steps."""
-        return self._kept is not None and step - self._kept.step >= self._options.head.early_stopping_steps
+        """Whether the validation loss has not fallen for `patience` steps."""
+        return self._kept is not None and step - self._kept.step >= self._how.patience
 
     def head(
         self, labels: tuple[str, ...], layers: Sequence[npt.NDArray[np.float32]], curve: Curve | None = None
@@ -173,7 +175,7 @@ class Training:
         """A Head for features as they are, from parameters for standardised ones."""
         pairs = [(weights.T, biases[:, 0]) for weights, biases in zip(layers[::2], layers[1::2], strict=True)]
         pairs[0] = self._standardiser.folded(*pairs[0])
-        hidden = tuple(Dense(np.ascontiguousarray(w), b.copy(), self._options.head.activation) for w, b in pairs[:-1])
+        hidden = tuple(Dense(np.ascontiguousarray(w), b.copy(), self._how.activation) for w, b in pairs[:-1])
         weights, biases = pairs[-1]
         return Head(np.ascontiguousarray(weights) if hidden else weights, biases.copy(), labels, curve, hidden)
 
@@ -215,17 +217,17 @@ class Training:
             "rngs": [rng.bit_generator.state for rng in self._rngs],
         }
         return Snapshot(
-            asked_of(self._options), self._digest(), state, {name: array.copy() for name, array in arrays.items()}
+            dict(self._how.asked), self._digest(), state, {name: array.copy() for name, array in arrays.items()}
         )
 
     def resume(self, path: Path) -> int:
-        """Goes on from a snapshot; gives the number of steps it has.
+        """Continues from a snapshot; returns the number of steps that it has.
 
         Raises:
-          UserError: it is none, or of another plan, or of other photos.
+          UserError: it is no snapshot, or was made with other settings or photos.
         """
         found = read_snapshot(path)
-        found.check(path, asked_of(self._options), self._digest(), self._options.head.how_many_training_steps)
+        found.check(path, self._how.asked, self._digest(), self._how.steps)
         found.check_like(path, self.snapshot(0))
         try:
             return self._take(found.state, found.arrays)
@@ -233,14 +235,14 @@ class Training:
             raise damaged(path) from None
 
     def _take(self, state: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> int:
-        """Puts a snapshot's state in the place of this one's; gives the number of steps it has."""
+        """Puts a snapshot's state in the place of this one's; returns the number of steps that it has."""
         for name, targets in (("parameter", self._network.parameters), ("slot", self._optimizer.slots)):
             for place, target in enumerate(targets):
                 target[...] = arrays[f"{name}_{place}"]
         self._points = [tuple(row) for row in with_judged(arrays["points"]).tolist()]
         if state["kept"]:
             layers = tuple(arrays[f"kept_{place}"] for place in range(len(self._network.parameters)))
-            self._kept = _Kept(state["kept"][0], state["kept"][1], layers)
+            self._kept = _BestStep(state["kept"][0], state["kept"][1], layers)
         for place, sampler in enumerate((self._sampler, self._validation_sampler)):
             sampler.go_to(arrays[f"sampler_{place}"], state["next"][place])
         for rng, known in zip(self._rngs, state["rngs"], strict=True):
@@ -259,15 +261,15 @@ def _numbered(name: str, arrays: Sequence[npt.NDArray[np.float32]]) -> dict[str,
 
 
 def with_judged(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """The evaluations of a snapshot; one of an earlier version lacks the losses that the choice was made on, which are nan then."""
+    """The evaluations of a snapshot; one of an earlier version lacks the losses of the validation subset, which are nan then."""
     missing = _COLUMNS - points.shape[1]
     return np.pad(points, ((0, 0), (0, missing)), constant_values=np.nan) if missing > 0 else points
 
 
-def balanced_shares(label_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-    """What each photo's loss counts so that classes weigh alike: float32 [n], of mean 1.
+def balanced_sample_weights(label_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    """Computes sample weights that balance the classes: float32 [n], of mean 1.
 
-    >>> balanced_shares(np.array([0, 0, 0, 1])).round(2).tolist()
+    >>> balanced_sample_weights(np.array([0, 0, 0, 1])).round(2).tolist()
     [0.67, 0.67, 0.67, 2.0]
     """
     counts = np.bincount(label_ids)

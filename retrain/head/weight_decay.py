@@ -1,7 +1,7 @@
-"""Training photos in, the weight decay that serves other photos best out: cross-validation over five folds.
+"""Chooses the weight decay by 5-fold cross-validation.
 
-The folds are solved on the features' main axes: nearly the same answers in a third of the time. The axes know no labels. No fold
-starts from another's answer, which has seen the labels that are left out here: half-solved layers would pass them on.
+The folds are solved on the features' main axes: nearly the same answers in a third of the time. The axes depend on no label. No
+fold starts from the solution of another, which has seen the labels that this one leaves out.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from retrain.head.threads import one_thread_for
 
 DECAYS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001)  # strong first: each solves the next one half
 FOLDS = 5
-_ROUGH = 3e-4  # near enough to compare decays; at 1e-3 what is left unsolved looks like a decay that does no harm
+_ROUGH = 3e-4  # exact enough to compare decays; at 1e-3 an unfinished solution looks like a harmless decay
 
 
 def best_decay(problem: Problem, axes: Axes, on_axes: npt.NDArray[np.float32], views: int = 1) -> float:
-    """The strongest weight decay that serves photos not trained on as well as any.
+    """The strongest weight decay that predicts photos left out of the training as well as any.
 
     From the strongest on, until the next is worse. As well as the best is what is not worse than it by more than one
     standard error of the difference, photo by photo: the one-standard-error rule (Breiman et al. 1984, section 3.4.3), paired.
@@ -60,10 +60,8 @@ def _losses(problem: Problem, axes: Axes, views: int) -> list[Array]:
     with ThreadPoolExecutor(min(cores(), FOLDS)) as pool:  # no fold knows of the others: threads change no number
         for decay in DECAYS if folds else ():
             each = np.zeros(len(order))
-            for fold, surprises in zip(
-                folds, pool.map(_Fold.surprises, folds, repeat(decay), repeat(axes)), strict=True
-            ):
-                each[fold.rows] = surprises
+            for fold, losses in zip(folds, pool.map(_Fold.losses, folds, repeat(decay), repeat(axes)), strict=True):
+                each[fold.rows] = losses
             seen.append(each.reshape(views, -1).mean(axis=0))
             if len(seen) > 1 and seen[-1].mean() > seen[-2].mean():
                 break
@@ -77,10 +75,10 @@ class _Fold:
     rows: npt.NDArray[np.int64]  # the photos left out
     layer: Array | None = None  # of the decay before, from which the next begins
 
-    def surprises(self, decay: float, axes: Axes) -> Array:
+    def losses(self, decay: float, axes: Axes) -> Array:
         """The loss of each photo left out, of a layer that never saw it."""
         self.layer, _ = minimise(self.fit, decay, axes, self.layer, _ROUGH)
-        return self.left_out.surprises(self.layer)
+        return self.left_out.losses(self.layer)
 
 
 def _error_of_mean(values: Array) -> float:
@@ -88,8 +86,8 @@ def _error_of_mean(values: Array) -> float:
 
 
 def _part(problem: Problem, rows: npt.NDArray[np.int64] | slice) -> Problem:
-    shares = None if problem.shares is None else problem.shares[rows]
-    return Problem(problem.features[rows], problem.label_ids[rows], problem.classes, problem.smoothing, shares)
+    sample_weights = None if problem.sample_weights is None else problem.sample_weights[rows]
+    return Problem(problem.features[rows], problem.label_ids[rows], problem.classes, problem.smoothing, sample_weights)
 
 
 def _folds(label_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -7,20 +7,18 @@ follow the page into the dark. A description stands beside each chart, and its n
 from __future__ import annotations
 
 import math
-import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree as ET
 
 from markupsafe import Markup
 
+from retrain.report.drawing import elements, new_chart, whole
 from retrain.report.figures import printable
 
 MOST_BARS = 40  # classes in a bar chart; with more of them the table alone is shown
 _LONGEST_LABEL = 24  # letters beside a bar
 Points = Sequence[tuple[float, float]]
-_WIDTH, _HEIGHT = 480, 320
-_FONT_PX = 15
 
 
 def percent(share: float) -> str:
@@ -43,7 +41,7 @@ def training_chart(curve: Mapping[str, Any], what: str, kept_step: int | None) -
     }
     judged = _points(curve["steps"], curve["judged_loss"]) if what == "loss" and judges(curve) else []
     heights = [height for points in lines.values() for _, height in points] + [up for _, up in judged] or [0.0, 1.0]
-    chart = _chart("XY", x_title="step", y_title=what, show_dots=False)
+    chart = new_chart("XY", x_title="step", y_title=what, show_dots=False)
     if what == "accuracy":
         chart.y_value_formatter = chart.value_formatter = percent
     for name, points in lines.items():
@@ -68,7 +66,7 @@ def judges(curve: Mapping[str, Any]) -> bool:
 
 def reliability_chart(bins: Sequence[Mapping[str, Any]]) -> Markup:
     """How often a score of so much was right, beside the line on which it is right as often as it says."""
-    chart = _chart("XY", x_title="score", y_title="right", range=(0, 1), xrange=(0, 1), dots_size=4)
+    chart = new_chart("XY", x_title="score", y_title="right", range=(0, 1), xrange=(0, 1), dots_size=4)
     chart.value_formatter = chart.x_value_formatter = percent
     chart.x_labels = chart.y_labels = [0, 0.2, 0.4, 0.6, 0.8, 1]
     chart.add("as often as it says", [(0, 0), (1, 1)], show_dots=False)
@@ -78,11 +76,11 @@ def reliability_chart(bins: Sequence[Mapping[str, Any]]) -> Markup:
 
 def balance_chart(counts: Mapping[str, Mapping[str, int]], lists: Iterable[str]) -> Markup:
     """Photos of each class, a bar a class, in pieces for the lists."""
-    chart = _chart("HorizontalStackedBar", x_title="photos", height=90 + 26 * len(counts))
+    chart = new_chart("HorizontalStackedBar", x_title="photos", height=90 + 26 * len(counts))
     classes = list(counts)[::-1]  # from below
     shown = [printable(label) for label in classes]
     chart.x_labels = [label if len(label) <= _LONGEST_LABEL else f"{label[:_LONGEST_LABEL]}…" for label in shown]
-    chart.value_formatter = _whole
+    chart.value_formatter = whole
     for name in lists:
         chart.add(name, [counts[label].get(name, 0) for label in classes])
     return _svg(chart)
@@ -90,9 +88,9 @@ def balance_chart(counts: Mapping[str, Mapping[str, int]], lists: Iterable[str])
 
 def learning_chart(points: Sequence[Mapping[str, Any]]) -> Markup:
     """Accuracy over the number of photos trained on."""
-    chart = _chart("XY", x_title="photos trained on", y_title="accuracy", dots_size=4)
+    chart = new_chart("XY", x_title="photos trained on", y_title="accuracy", dots_size=4)
     chart.value_formatter = percent
-    chart.x_value_formatter = _whole
+    chart.x_value_formatter = whole
     chart.add("accuracy", _points([point["photos"] for point in points], [point["accuracy"] for point in points]))
     return _svg(chart)
 
@@ -101,45 +99,6 @@ def _points(x: Iterable[float], y: Iterable[float | None]) -> list[tuple[float, 
     return [(across, up) for across, up in zip(x, y, strict=True) if up is not None]
 
 
-def _whole(number: float) -> str:
-    return f"{number:,.0f}"
-
-
-def _chart(kind: str, **options: Any) -> Any:
-    before = list(sys.meta_path)
-    import pygal
-    from pygal.style import Style
-
-    # It puts a finder of its own, for maps, among Python's, which warns at each import that fails later in the process.
-    added = [finder for finder in sys.meta_path if finder not in before and type(finder).__module__ == "pygal"]
-    sys.meta_path[:] = [finder for finder in sys.meta_path if finder not in added]
-    fonts = dict.fromkeys(("label_font_size", "major_label_font_size", "title_font_size"), _FONT_PX)
-    settings: dict[str, Any] = {
-        "style": Style(**fonts),
-        "css": [],
-        "js": [],
-        "width": _WIDTH,
-        "height": _HEIGHT,
-        "margin": 6,
-        "spacing": 8,
-        "show_legend": False,  # the page has its own, which grows with the reader's letters
-        "truncate_label": -1,
-        "min_scale": 3,
-        "max_scale": 6,  # numbers at an axis
-        "x_value_formatter": _whole,
-    }
-    make: Callable[..., Any] = getattr(pygal, kind)
-    return make(**{**settings, **options})
-
-
 def _svg(chart: Any) -> Markup:
-    """The chart as elements of a page: without namespaces, ids, style, scripts and words for a mouse."""
-    root = ET.fromstring(chart.render())  # noqa: S314 - pygal's own
-    for element in root.iter():
-        element.tag = element.tag.split("}")[-1]
-    for parent in list(root.iter()):
-        for child in list(parent):
-            if child.tag in ("defs", "title", "desc") or "tooltip-overlay" in child.get("class", ""):
-                parent.remove(child)
-    root.attrib.pop("id", None)  # drawn by chance
-    return Markup(ET.tostring(root, "unicode"))  # noqa: S704 - the library has escaped every word
+    """The chart as elements of a page."""
+    return Markup(ET.tostring(elements(chart), "unicode"))  # noqa: S704 - the library has escaped every word

@@ -31,7 +31,7 @@ def main(argv: Sequence[str]) -> int:
         from retrain.report import install_line, missing_libraries, write_report
         from retrain.report.explain import find_head
         from retrain.runs.folder import latest_run
-        from retrain.runs.record_file import read_record
+        from retrain.runs.record import read_record
 
         record = read_record(Path(command.run) if command.run else latest_run())
         missing = missing_libraries()

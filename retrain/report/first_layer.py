@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 import math
 from collections.abc import Iterable
@@ -11,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+
+from label_image.detectors.tflite_file import TfliteFile
 
 _SIDE_PX = 33  # of a kernel, at least
 _GAP_PX = 2
@@ -26,21 +27,12 @@ def kernels_of_tflite(path: Path) -> npt.NDArray[np.float32] | None:
 
     Raises:
       OSError: it is not there.
+      RunError: it is damaged.
     """
-    schema = importlib.import_module("ai_edge_litert.schema_py_generated")
-    model = schema.Model.GetRootAs(path.read_bytes(), 0)
-    graph = model.Subgraphs(0)
-    arrays = []
-    for place in range(graph.OperatorsLength()):
-        operator = graph.Operators(place)
-        code = model.OperatorCodes(operator.OpcodeIndex())
-        if max(code.BuiltinCode(), code.DeprecatedBuiltinCode()) != schema.BuiltinOperator.CONV_2D:
-            continue
-        tensor = graph.Tensors(operator.Inputs(1))
-        data = model.Buffers(tensor.Buffer()).DataAsNumpy()
-        if tensor.Type() == schema.TensorType.FLOAT32 and isinstance(data, np.ndarray):
-            arrays.append(data.view(np.float32).reshape(tensor.ShapeAsNumpy()).transpose(1, 2, 3, 0))
-    return first_kernels(arrays)
+    file = TfliteFile(path)
+    kernels = (file.sources(operator)[1] for operator in file.operators if file.op(operator) == "CONV_2D")
+    arrays = (file.numbers(tensor) for tensor in kernels if file.dtype(tensor) == "float32")
+    return first_kernels(one.transpose(1, 2, 3, 0) for one in arrays if one is not None)
 
 
 def kernels_picture(kernels: npt.NDArray[np.float32]) -> bytes:

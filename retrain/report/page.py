@@ -19,7 +19,7 @@ from retrain.report.explain import heat_maps
 from retrain.report.figures import Figures, printable, short
 from retrain.report.first_layer import kernels_of_tflite, kernels_picture
 from retrain.report.photos import Album
-from retrain.runs.record import MOST_MISTAKES, metrics_of
+from retrain.runs.make_record import MOST_MISTAKES, metrics_of
 from retrain.types import LISTS, Head
 
 HERE = Path(__file__).parent
@@ -66,7 +66,7 @@ def page(record: Mapping[str, Any], head: Head | None, folder: Path) -> str:
             record=record,
             figure=Figures(record),
             title=commands.title(record),
-            advice=list((record.get("audit") or {}).get("advice", [])),
+            advice=[*_failure(record), *(record.get("audit") or {}).get("advice", [])],
             notes=notes,
             mistakes=mistakes,
             audit=audit,
@@ -90,6 +90,14 @@ def page(record: Mapping[str, Any], head: Head | None, folder: Path) -> str:
             script_hash=base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii"),
             style=style,
         )
+    )
+
+
+def _failure(record: Mapping[str, Any]) -> list[str]:
+    """A line on what failed, where the run did."""
+    failed = record.get("failed")
+    return (
+        [f"This run failed, and no classifier of it is in use ({failed['stage']}): {failed['what']}"] if failed else []
     )
 
 

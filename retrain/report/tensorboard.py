@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.errors import RunError
+from label_image.softmax import softmax
 from retrain.files.atomic import sync
 from retrain.formats.event_file import EventFile
 from retrain.head.train import Evaluation
-from retrain.metrics import softmax
 from retrain.types import Outcome, Split
 
 MARKER = ".made-by-retrain"  # in each such folder: it is ours, and no class of photos

@@ -1,1 +1,1 @@
-"""The runs that were made: what each did (`record`, `record_file`), its folder (`folder`), the list of them (`listing`, `cli`)."""
+"""The runs that were made: what each did (`record`, `make_record`), its folder (`folder`), the list of them (`listing`, `cli`)."""

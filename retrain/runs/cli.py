@@ -69,15 +69,18 @@ def _list(command: Command, names: list[str]) -> Iterator[str]:
 
 
 def _use(command: Command, names: list[str]) -> Iterator[str]:
+    from label_image.errors import RunError
     from label_image.find_run import check_unchanged, run_folder
     from retrain.runs.folder import end
     from retrain.runs.publish import members_of, publish
-    from retrain.runs.record_file import read_record
+    from retrain.runs.record import read_record
 
     _expect(names, 1, "use NAME")
     runs_dir = Path(command.runs_dir)
     record = read_record(run_folder(names[0], runs_dir))
     folder = record.folder
+    if record.failed:
+        raise RunError(f"cannot use {folder.name}: the run failed ({record.failed}); train again")
     members = members_of(folder, record.fields)
     check_unchanged(folder, [member.name for member in members])
     try:

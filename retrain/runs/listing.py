@@ -13,7 +13,7 @@ from label_image.find_run import RECORD, all_runs
 from label_image.process_mark import is_over
 from retrain.files.temporary_names import remove, temporary
 from retrain.runs.folder import RUNNING, is_name, running
-from retrain.runs.record_file import RunRecord, read_record
+from retrain.runs.record import RunRecord, read_record
 from retrain.runs.usual_names import ABOUT, HOME, newest_run
 
 
@@ -112,7 +112,8 @@ def _record(folder: Path) -> tuple[RunRecord | None, str]:
         record = read_record(folder)
     except (RunError, UserError) as error:
         return None, str(error).removeprefix(f"cannot read {folder / RECORD}: ").partition(";")[0]
-    return record, f"failed: {record.failed}" if record.failed else ""
+    failed = record.fields.get("failed")
+    return record, f"its {failed['stage']} failed" if failed else ""
 
 
 def _time(folder: Path) -> float:

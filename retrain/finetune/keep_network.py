@@ -1,4 +1,4 @@
-"""A network that was trained here in, a Backbone in --fine_tuned_dir out: there is one, the last."""
+"""Keeps a network that was trained here as a backbone in --fine_tuned_dir: there is one, the last."""
 
 from __future__ import annotations
 
@@ -11,26 +11,32 @@ from typing import Any
 
 import numpy.typing as npt
 
-from retrain.backbones.lookup import architecture
 from retrain.backbones.model_folder import ModelFolder, Weights
-from retrain.backbones.trainable import Trainable
-from retrain.console import Screen
-from retrain.options.options import Options
+from retrain.backbones.table import Architecture
+from retrain.backbones.trainable import Building, Trainable
 from retrain.types import Backbone
 
 _FROM_NOTHING, _FURTHER = "trained here from nothing", "trained further here"  # where a network's weights came from
 
 
-def kept(network: Trainable, values: list[npt.NDArray[Any]], options: Options, screen: Screen) -> Backbone:
-    """The network as a Backbone, in --fine_tuned_dir, in the place of the last one."""
-    row = architecture(options.network.architecture, options.network.tfhub_module)
+def keep_network(
+    network: Trainable, values: list[npt.NDArray[Any]], row: Architecture, building: Building, folder: ModelFolder
+) -> Backbone:
+    """Writes the network as a backbone, in the place of the last one.
+
+    Args:
+      network: the network.
+      values: of its variables.
+      row: of the network that training began with.
+      building: how it was built.
+      folder: --fine_tuned_dir.
+    """
     digest = hashlib.sha256(
-        f"{row.name} {options.finetune.feature_maps} {options.finetune.batch_norm} {options.finetune.image_size} {options.head.activation}".encode()
+        f"{row.name} {building.feature_maps} {building.batch_norm} {building.image_size} {building.activation}".encode()
     )
     for value in values:
         digest.update(value.tobytes())
-    how = _FROM_NOTHING if options.finetune.weights == "none" else f"{_FURTHER} ({options.finetune.train})"
-    folder = ModelFolder(options.finetune.fine_tuned_dir, screen.info, offline=options.network.offline)
+    how = f"{_FURTHER} ({building.train})" if building.pretrained else _FROM_NOTHING
     backbone = folder.keep(row, Weights(digest.hexdigest(), how), *network.forms())
     _remove_older(backbone.graph)
     return backbone

@@ -1,0 +1,242 @@
+"""Trains a network, or its last blocks, end to end: from a trained layer on, or from random weights.
+
+What comes back is a network and a head like any other: features, tests, exports and report are made of them without knowing how
+they were trained.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from label_image.errors import PhotoError, UserError
+from label_image.quiet import tensorflow
+from retrain.backbones.trainable import SomePhotos, Trainable
+from retrain.console import Screen
+from retrain.data.augment import Distortions
+from retrain.finetune.batches import Batches
+from retrain.finetune.devices import has_gpu, strategy_of
+from retrain.finetune.engine import Engine, EngineSettings
+from retrain.finetune.loop import Loop, Point
+from retrain.finetune.memory import keep_freed_memory
+from retrain.finetune.network_training import NetworkTraining
+from retrain.finetune.pixels import Pixels, decoded, enlarged, has_colour
+from retrain.finetune.run_loop import run_loop
+from retrain.finetune.unreadable import Unreadable
+from retrain.head.sampler import validation_subset
+from retrain.head.training import balanced_sample_weights
+from retrain.metrics import accuracy
+from retrain.networks.build import GREY
+from retrain.types import TRAINING, VALIDATION, Dense, Head, Photo, Split
+
+_MIRRORED = 500  # validation photos that say whether a mirrored photo is still a photo of its class
+_MEASURED = 256  # training photos whose statistics a network without normalisation gets
+_AS_WELL = 0.02  # of accuracy that they may lose: left and right are chance then
+
+Build = Callable[[bool, SomePhotos], Trainable]  # (whether most numbers are float16, some photos) -> the network
+Seen = Callable[[Point, dict[str, npt.NDArray[Any]]], None]  # an evaluation, and what the network consists of
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """What training made of a network."""
+
+    network: Trainable
+    values: list[npt.NDArray[Any]]  # of its variables
+    head: Head
+
+
+@dataclass(frozen=True)
+class _Photos:
+    """The photos that could be read: their pixels and classes."""
+
+    pixels: Pixels  # of the training set, enlarged where windows are cut
+    label_ids: npt.NDArray[np.int64]
+    validation: Pixels
+    validation_ids: npt.NDArray[np.int64]
+
+
+def train_network(
+    how: NetworkTraining, build: Build, split: Split, begin: Head | None, screen: Screen, seen: Seen | None
+) -> TrainedNetwork:
+    """Trains a network, or its last blocks.
+
+    Args:
+      how: steps, rates, distortions and so on.
+      build: makes the network with the weights that it begins with.
+      split: the photos.
+      begin: the head, trained on the network's features; None begins with a random one.
+      screen: for progress.
+      seen: called at each evaluation.
+
+    Raises:
+      UserError: the network cannot be trained so, or not on these photos.
+      RunError: it could not be trained or written.
+    """
+    keep_freed_memory()
+    tf = tensorflow()
+    tf.config.experimental.enable_op_determinism()
+    tf.random.set_seed(how.seed)
+    strategy = strategy_of(tf, mirrored=how.mirrored_devices)
+    half = how.gpu_allowed and has_gpu(tf)
+    some_photos = _some_photos(split, how.folder)
+    with strategy.scope():
+        network = build(half, some_photos)
+    devices = strategy.num_replicas_in_sync
+    _announce(how, network, split, screen, half=half, devices=devices)
+    with _readable(how, network, split) as photos:
+        settings = _engine_settings(how, photos.label_ids, len(split.labels))
+        head = begin or _random_head(network, split.labels, how)
+        engine = Engine(network, head, how.recipe, strategy, settings, half=half)
+        distortions = how.distortions
+        if how.mirrors_if_known:
+            distortions = _mirrored(distortions, engine, photos.validation, photos.validation_ids, screen)
+        loop = _loop(how, engine, photos, distortions, split)
+        curve = run_loop(loop, how.checkpoint, screen, lambda point: seen(point, engine.named) if seen else None)
+    values = network.values
+    if half or devices > 1:  # what is written knows of neither
+        network = build(False, some_photos)
+        network.assign(values)
+    return TrainedNetwork(network, values, dataclasses.replace(engine.head, curve=curve))
+
+
+def _announce(
+    how: NetworkTraining, network: Trainable, split: Split, screen: Screen, *, half: bool, devices: int
+) -> None:
+    blocks = how.train.removeprefix("last:")
+    last = f"the last {'block' if blocks == '1' else f'{blocks} blocks'} of {network.name}"
+    what = f"all of {network.name}" if how.train == "all" else last
+    recipe = how.recipe
+    screen.info(
+        f"training {what} on {np.count_nonzero(split.lists == TRAINING)} photos, {recipe.steps} steps of {recipe.batch_size} by {recipe.optimizer}"
+        + (" in half precision" if half else "")
+        + (f" on {devices} devices" if devices > 1 else "")
+    )
+
+
+@contextlib.contextmanager
+def _readable(how: NetworkTraining, network: Trainable, split: Split) -> Iterator[_Photos]:
+    """Decodes the training set and the validation subset, for as long as the block runs."""
+    rows = np.flatnonzero(split.lists == TRAINING)
+    some = validation_subset(np.flatnonzero(split.lists == VALIDATION), how.seed, whole=how.whole_validation_set)
+    size_px = network.height_px, network.width_px
+    large = enlarged(how.distortions, size_px[0]), enlarged(how.distortions, size_px[1])
+    unread = Unreadable(split, rows, some)
+    with (
+        decoded(_photos_of(split, rows), large, how.folder, unread.training) as pixels,
+        decoded(_photos_of(split, some), size_px, how.folder, unread.validation) as validation,
+    ):
+        unread.check(strict=how.strict)
+        if network.name in GREY:
+            _refuse_colour(network.name, pixels)
+        good, good_validation = unread.readable, unread.readable_validation
+        yield _Photos(
+            pixels if good.all() else pixels[good],
+            split.label_ids[rows][good],
+            validation if good_validation.all() else validation[good_validation],
+            split.label_ids[some[good_validation]],
+        )
+
+
+def _loop(how: NetworkTraining, engine: Engine, photos: _Photos, distortions: Distortions, split: Split) -> Loop:
+    size_px = photos.validation.shape[1:3]
+    batches = Batches(photos.pixels, photos.label_ids, size_px, how.recipe.batch_size, distortions, how.seed)
+    return Loop(
+        engine,
+        batches,
+        photos.validation,
+        photos.validation_ids,
+        how.recipe,
+        how.snapshot_every,
+        how.patience,
+        how.resume,
+        {**how.asked, **dataclasses.asdict(distortions)},
+        _digest(split, None if how.recipe.from_nothing else engine),
+    )
+
+
+def _photos_of(split: Split, rows: npt.NDArray[np.int64]) -> list[Photo]:
+    return [split.photos[row] for row in rows]
+
+
+def _some_photos(split: Split, folder: Path) -> SomePhotos:
+    """Pixels of training photos, a few from each part of the set; a function, because few networks ask for them."""
+
+    def some(size_px: int) -> Pixels:
+        rows = np.flatnonzero(split.lists == TRAINING)
+        few = rows[:: -(-len(rows) // _MEASURED)]
+        good = np.ones(len(few), np.bool_)
+
+        def problem(place: int, _: PhotoError) -> None:
+            good[place] = False
+
+        with decoded(_photos_of(split, few), (size_px, size_px), folder, problem) as pixels:
+            return np.ascontiguousarray(pixels[good])
+
+    return some
+
+
+def _mirrored(
+    distortions: Distortions, engine: Engine, validation: Pixels, label_ids: npt.NDArray[np.int64], screen: Screen
+) -> Distortions:
+    """The distortions, with mirroring where the network knows mirrored photos as well: flowers, but no digits or arrows."""
+    some = slice(_MIRRORED)
+    plain, mirrored = (
+        accuracy(engine.logits(photos), label_ids[some]) for photos in (validation[some], validation[some, :, ::-1])
+    )
+    flips = bool(mirrored >= plain - _AS_WELL)  # without validation photos both are nan
+    if len(label_ids):
+        verdict = "training mirrors photos too" if flips else "training does not mirror photos"
+        screen.info(
+            f"the pretrained network knows {plain:.1%} of validation photos and {mirrored:.1%} of them mirrored: {verdict}"
+        )
+    return dataclasses.replace(distortions, flip_left_right=flips)
+
+
+def _random_head(network: Trainable, labels: tuple[str, ...], how: NetworkTraining) -> Head:
+    """Layers drawn as Glorot and Bengio draw them, "Xavier" (AISTATS 2010)."""
+    tf = tensorflow()
+    probe = network.call(tf.zeros((1, network.height_px, network.width_px, 3)), False)
+    sizes = [int(probe.shape[1]), *how.hidden_layers, len(labels)]
+    rng = np.random.default_rng([how.seed, 8])
+    layers = []
+    for below, above in itertools.pairwise(sizes):
+        widest = np.sqrt(6 / (below + above))
+        layers.append((rng.uniform(-widest, widest, (below, above)).astype(np.float32), np.zeros(above, np.float32)))
+    hidden = tuple(Dense(*layer, how.activation) for layer in layers[:-1])
+    return Head(*layers[-1], labels, hidden=hidden)
+
+
+def _engine_settings(how: NetworkTraining, label_ids: npt.NDArray[np.int64], classes: int) -> EngineSettings:
+    weights = np.ones(classes, np.float32)
+    if how.balanced:
+        weights[label_ids] = balanced_sample_weights(label_ids)
+    return EngineSettings(how.label_smoothing, how.dropout, how.seed, weights)
+
+
+def _refuse_colour(name: str, pixels: Pixels) -> None:
+    """Raises UserError where photos have colour and the network sees none."""
+    coloured = int(has_colour(pixels).sum())
+    if coloured:
+        raise UserError(
+            f"{name} sees no colour, and {coloured} of {len(pixels)} training photos have some; use simple_cnn or resnet20, or make the photos grey"
+        )
+
+
+def _digest(split: Split, engine: Engine | None) -> str:
+    """Of the photos, their subsets and classes, and of the pretrained weights that training begins with."""
+    digest = hashlib.sha256()
+    for photo, which in zip(split.photos, split.lists, strict=True):
+        digest.update(f"{photo.sha256} {which} {photo.label}\n".encode("utf-8", "surrogateescape"))
+    for values in engine.weights if engine else ():
+        digest.update(values.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,36 @@
+"""Checks, before anything is read, whatever can be known to fail."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from label_image.errors import UserError
+from label_image.quiet import has_tensorflow
+from retrain.backbones.table import Architecture
+from retrain.head import lbfgs
+from retrain.head.snapshots import read_snapshot
+from retrain.options.for_network import check_network
+from retrain.options.options import Options
+from retrain.pipeline.outputs import check_outputs
+
+
+def check(options: Options) -> Architecture:
+    """Checks the options against the network, what is installed, and the places that the run writes to.
+
+    Returns:
+      the row of the network.
+
+    Raises:
+      UserError: an unknown name, no room for a file, SciPy or a snapshot that is not there.
+    """
+    row = check_network(options)
+    if options.finetune.tunes and not has_tensorflow():
+        raise UserError(
+            f"--train={options.finetune.train} needs TensorFlow, which is not installed; pip install tensorflow, or use --train=head"
+        )
+    check_outputs(options)
+    if options.head.optimizer == "lbfgs":
+        lbfgs.check_installed()
+    if options.head.resume:
+        read_snapshot(Path(options.head.resume))
+    return row

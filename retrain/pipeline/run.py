@@ -1,0 +1,162 @@
+"""The whole run, in words: from options to exports, summaries, a record and a report."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from retrain import report
+from retrain.audit.audit import Auditor
+from retrain.audit.kept import FOLDER as AUDITS
+from retrain.clock import Clock
+from retrain.console import Screen
+from retrain.data.augment import View
+from retrain.features import library_versions
+from retrain.features.extraction import key_for
+from retrain.features.photo_features import PhotoFeatures
+from retrain.features.recheck import StaleFeaturesError
+from retrain.options.options import Options
+from retrain.pipeline.check import check
+from retrain.pipeline.closing import closing_lines
+from retrain.pipeline.exports import Exported, TestedModel, exports_stage, stopped_lines
+from retrain.pipeline.final_test import test_stage
+from retrain.pipeline.modes import Featured, mode_of
+from retrain.pipeline.outputs import clear_leftovers
+from retrain.report.tensorboard import write_test
+from retrain.runs.folder import begin, end
+from retrain.runs.make_record import rounded, with_audit
+from retrain.runs.publish import finish_killed
+from retrain.runs.record import write_record
+from retrain.store.feature_store import Store
+from retrain.types import Head, Outcome, Photo
+
+
+def retrain(options: Options, screen: Screen) -> Outcome:
+    """Does the whole job; once more where kept features that it used turn out to be wrong.
+
+    Raises:
+      UserError: the photos or flags cannot be meant.
+      RunError: the work failed.
+      KeyboardInterrupt: Ctrl-C before training; what was computed is kept.
+    """
+    try:
+        return _once(options, screen)
+    except StaleFeaturesError as error:
+        forget_features(Path(options.run.bottleneck_dir), error.photos)
+        screen.warn(
+            f"{error.what}, no export is at fault: all {len(error.photos)} photos are computed anew, and the training begins again"
+        )
+    return _once(options, screen)
+
+
+def _once(options: Options, screen: Screen) -> Outcome:
+    """The whole job, on the features that are kept."""
+    check(options)
+    runs_dir = Path(options.run.runs_dir)
+    for line in finish_killed(runs_dir):
+        screen.warn(line)
+    clear_leftovers(options)
+    run = begin(runs_dir, options.network.tfhub_module or options.network.architecture)
+    try:
+        return _in_folder(options, run, screen)
+    finally:
+        end(run)
+
+
+def _in_folder(options: Options, run: Path, screen: Screen) -> Outcome:
+    """The job, in the folder of its run: features, training, test, exports, audit, report."""
+    clock = Clock()
+    trained_with = _with_summaries_of(options, run)
+    found = mode_of(options)(trained_with, clock, screen)
+    with _auditor(options, found.features, clock) as auditor:  # it works while training does
+        model = _trained_and_tested(trained_with, found, clock, screen)
+        with clock.stage("exports"):
+            exported = exports_stage(options, run, model, clock, screen)
+        with clock.stage("audit"):
+            audit = auditor.audit(exported.outcome) if auditor else None
+    outcome = dataclasses.replace(exported.outcome, audit=audit)
+    record = {**with_audit(exported.record, audit), "seconds": rounded(clock.seconds)}
+    made = [exported.path]
+    if options.run.report == "html":
+        with clock.stage("report"):
+            _write_test_summaries(trained_with, found.features, model.head, outcome)
+            made += _report(run, record, model.head, screen)
+    write_record(run, {**record, "seconds": rounded(clock.seconds)})
+    _last_lines(options, run, found.features, exported, outcome, made, screen)
+    return outcome
+
+
+def _trained_and_tested(options: Options, found: Featured, clock: Clock, screen: Screen) -> TestedModel:
+    with clock.stage("training"):
+        head = found.head()
+    with clock.stage("test"):
+        outcome = test_stage(options, found.features, head, screen)
+    return TestedModel(found.features, found.int8, head, outcome)
+
+
+@contextmanager
+def _auditor(options: Options, features: PhotoFeatures, clock: Clock) -> Iterator[Auditor | None]:
+    """The audit of the photos, which works beside the block; None with --report=none."""
+    if options.run.report == "none":
+        yield None
+        return
+    with clock.stage("audit"):
+        auditor = Auditor(
+            features.split,
+            features.bottlenecks.features[0],
+            key_for(features.backbone, features.runtime, View()),
+            Path(options.run.bottleneck_dir),
+            weigh_alike=options.weighs_classes_alike,
+        )
+    with closing(auditor):
+        yield auditor
+
+
+def _with_summaries_of(options: Options, run: Path) -> Options:
+    """The options with a folder for this run's own curves below --summaries_dir, as TensorBoard shows runs side by side."""
+    folder = options.run.summaries_dir
+    return options.replaced(summaries_dir=str(Path(folder) / run.name)) if folder else options
+
+
+def _write_test_summaries(options: Options, features: PhotoFeatures, head: Head, outcome: Outcome) -> None:
+    if options.run.summaries_dir:
+        kept_step = head.curve.kept_step if head.curve else 0
+        write_test(
+            Path(options.run.summaries_dir), features.bottlenecks.features[0], features.split, outcome, kept_step
+        )
+
+
+def _report(folder: Path, record: dict[str, Any], head: Head, screen: Screen) -> list[Path]:
+    """Writes the run's page; [] where the libraries that draw it are not installed, which is said."""
+    missing = report.missing_libraries()
+    if missing:
+        screen.info(f"no report was made: {report.install_line(missing)}")
+        return []
+    return [report.write_report(folder, record, head)]
+
+
+def _last_lines(
+    options: Options,
+    run: Path,
+    features: PhotoFeatures,
+    exported: Exported,
+    outcome: Outcome,
+    made: Sequence[Path],
+    screen: Screen,
+) -> None:
+    closing_lines(features.split, outcome, made, screen)
+    if not exported.named:
+        for line in stopped_lines(run, options.run.runs_dir):
+            screen.result(line)
+
+
+def forget_features(folder: Path, photos: Sequence[Photo]) -> None:
+    """Drops what is kept of photos in a --bottleneck_dir, and the audits that used it."""
+    with closing(Store(folder)) as store:
+        # What was imported, nobody can compute again.
+        store.forget((photo.sha256 for photo in photos), library_versions.FIELD)
+    shutil.rmtree(folder / AUDITS, ignore_errors=True)

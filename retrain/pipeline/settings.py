@@ -1,0 +1,156 @@
+"""Takes from the options the plain values that the stages' functions work with: below the pipeline nothing knows a flag's options."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+from retrain.data.augment import Distortions, View, views_of
+from retrain.data.layout import FolderRules
+from retrain.data.scan import scan_photos
+from retrain.data.split import Percentages, split_photos
+from retrain.finetune import recipe
+from retrain.finetune.network_training import NetworkTraining
+from retrain.finetune.recipe import AUGMENTATION, Recipe
+from retrain.finetune.stage import asked_of_network
+from retrain.head.layer_training import LayerTraining
+from retrain.head.schedule import Schedule
+from retrain.head.snapshots import asked_of
+from retrain.options.options import Options
+from retrain.store.feature_store import Store
+from retrain.types import Scan, Split
+
+_MOMENTUM = 0.9
+
+
+def scanned(options: Options, store: Store, say: Callable[[str], None]) -> Scan:
+    """The photos that --image_dir holds."""
+    data = options.data
+    return scan_photos(data.image_dir, store, say, rules_of(options), percentages_of(options), strict=data.strict)
+
+
+def divided(options: Options, scan: Scan) -> Split:
+    """The photos, split into subsets."""
+    return split_photos(scan, percentages_of(options), options.data.split_seed, legacy=options.data.legacy_split)
+
+
+def rules_of(options: Options) -> FolderRules:
+    """How folders are read as classes."""
+    return FolderRules(options.data.nested, options.data.legacy_labels)
+
+
+def percentages_of(options: Options) -> Percentages:
+    """The sizes of the validation and the test set."""
+    return Percentages(options.data.validation_percentage, options.data.testing_percentage)
+
+
+def distortions_of(options: Options) -> Distortions:
+    """The distortions that were asked for."""
+    return Distortions(
+        **{field.name: getattr(options.distortions, field.name) for field in dataclasses.fields(Distortions)}
+    )
+
+
+def cached_views(options: Options) -> list[View]:
+    """The distorted views that are kept; none where a network is trained, which sees its distortions anew at each step."""
+    if options.finetune.tunes:
+        return []
+    return views_of(distortions_of(options), options.distortions.cached_views, options.head.seed)
+
+
+def schedule_of(options: Options) -> Schedule:
+    """The learning rate of each step."""
+    head = options.head
+    return Schedule(
+        head.learning_rate, head.lr_policy, head.gamma, head.power, head.stepsize, head.how_many_training_steps
+    )
+
+
+def layer_training(options: Options) -> LayerTraining:
+    """How the layer is trained."""
+    head = options.head
+    return LayerTraining(
+        steps=head.how_many_training_steps,
+        schedule=schedule_of(options),
+        optimizer=head.optimizer,
+        momentum=momentum_of(options),
+        weight_decay=head.decay,
+        hidden_layers=head.hidden_layers,
+        activation=head.activation,
+        dropout=head.dropout,
+        label_smoothing=head.label_smoothing,
+        balanced=head.class_weights == "balanced",
+        train_batch_size=head.train_batch_size,
+        validation_batch_size=head.validation_batch_size,
+        seed=head.seed,
+        evaluate_every=head.eval_step_interval,
+        patience=head.early_stopping_steps,
+        snapshot_every=head.snapshot_steps,
+        head_every=options.exports.intermediate_store_frequency,
+        resume=Path(head.resume) if head.resume else None,
+        asked=asked_of(options),
+    )
+
+
+def first_layer_training(options: Options) -> LayerTraining:
+    """How the layer is trained before the network: snapshots and heads on the way are for the network's training."""
+    return dataclasses.replace(layer_training(options), snapshot_every=0, head_every=0, resume=None)
+
+
+def momentum_of(options: Options) -> float:
+    """The momentum coefficient."""
+    return _MOMENTUM if options.head.momentum is None else options.head.momentum
+
+
+def recipe_of(options: Options, photos: int) -> Recipe:
+    """How the network is trained on so many photos."""
+    head, tuning = options.head, options.finetune
+    if tuning.weights == "none":
+        return recipe.from_nothing(
+            photos,
+            epochs=tuning.epochs,
+            batch_size=head.train_batch_size,
+            optimizer=head.optimizer,
+            momentum=momentum_of(options),
+            schedule=schedule_of(options),
+            decay=head.decay,
+        )
+    return recipe.from_pretrained(
+        photos,
+        epochs=tuning.epochs,
+        batch_size=tuning.fine_tune_batch_size,
+        optimizer=tuning.fine_tune_optimizer,
+        momentum=_MOMENTUM,
+        highest_rate=tuning.fine_tune_learning_rate,
+        decay=head.decay,
+    )
+
+
+def network_training(options: Options, photos: int) -> NetworkTraining:
+    """How the network is trained on so many photos."""
+    head, tuning = options.head, options.finetune
+    distortions = distortions_of(options)
+    augments = tuning.augment and not distortions.distorts and tuning.weights != "none"
+    return NetworkTraining(
+        recipe=recipe_of(options, photos),
+        train=tuning.train,
+        folder=Path(tuning.fine_tuned_dir),
+        checkpoint=options.exports.checkpoint_stem,
+        distortions=AUGMENTATION if augments else distortions,
+        mirrors_if_known=augments,
+        hidden_layers=head.hidden_layers,
+        activation=head.activation,
+        dropout=head.dropout,
+        label_smoothing=head.label_smoothing,
+        balanced=head.class_weights == "balanced",
+        seed=head.seed,
+        whole_validation_set=head.validation_batch_size < 0,
+        patience=head.early_stopping_steps,
+        snapshot_every=head.snapshot_steps,
+        resume=Path(head.resume) if head.resume else None,
+        strict=options.data.strict,
+        mirrored_devices=tuning.distribute == "mirrored",
+        gpu_allowed=not options.network.device.startswith("cpu"),
+        asked=asked_of_network(options),
+    )
