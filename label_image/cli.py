@@ -235,7 +235,7 @@ def run(command: LabelCommand) -> int:
 
 def _written_to(command: LabelCommand) -> contextlib.AbstractContextManager[OutputFile | None]:
     """Opens the file of --output; None means standard output."""
-    from label_image.output_file import OutputFile
+    from label_image.output_file import OutputFile, check_apart
 
     if command.output in ("", "-", "/dev/stdout"):
         return contextlib.nullcontext()
@@ -244,6 +244,8 @@ def _written_to(command: LabelCommand) -> contextlib.AbstractContextManager[Outp
     typed = command.graph or command.describe
     graphs = (typed,) if typed else DEFAULT_GRAPHS
     labels = command.labels or "tf_files/retrained_labels.txt"  # the default labels of a graph without metadata
+    for name in ("sort_into", "explain"):
+        check_apart(command.output, name, getattr(command, name))
     return OutputFile(command.output, (*command.image, *graphs, labels))
 
 
@@ -336,9 +338,12 @@ def _rows(
     sorter: Sorter | None = None
     for item, prediction in _answers(classifier, items):
         if command.sort_into and not sorter and not prediction.error:
+            from label_image.output_file import check_apart
             from label_image.sorting import Sorter
 
             sorter = Sorter(Path(command.sort_into), prediction.labels, move=command.move)
+            for folder in sorter.folders if command.output not in ("", "-") else ():
+                check_apart(command.output, "sort_into", str(folder))
         with output.whole():  # Ctrl-C never separates moving a photo from printing its row
             row = _row(command, item, prediction, sorter, explainer)
             form.row(row)

@@ -194,14 +194,14 @@ class Reading:
 
     reader: str  # its name and version
     outcome: str  # "agrees", "differs", "refuses", "crashes" or "hangs"
-    difference: float | None = None  # the largest of a score, from LiteRT's or ONNX Runtime's
+    difference: float | None = None  # the largest of a score, from that of our own runtime
 
 
 @dataclass(frozen=True)
 class Export:
     """A file that was written, read back and found right. What was not measured is None."""
 
-    kind: str  # "tflite", "graph", "saved_model", "onnx", "device_folder", "labels", "checkpoint"
+    kind: str  # as its row in exporters/table says; "labels", "checkpoint"
     path: Path
     bytes: int
     largest_difference: float | None = None  # of a score, against the trained model

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from label_image.errors import PhotoError, RunError
-from retrain.exporters import verify, write_all
+from retrain.exporters import verify
+from retrain.exporters.exporter import Verified
 from retrain.features import library_versions
 from retrain.files.hashing import file_digest
 from retrain.finetune.unreadable import Unreadable
-from retrain.pipeline import exports, modes
+from retrain.pipeline import exports, modes, write_exports
 from retrain.pipeline import run as whole_run
 from retrain.store.feature_store import Store, key_of
 from retrain.types import Photo, Split
@@ -89,12 +90,10 @@ def test_with_the_few_that_are_asked_each_time_hidden_the_export_tells(run, tmp_
 
 
 def test_a_graph_that_is_known_by_its_bits_and_not_run_tells_too(run, tmp_path, monkeypatch):
-    from retrain.exporters.verify import _Known
-
     assert run().returncode == 0
     right = layer(tmp_path)
     monkeypatch.setattr(modes, "ask_some", lambda *_: None)
-    monkeypatch.setattr(verify, "_prove", lambda *_: _Known(0.0, "in a test"))
+    monkeypatch.setattr(verify, "verify", lambda *_: Verified(0.0, "in a test"))
     poison(tmp_path, np.zeros_like)
     done = run()
     assert done.returncode == 0, done.stderr
@@ -113,8 +112,8 @@ def test_features_that_are_no_numbers_or_huge_are_found_out_too(run, tmp_path, v
 
 
 def test_an_export_that_is_wrong_is_still_the_one_to_blame(run, tmp_path, monkeypatch):
-    real = write_all.metadata_of
-    monkeypatch.setattr(write_all, "metadata_of", lambda *given: dataclasses.replace(real(*given), mean=(0.0,)))
+    real = write_exports.metadata_of
+    monkeypatch.setattr(write_exports, "metadata_of", lambda *given: dataclasses.replace(real(*given), mean=(0.0,)))
     done = run()
     assert done.returncode == 1
     assert "is wrong and was not kept" in done.stderr
@@ -151,7 +150,7 @@ def failing(*_):
 
 
 def test_features_that_come_out_otherwise_each_time_end_in_one_line(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(write_all, "TOLERANCE", -1.0)  # whatever is computed counts as different
+    monkeypatch.setattr(write_exports, "TOLERANCE", -1.0)  # whatever is computed counts as different
     monkeypatch.setattr(verify, "TOLERANCE", -1.0)
     done = run()
     assert done.returncode == 1

@@ -12,13 +12,15 @@ import pytest
 
 from label_image.errors import RunError
 from label_image.find_run import graph_of, run_folder
+from retrain.exporters import table
 from retrain.options.options import Options
 from retrain.runs import folder as runs_folder
 from retrain.runs import usual_names
 from retrain.runs.publish import Member, finish_killed, publish
-from retrain.runs.usual_names import CHECKPOINT, DEVICE, GRAPH, LABELS, NAMES, TFLITE
+from retrain.runs.usual_names import CHECKPOINT, LABELS, NAMES
 from tests import kills
 
+TFLITE, GRAPH, DEVICE = (row.kept for row in (table.TFLITE, table.GRAPH, table.DEVICE_FOLDER))
 ALL = (TFLITE, GRAPH, LABELS, CHECKPOINT, DEVICE)
 
 
@@ -74,8 +76,8 @@ def rests(base: Path) -> list[str]:
 def test_the_usual_names_are_the_defaults_of_the_flags():
     options = Options.of(image_dir="x")
     for path in (
-        options.exports.output_tflite,
-        options.exports.output_graph,
+        options.value("output_tflite"),
+        options.value("output_graph"),
         options.exports.output_labels,
         f"{options.exports.checkpoint_stem}.npz",
     ):

@@ -1,7 +1,7 @@
-"""The flag tables of the documents, printed from the data classes that define the flags.
+"""Writes the parts of the documents that come from the code: the tables of flags and the lists of messages.
 
-python tools/docs.py            writes docs/flags.md
-python tools/docs.py --check    fails if it is not what would be written
+python tools/docs.py            writes docs/flags.md, and the lists in docs/troubleshooting.md
+python tools/docs.py --check    fails if one of them is not what would be written
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from retrain.convert.cli import ConvertCommand as Conversion  # noqa: E402
 from retrain.options.options import Options  # noqa: E402
 from retrain.report.cli import ReportCommand as Report  # noqa: E402
 from retrain.runs.cli import RunsCommand as Runs  # noqa: E402
+from tools.messages import PageError, troubleshooting  # noqa: E402
 
-PAGE = ROOT / "docs" / "flags.md"
+FLAGS, TROUBLE = ROOT / "docs" / "flags.md", ROOT / "docs" / "troubleshooting.md"
 
 
-def page() -> str:
+def flag_page() -> str:
     """The text of docs/flags.md."""
     parts = [
         "# Flags",
@@ -77,13 +78,19 @@ def page() -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Writes the page, or checks it; returns the exit status."""
+    """Writes the pages, or checks them; returns the exit status."""
+    try:
+        wanted = {FLAGS: flag_page(), TROUBLE: troubleshooting(ROOT)}
+    except PageError as error:
+        print(error, file=sys.stderr)
+        return 1
+    old = [page for page, text in wanted.items() if not page.is_file() or page.read_text("utf-8") != text]
     if arguments == ["--check"]:
-        if not PAGE.is_file() or PAGE.read_text("utf-8") != page():
-            print(f"{PAGE.relative_to(ROOT)} is out of date: run `make docs`", file=sys.stderr)
-            return 1
-        return 0
-    PAGE.write_text(page(), "utf-8")
+        for page in old:
+            print(f"{page.relative_to(ROOT)} is out of date: run `make docs`", file=sys.stderr)
+        return 1 if old else 0
+    for page in old:
+        page.write_text(wanted[page], "utf-8")
     return 0
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from label_image.classifier import Runner
+from label_image.model_kinds.reader import Runner
 from label_image.photo_pixels import decode, normalise
 from label_image.workers import cores, map_ordered
 

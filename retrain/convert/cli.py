@@ -92,7 +92,7 @@ def convert(kind: str, src: Path, dst: Path, root: str = "", command: ConvertCom
       command: what was asked of a CSV's columns.
 
     Raises:
-      UserError: `src` is not there or is something else; `dst` holds something.
+      UserError: `src` is not there or is something else; `dst` holds something, or lies in `src`.
       RunError: a file is broken.
     """
     from retrain.convert.image_folder import ImageFolder, check_place
@@ -103,6 +103,8 @@ def convert(kind: str, src: Path, dst: Path, root: str = "", command: ConvertCom
     check_place(place)
     if not src.exists():
         raise UserError(f"cannot read {src}: no such file or folder (looked in {Path.cwd()})")
+    if _is_in(place, src):
+        raise UserError(f"cannot write {dst}: it is inside {src}, which is read; give another folder")
     source = _opened(kind, src, root, command or ConvertCommand())
     with replacing(place) as scratch:
         scratch.mkdir()
@@ -123,6 +125,12 @@ def convert(kind: str, src: Path, dst: Path, root: str = "", command: ConvertCom
         warn(f"WARNING: {note}")
     say(f"{_counted(folder.counts)}, {len(folder.labels)} classes, in {dst}")
     say(f"python -m retrain --image_dir {shlex.quote(str(dst))}")
+
+
+def _is_in(place: Path, folder: Path) -> bool:
+    """Whether a place is a folder that is there, or lies in it, by whatever names both are reached."""
+    found = [one for one in (place, *place.parents) if one.exists()]
+    return folder.is_dir() and found[0].is_dir() and any(one.samefile(folder) for one in found)
 
 
 def _meant(words: Sequence[str]) -> tuple[str, Path, Path]:

@@ -16,8 +16,8 @@ from typing import final
 import numpy as np
 import numpy.typing as npt
 
-from label_image.classifier import Runner
 from label_image.errors import OutOfMemoryError, PhotoError, RunError
+from label_image.model_kinds.reader import Runner
 from label_image.photo_pixels import RECIPE, normalise
 from label_image.workers import cores, map_ordered
 from retrain.data.augment import View, pixels_of

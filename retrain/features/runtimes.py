@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from label_image.classifier import Runner
 from label_image.errors import RunError
 from label_image.extras import install
+from label_image.model_kinds.reader import Runner
 from label_image.quiet import check_tensorflow, has_tensorflow, tensorflow
 from retrain.features import library_versions
 from retrain.types import Backbone

@@ -2,27 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from label_image.errors import UserError
 from label_image.flags import check
+from retrain.exporters.table import EXPORT_FORMATS, QUANTIZATIONS
 from retrain.options.option import ALWAYS, STEPS, option
 
-FORMATS = ("tflite", "pb", "saved_model", "onnx", "device_folder")  # what --export knows
-QUANTIZATIONS = ("none", "float16", "dynamic", "int8")  # what --quantize knows
-SAVED_MODEL_DIR, DEVICE_FOLDER, ONNX = "tf_files/retrained_saved_model", "tf_files/device", "tf_files/retrained.onnx"
+FORMATS = tuple(row.name for row in EXPORT_FORMATS)  # what --export knows
+_FLAGS = [f"--{row.flag}" for row in EXPORT_FORMATS]
+Cls = TypeVar("Cls")
+
+
+def with_places(after: str) -> Callable[[type[Cls]], type[Cls]]:
+    """Adds the flag of each export format to a class that becomes a data class of flags, behind the field named."""
+
+    def added(cls: type[Cls]) -> type[Cls]:
+        own, places = dict(cls.__annotations__), {row.flag: "str" for row in EXPORT_FORMATS}
+        for row in EXPORT_FORMATS:
+            default = row.place if row.by_default else ""
+            setattr(cls, row.flag, option(default, row.help, used_by=ALWAYS, in_snapshot="no", in_compare=False))
+        at = list(own).index(after) + 1
+        cls.__annotations__ = dict([*list(own.items())[:at], *places.items(), *list(own.items())[at:]])
+        return cls
+
+    return added
 
 
 @dataclass(frozen=True)
+@with_places(after="max_quantization_loss")
 class ExportOptions:
-    """Which files the classifier is exported to, and how their numbers are stored."""
+    """Which files the classifier is exported to, and how their numbers are stored.
+
+    The fields that say where each format goes are made from the rows of `EXPORT_FORMATS`.
+    """
 
     title: ClassVar[str] = "Exports"
 
     export: str = option(
-        "tflite,pb",
-        "The formats to write, several with commas, of tflite, pb, saved_model, onnx, device_folder; --output_tflite, --output_graph, --saved_model_dir, --output_onnx and --device_folder say where.",
+        ",".join(row.name for row in EXPORT_FORMATS if row.by_default),
+        f"The formats to write, several with commas, of {', '.join(FORMATS)}; {', '.join(_FLAGS[:-1])} and {_FLAGS[-1]} say where.",
         used_by=ALWAYS,
         in_snapshot="no",
         in_compare=False,
@@ -44,44 +65,9 @@ class ExportOptions:
         minimum=0,
         maximum=100,
     )
-    output_tflite: str = option(
-        "tf_files/retrained.tflite",
-        "The file for the classifier as a .tflite; an empty value writes none.",
-        used_by=ALWAYS,
-        in_snapshot="no",
-        in_compare=False,
-    )
-    output_graph: str = option(
-        "tf_files/retrained_graph.pb",
-        "The file for the classifier as a frozen TensorFlow graph; an empty value writes none.",
-        used_by=ALWAYS,
-        in_snapshot="no",
-        in_compare=False,
-    )
     output_labels: str = option(
         "tf_files/retrained_labels.txt",
         "The file for the labels, one per line.",
-        used_by=ALWAYS,
-        in_snapshot="no",
-        in_compare=False,
-    )
-    saved_model_dir: str = option(
-        "",
-        f"The folder for the classifier as a SavedModel. Without this flag none is written unless --export names it; then it is {SAVED_MODEL_DIR}.",
-        used_by=ALWAYS,
-        in_snapshot="no",
-        in_compare=False,
-    )
-    output_onnx: str = option(
-        "",
-        f"The file for the classifier as ONNX. Without this flag none is written unless --export names it; then it is {ONNX}.",
-        used_by=ALWAYS,
-        in_snapshot="no",
-        in_compare=False,
-    )
-    device_folder: str = option(
-        "",
-        f"The folder for the classifier with all that a small device needs to run it (model, labels, run.py, a self-test). Without this flag none is written unless --export names it; then it is {DEVICE_FOLDER}.",
         used_by=ALWAYS,
         in_snapshot="no",
         in_compare=False,

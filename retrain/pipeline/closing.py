@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from retrain.console import Screen
-from retrain.exporters.write_all import table_lines
+from retrain.exporters.table import runs_in_label_image
+from retrain.exporters.verification_table import table_lines
 from retrain.types import Outcome, Split
 
 
@@ -32,7 +33,7 @@ def closing_lines(split: Split, outcome: Outcome, made: Sequence[Path], screen: 
         screen.result(f"wrote {path}")
     screen.result("")
     screen.result("label a photo:")
-    graph = next((one.path for one in outcome.exports if one.kind in ("tflite", "graph", "saved_model", "onnx")), None)
+    graph = next((one.path for one in outcome.exports if runs_in_label_image(one.kind)), None)
     test_row = outcome.rows[0] if len(outcome.rows) else 0
     flag = "" if graph in (Path("tf_files/retrained.tflite"), None) else f" --graph={shlex.quote(str(graph))}"
     screen.result(f"  python -m label_image{flag} --image={shlex.quote(split.photos[test_row].path)}")

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from label_image.flags import flag_fields
+from retrain.exporters.table import runs_in_label_image
 from retrain.options.options import PROGRAM, Options
-
-_RUNS_WITH_LABELS = ("tflite", "graph", "saved_model", "onnx")
 
 
 def title(record: Mapping[str, Any]) -> str:
@@ -47,6 +46,6 @@ def again(folder: Path) -> str:
 def label(record: Mapping[str, Any]) -> str:
     """Returns the command that labels a photo with an exported classifier; "" if there is none."""
     for export in record.get("exports", []):
-        if export["kind"] in _RUNS_WITH_LABELS:
+        if runs_in_label_image(export["kind"]):
             return f"python -m label_image --graph={shlex.quote(str(export['path']))} --image=PHOTO.jpg"
     return ""

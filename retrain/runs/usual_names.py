@@ -21,20 +21,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from label_image import find_run
 from label_image.find_run import is_run
+from retrain.exporters.table import EXPORT_FORMATS
 from retrain.files.atomic import exchange, replacing, sync_folder
 from retrain.files.hard_links import second_name
 from retrain.files.temporary_names import clear, remove, temporary
-from retrain.options.exports import QUANTIZATIONS
 
-HOME = Path("tf_files")
-TFLITE, GRAPH, LABELS, CHECKPOINT = (
-    "retrained.tflite", "retrained_graph.pb", "retrained_labels.txt", "retrain_checkpoint.npz",
-)  # fmt: skip
-SAVED_MODEL, ONNX, DEVICE = "retrained_saved_model", "retrained.onnx", "device"
+HOME = Path(find_run.HOME)
+LABELS, CHECKPOINT = "retrained_labels.txt", "retrain_checkpoint.npz"
 NAMES = (
-    TFLITE, *(f"retrained_{name}.tflite" for name in QUANTIZATIONS), GRAPH, LABELS, CHECKPOINT, SAVED_MODEL, ONNX, DEVICE,
-)  # fmt: skip
+    *(name for row in EXPORT_FORMATS if row.by_default for name in row.kept_names),
+    LABELS,
+    CHECKPOINT,
+    *(name for row in EXPORT_FORMATS if not row.by_default for name in row.kept_names),
+)
+_FOLDERS = tuple(row.kept for row in EXPORT_FORMATS if row.is_folder)
 _SETS, _NEWEST, ABOUT = "sets", "newest", "set.json"
 
 
@@ -97,6 +99,15 @@ def change(home: Path, run: Path, names: Sequence[str], about: str, runs_dir: Pa
             _point(sets / _NEWEST, _built(sets, kept, sorted(had), "").name)
             for name in strangers:
                 _make_link(home / name)
+    last = _switch(home, made, names, strangers)
+    _tidy(sets, keep={made.name, last})
+    gone = tuple(name for name in NAMES if name in had and name not in names and not (home / name).exists())
+    return Earlier(before.get("run", ""), before.get("about", ""), gone)
+
+
+def _switch(home: Path, made: Path, names: Sequence[str], strangers: Sequence[str]) -> str:
+    """Lets the usual names lead to a set that was made; the name of the one before."""
+    sets = made.parent
     for name in names:
         if not os.path.lexists(home / name):
             _make_link(home / name)
@@ -110,9 +121,7 @@ def change(home: Path, run: Path, names: Sequence[str], about: str, runs_dir: Pa
         if name not in names and _leads_through(home / name):
             (home / name).unlink(missing_ok=True)
     sync_folder(home)
-    _tidy(sets, keep={made.name, last})
-    gone = tuple(name for name in NAMES if name in had and name not in names and not (home / name).exists())
-    return Earlier(before.get("run", ""), before.get("about", ""), gone)
+    return last
 
 
 def keep_strangers(home: Path, names: Sequence[str], runs_dir: Path) -> Path:
@@ -181,7 +190,7 @@ def _make_link(name: Path) -> None:
     """Makes a usual name a link through `newest`; replaces whatever has that name now."""
     scratch = temporary(name)
     remove(scratch)
-    scratch.symlink_to(f"{_SETS}/{_NEWEST}/{name.name}", target_is_directory=name.name in (SAVED_MODEL, DEVICE))
+    scratch.symlink_to(f"{_SETS}/{_NEWEST}/{name.name}", target_is_directory=name.name in _FOLDERS)
     try:
         if name.is_dir() and not name.is_symlink() and not exchange(scratch, name):
             old = temporary(name, "old")
