@@ -45,7 +45,7 @@ def test_there_are_eleven_commands_and_graphs_of_each_kind(ground):
 def test_a_mixed_set_and_half_a_set_are_seen(ground):
     folder = ground.copy_of(ground.home("a"), "mixed")
     assert set_problem(folder, ground, "a") == ""
-    assert set_problem(folder, ground, "b") == "the set is of training a, and b is right"
+    assert set_problem(folder, ground, "b") == "the set belongs to training a, expected b"
     labels = folder / "tf_files/retrained_labels.txt"
     labels.unlink()
     assert set_problem(folder, ground, "a").startswith("an incomplete set: only retrained.tflite")
