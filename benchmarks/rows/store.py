@@ -127,7 +127,7 @@ def _tiny_photos(folder: Path, count: int) -> list[list[Path]]:
 
 def _known(path: Path, sha256: str) -> KnownFile:
     size, mtime_ns, ctime_ns, inode, device = stamp_of(path.stat())
-    seen_ns = ctime_ns + 1_000_000_000  # an older time of change, so that the store trusts it
+    seen_ns = ctime_ns + 1_000_000_000  # seen a second after its last change, so that the store trusts it
     return KnownFile(size, mtime_ns, sha256, ctime_ns, inode, device, seen_ns)
 
 
