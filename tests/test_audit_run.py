@@ -17,7 +17,6 @@ import pytest
 from PIL import Image, ImageOps
 
 from retrain.audit import audit as auditing
-from retrain.audit import worker as working
 from retrain.audit.audit import Auditor, task_of, without
 from retrain.audit.findings import Findings, find
 from retrain.audit.kept import Shelf
@@ -197,7 +196,7 @@ def test_a_process_that_dies_is_a_line_not_a_traceback(tmp_path, monkeypatch):
     def refused(*_, **__):
         raise OSError(12, "Cannot allocate memory")
 
-    monkeypatch.setattr(working.subprocess, "Popen", refused)
+    monkeypatch.setattr(subprocess, "Popen", refused)
     split = split_of(ids)
     auditor = Auditor(split, features, "key", tmp_path)
     audit = auditor.audit(outcome_of(split))

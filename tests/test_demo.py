@@ -240,7 +240,7 @@ def test_ctrl_c_ends_it_quietly_and_nothing_is_left_or_asked(trained, page, tmp_
 
 def test_the_page_is_for_this_machine_only(demo):
     port = int(demo.url.rsplit(":", 1)[1])
-    addresses = {found[4][0] for found in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)}
+    addresses = {str(found[4][0]) for found in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)}
     for address in addresses - {"127.0.0.1"}:
         with pytest.raises(OSError):
             socket.create_connection((address, port), timeout=2).close()
@@ -465,7 +465,7 @@ def test_a_network_without_a_map_labels_and_says_why_there_is_none(shared_data):
 
 
 def test_an_answer_is_never_said_to_be_surer_than_it_is():
-    scores = np.float32([0.99999, 0.00001])
+    scores = np.array([0.99999, 0.00001], np.float32)
     said = html_of(
         LabelledPhoto("a.jpg", Prediction("a.jpg", ("x", "y"), scores, 0.0004), np.zeros((4, 4, 3), np.uint8))
     )

@@ -20,7 +20,7 @@ from retrain.runs.cli import Command as Runs
 from tests.conftest import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-MODULES = {
+MODULES: dict[str, type] = {
     "retrain": Options,
     "retrain.compare": Comparison,
     "label_image": LabelCommand,

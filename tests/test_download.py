@@ -15,6 +15,7 @@ import time
 import warnings
 import zipfile
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
@@ -57,7 +58,7 @@ class Web(http.server.ThreadingHTTPServer):
 
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        web = self.server
+        web = cast("Web", self.server)
         number = len(web.ranges)
         web.ranges.append(self.headers["Range"])
         web.conditions.append(self.headers["If-Range"])
@@ -71,7 +72,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 
     def body(self, data, number):
-        self.server.sent[number] += len(data)  # first: the test looks as soon as it has the bytes
+        cast("Web", self.server).sent[number] += len(data)  # first: the test looks as soon as it has the bytes
         self.wfile.write(data)
         self.wfile.flush()
 
@@ -482,7 +483,7 @@ def test_a_second_run_does_not_write_into_the_first_one_s_part(web, path):
 
 def test_two_runs_at_once_never_leave_a_wrong_file(web, path):
     web.answers = [serve(pause_s=0.02)]
-    ends = []
+    ends: list[bytes | str] = []
 
     def run():
         try:
@@ -496,7 +497,7 @@ def test_two_runs_at_once_never_leave_a_wrong_file(web, path):
     for thread in threads:
         thread.join()
     assert BODY in ends
-    assert all(end == BODY or "another run" in end for end in ends)
+    assert all(end == BODY or "another run" in str(end) for end in ends)
     assert path.read_bytes() == BODY
 
 

@@ -259,7 +259,7 @@ def test_a_graph_with_a_hidden_layer_swapped_is_not_taken_for_the_same(trained, 
     metadata = Classifier(trained / "tf_files/retrained.tflite").metadata
     metadata = dataclasses.replace(metadata, output_layer="final_result")
     rng = np.random.default_rng(0)
-    array = lambda *shape: rng.normal(size=shape).astype(np.float32)  # noqa: E731
+    array = lambda *shape: np.array(rng.normal(size=shape), np.float32)  # noqa: E731
     from retrain.types import Head
 
     head = Head(array(4, 3), array(3), metadata.labels, hidden=(Dense(array(3, 4), array(4), "tanh"),))

@@ -5,7 +5,6 @@ Run as a program, `python -m tests.test_new_family MODULE WORDS ...` adds the ro
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import json
 import os
@@ -59,7 +58,7 @@ FAMILY = Family(
 
 
 def main(words: list[str]) -> int:
-    table.FAMILIES = (*table.FAMILIES, ROW)
+    vars(table)["FAMILIES"] = (*table.FAMILIES, ROW)
     module = importlib.import_module(words[0])
     return int(module.main(words[1:]))
 
@@ -81,9 +80,6 @@ def row(monkeypatch):
 
 def test_its_network_is_found_by_name_and_is_one_of_those_that_help_names(row, tmp_path):
     assert family_of(architecture(NAME)) is FAMILY
-    with contextlib.suppress(AssertionError):  # the wanted text may stand in --help or, once that is short, --help_all
-        assert NAME in run(tmp_path, "retrain.cli", "--help")
-        return
     assert NAME in run(tmp_path, "retrain.cli", "--help_all")
 
 

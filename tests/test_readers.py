@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from retrain.exporters.write_all import table_lines
 from retrain.types import Backbone, Export, Reading
 
 PICTURES = np.zeros((2, 4, 4, 3), np.float32)
-SCORES = np.float32([[0.25, 0.75], [0.5, 0.5]])
+SCORES = np.array([[0.25, 0.75], [0.5, 0.5]], np.float32)
 # A module called openvino: what `reading` asks of it, and what it does.
 MADE_UP = """
 import os, sys, time
@@ -119,7 +120,7 @@ def test_a_damaged_memory_is_forgotten(made_up, backbone, tmp_path):
 
 
 def test_the_table_says_it():
-    export = Export("tflite", "x.tflite", 10**6, 0.0, "", "none", 1.0, 0.9, (0.8, 1.0), 10, 2.0)
+    export = Export("tflite", Path("x.tflite"), 10**6, 0.0, "", "none", 1.0, 0.9, (0.8, 1.0), 10, 2.0)
     told = Export(**{**vars(export), "readings": (Reading("OpenCV 5.1.0", "differs", 0.9),)})
     assert table_lines([export])[1] + "  OpenCV 5.1.0 gives other scores" == table_lines([told])[1]
 

@@ -12,7 +12,8 @@ from PIL import Image, ImageChops, ImageStat
 
 from label_image.errors import UserError
 from retrain import samples
-from retrain.samples import LABELS, MARKER, draw, write_samples
+from retrain.data.drawn_flowers import LABELS, draw
+from retrain.samples import MARKER, write_samples
 
 ROOT = Path(__file__).resolve().parent.parent
 

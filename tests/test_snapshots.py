@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from retrain.pipeline.settings import layer_training
 from tests.conftest import ROOT, STAND_IN
 from tests.test_head import bottlenecks, plan_of, trained
 
-KINDS = {
+KINDS: dict[str, dict[str, Any]] = {
     "default": {},
     "views and all options": {
         "optimizer": "adam", "hidden_units": "6,5", "activation": "tanh", "dropout": 0.3, "label_smoothing": 0.1,

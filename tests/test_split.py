@@ -137,7 +137,7 @@ def flower_names(shared_data: Path) -> list[str]:
 def test_legacy_split_deals_the_flower_photos_as_the_original_did(shared_data, root):
     names = flower_names(shared_data)
     assert len(names) == 3670
-    photos = [photo(*name.split("/"), folder=root) for name in names]
+    photos = [photo(label, name, folder=root) for label, name in (path.split("/") for path in names)]
     split = deal(photos, legacy_split=True)
     assert split.counts()[:, [TRAINING, TESTING, VALIDATION]].tolist() == [list(row) for row in VECTORS[root]]
     assert tuple(split.counts().sum(axis=0)[[TRAINING, TESTING, VALIDATION]]) == TOTALS[root]
