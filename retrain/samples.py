@@ -71,7 +71,7 @@ def _refuse_strangers(out: Path) -> None:
 
 
 @dataclass(frozen=True)
-class Command:
+class SamplesCommand:
     """Draws pictures of five kinds of flowers, to try the tool on."""
 
     out: str = flag("tf_files/flowers", "Folder to draw in.")
@@ -89,7 +89,7 @@ def main(argv: Sequence[str]) -> int:
     """Runs the command; returns the exit status: 2 for a mistake in it, 1 if the pictures can not be written."""
 
     def work() -> None:
-        asked, words = parse(Command, argv, PROGRAM)
+        asked, words = parse(SamplesCommand, argv, PROGRAM)
         if words:
             raise UserError(f"{words[0]!r} belongs to no flag; write --out=FOLDER")
         out = Path(asked.out)

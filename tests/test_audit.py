@@ -309,7 +309,9 @@ def test_of_few_photos_the_curve_says_nothing():
 )
 @pytest.mark.parametrize("count", [2, 6, 12, 500])
 def test_no_line_says_that_photos_help_beside_figures_that_do_not_rise(recalls, count):
-    for line in curve_lines(points(a=recalls, b=[0.9] * 10), {"a": count, "b": 500}):
+    lines = curve_lines(points(a=recalls, b=[0.9] * 10), {"a": count, "b": 500})
+    assert lines
+    for line in lines:
         assert "would help" not in line or line.startswith("more photos would")
 
 

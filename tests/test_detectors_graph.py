@@ -290,7 +290,7 @@ def test_custom_vision_gets_bgr_and_the_centre_of_a_square(tmp_path):
     )
     for label, colour in COLOURS.items():
         got = Classifier(path).classify(write_photo(tmp_path / "p.jpg", colour, 3, (300, 200)))
-        assert got.top(1)[0][0] == NAMES[blue_first[NAMES.index(label)]] or label == "magenta"
+        assert got.top(1)[0][0] == NAMES[blue_first[NAMES.index(label)]]
     metadata = Classifier(path).metadata
     assert (metadata.order, metadata.crop_px, metadata.mean, metadata.std) == ("BGR", 256, (0.0,), (1.0,))
 

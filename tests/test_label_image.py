@@ -223,7 +223,7 @@ def test_ctrl_c_does_not_wait_for_a_slow_server(start, server, cyans):
     process.send_signal(signal.SIGINT)
     out = head + process.stdout.read()
     assert process.wait(20) == 130
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 10  # the server is silent for 30 s, and the limit of a download is 20 s
     assert [row["image"] for row in json.loads(out)] == ["in/a.jpg"]
     assert process.stderr.read() == b"label_image: stopped\n"
 

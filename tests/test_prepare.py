@@ -58,9 +58,9 @@ def test_what_was_made_is_found_again_and_not_made_again(tmp_path, monkeypatch):
     options = plan_of(write_mean_colour_backbone(tmp_path))
     first = prepare(options.network, print)
     monkeypatch.setattr(ModelFolder, "keep", lambda *_: pytest.fail("it was built again"))
-    start = time.perf_counter()
+    start = time.process_time()
     assert prepare(options.network, pytest.fail) == first
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
     assert_runs(first)
 
 

@@ -340,8 +340,10 @@ def test_a_new_store_waits_where_sqlite_itself_does_not(tmp_path, monkeypatch):
         timer = threading.Timer(0.2, other.rollback)
         timer.start()
         monkeypatch.setattr(sqlite3, "connect", lambda path, timeout: real(path, timeout=0 * timeout))
-        Store(tmp_path).close()
-        timer.join()
+        with closing(Store(tmp_path)) as store:
+            timer.join()
+            store.write(KEY, some_rows([1]))
+            assert right(store.read(KEY, [digest(1)], WIDTH), [1])
 
 
 def test_a_writer_does_not_wait_for_a_reader(store, monkeypatch):
