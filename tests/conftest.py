@@ -149,6 +149,12 @@ def shared_data() -> Path:
     return SHARED / "data"
 
 
+def children_s() -> float:
+    """Processor time of the processes that were started here and have ended; another program's work does not lengthen it."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 

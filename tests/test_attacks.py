@@ -14,6 +14,7 @@ import shutil
 import tarfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -218,7 +219,7 @@ def test_unused_operations_of_training_are_ignored(place, capfd):
 
 def saved(folder, *, evil=lambda tf: None, beside=None):
     """A SavedModel that labels by mean colour and runs `evil` when it is called."""
-    tf = tensorflow()
+    tf: Any = tensorflow()
 
     class Module(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec([None, SIDE, SIDE, 3], tf.float32)])
@@ -351,7 +352,7 @@ def test_a_variable_that_declares_more_than_is_stored_is_refused(place, capfd):
 
 
 def hub_module(folder, *, evil):
-    tf = tensorflow()
+    tf: Any = tensorflow()
 
     class Module(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec([None, 12, 10, 3], tf.float32)])
@@ -591,6 +592,6 @@ def test_every_allowed_operation_exists_and_touches_no_file():
     )
     assert [op for op in sorted(ALLOWED) if any(word in op for word in words)] == []
     assert not ALLOWED & LEFT_OVER
-    tf = tensorflow()
+    tf: Any = tensorflow()
     hidden = {"QuantizedConcatV2"}  # known to TensorFlow's runtime, but not to Python
     assert {op for op in ALLOWED if not op.startswith("_") and not hasattr(tf.raw_ops, op)} <= hidden

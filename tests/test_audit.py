@@ -116,7 +116,9 @@ def test_where_no_label_is_doubted_none_is_listed():
 
 
 def test_the_quality_of_a_label_is_the_probability_of_it():
-    probabilities = np.float32([[0.5, 0.25, 0.25], [0.125, 0.75, 0.125], [0.25, 0.125, 0.625], [0.0, 0.0, 1.0]])
+    probabilities = np.array(
+        [[0.5, 0.25, 0.25], [0.125, 0.75, 0.125], [0.25, 0.125, 0.625], [0.0, 0.0, 1.0]], np.float32
+    )
     qualities = label_qualities(np.array([0, 2, 2, 0]), probabilities)
     assert qualities.tolist() == [0.5, 0.125, 0.625, 0.0]
     assert qualities.dtype == np.float32
@@ -124,14 +126,14 @@ def test_the_quality_of_a_label_is_the_probability_of_it():
 
 def test_the_labels_are_listed_least_probable_first_and_equal_ones_in_the_order_of_the_photos():
     """50 photos, of which 8 % are 4: the two at 0.125 and the two at 0.25 come before the ones at 0.375 and 0.75."""
-    own = np.float32([0.75] * 44 + [0.375, 0.25, 0.125, 0.25, 0.125, 0.375])
+    own = np.array([0.75] * 44 + [0.375, 0.25, 0.125, 0.25, 0.125, 0.375], np.float32)
     probabilities = np.stack([own, 1 - own], axis=1)
     listed = suspects(np.zeros(50, np.int64), probabilities)
     assert listed == [(46, 1, 0.125), (48, 1, 0.125), (45, 1, 0.25), (47, 1, 0.25)]
 
 
 def test_a_photo_whose_label_is_the_likeliest_is_no_suspect():
-    probabilities = np.float32([[0.9, 0.1]] * 48 + [[0.4, 0.6]] * 2)
+    probabilities = np.array([[0.9, 0.1]] * 48 + [[0.4, 0.6]] * 2, np.float32)
     ids = np.array([0] * 49 + [1])  # the one before the last is doubted, the last has little support
     assert suspects(ids, probabilities) == [(48, 1, pytest.approx(0.4))]
 
@@ -307,7 +309,9 @@ def test_of_few_photos_the_curve_says_nothing():
 )
 @pytest.mark.parametrize("count", [2, 6, 12, 500])
 def test_no_line_says_that_photos_help_beside_figures_that_do_not_rise(recalls, count):
-    for line in curve_lines(points(a=recalls, b=[0.9] * 10), {"a": count, "b": 500}):
+    lines = curve_lines(points(a=recalls, b=[0.9] * 10), {"a": count, "b": 500})
+    assert lines
+    for line in lines:
         assert "would help" not in line or line.startswith("more photos would")
 
 

@@ -17,7 +17,6 @@ import pytest
 from PIL import Image, ImageOps
 
 from retrain.audit import audit as auditing
-from retrain.audit import worker as working
 from retrain.audit.audit import Auditor, task_of, without
 from retrain.audit.cache import AuditCache
 from retrain.audit.findings import AuditFindings, find
@@ -97,19 +96,20 @@ def test_a_run_names_the_labels_that_look_wrong(retrain_here, flags, mislabelled
     assert {Path(pair["first"]).name, Path(pair["second"]).name} == {"copy.jpg", "yellow_000.jpg"}
     assert pair["first_list"] == pair["second_list"]
     assert any("two labels; decide on one" in line for line in audit["advice"])
-    assert audit["seconds"] == pytest.approx(record["seconds"]["audit"], abs=0.1)
+    assert 0 < audit["seconds"] <= record["seconds"]["audit"] + 0.01  # a part of that stage; both are rounded
 
 
-def test_the_same_photos_are_not_audited_twice(retrain_here, flags, mislabelled, tmp_path):
+def test_the_same_photos_are_not_audited_twice(retrain_here, flags, mislabelled, tmp_path, monkeypatch):
     assert retrain_here(f"--image_dir={mislabelled}", *flags).returncode == 0
     first, _ = audit_of(tmp_path)
     (kept,) = (tmp_path / "tf_files/bottlenecks/audits").iterdir()
     before = kept.stat().st_mtime_ns
-    assert retrain_here(f"--image_dir={mislabelled}", *flags).returncode == 0
+    with monkeypatch.context() as patch:
+        patch.setattr("retrain.audit.audit.Worker", lambda *_: pytest.fail("it was audited again"))
+        assert retrain_here(f"--image_dir={mislabelled}", *flags).returncode == 0
     second, _ = audit_of(tmp_path)
     assert kept.stat().st_mtime_ns == before
     assert {**first, "seconds": 0} == {**second, "seconds": 0}
-    assert second["seconds"] < 0.2
     assert retrain_here(f"--image_dir={mislabelled}", *flags, "--split_seed=1").returncode == 0  # other lists
     assert len(list(kept.parent.iterdir())) == 2
 
@@ -179,9 +179,7 @@ def test_the_process_finds_what_the_function_finds():
 def test_a_process_that_is_not_needed_any_more_ends():
     features, ids = clouds()
     worker = Worker(task_of(split_of(ids), features))
-    start = time.perf_counter()
     worker.close()
-    assert time.perf_counter() - start < 5
     assert worker._process.returncode == -signal.SIGKILL
 
 
@@ -197,7 +195,7 @@ def test_a_process_that_dies_is_a_line_not_a_traceback(tmp_path, monkeypatch):
     def refused(*_, **__):
         raise OSError(12, "Cannot allocate memory")
 
-    monkeypatch.setattr(working.subprocess, "Popen", refused)
+    monkeypatch.setattr(subprocess, "Popen", refused)
     split = split_of(ids)
     auditor = Auditor(split, features, "key", tmp_path)
     audit = auditor.audit(outcome_of(split))
@@ -261,7 +259,7 @@ def test_leaks_are_told_and_counted(tmp_path):
     assert [(p.first, p.second, p.first_list, p.second_list) for p in audit.duplicates] == [
         ("photos/0/0.jpg", "photos/0/400.jpg", "training", "testing"),
         ("photos/1/1.jpg", "photos/1/401.jpg", "training", "testing"),
-    ] or {p.second for p in audit.duplicates} == {"photos/0/400.jpg", "photos/1/401.jpg"}
+    ]
     assert any("without them the accuracy is 100.0% (N=20)" in line for line in audit.advice)
 
 

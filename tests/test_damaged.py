@@ -151,8 +151,9 @@ def test_the_child_ends_with_the_process_that_started_it(tmp_path):
         try:
             os.kill(pid, 0)
         except ProcessLookupError:
-            return
+            break
         if (state := (SHARED.__class__(f"/proc/{pid}/stat"))).exists() and state.read_text().split()[2] == "Z":
-            return
+            break
         subprocess.run(["sleep", "0.05"], check=True)
-    pytest.fail("the child is still there")
+    else:
+        pytest.fail("the child is still there")

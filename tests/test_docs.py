@@ -23,7 +23,7 @@ PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
     *sorted((ROOT / "docs").glob("*.md")),
 ]
-MODULES = {
+MODULES: dict[str, type] = {
     "retrain": Options,
     "retrain.compare": Comparison,
     "label_image": LabelCommand,
@@ -129,6 +129,7 @@ def test_every_flag_named_exists(page):
         "pass",
         "name",
         "noname",
+        "cups_of_tea",  # the example of CONTRIBUTING.md
     }
     for name in re.findall(r"`--([a-z_]+)", page.read_text("utf-8")):
         assert name in known | others, f"{page.name}: --{name}"

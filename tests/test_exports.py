@@ -39,8 +39,8 @@ def expected(model_dir, tmp_path):
         path = write_photo(tmp_path / f"{label}.jpg", colour, number)
         photos.append(Photo(str(path), label, file_digest(path)))
     pixels = [normalise(decode(photo.path, 128, 128), backbone.mean, backbone.std) for photo in photos]
-    weights = np.float32([[-3, 2, 1], [2, -3, 1], [1, 2, -3]])
-    head = Head(weights, np.float32([0.1, 0, -0.1]), tuple(COLOURS))
+    weights = np.array([[-3, 2, 1], [2, -3, 1], [1, 2, -3]], np.float32)
+    head = Head(weights, np.array([0.1, 0, -0.1], np.float32), tuple(COLOURS))
     metadata = Metadata(tuple(COLOURS), 128, 128, backbone.mean, backbone.std, backbone.input_layer, "final_result")
     features = runner.scores(np.stack(pixels))
     return Expected(tuple(photos), features, head, backbone, metadata, softmax(head.logits(features)))
@@ -129,7 +129,7 @@ def _write_with_another_node(path, head, backbone, metadata):
 
     graph.write(path, head, backbone, metadata)
     changed = read_graph(path)
-    constant(changed, "stranger", np.float32([1]))
+    constant(changed, "stranger", np.array([1], np.float32))
     path.write_bytes(changed.SerializeToString())
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -124,8 +125,10 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not(retrain_her
 
 
 def test_a_killed_training_goes_on_to_the_same_weights(digits, tmp_path, monkeypatch):
-    words = (f"--image_dir={digits}", *LENET, *QUICK, "--random_crop=10", "--flip_left_right", "--snapshot_steps=10")
-    words = (*words, "--how_many_training_steps=150")
+    words = (
+        f"--image_dir={digits}", *LENET, *QUICK, "--random_crop=10", "--flip_left_right", "--snapshot_steps=10",
+        "--how_many_training_steps=150",
+    )  # fmt: skip
 
     def run_in(folder: Path, *more: str) -> None:
         monkeypatch.chdir(folder)
@@ -334,7 +337,7 @@ def test_distorted_batches_repeat_and_keep_their_size():
 def test_colour_is_more_than_the_rounding_of_a_grey_jpeg():
     grey = np.repeat(np.random.default_rng(0).integers(0, 254, (1, 8, 8, 1)), 3, axis=3).astype(np.uint8)
     assert has_colour(
-        np.concatenate([grey, grey + np.uint8([0, 1, 1]), grey // 2 + np.uint8([0, 40, 0])])
+        np.concatenate([grey, grey + np.array([0, 1, 1], np.uint8), grey // 2 + np.array([0, 40, 0], np.uint8)])
     ).tolist() == [
         False,
         False,
@@ -516,6 +519,7 @@ def test_pretrained_normalisation_can_be_trained(retrain_here, colour_photos, mo
 def test_photos_are_mirrored_where_the_network_knows_them_mirrored(symmetric, flips, capfd):
     from retrain.console import Screen
     from retrain.data.augment import Distortions
+    from retrain.finetune.engine import Engine
     from retrain.finetune.train_network import _mirrored
 
     class LeftEye:
@@ -529,10 +533,12 @@ def test_photos_are_mirrored_where_the_network_knows_them_mirrored(symmetric, fl
     photos = np.zeros((20, 8, 8, 3), np.uint8)
     photos[:10, :, :4] = 200  # light on the left: class 0
     label_ids = np.repeat([0, 1], 10)
-    assert _mirrored(Distortions(), LeftEye(), photos, label_ids, Screen("INFO")).flip_left_right is flips
+    assert (
+        _mirrored(Distortions(), cast("Engine", LeftEye()), photos, label_ids, Screen("INFO")).flip_left_right is flips
+    )
     expected = "training mirrors photos too" if flips else "training does not mirror photos"
     assert expected in capfd.readouterr().out
-    nothing = _mirrored(Distortions(), LeftEye(), photos[:0], label_ids[:0], Screen("INFO"))
+    nothing = _mirrored(Distortions(), cast("Engine", LeftEye()), photos[:0], label_ids[:0], Screen("INFO"))
     assert nothing.flip_left_right is False
 
 

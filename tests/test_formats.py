@@ -154,7 +154,7 @@ def test_the_heat_map_is_the_last_column_and_null_if_there_is_none():
 
 def test_scores_are_read_back_to_the_last_bit():
     scores = np.random.default_rng(0).random(2000, np.float32) ** 8
-    scores = np.concatenate([scores, np.float32([0, 1, 1e-45, 3.4e38, -2.5])])
+    scores = np.concatenate([scores, np.array([0, 1, 1e-45, 3.4e38, -2.5], np.float32)])
     for score in scores:
         text = json.dumps(shortest(float(score)))
         assert np.float32(json.loads(text)) == score

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import time
 
 import numpy as np
@@ -137,7 +138,7 @@ def test_balanced_classes_weigh_the_same():
 
 
 def test_without_scipy_it_is_said_in_one_line(monkeypatch):
-    monkeypatch.setattr(lbfgs.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(UserError, match="SciPy is not installed; pip install 'scipy>=1.11,<2'"):
         lbfgs.check_installed()
 

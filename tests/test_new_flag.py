@@ -76,9 +76,9 @@ def test_a_run_records_it_and_its_page_shows_how_to_repeat_it(tmp_path, monkeypa
 
 def test_a_flag_that_forgets_who_uses_it_or_whether_snapshots_hold_it_is_no_flag():
     with pytest.raises(TypeError, match="used_by"):
-        option(0, "A flag.", in_snapshot="no")
+        option(0, "A flag.", in_snapshot="no")  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="in_snapshot"):
-        option(0, "A flag.", used_by=ALWAYS)
+        option(0, "A flag.", used_by=ALWAYS)  # type: ignore[call-arg]
 
 
 def test_a_group_checks_the_bounds_of_a_field_that_was_added():

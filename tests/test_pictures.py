@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -46,7 +47,7 @@ def test_a_figure_that_is_not_the_records_is_found(run, page, place):
     open_page(page, run / "report.html")
     record = read_record(run).fields
     assert pictures.wrong_figures(page, record) == []
-    inner = record
+    inner: Any = record
     for step in place[:-1]:
         inner = inner[step]
     inner[place[-1]] = 0.123

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -58,7 +59,7 @@ def as_stored(upright: np.ndarray, orientation: int) -> np.ndarray:
     }[orientation]
 
 
-def trouble(source: object) -> PhotoError:
+def trouble(source: str | Path | bytes) -> PhotoError:
     with pytest.raises(PhotoError) as caught:
         decode(source, 8, 8)
     assert caught.value.exit_status == 1
@@ -66,7 +67,7 @@ def trouble(source: object) -> PhotoError:
     return caught.value
 
 
-def outcome(source: object, height: int, width: int) -> np.ndarray | PhotoError:
+def outcome(source: str | Path | bytes, height: int, width: int) -> np.ndarray | PhotoError:
     try:
         return decode(source, height, width)
     except PhotoError as error:

@@ -9,6 +9,7 @@ import socket
 import stat
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,7 @@ def plan_of(**words):
     return Options.of(**{"image_dir": "photos", "export": "tflite", **words})
 
 
-COLLIDING = {
+COLLIDING: dict[str, tuple[dict[str, Any], str]] = {
     "one file": ({"output_tflite": "o/x", "output_labels": "o/x"}, "both are one place"),
     "one file, written otherwise": ({"output_tflite": "o/x", "output_labels": "./p/../o/x"}, "both are one place"),
     "one file where capitals do not count": ({"output_tflite": "o/X", "output_labels": "o/x"}, "both are one place"),
@@ -111,7 +112,9 @@ def test_what_would_write_over_another_is_refused(tmp_path, case):
 
 
 # Each flag that names an output, and what else it takes to be used.
-OUTPUTS = {row.flag: {"export": "tflite,pb,saved_model,onnx,device_folder"} for row in EXPORT_FORMATS} | {
+OUTPUTS: dict[str, dict[str, Any]] = {
+    row.flag: {"export": "tflite,pb,saved_model,onnx,device_folder"} for row in EXPORT_FORMATS
+} | {
     "output_labels": {},
     "checkpoint_path": {},
     "runs_dir": {},

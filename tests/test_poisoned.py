@@ -18,6 +18,7 @@ from retrain.files.hashing import file_digest
 from retrain.finetune.unreadable import Unreadable
 from retrain.pipeline import exports, modes, write_exports
 from retrain.pipeline import run as whole_run
+from retrain.pipeline.backbone import backbone_stage
 from retrain.store.feature_store import Store, key_of
 from retrain.types import Photo, Split
 from tests.conftest import STAND_IN, write_colour_photos, write_photo
@@ -162,7 +163,7 @@ def test_a_photo_replaced_after_the_scan_is_left_out_and_the_later_run_is_right(
     photo = tmp_path / record(tmp_path)["test_photos"][0]["path"]
     shutil.rmtree(tmp_path / "tf_files")
     shutil.copy2(photo, tmp_path / "kept.jpg")
-    real = modes.backbone_stage
+    real = backbone_stage
 
     def replacing(*given):
         write_photo(photo, (9, 9, 9), 5)
@@ -184,7 +185,7 @@ def test_a_photo_replaced_after_the_scan_is_left_out_and_the_later_run_is_right(
 
 @pytest.mark.parametrize("how", ["replaced", "removed"])
 def test_exports_are_verified_without_a_photo_that_changed_since_its_features_came(run, tmp_path, monkeypatch, how):
-    real, gone = exports.write_exports, []
+    real, gone = write_exports.write_exports, []
 
     def first_changing(options, split, variants, outcome, *others):
         gone.append(tmp_path / split.photos[outcome.rows[0]].path)
@@ -225,7 +226,7 @@ def test_exports_say_what_decoded_and_computed(run, tmp_path):
 def test_what_was_imported_is_not_dropped_with_what_can_be_computed(tmp_path):
     from retrain.store.text_bottlenecks import imported_key
 
-    row = np.float32([1, 2])
+    row = np.array([1, 2], np.float32)
     with closing(Store(tmp_path)) as store:
         store.write(imported_key("inception_v3"), [("ab" * 32, row)])
         store.write(key_of(view="plain", made_with={"Pillow": "1"}), [("ab" * 32, row), ("cd" * 32, row)])

@@ -208,7 +208,7 @@ sys.exit(main(sys.argv[1:]))
 def test_the_loss_of_accuracy_that_quantization_may_cause_is_limited(wrong, count, most, fails, options, tmp_path):
     head = Head(np.eye(2, dtype=np.float32), np.zeros(2, np.float32), ("a", "b"))
     photos = tuple(Photo(f"{number}.jpg", "a", "") for number in range(count))
-    right = np.tile(np.float32([0.9, 0.1]), (count, 1))
+    right = np.tile(np.array([0.9, 0.1], np.float32), (count, 1))
     scores = right.copy()
     scores[:wrong] = scores[:wrong, ::-1]
     said = []

@@ -14,6 +14,7 @@ import pytest
 from retrain.report import page as page_module
 from retrain.report.cli import main
 from retrain.report.figures import FORMS, printable
+from retrain.runs.make_record import MOST_MISTAKES
 from retrain.runs.record import read_record, write_record
 from retrain.runs.record_schema import fault
 from tests.browser import DESKTOP, PHONE, open_page, serious, wider_than_the_screen
@@ -45,7 +46,7 @@ def run(tmp_path_factory, model_dir) -> Path:
 
 @pytest.fixture(scope="module")
 def record(run) -> dict:
-    return read_record(run).fields
+    return dict(read_record(run).fields)
 
 
 @pytest.fixture
@@ -492,7 +493,7 @@ def test_a_cell_of_many_photos_shows_some_and_says_so(record, page, tmp_path):
     assert main([str(tmp_path)]) == 0
     assert (tmp_path / "report.html").stat().st_size < 2e6
     open_page(page, tmp_path / "report.html")
-    assert page.locator("article").count() == page_module.MOST_MISTAKES
+    assert page.locator("article").count() == MOST_MISTAKES
     assert "the 60 with the highest scores are shown" in page.locator("#mistakes + p").inner_text()
     page.locator("td.right button").first.click()
     assert page.locator("dialog li").count() == page_module.MOST_IN_A_CELL

@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 import threading
+from typing import Any
 
 import pytest
 
@@ -220,7 +221,7 @@ def test_a_record_changed_by_hand_is_one_line_everywhere(trained, tmp_path, capf
     from retrain.report.page import page
 
     folder = next(trained.glob("tf_files/runs/*"))
-    whole = read_record(folder).fields
+    whole = dict(read_record(folder).fields)
     for photo in whole["test_photos"]:
         photo["path"] = "gone.jpg"
     whole["test_photos"] = whole["test_photos"][:3]
@@ -228,7 +229,7 @@ def test_a_record_changed_by_hand_is_one_line_everywhere(trained, tmp_path, capf
     refused = drawn = 0
     for place in places_of(whole):
         record = copy.deepcopy(whole)
-        inner = record
+        inner: Any = record
         for step in place[:-1]:
             inner = inner[step]
         inner[place[-1]] = rng.choice(VALUES)

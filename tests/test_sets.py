@@ -56,7 +56,10 @@ def publish_run(base: Path, letter: str, names: tuple[str, ...] = ALL, **elsewhe
     return earlier
 
 
-def letters(base: Path, places: tuple[str, ...] = tuple(f"tf_files/{name}" for name in NAMES)) -> dict[str, str]:
+PLACES = tuple(f"tf_files/{name}" for name in NAMES)
+
+
+def letters(base: Path, places: tuple[str, ...] = PLACES) -> dict[str, str]:
     """What is read under the usual names, or under others."""
     found = {}
     for place in places:

@@ -65,7 +65,7 @@ def expected(tmp_path, model_dir):
     for label, colour in COLOURS.items():
         paths = [write_photo(tmp_path / label / f"{number}.jpg", colour, number) for number in range(4)]
         photos += [Photo(str(path), label, file_digest(path)) for path in paths]
-    colours = np.float32(list(COLOURS.values())) / 127.5
+    colours = np.array(list(COLOURS.values()), np.float32) / 127.5
     head = Head(40 * (colours - colours.mean()).T, -40 * colours.mean(axis=1), tuple(COLOURS))
     features = np.repeat(colours, 4, axis=0)
     labels = head.logits(features).argmax(axis=1).tolist()

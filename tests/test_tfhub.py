@@ -79,7 +79,9 @@ def assert_gives_the_module_s_features(backbone):
     assert backbone.input_layer == "Placeholder"
     graph = GraphRunner(backbone.graph, backbone.input_layer, backbone.features_layer)
     for runner in (graph, LitertRunner(backbone.tflite)):
-        np.testing.assert_allclose(runner.scores(pixels / 255), wanted, atol=1e-5, rtol=0)  # means of float32 sums
+        np.testing.assert_allclose(
+            runner.scores(pixels / np.float32(255)), wanted, atol=1e-5, rtol=0
+        )  # means of float32 sums
 
 
 @pytest.fixture(scope="module")

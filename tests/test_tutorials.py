@@ -62,7 +62,7 @@ def test_what_becomes_of_weights_is_read_from_what_tensorboard_shows(tmp_path):
     for run, last in (("a", 0.5), ("b", 4.0)):
         summaries = Summaries(tmp_path / run / "tf_files/training_summaries/run")
         for step, spread in ((0, 1.0), (9, last)):
-            weights = np.float32([-spread, spread])
+            weights = np.array([-spread, spread], np.float32)
             summaries.write_network(Point(step, 1.0, 0.5, 1.0, 0.5, 2), {"fc/kernel": weights, "fc/bias": weights})
         summaries.close()
     assert tutorials.spreads({run: tmp_path / run for run in "ab"}) == (

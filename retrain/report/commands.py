@@ -23,7 +23,7 @@ def repeat(record: Mapping[str, Any]) -> str:
     """Returns the command that repeats the run: it has every flag that differs from its default.
 
     >>> repeat({"plan": {"image_dir": "my flowers", "seed": 3, "strict": True, "learning_rate": 0.01}})
-    "python -m retrain --image_dir='my flowers' --seed=3 --strict"
+    "python -m retrain --image_dir='my flowers' --strict --seed=3"
     """
     options = record.get("plan", {})
     words = [PROGRAM]
