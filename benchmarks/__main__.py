@@ -1,9 +1,9 @@
-"""Measures everything in one go, side by side with its baselines; writes benchmarks/results.md and results.json.
+"""Runs all benchmarks beside their baselines, and writes benchmarks/results.md and results.json.
 
     python -m benchmarks [--size smallest] [--only extraction,head] [--repeat 5]
 
-`--long` adds what takes an hour by itself. What is missing is said, and the exit status is 1; a goal that is not met is
-a figure, not a failure.
+`--long` adds the rows that take an hour each. Rows that could not be measured are listed, and the exit status is then 1.
+A goal that is missed is a figure in the table, not a failure.
 """
 
 from __future__ import annotations

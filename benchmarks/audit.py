@@ -1,13 +1,13 @@
-"""What the audit finds: flipped labels, planted twins; and what it costs a run.
+"""Measures how many flipped labels and planted near-duplicates the audit finds, and how much time it adds to a run.
 
     python benchmarks/audit.py PHOTOS [PHOTOS ...] [--seeds 5] [--architecture efficientnet_lite0] [--models MODELS] [--repeat 5]
     python benchmarks/audit.py --scale 100000
 
-Flips: 5 % of the labels are set to another class; how many are in the first 8 % of the ranking, and how many a run lists.
-Twins: 50 photos are copied into the set, each resized to 60 %, saved at quality 40, mirrored or cropped by 5 % a side;
-all other pairs are counted, and how many of them are found with nothing planted too: those can be looked at. Cost:
-whole processes, in turns with the same command without its audit. Scale: the audit's process alone, on made-up
-features.
+Flipped labels: 5 % of the labels are set to another class. It counts how many of them are in the first 8 % of the ranking,
+and how many a run lists. Near-duplicates: 50 photos are copied into the set, each resized to 60 %, saved at quality 40,
+mirrored, or cropped by 5 % on each side. All other pairs that are found are counted too, and how many of them are also
+found without the copies; these can be inspected. Time: whole processes, alternating with the same command without its
+audit. Scale: the process of the audit alone, on synthetic features.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Real photos and weights in; what the rows are measured on out: so many photos of each class, backbones, features.
+"""Prepares real photos and weights for the benchmarks: a number of photos of each class, backbones and features.
 
-All that is written goes to a scratch folder.
+All files are written to a temporary folder.
 """
 
 from __future__ import annotations

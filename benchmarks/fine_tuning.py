@@ -1,10 +1,10 @@
-"""Photos and flags in; what fine-tuning gains over the layer alone, in five folds, so that every photo is tested once, out.
+"""Measures what fine-tuning gains over training the layer alone, in five folds, so that every photo is tested once.
 
     python -m benchmarks.fine_tuning flower_photos --out FOLDER --flags "--train last:6"
 
-Each fold is an image folder with train/ and test/; both runs have the same split, and what they do not share follows --train. A
-run that is there already is not run again. Photos that one labels rightly and the other does not are counted both ways: their
-number says how far luck can go (McNemar's test, exact).
+Each fold is an image folder with train/ and test/. Both runs use the same split; the flags that only fine-tuning uses
+follow --train. A run that exists is not repeated. The photos that only one of the two labels correctly are counted in both
+directions, and McNemar's exact test says whether the difference is significant.
 """
 
 from __future__ import annotations

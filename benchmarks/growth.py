@@ -1,8 +1,8 @@
-"""How the cost grows: with photos, classes, cores and pixels. Prints the measured points and the line through them.
+"""Measures how time and memory grow with photos, classes, cores and pixels. Prints the measurements and a fitted line.
 
     python -m benchmarks.growth [--only photos,store,classes,cores,pixels] [--repeat 3] [--size smallest]
 
-The line is the one of least squares; "explained" says how much of the points' variance it explains (1 is all of it).
+The line is fitted by least squares; "explained" is its coefficient of determination (1 is a perfect fit).
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
-"""The exact head beside gradient descent, on the same features; and on the original's Inception-v3 bottlenecks.
+"""Compares the exact head with gradient descent, on the same features and on the original's Inception-v3 bottlenecks.
 
     python benchmarks/head_options.py rows PHOTOS [PHOTOS ...] --models MODELS [--splits 5]
     python benchmarks/head_options.py inception TEXT_BOTTLENECKS PHOTOS
     python benchmarks/head_options.py seconds PHOTOS --models MODELS
 
-`rows`: test accuracy, default flags against --optimizer=lbfgs, four networks; five deals (seeds) of five folds, so that every
-photo is tested five times.
-`inception`: the text bottlenecks (a folder, or an archive with one in it) are imported by `python -m retrain.cache import`;
-10-fold accuracy of --optimizer=lbfgs. `seconds`: training alone, 3,670 photos of 1,280 features (PHOTOS' own, repeated with
-noise where there are fewer). MODELS is copied, not written to; with --bottleneck_dir features are kept. Prints Markdown.
+`rows`: test accuracy with default flags and with --optimizer=lbfgs, for four networks; five-fold cross-validation with five
+seeds, so that every photo is tested five times. `inception`: `python -m retrain.cache import` reads the text bottlenecks (a
+folder, or an archive that contains one); 10-fold accuracy of --optimizer=lbfgs. `seconds`: the time of training alone, with
+3,670 photos of 1,280 features (those of PHOTOS, repeated with noise if there are fewer). MODELS is copied and not changed;
+with --bottleneck_dir, features are kept. Prints Markdown.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""Whether the heat maps of all labels add up to the scores, in each export, and what a heat map costs.
+"""Checks that the heat maps of all labels add up to the scores, in each export, and measures the time of a heat map.
 
     python benchmarks/heat_maps.py PHOTOS [--every 10]
 
-Trains on PHOTOS with every export that has a map. The difference is the largest of any score of any photo, between the
-softmax of (the map's mean + bias) of all labels and what the classifier gives. Times are medians, one photo after the other.
+It trains on PHOTOS with every export that has a heat map. The difference is the largest, over all scores of all photos,
+between the softmax of (mean of the map + bias) of all labels and the scores of the classifier. Times are medians over
+photos, one photo at a time.
 """
 
 from __future__ import annotations

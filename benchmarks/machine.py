@@ -1,4 +1,4 @@
-"""What the figures were taken on: processor, memory, load, versions, commit."""
+"""Describes the machine of a measurement: processor, memory, load, versions and commit."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A Python program in; its time as a whole process, the most memory it held and what it printed, out.
+"""Runs a Python program; measures the time and the peak memory of its process, and returns its output.
 
-A process of its own starts it: a child begins with its parent's peak, and that one is small.
+A small process starts it, because a child process begins with the peak memory of its parent.
 """
 
 from __future__ import annotations

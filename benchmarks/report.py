@@ -1,9 +1,9 @@
-"""What a report costs: of a first run, of a second one, on disk, and until it stands open in a browser.
+"""Measures the cost of a report: in a first run, in a second run, on disk, and until a browser shows it.
 
     python benchmarks/report.py PHOTOS [--copies 3670] [--repeat 3] [--testing 10]
 
-With --copies, that many photos are trained on: those of PHOTOS again and again, each with bytes of its own. Processor seconds
-are of the whole process with its threads; they say more than a clock where other programs run.
+With --copies, training uses that many photos: those of PHOTOS repeatedly, each with different bytes. Processor seconds are
+those of the whole process with all threads; they are more reliable than the clock when other programs run.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Rows and the machine in, results.md and results.json out."""
+"""Writes the rows of the benchmarks, and a description of the machine, to results.md and results.json."""
 
 from __future__ import annotations
 

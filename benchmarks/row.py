@@ -1,6 +1,6 @@
-"""Runs in turn in, one row of the table out: what, our median, the baseline's, their ratio, whether the goal is met.
+"""Makes a row of the table from repeated runs: our median, the baseline's median, their ratio, and whether the goal is met.
 
-A ratio is taken between two runs that followed each other, so that a busy minute slows both.
+A ratio is computed from two consecutive runs, so that a busy minute affects both.
 """
 
 from __future__ import annotations

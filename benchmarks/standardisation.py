@@ -1,4 +1,4 @@
-"""Test accuracy of the head with plain standardisation against ours, over values of --split_seed.
+"""Compares the test accuracy of the head with plain standardisation and with ours, over values of --split_seed.
 
 python benchmarks/standardisation.py PHOTOS [PHOTOS ...] --models MODELS [--splits 20]
 """

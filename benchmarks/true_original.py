@@ -1,9 +1,9 @@
-"""Our stand-in for the original (baselines/original.py) beside the real one: it must not be slower.
+"""Checks that our reimplementation of the original (baselines/original.py) is not slower than the original itself.
 
     python -m benchmarks.true_original PYTHON3.7 RETRAIN.PY LABEL_IMAGE.PY [--repeat 3] [--photos_per_class 0]
 
-The scripts are those of googlecodelabs/tensorflow-for-poets-2, on TensorFlow 1.15. A phase of theirs is a run with it
-less a run without it. Prints Markdown; a ratio above 1 says that the stand-in is the faster.
+The scripts are those of googlecodelabs/tensorflow-for-poets-2, on TensorFlow 1.15. The time of one of their phases is the
+difference between a run with it and a run without it. Prints Markdown; with a ratio above 1 the reimplementation is faster.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""The systems of the tutorials, each by its flags: runs them, keeps what came out, and draws their curves.
+"""Runs the systems of the tutorials with their flags, keeps their results, and draws their curves.
 
     python -m benchmarks.tutorials --mnist FOLDER --cifar10 FOLDER --flowers FOLDER [--only lenet,quick_start] [--out FOLDER]
 
-A folder is one that `python -m retrain --image_dir` takes: `python -m retrain.convert` makes those of MNIST and CIFAR-10. A run
-that is there already is not run again, so that a break costs one run; `docs/tutorials.md` holds what came out.
+Each FOLDER is one for `python -m retrain --image_dir`; `python -m retrain.convert` makes those of MNIST and CIFAR-10. A run that
+exists is not repeated, so that an interruption costs only one run. `docs/tutorials.md` contains the results.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ def line(record: dict[str, Any]) -> str:
 
 def table(records: dict[str, dict[str, Any]]) -> str:
     """A row a run, in Markdown."""
-    rows = ["| run | test accuracy (95 times in 100) | recall@2 | training, s |", "|---|---|---|---|"]
+    rows = ["| run | test accuracy (95% confidence interval) | recall@2 | training, s |", "|---|---|---|---|"]
     for label, record in records.items():
         low, high = record["interval_95"]
         seconds = record["seconds"].get("fine_tuning", record["seconds"]["training"])

@@ -19,6 +19,7 @@ from label_image.detectors.evidence import RAW_DTYPES
 from label_image.errors import UserError
 from label_image.labels import Labels, chosen, fitted, labels_file, without_index
 from label_image.model_file import ModelFile
+from label_image.model_kinds.table import kind_named
 from label_image.model_metadata import Metadata
 
 _ORDERS = {"rgb": "RGB", "bgr": "BGR", "grey": "grey"}
@@ -223,13 +224,8 @@ def _bare(layer: str) -> str:
 
 
 def _tensors(source: ModelFile, fact: str) -> list[str]:
-    """Lists the names of a `.tflite`'s inputs or outputs, as other programs show them."""
-    if source.kind != "tflite":
-        return []
-    from label_image.detectors.tflite_file import TfliteFile
-
-    file = TfliteFile(source)
-    return [_bare(file.names[index]) for index in (file.inputs if fact == "input" else file.outputs)]
+    """Lists the names of a file's inputs or outputs, as other programs show them."""
+    return [_bare(name) for name in kind_named(source.kind).reader.names(source, fact)]
 
 
 def _labels(metadata: Metadata, typed: Overrides, held: _Comparison) -> None:

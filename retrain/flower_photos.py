@@ -60,7 +60,7 @@ def fetch_flowers(out: Path, url: str = URL) -> Path:
 
 
 @dataclass(frozen=True)
-class FlowersCommand:
+class FlowerPhotosCommand:
     """Fetches the flower photos of the tutorials: 3,670 in five classes, 219 MB."""
 
     out: str = flag("tf_files/flower_photos", "The folder to make.")
@@ -75,7 +75,7 @@ def main(argv: Sequence[str]) -> int:
     """Runs the command; returns the exit status."""
 
     def work() -> None:
-        asked, words = parse(FlowersCommand, argv, PROGRAM)
+        asked, words = parse(FlowerPhotosCommand, argv, PROGRAM)
         if words:
             raise UserError(f"{words[0]!r} belongs to no flag; write --out=FOLDER")
         folder = fetch_flowers(Path(asked.out))

@@ -194,14 +194,14 @@ class Reading:
 
     reader: str  # its name and version
     outcome: str  # "agrees", "differs", "refuses", "crashes" or "hangs"
-    difference: float | None = None  # the largest of a score, from LiteRT's or ONNX Runtime's
+    difference: float | None = None  # the largest of a score, from that of our own runtime
 
 
 @dataclass(frozen=True)
 class Export:
     """A file that was written, read back and found right. What was not measured is None."""
 
-    kind: str  # "tflite", "graph", "saved_model", "onnx", "device_folder", "labels", "checkpoint"
+    kind: str  # as its row in exporters/table says; "labels", "checkpoint"
     path: Path
     bytes: int
     largest_difference: float | None = None  # of a score, against the trained model
@@ -219,18 +219,18 @@ class Export:
 
 @dataclass(frozen=True)
 class Suspect:
-    """A photo whose label the other photos doubt."""
+    """A photo whose label is likely wrong."""
 
     path: str
     label: str
-    suggested: str  # what a head that was not trained on it says
-    quality: float  # 0..1, low is suspicious
+    suggested: str  # predicted by a head that was not trained on the photo
+    quality: float  # probability of the photo's own label, 0..1; a low one suggests a wrong label
     list: str  # one of LISTS
 
 
 @dataclass(frozen=True)
-class Twins:
-    """Two photos of the same: equal bytes, or nearly the same picture."""
+class NearDuplicates:
+    """Two photos with equal bytes or nearly the same picture."""
 
     first: str  # paths
     second: str
@@ -244,9 +244,9 @@ class Twins:
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """What a number of photos would have given."""
+    """The accuracy that a number of training photos would have given."""
 
-    photos: int  # trained on
+    photos: int  # number of training photos
     accuracy: float  # 0..1
     per_class: dict[str, float]  # recall, 0..1
 
@@ -255,9 +255,9 @@ class CurvePoint:
 class Audit:
     """Which photos to look at, and whether more of them would help."""
 
-    suspects: tuple[Suspect, ...] = ()  # most suspicious first
-    duplicates: tuple[Twins, ...] = ()  # those in two lists first
-    leaks: int = 0  # test photos with a twin in training or validation
+    suspects: tuple[Suspect, ...] = ()  # lowest label quality first
+    duplicates: tuple[NearDuplicates, ...] = ()  # pairs in different subsets first
+    leaks: int = 0  # test photos with a near-duplicate in the training or validation set
     accuracy_without_leaks: float | None = None  # 0..1
     tested_without_leaks: int = 0
     learning_curve: tuple[CurvePoint, ...] = ()  # fewest photos first

@@ -18,8 +18,8 @@ from PIL import Image, ImageOps
 
 from retrain.audit import audit as auditing
 from retrain.audit.audit import Auditor, task_of, without
-from retrain.audit.findings import Findings, find
-from retrain.audit.kept import Shelf
+from retrain.audit.cache import AuditCache
+from retrain.audit.findings import AuditFindings, find
 from retrain.audit.worker import AuditError, Worker, findings_of
 from retrain.types import TESTING, TRAINING, Outcome, Photo, Split
 from tests.conftest import COLOURS, ROOT, STAND_IN, write_colour_photos, write_photo
@@ -200,29 +200,29 @@ def test_a_process_that_dies_is_a_line_not_a_traceback(tmp_path, monkeypatch):
     auditor = Auditor(split, features, "key", tmp_path)
     audit = auditor.audit(outcome_of(split))
     auditor.close()
-    assert audit.missing == "the photos are not audited: [Errno 12] Cannot allocate memory"
+    assert audit.missing == "the photos were not audited: [Errno 12] Cannot allocate memory"
     assert audit.advice == (audit.missing,)
     assert not (tmp_path / "audits").exists()  # tried again next time
 
 
 def test_a_damaged_audit_is_found_anew(tmp_path):
-    shelf, findings = (
-        Shelf(tmp_path),
-        Findings([(1, 0, 0.5)], [(0, 1, False, 0.75)], [1], [(8, 0.5, [0.25, 1.0])], ["why"]),
+    cache, findings = (
+        AuditCache(tmp_path),
+        AuditFindings([(1, 0, 0.5)], [(0, 1, False, 0.75)], [1], [(8, 0.5, [0.25, 1.0])], ["why"]),
     )
-    shelf.write("a" * 64, findings)
-    assert shelf.read("a" * 64) == findings
-    assert shelf.read("b" * 64) is None
+    cache.write("a" * 64, findings)
+    assert cache.read("a" * 64) == findings
+    assert cache.read("b" * 64) is None
     (path,) = (tmp_path / "audits").iterdir()
     for text in ("", "{", "[]", '{"suspects": 1}', json.dumps({**dataclasses.asdict(findings), "pairs": [[1]]})):
         path.write_text(text)
-        assert shelf.read("a" * 64) is None, text
+        assert cache.read("a" * 64) is None, text
 
 
 def test_the_oldest_audits_go(tmp_path):
-    shelf = Shelf(tmp_path)
+    cache = AuditCache(tmp_path)
     for number in range(25):
-        shelf.write(f"{number:064d}"[::-1], Findings([], [], [], [], [str(number)]))
+        cache.write(f"{number:064d}"[::-1], AuditFindings([], [], [], [], [str(number)]))
         path = next(path for path in (tmp_path / "audits").iterdir() if path.stem == f"{number:064d}"[::-1][:32])
         os.utime(path, (number, number))
     left = {json.loads(path.read_text())["missing"][0] for path in (tmp_path / "audits").iterdir()}
@@ -264,7 +264,7 @@ def test_leaks_are_told_and_counted(tmp_path):
 
 
 @pytest.mark.shared
-def test_flipped_labels_and_planted_twins_among_real_flowers_are_found(shared_data, tmp_path, retrain_here):
+def test_flipped_labels_and_planted_duplicates_among_real_flowers_are_found(shared_data, tmp_path, retrain_here):
     """300 flowers, 15 of them in another folder, 16 copied in four ways: as benchmarks/audit.py, but through run.json."""
     rng = np.random.default_rng(0)
     folder = tmp_path / "flowers"
@@ -310,13 +310,13 @@ def test_ctrl_c_while_the_audit_is_waited_for_leaves_it_out_of_the_run(tmp_path,
     auditor = Auditor(split, features, "key", tmp_path)
     audit = auditor.audit(outcome_of(split))
     auditor.close()
-    assert audit.missing == "the photos are not audited: stopped"
+    assert audit.missing == "the photos were not audited: stopped"
     assert not (tmp_path / "audits").exists()
 
 
 @pytest.mark.parametrize("asked", ["by the system", "by its input"])
 def test_the_process_ends_when_the_one_that_started_it_is_killed(tmp_path, asked):
-    """While it is at work: it sleeps where it would look for twins."""
+    """While it is at work: it sleeps where it would look for duplicates."""
     (tmp_path / "sitecustomize.py").write_text(
         "import sys, time\n"
         "if 'retrain.audit.worker' in sys.orig_argv:\n"

@@ -18,8 +18,8 @@ import pytest
 from PIL import Image
 
 from label_image import photo_pixels
-from label_image.classifier import Runner
 from label_image.errors import PhotoError, RunError
+from label_image.model_kinds.reader import Runner
 from retrain import progress
 from retrain.backbones.prepare import prepare
 from retrain.data import augment

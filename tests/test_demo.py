@@ -431,7 +431,7 @@ def test_the_choices_are_the_exports_in_tf_files_and_the_one_named(trained, tmp_
     monkeypatch.chdir(trained)
     assert choices("") == ["tf_files/retrained.tflite", "tf_files/retrained_graph.pb", "tf_files/saved_model"]
     assert choices("other.tflite")[:2] == ["other.tflite", "tf_files/retrained.tflite"]
-    monkeypatch.setattr("label_image.demo.choices.has_tensorflow", lambda: False)
+    monkeypatch.setattr("label_image.model_kinds.table.is_installed", lambda package: package != "tensorflow")
     assert choices("") == ["tf_files/retrained.tflite"]
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="cannot find a trained classifier"):

@@ -65,6 +65,24 @@ def record_of(folder: Path) -> dict:
     return json.loads(path.read_text("utf-8"))
 
 
+def test_without_a_validation_set_the_last_step_is_kept_and_that_is_said(retrain_here, digits, tmp_path):
+    flags = (*LENET, *QUICK, "--how_many_training_steps=60", "--validation_percentage=0")
+    done = retrain_here(f"--image_dir={digits}", *flags)
+    assert done.returncode == 0, done.stderr
+    assert "no photo is kept for validation, so the weights of the last step are kept" in done.stderr
+    record = record_of(tmp_path)
+    assert record["kept_step"] == record["curve"]["steps"][-1] == 59
+    assert record["accuracy"] >= 0.9
+
+
+def test_early_stopping_of_a_network_without_a_validation_set_is_refused_in_one_line(retrain_here, digits):
+    done = retrain_here(
+        f"--image_dir={digits}", *LENET, *QUICK, "--validation_percentage=0", "--early_stopping_steps=5"
+    )
+    assert done.returncode == 2
+    assert "--early_stopping_steps=5 needs a validation set, which is empty" in done.stderr.splitlines()[-1]
+
+
 def test_a_network_trained_from_nothing_is_exported_proven_and_labels(retrain_here, digits, tmp_path):
     done = retrain_here(
         f"--image_dir={digits}", *LENET, "--how_many_training_steps=60", "--saved_model_dir=tf_files/saved",
@@ -162,7 +180,7 @@ def test_a_grey_network_refuses_colour_in_one_line(retrain_here, colour_photos):
         ({"weights": "none"}, "--weights=none is not used by --train=head"),
         ({"weights": "none", "train": "last:2"}, "--weights=none leaves nothing trained to build on"),
         ({"weights": "none", "train": "all", "optimizer": "lbfgs"}, "--optimizer=lbfgs"),
-        ({"train": "all", "backbone_precision": "int8"}, "int8 can not be trained"),
+        ({"train": "all", "backbone_precision": "int8"}, "int8 cannot be trained"),
         ({"fine_tune_learning_rate": 0.1}, "--fine_tune_learning_rate=0.1 is not used by --train=head"),
         ({"train": "all", "distribute": "mirrored", "device": "cpu"}, "--distribute=mirrored needs GPUs"),
         ({"train": "all", "fine_tune_learning_rate": -1.0}, "out of range"),
@@ -195,7 +213,7 @@ def test_a_network_without_blocks_says_so(retrain_here, colour_photos, model_dir
     [
         (
             {"architecture": "inception_v3"},
-            "inception_v3 is a frozen graph, which can not be trained; use --train=head",
+            "inception_v3 is a frozen graph, which cannot be trained; use --train=head",
         ),
         ({"tfhub_module": "a", "train": "last:2"}, "--train=last:2: a TF-Hub module does not say where its blocks are"),
         ({"tfhub_module": "a", "weights": "none"}, "--weights=none: a TF-Hub module comes with its weights"),

@@ -84,6 +84,10 @@ def test_a_name_that_is_not_text_is_written_as_it_is(ask, tmp_path):
         (["in", "--output=in/c.jpg"], "a binary file"),
         (["--output=" + "x" * 300], "File name too long"),
         (["--output=in/a.jpg/out"], "cannot write --output"),
+        (["--output=new", "--sort_into=new"], "--sort_into makes the folder new there"),
+        (["--output=new", "--explain=./in/../new/deep"], "--explain makes the folder ./in/../new/deep there"),
+        (["--output=made/Cyan", "--sort_into=made"], "--sort_into makes the folder made/cyan there"),
+        (["--output=made/_unsure", "--sort_into=made"], "--sort_into makes the folder made/_unsure there"),
         (["--output=shut"], "write-protected")
         if os.getuid()
         else (["--output=no/x"], "does not exist; create it first"),
@@ -91,10 +95,12 @@ def test_a_name_that_is_not_text_is_written_as_it_is(ask, tmp_path):
 )
 def test_what_can_not_be_written_is_one_line_before_the_work(ask, words, message):
     Path("shut").touch(0o400)
+    Path("made").mkdir()
     Path("in/c.jpg").write_bytes(Path("in/a.jpg").read_bytes())
     status, out, err = ask("in/a.jpg", *words)
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert message in err
+    assert names(Path("made")) == []
 
 
 def test_a_run_that_fails_or_is_stopped_leaves_what_was_there(tmp_path):

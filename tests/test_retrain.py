@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from retrain import cli
+from retrain.exporters.exporter import Exporter
 from tests.conftest import COLOURS, ROOT, STAND_IN, children_s, write_colour_photos, write_photo
 
 pytestmark = pytest.mark.slow
@@ -213,7 +214,7 @@ def test_no_space_and_no_permission_are_one_line(number, command, monkeypatch, c
     def full(*_):
         raise OSError(number, os.strerror(number), "tf_files/retrained.tflite")
 
-    monkeypatch.setattr("retrain.exporters.tflite.write", full)
+    monkeypatch.setattr("retrain.exporters.tflite.EXPORTER", Exporter(full))
     assert cli.main(command) == 1
     err = capsys.readouterr().err.strip()
     assert os.strerror(number) in err

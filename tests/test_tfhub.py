@@ -164,7 +164,7 @@ def test_what_litert_can_not_run_is_left_to_tensorflow_and_said(tmp_path, change
     backbone = prepare(plan_of(odd_module(tmp_path / "module", change), tmp_path / "models").network, print)
     assert (backbone.tflite, backbone.why_no_tflite) == (None, why)
     runtime = choose(backbone, "cpu")
-    assert runtime.why == f"TensorFlow on the CPU: LiteRT can not run {tmp_path / 'module'} ({why})"
+    assert runtime.why == f"TensorFlow on the CPU: LiteRT cannot run {tmp_path / 'module'} ({why})"
     assert runtime.make_runner().scores(np.zeros((2, 8, 8, 3), np.float32)).shape == (2, 3)
 
 

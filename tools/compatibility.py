@@ -1,10 +1,10 @@
-"""The real classifiers of ../shared in, docs/compatibility.md out: each run without a flag and, beside it, with its true settings.
+"""Runs the real classifiers of ../shared without a flag and with their true settings, and writes docs/compatibility.md.
 
-The true settings are written down here by hand, from the README.tsv beside the files, and run by the bare runtime: LiteRT,
-a TensorFlow session, Keras. Nothing of label_image's detectors takes part in that half.
+The true settings are written here by hand, from the README.tsv beside the files, and are run by the runtime itself: LiteRT,
+a TensorFlow session or Keras. That half uses none of label_image's detectors.
 
     python tools/compatibility.py            writes docs/compatibility.md
-    python tools/compatibility.py --check    says what differs from it in the columns that can not vary
+    python tools/compatibility.py --check    reports differences in the columns that do not vary between runs
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ TRUTHS = (
 
 
 @dataclass(frozen=True)
-class Outcome:
+class FileResult:
     """One file, run both ways."""
 
     truth: Truth
@@ -173,25 +173,25 @@ def _litert(truth: Truth, path: Path) -> Callable[[Path], Scores]:
     return scores
 
 
-def outcome(truth: Truth) -> Outcome:
+def outcome(truth: Truth) -> FileResult:
     """Runs one file both ways."""
     start = time.perf_counter()
     try:
         classifier = Classifier(DATA / truth.folder / truth.file, threads=1)
         first = classifier.classify(photos(truth)[0])
     except UserError as error:
-        return Outcome(truth, None, 0, 0.0, time.perf_counter() - start, str(error))
+        return FileResult(truth, None, 0, 0.0, time.perf_counter() - start, str(error))
     seconds = time.perf_counter() - start
     answers = {photo.name: classifier.classify(photo) for photo in photos(truth)}
     if not np.array_equal(first.scores, answers[photos(truth)[0].name].scores):
-        return Outcome(truth, classifier.metadata, 0, 0.0, seconds, "the same photo, two answers")
+        return FileResult(truth, classifier.metadata, 0, 0.0, seconds, "the same photo, two answers")
     right = sum(answers[name].top(1)[0][0] == label for name, label in truth.answers.items())
     wanted = reference(truth)
     differences = [np.abs(answers[photo.name].scores - wanted(photo)).max() for photo in photos(truth)]
-    return Outcome(truth, classifier.metadata, right, float(max(differences)), seconds)
+    return FileResult(truth, classifier.metadata, right, float(max(differences)), seconds)
 
 
-def row(found: Outcome) -> str:
+def row(found: FileResult) -> str:
     """A line of the table."""
     truth, metadata = found.truth, found.taken
     name = f"`{truth.folder}/{truth.file}`"
@@ -207,7 +207,7 @@ def _first(text: str) -> str:
     return text.split("; if the labels", maxsplit=1)[0]
 
 
-def page(found: list[Outcome]) -> str:
+def page(found: list[FileResult]) -> str:
     """The document."""
     head = """# Compatibility
 

@@ -1,4 +1,4 @@
-"""What a reader of the Keras guides would write: image_dataset_from_directory, model.predict, fit."""
+"""Trains as the Keras guides suggest: image_dataset_from_directory, model.predict and fit."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The limit: decoding alone and the network alone, each on all cores, added up.
+"""Measures the limit: the time of decoding alone plus the time of the network alone, each on all cores.
 
-What a perfect program could do in which the one never waits for the other and nothing else takes time.
+It is the time of a perfect program, in which neither waits for the other and nothing else takes time.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from label_image.classifier import Runner
+from label_image.model_kinds.reader import Runner
 from label_image.photo_pixels import decode, normalise
 from label_image.workers import cores, map_ordered
 

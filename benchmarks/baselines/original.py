@@ -1,8 +1,9 @@
-"""The original's way of working, in our own words and on today's TensorFlow: photos in, text files and a layer out.
+"""Reimplements the original's way of working in our own code on today's TensorFlow, as a baseline.
 
-One photo a call of the session, decoded and resized in the graph; a text file of comma separated numbers for
-each, read and parsed again each time the photo is drawn. What makes no numbers is left out (summaries, log lines,
-the pixels' way out of TensorFlow and in again), so that this is not slower than the original; `python -m benchmarks.true_original` holds it against the real one.
+Each photo is one call of the session, decoded and resized in the graph. Its features are a text file of comma-separated
+numbers, which is read and parsed again each time the photo is drawn. Whatever does not affect the results is left out
+(summaries, log lines, copying pixels out of TensorFlow and back), so that this is not slower than the original.
+`python -m benchmarks.true_original` verifies that.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Training and testing the layer with 10, 100 and 1,000 classes of 100 photos each, on synthetic features."""
+"""Measures training and testing of the layer with 10, 100 and 1,000 classes of 100 photos each, on synthetic features."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""First extraction of features, from an empty store: against the limit, the original's way and a Keras pipeline."""
+"""Measures the first extraction of features into an empty store: beside the limit, the original's way and a Keras pipeline."""
 
 from __future__ import annotations
 

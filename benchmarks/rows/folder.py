@@ -1,4 +1,4 @@
-"""Labelling a folder of photos against the limit."""
+"""Measures the labelling of a folder of photos beside the limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training the layer: 4,000 steps of 100 photos on 1,280 features, against the original's way, Keras and scikit-learn."""
+"""Measures training of the layer: 4,000 steps of 100 photos on 1,280 features, beside the original, Keras and scikit-learn."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Extraction with Inception-v3, against the network alone in the faster of LiteRT and TensorFlow.
+"""Measures extraction with Inception-v3 beside the network alone, in the faster of LiteRT and TensorFlow.
 
-The weights are random: what it costs is the same. At the smallest size a small network takes its place.
+The weights are random, which does not change the time. At the smallest size, a small network is used instead.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Extraction with the int8 form of a backbone against the float32 one."""
+"""Measures extraction with the int8 variant of a backbone beside the float32 one."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The most memory that a first run holds, with few photos and with many: the same photos under other names and bytes.
+"""Measures the peak memory of a first run with few photos and with many, which are copies with different names and bytes.
 
-20,000 photos; with --long 100,000. What grows must grow with the features alone, which are its result: they are held
-once, and once more while the layer is trained.
+There are 20,000 photos, or 100,000 with --long. Memory may grow only with the features, which are the result: one copy of
+them is in memory, and a second one while the layer is trained.
 """
 
 from __future__ import annotations

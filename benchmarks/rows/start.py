@@ -1,4 +1,4 @@
-"""Whole processes that do little: labelling one photo, and --help."""
+"""Measures whole processes that do little: labelling one photo, and --help."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The real store with synthetic features of 10,000 to a million images: opening it, loading all, adding one image.
+"""Measures the store with synthetic features of 10,000 to a million images: opening it, loading all, and adding one image.
 
-A load is a process of its own, so that its memory can be told: `python -m benchmarks.rows.store load FOLDER COUNT`. So
-is adding one image to a folder: `... add PHOTOS MODELS STORE`.
+Each load is a process of its own, so that its memory can be measured: `python -m benchmarks.rows.store load FOLDER COUNT`.
+So is adding one image to a folder: `... add PHOTOS MODELS STORE`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The whole job as a process: the first run in an empty folder, and the second one, whose features are kept."""
+"""Measures the whole job as a process: the first run in an empty folder, and the second run, which reads stored features."""
 
 from __future__ import annotations
 

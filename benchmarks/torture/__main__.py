@@ -1,9 +1,9 @@
-"""Tries force on the programs and writes what became of it into docs/reliability.md.
+"""Runs the robustness tests, and writes the results to docs/reliability.md.
 
     python -m benchmarks.torture [--only kills,pictures] [--seed 0] [--scale 1.0] [--out docs/reliability.md]
 
-The exit status is 1 where something failed or could not be tried. With the same seed the same trials are made; only the moment at
-which a kill meets the program depends on the machine.
+The exit status is 1 if a trial failed or could not be made. The same seed gives the same trials; only the moment at which
+a kill interrupts the program depends on the machine.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Eight trainings at once in one folder, on two sets of photos.
+"""Runs eight trainings at once in one folder, on two sets of photos.
 
-Survived is: each ends well and has a run folder of its own with a whole record; and the set under the old names is one.
+A trial passes if each training succeeds and has a run folder of its own with a complete record, and if the files under the
+usual names all belong to one training.
 """
 
 from __future__ import annotations

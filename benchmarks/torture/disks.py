@@ -1,7 +1,8 @@
-"""Trainings on file systems that are full before the work is done.
+"""Trains on file systems that become full before the work is done.
 
-Survived is: one line and exit status 1 (or 0 where it fits), no traceback; the set of the training before is whole; and once
-there is room the same command ends well. Needs the right to mount a file system in memory; without it, that is said.
+A trial passes if the program prints one line and ends with exit status 1 (or 0 if there was enough room), without a
+traceback; if the files of the earlier training are intact; and if the same command succeeds once there is room. It needs
+the right to mount a file system in memory; without it, a note says that the test was not run.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""Damaged networks: a file with a few of its fields changed to values that such a field could have.
+"""Damages networks by changing a few fields of a file to other values that such a field could have.
 
-Bytes flipped anywhere mostly hit weights, which nobody notices, or offsets, which everybody does. What kills a runtime is a field
-that is read and believed: a shape, a type, an index, an option of an operator. So these are chosen here, by a seed.
+Random bytes mostly change weights, which has no visible effect, or offsets, which every reader detects. A runtime crashes
+on fields that it reads and trusts: a shape, a type, an index, or an option of an operator. So these are changed here, by a
+seed.
 
-    mutated(data, seed)    the bytes of a .tflite or of a .pb, changed; the same for the same seed
+    mutated(data, seed)    the changed bytes of a .tflite or .pb; the same for the same seed
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Classifiers of all kinds, damaged in their bytes, then opened and run on a photo.
+"""Damages the bytes of classifiers of all kinds, opens them and runs them on a photo.
 
-Survived is: scores that are numbers, or one line that says why not; no crash, no traceback, no hanging. What the damage
-left runnable may label otherwise: where nothing inside a file tells, nobody can know.
+A trial passes if the program returns finite scores or prints a one-line error, without a crash, a traceback or hanging. A
+damaged classifier that still runs may give another label, because nothing in such a file reveals the damage.
 """
 
 from __future__ import annotations

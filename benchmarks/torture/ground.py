@@ -1,6 +1,6 @@
-"""Where force is tried: two small sets of real photos, real weights, and folders in which the tool was used before.
+"""Prepares the folders of the robustness tests: two small sets of real photos, real weights, and results of earlier runs.
 
-Everything is made by the programs' own command lines, as a user would, and each trial gets a copy.
+The command lines of the programs make everything, as a user would, and each trial gets a copy.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Eleven commands are ended at random moments, by SIGKILL, SIGTERM or Ctrl-C, and then run again.
+"""Ends eleven commands at random moments with SIGKILL, SIGTERM or Ctrl-C, and runs them again.
 
-Survived is: at any moment the files under the old names are one whole set (or none); what can end in order says one line
-and has the right exit status; nothing that was started lives on; the same command, run again, ends as if nothing had been;
-and no temporary name is left then.
+A trial passes if the files under the usual names are one complete set (or none) at any moment; if a program that can still
+react prints one line and has the right exit status; if no child process stays alive; if the same command, run again,
+produces the same result as without the kill; and if it leaves no temporary file.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.torture.commands import Command, commands
+from benchmarks.torture.commands import KilledCommand, commands
 from benchmarks.torture.ground import Ended, Ground, environment, in_pairs, outlived, run
 from benchmarks.torture.tally import Tally
 from benchmarks.torture.whole import temporary_names
@@ -34,7 +34,7 @@ def tried(ground: Ground) -> Tally:
     ready = [(command, usual_s(command, ground)) for command in commands(ground)[:count]]
     trials = [(number, *ready[number % len(ready)]) for number in range(count)]
 
-    def one(trial: tuple[int, Command, float]) -> None:
+    def one(trial: tuple[int, KilledCommand, float]) -> None:
         number, command, usual = trial
         rng = ground.rng(10, number)
         moment, which = float(rng.uniform(0.0, 1.05 * usual)), _SIGNALS[int(rng.integers(len(_SIGNALS)))]
@@ -45,7 +45,7 @@ def tried(ground: Ground) -> Tally:
     return tally.done()
 
 
-def usual_s(command: Command, ground: Ground) -> float:
+def usual_s(command: KilledCommand, ground: Ground) -> float:
     """How long a command takes when nobody disturbs it.
 
     Raises:
@@ -61,7 +61,7 @@ def usual_s(command: Command, ground: Ground) -> float:
     return seconds
 
 
-def _problem(command: Command, ground: Ground, trial: str, moment: float, which: signal.Signals) -> str:
+def _problem(command: KilledCommand, ground: Ground, trial: str, moment: float, which: signal.Signals) -> str:
     folder = ground.copy_of(command.start, trial)
     ended = ended_by(command.words, folder, trial, moment, which)
     if _before_our_first_line(ended):

@@ -1,4 +1,4 @@
-"""Damage as it happens to files, and a little as an attacker would do it: bytes in, other bytes out."""
+"""Changes bytes as damage to files does, and a few as an attacker would."""
 
 from __future__ import annotations
 

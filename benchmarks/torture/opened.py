@@ -1,6 +1,6 @@
-"""Opens classifiers and labels one photo with each: paths on standard input, one line of JSON each on standard output.
+"""Opens classifiers and labels one photo with each: reads paths from standard input, writes one line of JSON for each.
 
-A process of its own for `graphs`: one that dies is a failure that is counted there.
+It is a process of its own for `graphs`, which counts a crash as a failure.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Real photos in eight formats, damaged in their bytes, then decoded as labelling and training decode them.
+"""Damages the bytes of real photos in eight formats, and decodes them as labelling and training do.
 
-Survived is: pixels of the size asked, or a PhotoError with its reason, within a time and a memory bound; nothing else.
+A trial passes if decoding returns pixels of the requested size or raises a PhotoError with its reason, within a limit of
+time and memory.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""A classifier is read again and again while it is replaced: by renaming a file, and by trainings that follow each other.
+"""Reads a classifier again and again while it is replaced, by renaming a file and by consecutive trainings.
 
-Survived is: each answer, labels and scores together, is wholly that of one of the two trainings.
+A trial passes if each answer, labels and scores together, belongs to one of the two trainings.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The store of features, damaged in its bytes; then the same training.
+"""Damages the bytes of the store of features, and repeats the training.
 
-Survived is: the training ends well and gives the same layer, bit by bit, as with a sound store.
+A trial passes if the training succeeds and gives exactly the same layer as with an intact store.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Ten programs with five kinds of streams that are not a terminal of today.
+"""Runs ten programs with five kinds of unusual output streams.
 
-Survived is: no traceback, and the exit status that the job has with ordinary streams (1 or 2 where what was to be said had nowhere to go).
+A trial passes if there is no traceback, and if the exit status is that with ordinary streams (or 1 or 2, if a message could
+not be written).
 """
 
 from __future__ import annotations

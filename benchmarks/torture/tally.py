@@ -1,4 +1,4 @@
-"""What became of one kind of force: how often it was tried, and each failure in one line."""
+"""Counts the trials of one kind of robustness test, and keeps a line for each failure."""
 
 from __future__ import annotations
 

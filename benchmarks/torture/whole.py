@@ -1,4 +1,4 @@
-"""Whether the files that a training leaves under the old names belong to one training, and label as that one does."""
+"""Checks that the files under the usual names belong to one training, and that they label as it does."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from label_image.keras_files.arrays import KerasFile
 from label_image.keras_files.layer import Use
 from label_image.keras_files.layers import KINDS
 from label_image.keras_files.operations import operation
-from label_image.keras_files.structure import ForeignError, Layer, KerasNetwork, Ref, input_shape, refs_in
+from label_image.keras_files.structure import ForeignError, KerasNetwork, Layer, Ref, input_shape, refs_in
 from label_image.keras_files.weights import LayerWeights, weights_of
 from label_image.quiet import tensorflow
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from label_image.keras_files.arrays import KerasFile
 from label_image.keras_files.layers import KINDS
-from label_image.keras_files.structure import ForeignError, Layer, KerasNetwork
+from label_image.keras_files.structure import ForeignError, KerasNetwork, Layer
 
 _SEEDS = ("seed_generator", "StateVar")  # state of random layers, which have no effect in inference
 

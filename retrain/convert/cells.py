@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from label_image.errors import RunError, UserError
 from retrain.convert.columns import Row, plain
-from retrain.convert.table import Table
+from retrain.convert.table import CsvTable
 from retrain.data.subset_names import list_of_name
 
 LISTS = ("train", "validation", "test")  # of the folder that is made
@@ -40,7 +40,7 @@ def values_of(text: str) -> dict[str, str]:
     return found
 
 
-def lists_of(table: Table, values: Mapping[str, str]) -> tuple[list[str], list[str]]:
+def lists_of(table: CsvTable, values: Mapping[str, str]) -> tuple[list[str], list[str]]:
     """The list of each row; "" for all where the table says none.
 
     Args:
@@ -78,7 +78,7 @@ def lists_of(table: Table, values: Mapping[str, str]) -> tuple[list[str], list[s
     )
 
 
-def separator_in(table: Table) -> tuple[str, bool]:
+def separator_in(table: CsvTable) -> tuple[str, bool]:
     """What parts several labels in one cell, and whether that is certain; ("", False) where no cell has any."""
     cells = {_cell(row, table.label) for row in table.rows} - {""}
     many = bool(table.header) and plain(table.name(table.label)) in _MANY

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from label_image.errors import RunError, UserError
-from label_image.flags import check, flag, flag_fields, parse
+from label_image.flags import check, flag, flag_fields, named_as_typed, parse
 from label_image.program import exit_status
 from label_image.terminal import say, warn
 
@@ -25,7 +25,7 @@ _LIST_WORDS = {"train": "to train", "validation": "to validate", "test": "to tes
 
 
 @dataclass(frozen=True)
-class Command:
+class ConvertCommand:
     """Turns other people's files into an image folder for `python -m retrain --image_dir DST`, lossless.
 
     FORMAT    SRC
@@ -64,12 +64,13 @@ def main(argv: Sequence[str]) -> int:
     """Runs `python -m retrain.convert`."""
 
     def work() -> None:
-        command, words = parse(Command, argv, PROGRAM)
+        command, words = parse(ConvertCommand, argv, PROGRAM)
         kind, src, dst = _meant(words)
-        check(command)
-        for field in flag_fields(Command):
-            if kind != "csv" and getattr(command, field.name) != field.default:
-                raise UserError(f"--{field.name} is for csv; leave it out with {kind}")
+        with named_as_typed(ConvertCommand, argv):
+            check(command)
+            for field in flag_fields(ConvertCommand):
+                if kind != "csv" and getattr(command, field.name) != field.default:
+                    raise UserError(f"--{field.name} is for csv; leave it out with {kind}")
         try:
             convert(kind, src, dst, command.root, command)
         except BrokenPipeError:
@@ -80,18 +81,18 @@ def main(argv: Sequence[str]) -> int:
     return exit_status("convert", work, lambda _: "stopped; nothing was written")
 
 
-def convert(kind: str, src: Path, dst: Path, root: str = "", command: Command | None = None) -> None:
+def convert(kind: str, src: Path, dst: Path, root: str = "", command: ConvertCommand | None = None) -> None:
     """Converts; `dst` is there whole at the end, or as it was.
 
     Args:
       kind: one of FORMATS.
       src: what to read.
       dst: the folder to make.
-      root: see `Command`.
+      root: see `ConvertCommand`.
       command: what was asked of a CSV's columns.
 
     Raises:
-      UserError: `src` is not there or is something else; `dst` holds something.
+      UserError: `src` is not there or is something else; `dst` holds something, or lies in `src`.
       RunError: a file is broken.
     """
     from retrain.convert.image_folder import ImageFolder, check_place
@@ -102,7 +103,9 @@ def convert(kind: str, src: Path, dst: Path, root: str = "", command: Command | 
     check_place(place)
     if not src.exists():
         raise UserError(f"cannot read {src}: no such file or folder (looked in {Path.cwd()})")
-    source = _opened(kind, src, root, command or Command())
+    if _is_in(place, src):
+        raise UserError(f"cannot write {dst}: it is inside {src}, which is read; give another folder")
+    source = _opened(kind, src, root, command or ConvertCommand())
     with replacing(place) as scratch:
         scratch.mkdir()
         folder = ImageFolder(scratch, source.lists)
@@ -124,6 +127,12 @@ def convert(kind: str, src: Path, dst: Path, root: str = "", command: Command | 
     say(f"python -m retrain --image_dir {shlex.quote(str(dst))}")
 
 
+def _is_in(place: Path, folder: Path) -> bool:
+    """Whether a place is a folder that is there, or lies in it, by whatever names both are reached."""
+    found = [one for one in (place, *place.parents) if one.exists()]
+    return folder.is_dir() and found[0].is_dir() and any(one.samefile(folder) for one in found)
+
+
 def _meant(words: Sequence[str]) -> tuple[str, Path, Path]:
     if words and words[0] not in FORMATS:
         near = difflib.get_close_matches(words[0].lower(), FORMATS, 1, 0.5)
@@ -134,7 +143,7 @@ def _meant(words: Sequence[str]) -> tuple[str, Path, Path]:
     return words[0], Path(words[1]), Path(words[2])
 
 
-def _opened(kind: str, src: Path, root: str, command: Command) -> Source:
+def _opened(kind: str, src: Path, root: str, command: ConvertCommand) -> Source:
     """Opens the files; each format's libraries are imported only for it."""
     if kind == "csv":
         from retrain.convert import csv_rows

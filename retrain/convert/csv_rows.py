@@ -14,7 +14,7 @@ from retrain.convert.cells import LISTS, SEVERAL, labels_in, lists_of, separator
 from retrain.convert.columns import Asked, Row
 from retrain.convert.finder import Finder
 from retrain.convert.source import Picture, Source
-from retrain.convert.table import Table, read_table, said_of
+from retrain.convert.table import CsvTable, read_table, said_of
 from retrain.data.directory_listing import is_picture
 
 __all__ = ["Asked", "read"]
@@ -98,7 +98,7 @@ def read(
     return Source(len(pictures), tuple(x for x in LISTS if x in present), pictures, notes, said)
 
 
-def _several(src: Path, table: Table, wanted: str) -> tuple[str, list[str]]:
+def _several(src: Path, table: CsvTable, wanted: str) -> tuple[str, list[str]]:
     """What cells are parted at, and a line on it; "" leaves them whole.
 
     Raises:
@@ -124,7 +124,7 @@ def _several(src: Path, table: Table, wanted: str) -> tuple[str, list[str]]:
     ]
 
 
-def _add(found: _Found, src: Path, table: Table, row: Row, which: str, tools: tuple[Finder, str, str]) -> None:
+def _add(found: _Found, src: Path, table: CsvTable, row: Row, which: str, tools: tuple[Finder, str, str]) -> None:
     """Takes one row."""
     finder, separator, several = tools
     name, label = (row.words[column] if column < len(row.words) else "" for column in (table.path, table.label))

@@ -27,7 +27,7 @@ _LOOKED = 50  # rows that are looked at to tell separators and columns
 
 
 @dataclass(frozen=True)
-class Table:
+class CsvTable:
     """A CSV that was read."""
 
     header: tuple[str, ...]  # names of the columns; () where the file has none
@@ -42,7 +42,7 @@ class Table:
         return self.header[column] if self.header else f"column {column + 1}"
 
 
-def read_table(src: Path, asked: Asked, is_photo: Callable[[str], bool]) -> Table:
+def read_table(src: Path, asked: Asked, is_photo: Callable[[str], bool]) -> CsvTable:
     """Reads a file.
 
     Args:
@@ -57,7 +57,7 @@ def read_table(src: Path, asked: Asked, is_photo: Callable[[str], bool]) -> Tabl
     text = _text(src)
     rows = _rows(src, text, _separator(text))
     if not rows:
-        return Table((), (), 0, 1, ())
+        return CsvTable((), (), 0, 1, ())
     header = has_header(rows, asked, is_photo)
     names = rows[0].words if header else ()
     body = rows[1:] if header else rows
@@ -67,10 +67,10 @@ def read_table(src: Path, asked: Asked, is_photo: Callable[[str], bool]) -> Tabl
         path, label = known_columns(src, names, rows, body, path, label, is_photo)
     splits = split_columns(src, asked.split, names, body)
     splits = tuple(column for column in splits if column not in (path, label))
-    return Table(names, tuple(body), path, label, splits, asked=bool(asked.split))
+    return CsvTable(names, tuple(body), path, label, splits, asked=bool(asked.split))
 
 
-def said_of(table: Table) -> list[str]:
+def said_of(table: CsvTable) -> list[str]:
     """Which columns were taken; nothing where there are but path and label."""
     if len(table.header) < 3 and not table.splits:
         known = not table.header or plain(table.name(table.path)) in PATHS

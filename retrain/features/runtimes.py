@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from label_image.classifier import Runner
 from label_image.errors import RunError
 from label_image.extras import install
+from label_image.model_kinds.reader import Runner
 from label_image.quiet import check_tensorflow, has_tensorflow, tensorflow
 from retrain.features import library_versions
 from retrain.types import Backbone
@@ -56,7 +56,7 @@ def choose(backbone: Backbone, device: str) -> Runtime:
     if seen and not wanted:
         note = f" (there is a GPU; to use it: {install('tensorflow')})"
     if backbone.tflite is None:
-        why = f"TensorFlow on the CPU{cores}{note}: LiteRT can not run {backbone.name} ({backbone.why_no_tflite})"
+        why = f"TensorFlow on the CPU{cores}{note}: LiteRT cannot run {backbone.name} ({backbone.why_no_tflite})"
         return _tensorflow(backbone, "cpu", why)
     precision = f" in {backbone.precision}" if backbone.precision != "float32" else ""
     return _litert(backbone.tflite, f"LiteRT on the CPU{precision}{cores}{note}")

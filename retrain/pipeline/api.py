@@ -46,7 +46,7 @@ class ClassFigures:
 class ExportedFile:
     """One file or folder that was written, and what its verification measured."""
 
-    kind: str  # "tflite", "graph", "saved_model", "onnx", "device_folder", "labels", "checkpoint"
+    kind: str  # as its row in exporters/table says; "labels", "checkpoint"
     path: Path
     quantize: str  # how its numbers are stored: "none", "float16", "dynamic" or "int8"
     accuracy: float | None  # 0 to 1, on the photos that it was run on; None where it was not run
