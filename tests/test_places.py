@@ -9,6 +9,7 @@ import socket
 import stat
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,7 @@ def plan_of(**words):
     return Options.of(**{"image_dir": "photos", "export": "tflite", **words})
 
 
-COLLIDING: dict[str, tuple[dict[str, str], str]] = {
+COLLIDING: dict[str, tuple[dict[str, Any], str]] = {
     "one file": ({"output_tflite": "o/x", "output_labels": "o/x"}, "both are one place"),
     "one file, written otherwise": ({"output_tflite": "o/x", "output_labels": "./p/../o/x"}, "both are one place"),
     "one file where capitals do not count": ({"output_tflite": "o/X", "output_labels": "o/x"}, "both are one place"),
