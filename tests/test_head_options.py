@@ -285,7 +285,7 @@ def test_lbfgs_from_the_command_line_says_what_it_did(retrain, colour_photos, mo
     assert record["plan"]["optimizer"] == "lbfgs"
     (report,) = (tmp_path / "tf_files/runs").glob("*/report.html")
     text = re.sub(r"<[^>]+>", "", report.read_text("utf-8"))
-    assert re.search(r"Solved in \d+ iterations, with a weight decay of [\d.e-]+\.", text)
+    assert re.search(r"The layer was trained in \d+ iterations, with a weight decay of [\d.e-]+\.", text)
     assert "the one with the best loss" not in text
 
 
@@ -298,4 +298,4 @@ def test_test_time_views_are_tested_beside_the_photo_as_it_is(retrain_here, colo
     assert record_of(tmp_path)["accuracy_of_views"] == 1
     (report,) = (tmp_path / "tf_files/runs").glob("*/report.html")
     text = re.sub(r"<[^>]+>", "", report.read_text("utf-8"))
-    assert "By the mean score of 2 distorted views of each test photo it would be 100.0 %" in text
+    assert "With the mean score of 2 distorted views of each test photo, the accuracy would be 100.0 %" in text

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-import sys
+import importlib
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,37 @@ TENSORFLOW_FILES = {
     "label_image/runners/tensorflow.py",
     "retrain/backbones/frozen_graph.py",
     "retrain/backbones/network_keras.py",
+}
+# Each room of retrain/ may import those that stand before it, and none behind it
+ORDER = (
+    "console", "clock", "types", "files", "store", "formats", "progress", "metrics",  # what everybody may use
+    "data", "features", "networks", "backbones", "exporters", "options", "head", "audit", "runs", "report", "finetune",
+    "pipeline", "__init__",  # the job, and its public interface
+    "cli", "__main__", "convert", "compare", "cache", "samples", "flower_photos", "doctor",  # commands
+)  # fmt: skip
+# File names that stand in more than one folder, because they mean the same there
+SAME_NAME = {
+    "__init__": "Python's",
+    "__main__": "Python's",
+    "cli": "the command line of the folder's program",
+    "table": "the rows of the folder, and how one is found; of `convert` and `compare`, a table of text",
+    "exports": "options of the exports, and the stage that writes them",
+    "network": "options of the network, the stage that finds or trains it, and a Keras file's network",
+    "photos": "the stage that finds the photos, and those that a report shows",
+    "run": "options of the run, and the run itself",
+    "folder": "how the folder of an export, or of a run, is made",
+    "layer": "one layer: how a Keras file describes it, and the stage that trains the last one",
+    "layers": "several of them: those that Keras files may hold, and those that are trained",
+    "weights": "the weights of a network: of a Keras file, and of a backbone",
+    "graph": "of the kind `.pb`: what its graph shows, and its export",
+    "graph_def": "of the kind `.pb`: its row, and how a GraphDef is written",
+    "onnx": "of the kind `.onnx`: its row, its runner, its export",
+    "saved_model": "of the kind SavedModel: its row, what it shows, its runner, its export",
+    "tflite": "of the kind `.tflite`: its row, what it shows, its export",
+    "sizes": "the sizes that an input takes: as a graph shows them, and as a runner asks for them",
+    # To be renamed with the plain words of their folders
+    "cache": "the command that looks after the kept features, and the kept audits",
+    "findings": "what an audit finds, and what a comparison finds",
 }
 HEAVY = {"tensorflow", "tensorflow_hub", "keras", "tf_keras"}
 
@@ -97,9 +129,53 @@ def test_importing_label_image_imports_nothing_heavy(tmp_path):
     assert not {"tensorflow", "numpy", "PIL", "ai_edge_litert"} & set(ast.literal_eval(seen.stdout))
 
 
-def test_every_name_the_package_offers_can_be_imported():
-    import label_image
+@pytest.mark.parametrize("package", ["label_image", "retrain"])
+def test_every_name_that_a_package_offers_is_one_of_ours(package):
+    face = importlib.import_module(package)
+    assert len(set(face.__all__)) == len(face.__all__) > 3
+    for name in face.__all__:
+        assert getattr(face, name).__module__.split(".")[0] in ("label_image", "retrain")
+        assert getattr(face, name).__name__ == name
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = face.no_such_name
 
-    for name in label_image.__all__:
-        assert getattr(label_image, name)
-    assert "label_image" in sys.modules
+
+def room_of(module: str) -> str:
+    """The folder of retrain/, or the file directly in it, that holds a module."""
+    parts = module.split(".")
+    if len(parts) > 1 and ((ROOT / "retrain" / parts[1]).is_dir() or (ROOT / "retrain" / f"{parts[1]}.py").is_file()):
+        return parts[1]
+    return "__init__"
+
+
+def test_every_room_of_retrain_has_its_place_in_the_order():
+    rooms = {
+        p.relative_to(ROOT / "retrain").with_suffix("").parts[0] for p in FILES if p.is_relative_to(ROOT / "retrain")
+    }
+    assert sorted(ORDER) == sorted(rooms)
+
+
+def test_imports_point_down_between_the_rooms_of_retrain():
+    upward = []
+    for path in (p for p in FILES if p.is_relative_to(ROOT / "retrain")):
+        own = path.relative_to(ROOT / "retrain").with_suffix("").parts[0]
+        used = {i for i in imports(path, top_level=False) if i.split(".")[0] == "retrain"} - {"retrain"}
+        upward += [f"{module_name(path)} -> {i}" for i in used if ORDER.index(room_of(i)) > ORDER.index(own)]
+    assert sorted(upward) == []
+
+
+def test_a_dozen_files_at_most_stand_directly_in_retrain():
+    assert len(list((ROOT / "retrain").glob("*.py"))) <= 12
+
+
+def test_no_file_has_the_name_of_another_with_another_meaning():
+    often = {name for name, count in Counter(p.stem for p in FILES).items() if count > 1}
+    assert often - SAME_NAME.keys() == set()
+
+
+def test_no_class_has_the_name_of_another():
+    """Private ones may: nobody meets two of them at once."""
+    trees = [ast.parse(p.read_text("utf-8")) for p in FILES]
+    names = Counter(node.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+    assert len(names) > 100
+    assert [name for name, count in names.items() if count > 1 and not name.startswith("_")] == []

@@ -22,7 +22,7 @@ Build = Callable[[Use], Any]
 
 
 @dataclass(frozen=True)
-class Kind:
+class LayerKind:
     """A kind of layer.
 
     Args:
