@@ -13,7 +13,7 @@ from label_image.demo.cli import DemoCommand
 from label_image.flags import flag_fields, parse
 from retrain.compare.asked import Comparison
 from retrain.convert.cli import FORMATS
-from retrain.convert.cli import Command as Conversion
+from retrain.convert.cli import ConvertCommand as Conversion
 from retrain.options.options import Options
 from retrain.report.cli import Command as Report
 from retrain.runs.cli import Command as Runs

@@ -16,7 +16,7 @@ from label_image.cli import LabelCommand  # noqa: E402 - the path comes first
 from label_image.demo.cli import DemoCommand  # noqa: E402
 from label_image.flags import markdown_table  # noqa: E402
 from retrain.compare.asked import Comparison  # noqa: E402
-from retrain.convert.cli import Command as Conversion  # noqa: E402
+from retrain.convert.cli import ConvertCommand as Conversion  # noqa: E402
 from retrain.options.options import Options  # noqa: E402
 from retrain.report.cli import Command as Report  # noqa: E402
 from retrain.runs.cli import Command as Runs  # noqa: E402
