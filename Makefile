@@ -1,4 +1,6 @@
-# `make demo` does the main job on drawn flowers; `make test` runs the tests; `make bench` measures; `make torture` uses force. Each sets up what it needs in .venv.
+# `make demo` does the main job on drawn flowers, with the light install; `make test-fast` runs the quick tests, `make test` all of them;
+# `make check` runs the checks; `make wheel` tries the package outside the repository; `make bench` measures; `make torture` uses force.
+# Each sets up what it needs in .venv.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -7,9 +9,9 @@ SAMPLES := tf_files/flowers
 FLOWERS := tf_files/flower_photos
 GRAPH := tf_files/retrained.tflite
 LIGHT := .venv-light/bin/python
+PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 
-# Force: kills, damage, full disks. Some 15 minutes on two cores; root, to mount small disks.
-.PHONY: demo test bench torture check docs pictures flowers light clean
+.PHONY: demo test test-fast bench torture check wheel docs pictures flowers light clean
 
 demo: .venv/installed
 	@echo "--- drawing pictures to try the tool on"
@@ -24,11 +26,16 @@ demo: .venv/installed
 	@echo "your own photos: $(BIN)/python -m retrain --image_dir YOUR_FOLDER (one sub-folder a class)"
 
 test: .venv/installed-test
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(PYTEST)
 
-bench: .venv/installed
+# Two minutes on two cores: without whole runs, browsers and what else takes seconds.
+test-fast: .venv/installed-test
+	$(PYTEST) -m "not slow"
+
+bench: .venv/installed-test
 	$(BIN)/python -m benchmarks
 
+# Kills, damage, full disks. Some 15 minutes on two cores; root, to mount small disks.
 torture: .venv/installed-test
 	$(BIN)/python -m benchmarks.torture --out docs/reliability.md
 
@@ -38,6 +45,10 @@ check: .venv/installed-check
 	$(BIN)/mypy
 	$(BIN)/python tools/docs.py --check
 	$(BIN)/python -m pytest -n 0 tests/test_imports.py
+
+# With another Python: make wheel PYTHON=python3.10
+wheel: .venv/installed-test
+	$(BIN)/python tools/wheel.py --python $(PYTHON)
 
 docs: .venv/installed
 	$(BIN)/python tools/docs.py
@@ -59,8 +70,8 @@ clean:
 	rm -rf .venv .venv-light build *.egg-info
 
 .venv/python:
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || \
-	    { echo "make: $$($(PYTHON) --version) is not one of Python 3.10 to 3.13; name one: make PYTHON=python3.12 ..." >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 14))' || \
+	    { echo "make: $$($(PYTHON) --version) is not one of Python 3.10 to 3.14; name one: make PYTHON=python3.12 ..." >&2; exit 2; }
 	$(PYTHON) -m venv .venv
 	touch $@
 
@@ -71,11 +82,12 @@ clean:
 	touch $@
 
 .venv/installed: .venv/python setup.cfg pyproject.toml
-	@echo "--- installing into .venv (some 2 GB with TensorFlow)"
+	@echo "--- installing into .venv (some 400 MB)"
 	$(PIP) --editable .
 	touch $@
 
 .venv/installed-test: .venv/installed
+	@echo "--- installing TensorFlow and all that the tests use into .venv (some 3 GB)"
 	$(PIP) --editable '.[test]'
 	touch $@
 

@@ -1,1 +1,1 @@
-"""How fast and how right the project is, measured: `python -m benchmarks` for speed, single programs for accuracy."""
+"""Measures speed and accuracy of the project: `python -m benchmarks` measures speed, and separate programs measure accuracy."""

@@ -1,9 +1,9 @@
-"""Mean test accuracy over values of --split_seed, default flags, by whole runs of `python -m retrain`.
+"""Measures the mean test accuracy over values of --split_seed, with default flags, in whole runs of `python -m retrain`.
 
     python benchmarks/accuracy.py PHOTOS --models MODELS [--splits 10] [--architectures a,b] [--out FOLDER]
 
-MODELS is a folder with original archives, as ../shared/data/models; it is copied, not written to. Prints a Markdown table:
-architecture, mean, standard deviation, lowest, highest, number of splits, and mean photos tested.
+MODELS is a folder with original archives, such as ../shared/data/models. It is copied and not changed. The result is a
+Markdown table: architecture, mean, standard deviation, lowest, highest, number of splits, and mean number of test photos.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ RECORD = re.compile(r"^wrote (.*run\.json)$", re.MULTILINE)
 
 
 def run(photos: Path, folder: Path, *flags: str) -> tuple[float, int]:
-    """One run in `folder`; (test accuracy in percent, photos tested)."""
+    """Makes one run in `folder`; returns (test accuracy in percent, number of test photos)."""
     command = [sys.executable, "-m", "retrain", f"--image_dir={photos}", *flags]
     done = subprocess.run(
         command, cwd=folder, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)}

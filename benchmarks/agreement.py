@@ -1,8 +1,8 @@
-"""Whether label_image says of every test photo what the training record says, for each format and backbone.
+"""Checks that label_image gives every test photo the label in the training record, for each format and backbone.
 
     python benchmarks/agreement.py PHOTOS --models MODELS [--architectures a,b]
 
-MODELS is a folder with original archives, as ../shared/data/models; it is copied, not written to.
+MODELS is a folder with original archives, such as ../shared/data/models. It is copied and not changed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ EXPORTS = ("retrained.tflite", "retrained_graph.pb", "saved_model")
 
 
 def trained(photos: Path, folder: Path, architecture: str) -> dict[str, Any]:
-    """Runs the job with all exports; returns its record."""
+    """Makes a run with all exports; returns its record."""
     command = [
         sys.executable,
         "-m",

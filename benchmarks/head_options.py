@@ -1,14 +1,14 @@
-"""The exact head beside gradient descent, on the same features; and on the original's Inception-v3 bottlenecks.
+"""Compares the exact head with gradient descent, on the same features and on the original's Inception-v3 bottlenecks.
 
     python benchmarks/head_options.py rows PHOTOS [PHOTOS ...] --models MODELS [--splits 5]
     python benchmarks/head_options.py inception TEXT_BOTTLENECKS PHOTOS
     python benchmarks/head_options.py seconds PHOTOS --models MODELS
 
-`rows`: test accuracy, default flags against --optimizer=lbfgs, four networks; five deals (seeds) of five folds, so that every
-photo is tested five times.
-`inception`: the text bottlenecks (a folder, or an archive with one in it) are imported by `python -m retrain.cache import`;
-10-fold accuracy of --optimizer=lbfgs. `seconds`: training alone, 3,670 photos of 1,280 features (PHOTOS' own, repeated with
-noise where there are fewer). MODELS is copied, not written to; with --bottleneck_dir features are kept. Prints Markdown.
+`rows`: test accuracy with default flags and with --optimizer=lbfgs, for four networks; five-fold cross-validation with five
+seeds, so that every photo is tested five times. `inception`: `python -m retrain.cache import` reads the text bottlenecks (a
+folder, or an archive that contains one); 10-fold accuracy of --optimizer=lbfgs. `seconds`: the time of training alone, with
+3,670 photos of 1,280 features (those of PHOTOS, repeated with noise if there are fewer). MODELS is copied and not changed;
+with --bottleneck_dir, features are kept. Prints Markdown.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ FOLDS = 10
 
 
 def silent(*_: object) -> None:
-    """Says nothing."""
+    """A screen that prints nothing."""
 
 
 def features_of(run_options: Options) -> tuple[Scan, np.ndarray]:
-    """The photos, and float32 [photos, width]."""
+    """Returns the photos and their features, float32 [photos, width]."""
     store = Store(Path(run_options.run.bottleneck_dir))
     scan = scanned(run_options, store, silent)
     backbone = prepare(run_options.network, silent)
@@ -84,7 +84,7 @@ def rows(options: argparse.Namespace, scratch: str) -> None:
 
 
 def dealt(label_ids: np.ndarray, seed: int) -> Iterator[np.ndarray]:
-    """The list of each photo, five times: 70 % to train, 10 % to validate, 20 % to test, so that each is tested once."""
+    """Returns five splits into 70 % training, 10 % validation and 20 % test photos, in which each photo is tested once."""
     rng = np.random.default_rng(seed)
     tenth = np.empty(len(label_ids), int)
     for label in np.unique(label_ids):

@@ -1,9 +1,10 @@
-"""Whether the heat maps of all labels add up to the scores, in each export, and what a heat map costs.
+"""Checks that the heat maps of all labels add up to the scores, in each export, and measures the time of a heat map.
 
     python benchmarks/heat_maps.py PHOTOS [--every 10]
 
-Trains on PHOTOS with every export that has a map. The difference is the largest of any score of any photo, between the
-softmax of (the map's mean + bias) of all labels and what the classifier gives. Times are medians, one photo after the other.
+It trains on PHOTOS with every export that has a heat map. The difference is the largest, over all scores of all photos,
+between the softmax of (mean of the map + bias) of all labels and the scores of the classifier. Times are medians over
+photos, one photo at a time.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ EXPORTS = (
 
 
 def row(graph: Path, photos: list[Path], out: Path) -> str:
-    """One row of the table."""
+    """Returns one row of the table."""
     classifier, maps, (weights, biases) = Classifier(graph), feature_maps(graph), head_of(graph)
     explainer = Explainer(classifier)
     worst, labelled, drawn = 0.0, [], []
@@ -50,7 +51,7 @@ def row(graph: Path, photos: list[Path], out: Path) -> str:
         labelled.append(between - start)
         drawn.append(time.perf_counter() - between)
         ready = classifier.ready(photo)
-        assert not isinstance(ready, bytes)  # none of these reads files itself
+        assert not isinstance(ready, bytes)  # none of these reads files by itself
         (features,) = maps(ready[None])
         logits = np.array([class_activation_map(features, column).mean() for column in weights.T]) + biases
         powers = np.exp(logits - logits.max())
@@ -62,7 +63,7 @@ def row(graph: Path, photos: list[Path], out: Path) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("photos", type=Path)
-    parser.add_argument("--every", type=int, default=10, help="take every so manieth photo")
+    parser.add_argument("--every", type=int, default=10, help="use only every n-th photo")
     options = parser.parse_args()
     photos = sorted(options.photos.resolve().glob("*/*.jpg"))[:: options.every]
     with tempfile.TemporaryDirectory() as scratch:

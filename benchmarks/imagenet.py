@@ -1,8 +1,9 @@
-"""Top-1 of a backbone with its own ImageNet head, on pictures with a known class: is it the network it claims to be?
+"""Measures the top-1 accuracy of a backbone with its own ImageNet head, to verify that its weights are those of that network.
 
     python benchmarks/imagenet.py ../shared/data/imagenet_sample [--architecture efficientnet_lite0]
 
-The folder holds pictures and index.tsv (file, class index 0 to 999). Pictures are squashed, as in training.
+The folder contains pictures and index.tsv (file, class index 0 to 999). Pictures are resized without keeping their
+proportions, as in training.
 """
 
 from __future__ import annotations

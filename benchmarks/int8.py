@@ -1,8 +1,8 @@
-"""The int8 backbone beside the float32 one: accuracy over values of --split_seed, and the file's size.
+"""Compares the int8 backbone with the float32 one: accuracy over values of --split_seed, and size of the file.
 
     python benchmarks/int8.py PHOTOS [--splits 10] [--architecture efficientnet_lite0]
 
-Whole runs of `python -m retrain`, float32 and int8 in turn. Prints Markdown; `python -m benchmarks --only int8` has the speed.
+It runs `python -m retrain` with float32 and int8 in turn. Prints Markdown; `python -m benchmarks --only int8` measures the speed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PRECISIONS = ("float32", "int8")
 
 
 def run(folder: Path, *flags: str) -> dict[str, Any]:
-    """The record of one run in `folder`."""
+    """Makes one run in `folder`; returns its record."""
     done = subprocess.run(
         [sys.executable, "-m", "retrain", "--export=tflite", "--eval_step_interval=100", "--summaries_dir=", *flags],
         cwd=folder, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)},

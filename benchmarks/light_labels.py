@@ -1,9 +1,9 @@
-"""A run's folder and the Python of a light environment in; whether its files label every test photo as the run did, out.
+"""Checks that the exports of a run label every test photo as the run did, in an environment without TensorFlow.
 
     python -m benchmarks.light_labels FOLDER/run_0 --light .venv-light/bin/python
 
-FOLDER/run_0 holds tf_files and the device folder `pi`, as `python -m benchmarks.tutorials --only raspberry_pi` leaves them. The
-`.tflite` is asked by `python -m label_image`, the device folder by its own `run.py`; TensorFlow must be missing there.
+FOLDER/run_0 contains tf_files and the device folder `pi`, as `python -m benchmarks.tutorials --only raspberry_pi` writes them.
+`python -m label_image` runs the `.tflite`, and `run.py` in the device folder runs that one. TensorFlow must not be installed.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from pathlib import Path
 
 from benchmarks.process import ROOT
 
-_AT_ONCE = 1_000  # photos a call of run.py: a command line is not endless
+_AT_ONCE = 1_000  # photos for each call of run.py, because the length of a command line is limited
 
 
 def main() -> int:
-    """The program; returns the exit status: 1 if a label differs."""
+    """Runs the program; returns the exit status: 1 if a label differs."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.light_labels", description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--light", type=Path, required=True)

@@ -12,33 +12,26 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from label_image.detectors.checksum import is_ours
 from label_image.errors import NoScoresError, PhotoError, RunError, UserError
 from label_image.find_metadata import Overrides, fit_labels, metadata_of, open_model
+from label_image.find_run import HOME
 from label_image.model_file import ModelFile, settled
+from label_image.model_kinds.reader import Runner
+from label_image.model_kinds.table import MODEL_KINDS, ModelKind, kind_named
 from label_image.model_metadata import Metadata
 from label_image.photo_pixels import decode, encoded, in_order, laid_out, normalise
 from label_image.softmax import softmax
 from label_image.workers import cores, map_ordered
 
 # The fastest to start comes first: a `.tflite` labels within 0.2 s, a `.pb` has to import TensorFlow.
-DEFAULT_GRAPHS = ("tf_files/retrained.tflite", "tf_files/retrained_graph.pb")
+DEFAULT_GRAPHS = tuple(f"{HOME}/{row.kept}" for row in MODEL_KINDS if row.default)
 
 ReadsPhoto = Callable[[], bytes]  # returns the bytes of a photo's file, or raises PhotoError
-
-
-class Runner(Protocol):
-    """Runs a network on batches of pixels."""
-
-    name: str
-
-    def scores(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Computes the network's outputs: float32 [n, height, width, channels] -> float32 [n, outputs]."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +84,7 @@ class Classifier:
         self.path = Path(graph) if graph else default_graph()
         self._threads = threads or cores()
         self.source: ModelFile
+        self._kind: ModelKind
         self.metadata: Metadata
         self._shared: Runner
         settled(self.path, lambda: self._open(overrides or Overrides()))
@@ -101,25 +95,14 @@ class Classifier:
     def _open(self, overrides: Overrides) -> bool:
         """Reads the classifier; returns whether everything came from a single read of a single file."""
         self.source = open_model(self.path)
+        self._kind = kind_named(self.source.kind)
         self.metadata = metadata_of(self.source, overrides)
-        answer = self._tried()
+        # The output for a test picture, if a file of unknown origin has to be tried out in another process first.
+        answer = self._kind.reader.trial(self.source, self.metadata, self._drawn)
         self._shared = self.open_runner()
         if self.metadata.inspected and not overrides.output_layer:
             self._check_purpose(answer)
-        return not self.metadata.inspected and self.source.kind != "saved_model"
-
-    def _tried(self) -> npt.NDArray[np.float32] | None:
-        """Runs a `.tflite` of unknown origin on a test picture in a child process; None if that is not needed.
-
-        Raises:
-          RunError: the file is damaged: it crashes the process, or it has changed since it was written.
-        """
-        if self.source.kind != "tflite" or is_ours(self.source):
-            return None
-        from label_image.runners.trial import run_in_child
-
-        ends = (self.metadata.input_layer, self.metadata.output_layer)
-        return run_in_child(self.path, self.source.data, ends, self._drawn())
+        return not self.metadata.inspected and not self._kind.inside
 
     def _check_purpose(self, answer: npt.NDArray[np.float32] | None) -> None:
         """Raises RunError if the network's output for a test picture shows that it is not a classifier."""
@@ -162,9 +145,7 @@ class Classifier:
         """
 
         def make_worker() -> Callable[[str | Path | ReadsPhoto], Prediction]:
-            # TensorFlow uses all cores for one network, and ONNX Runtime lets threads share a session; LiteRT needs one
-            # interpreter per worker, all of which read the same bytes.
-            runner = self.open_runner() if self.kind == "tflite" else self._shared
+            runner = self.open_runner() if self._kind.reader.runner_each else self._shared
             return lambda image: self._answer(image, runner)
 
         return map_ordered(make_worker, images, self._threads)
@@ -184,27 +165,7 @@ class Classifier:
 
     def open_runner(self) -> Runner:
         """Creates a runner for one more caller."""
-        source, ends = self.source, (self.metadata.input_layer, self.metadata.output_layer)
-        if source.kind == "tflite":
-            from label_image.runners.litert import LitertRunner
-
-            return LitertRunner(source.path, 1, *ends, content=source.data)
-        if source.kind == "onnx":
-            from label_image.runners.onnx import opened_onnx
-
-            return opened_onnx(source)
-        if self.metadata.inspected:
-            from label_image.runners.frozen import FrozenRunner
-
-            return FrozenRunner(source, *ends)
-        if source.kind == "saved_model":
-            from label_image.runners.saved_model import SavedModelRunner
-
-            return SavedModelRunner(source.path)
-        from label_image.detectors.opened import opened
-        from label_image.runners.tensorflow import GraphRunner
-
-        return GraphRunner(source.path, *ends, graph_def=opened(source).net.graph_def)
+        return self._kind.reader.open_runner(self.source, self.metadata)
 
     def _answer(self, image: str | Path | bytes | ReadsPhoto, runner: Runner) -> Prediction:
         name = str(image) if isinstance(image, (str, Path)) else ""

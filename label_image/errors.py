@@ -13,6 +13,10 @@ found and what to do.
 
 from __future__ import annotations
 
+TYPE_CHECKING = False  # importing collections.abc and typing takes time, and this file is imported before all others
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 class UserError(Exception):
     """The command line, or a file that it names, is wrong.
@@ -27,6 +31,10 @@ class UserError(Exception):
     def lines(self) -> tuple[str, ...]:
         """The lines to print: only one."""
         return (str(self),)
+
+    def reword(self, change: Callable[[str], str]) -> None:
+        """Changes the text of the message."""
+        self.args = tuple(change(part) if isinstance(part, str) else part for part in self.args)
 
 
 class LinesError(UserError):
@@ -47,6 +55,11 @@ class LinesError(UserError):
     def lines(self) -> tuple[str, ...]:
         """The lines to print."""
         return self._lines
+
+    def reword(self, change: Callable[[str], str]) -> None:
+        """Changes the text of each line."""
+        super().reword(change)
+        self._lines = tuple(change(line) for line in self._lines)
 
 
 class RunError(UserError):

@@ -6,16 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from label_image.errors import RunError, UserError
+from label_image.model_kinds.table import kept_names
 
 RUNS_DIR = Path("tf_files/runs")
 RECORD = "run.json"
 HOME = "tf_files"  # contains the runs, and the newest classifier under the usual names
-GRAPHS = (
-    "retrained.tflite",
-    "retrained_graph.pb",
-    "retrained_saved_model",
-    "retrained.onnx",
-)  # the fastest to start first
 _NAMED = 5  # number of runs that an error names
 
 
@@ -48,7 +43,7 @@ def graph_of(folder: Path) -> Path:
     Raises:
       RunError: there is none, or it was overwritten.
     """
-    for name in GRAPHS:
+    for name in kept_names():
         if (folder / name).exists():
             check_unchanged(folder, [name])
             return folder / name
@@ -102,7 +97,7 @@ def is_run(folder: Path) -> bool:
     """Returns whether a folder is a run: it contains a record or a classifier, and is not the folder that contains the runs."""
     if folder.resolve().name == HOME or (folder / "sets" / "newest").exists():
         return False
-    return any((folder / name).exists() for name in (RECORD, *GRAPHS))
+    return any((folder / name).exists() for name in (RECORD, *kept_names()))
 
 
 def _time_of(folder: Path) -> float:

@@ -1,23 +1,33 @@
-"""Makes a command line from a frozen data class: its flags, help text and documentation table.
+"""Reads a command line into a frozen data class of flags.
 
-A flag is defined once, as a field: `steps: int = flag(4000, "Training steps.", minimum=0)`. The parser,
-`--help` and `docs/flags.md` all take the type, default, bounds and help from that field.
+`flag_fields` defines flags as fields of a data class; `flag_help` makes the help and the documentation from them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import itertools
+import re
 import sys
-import textwrap
-import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 from label_image.errors import UserError
+from label_image.flag_fields import (
+    Flag,
+    check,
+    flag,
+    flag_fields,
+    flag_types,
+    from_values,
+    groups,
+    spec_of,
+    values_of,
+)
 from label_image.spelling import (
     is_number,
     nearest_flags,
-    nearest_word,
     number,
     refuse_empty_value,
     refuse_lone_equals,
@@ -27,76 +37,17 @@ from label_image.spelling import (
 )
 from label_image.terminal import write
 
+__all__ = [
+    "NUMBERS", "Flag", "check", "flag", "flag_fields", "flag_types", "from_values", "groups", "named_as_typed", "parse",
+    "spec_of", "values_of",
+]  # fmt: skip
 T = TypeVar("T")
 NUMBERS = (
     tuple[float, ...] | None
 )  # the type of a field whose flag takes one or several numbers: 127.5 or 123.7,116.3,103.5
 _YES_NO = {"true": "true", "1": "true", "yes": "true", "false": "false", "0": "false", "no": "false"}
-
-
-@dataclasses.dataclass(frozen=True)
-class Flag:
-    """What the command line needs to know about a field besides its name, type and default."""
-
-    help: str
-    minimum: float | None = None  # inclusive
-    maximum: float | None = None  # inclusive
-    choices: tuple[str, ...] = ()
-    also: str = ""  # an alternative name
-
-
-def flag(
-    default: Any,
-    text: str,
-    *,
-    minimum: float | None = None,
-    maximum: float | None = None,
-    choices: Sequence[str] = (),
-    also: str = "",
-) -> Any:
-    """A data class field that is a command-line flag.
-
-    Args:
-      default: str, int, float, bool, None (an optional flag) or () (a flag that may be given several times).
-      text: one or two sentences for `--help`.
-      minimum: smallest value allowed.
-      maximum: largest value allowed.
-      choices: the words allowed.
-      also: an alternative name; "" means none.
-    """
-    return dataclasses.field(default=default, metadata={"flag": Flag(text, minimum, maximum, tuple(choices), also)})
-
-
-def groups(cls: type) -> list[tuple[str, type]]:
-    """Lists the groups of flags as (field name, class): the fields of `cls` whose type is itself a data class of flags."""
-    hints = typing.get_type_hints(cls)
-    return [
-        (field.name, hints[field.name])
-        for field in dataclasses.fields(cls)
-        if dataclasses.is_dataclass(hints[field.name])
-    ]
-
-
-def from_values(cls: type[T], values: Mapping[str, Any]) -> T:
-    """Makes a data class of flags from the values of some flags, whichever group they belong to.
-
-    Raises:
-      TypeError: a name is not one of its flags.
-    """
-    left = dict(values)
-    made: dict[str, Any] = {}
-    for name, inner in groups(cls):
-        made[name] = inner(**{each.name: left.pop(each.name) for each in flag_fields(inner) if each.name in left})
-    return cls(**made, **left)
-
-
-def values_of(options: Any) -> dict[str, Any]:
-    """Maps each flag's name to its value, whichever group it belongs to."""
-    found = {
-        name: value for inner, _ in groups(type(options)) for name, value in values_of(getattr(options, inner)).items()
-    }
-    own = [field.name for field in dataclasses.fields(options) if "flag" in field.metadata]
-    return found | {name: getattr(options, name) for name in own}
+_HELP = ("-h", "--h", "-help", "--help")
+_HELP_ALL = ("--help_all", "--help-all", "--helpall", "--helpfull", "--help_full", "--help-full")
 
 
 def parse(cls: type[T], argv: Sequence[str], program: str, words_are: str = "") -> tuple[T, list[str]]:
@@ -118,10 +69,13 @@ def parse(cls: type[T], argv: Sequence[str], program: str, words_are: str = "") 
     Raises:
       UserError: a flag is unknown (the nearest is suggested), a value has the wrong type or is out of bounds, or a dash or
         quote is a typographic one.
-      SystemExit: after printing what --help or --version asked for.
+      SystemExit: after printing what --help, --help_all or --version asked for.
     """
-    if any(word in ("-h", "--h", "-help", "--help", "--helpfull", "--help_full") for word in argv):
-        write(f"{help_text(cls, program)}\n")
+    if any(word in (*_HELP, *_HELP_ALL) for word in argv):
+        from label_image.flag_help import full_help_text, help_text
+
+        text_of = full_help_text if any(word in _HELP_ALL for word in argv) else help_text
+        write(f"{text_of(cls, program)}\n")
         sys.exit(0)
     if "--version" in argv:
         from label_image.version import program_name, version_text
@@ -130,64 +84,50 @@ def parse(cls: type[T], argv: Sequence[str], program: str, words_are: str = "") 
         sys.exit(0)
     fields = {field.name: field for field in flag_fields(cls)}
     kinds = flag_types(cls)
-    typed, rest = _typed(argv, fields, kinds, words_are)
-    given: dict[str, Any] = {}
-    for name, value in typed:
-        many = fields[name].default == ()
-        given[name] = (*given.get(name, ()), value) if many else _value(value, kinds[name])
-    return from_values(cls, given), rest
+    with named_as_typed(cls, argv):
+        typed, rest = _typed(argv, fields, kinds, words_are)
+        given: dict[str, Any] = {}
+        for name, value in typed:
+            many = fields[name].default == ()
+            given[name] = (*given.get(name, ()), value) if many else _value(value, kinds[name])
+        return from_values(cls, given), rest
 
 
-def check(plan: Any) -> None:
-    """Checks each field of a data class of flags against its bounds.
+@contextlib.contextmanager
+def named_as_typed(cls: type, argv: Sequence[str]) -> Iterator[None]:
+    """Lets an error that is raised inside name each flag as the user typed it: with hyphens, or by its alternative name.
 
-    Raises:
-      UserError: a value is not allowed; the message names the flag, the value and the allowed values.
+    Args:
+      cls: a data class of flags.
+      argv: the words after the program's name.
     """
-    for field in flag_fields(type(plan)):
-        spec: Flag = field.metadata["flag"]
-        value = getattr(plan, field.name)
-        for each in value if isinstance(value, tuple) else (value,):
-            if isinstance(each, (int, float)) and not isinstance(each, bool):
-                _check_bounds(field.name, each, spec)
-        if spec.choices and value not in spec.choices:
-            raise UserError(
-                f"--{field.name}={value} is not one of {', '.join(filter(None, spec.choices))}{nearest_word(value, spec.choices)}"
-            )
+    try:
+        yield
+    except UserError as error:
+        names = _typed_names(cls, argv)
+        if names:
+            pattern = re.compile(rf"--({'|'.join(map(re.escape, names))})(?![A-Za-z0-9_-])")
+            error.reword(lambda text: pattern.sub(lambda found: f"--{names[found[1]]}", text))
+        raise
 
 
-def help_text(cls: type, program: str) -> str:
-    """Makes the text of `--help`: the class's docstring, then each flag with its default."""
-    lines = [f"usage: {program} [--flag=value ...]", "", textwrap.dedent(cls.__doc__ or "").strip(), ""]
-    for field in flag_fields(cls):
-        name = f"--[no]{field.name}" if isinstance(field.default, bool) else f"--{field.name}"
-        lines.append(f"  {name}  (default: {_shown(field.default)})")
-        lines += textwrap.wrap(_help(field), 100, initial_indent="      ", subsequent_indent="      ")
-    lines += ["", "Write each flag's name in full; if a flag is given twice, the last value counts."]
-    return "\n".join(lines)
-
-
-def markdown_table(cls: type) -> str:
-    """Makes a Markdown table of the flags: name, default, meaning."""
-    rows = ["| flag | default | meaning |", "|---|---|---|"]
-    for field in flag_fields(cls):
-        meaning = _help(field).replace("|", "\\|")
-        rows.append(f"| `--{field.name}` | `{_shown(field.default)}` | {meaning} |")
-    return "\n".join(rows)
-
-
-def flag_fields(cls: type) -> list[dataclasses.Field[Any]]:
-    """Lists the fields of `cls` and of its groups that are flags, in the order of their definition."""
-    inner = [field for _, one in groups(cls) for field in flag_fields(one)]
-    return [*inner, *(field for field in dataclasses.fields(cls) if "flag" in field.metadata)]
-
-
-def flag_types(cls: type) -> dict[str, Any]:
-    """Maps each flag's name to its type."""
-    found: dict[str, Any] = {}
-    for _, inner in groups(cls):
-        found |= typing.get_type_hints(inner)
-    return found | typing.get_type_hints(cls)
+def _typed_names(cls: type, argv: Sequence[str]) -> dict[str, str]:
+    """Maps the names by which an error may call a flag to the name that the user typed, where they differ."""
+    fields = {field.name: field for field in flag_fields(cls)}
+    names: dict[str, str] = {}
+    for word in itertools.takewhile(lambda word: word != "--", argv):
+        typed, _, value = word.lstrip("-").partition("=")
+        found = _known_name(typed.replace("-", "_"), fields) if word.startswith("-") else None
+        if found is None:
+            continue
+        name, negated = found
+        if negated:
+            names[f"no{name}"] = typed
+        elif isinstance(fields[name].default, bool):
+            names |= {name: typed, f"no{name}": word.lstrip("-") if _YES_NO.get(value) == "false" else f"no{typed}"}
+        else:
+            names |= {each: typed for each in (name, spec_of(fields[name]).also) if each}
+    return {name: typed for name, typed in names.items() if name != typed}
 
 
 def _typed(
@@ -245,12 +185,20 @@ def _flag_typed(
 
 def _full_name(name: str, fields: dict[str, dataclasses.Field[Any]]) -> tuple[str, bool]:
     """Returns the full name of a flag, and whether `name` is its negation."""
-    name = {field.metadata["flag"].also: field.name for field in fields.values()}.get(name, name)
+    found = _known_name(name, fields)
+    if found is None:
+        raise UserError(f"unknown flag --{name}{nearest_flags(name, list(fields))} (--help lists them all)")
+    return found
+
+
+def _known_name(name: str, fields: dict[str, dataclasses.Field[Any]]) -> tuple[str, bool] | None:
+    """Returns the full name of a flag and whether `name` is its negation, or None for an unknown name."""
+    name = {spec_of(field).also: field.name for field in fields.values() if spec_of(field).also}.get(name, name)
     if name in fields:
         return name, False
     if name.startswith("no") and name[2:] in fields and isinstance(fields[name[2:]].default, bool):
         return name[2:], True
-    raise UserError(f"unknown flag --{name}{nearest_flags(name, list(fields))} (--help lists them all)")
+    return None
 
 
 def _as_kind(name: str, value: str, kind: Any) -> str:
@@ -271,30 +219,6 @@ def _as_kind(name: str, value: str, kind: Any) -> str:
     if kind == NUMBERS:
         return ",".join(repr(number(name, part)) for part in value.split(","))
     return value
-
-
-def _check_bounds(name: str, value: float, spec: Flag) -> None:
-    low, high = spec.minimum, spec.maximum
-    if (low is not None and not value >= low) or (high is not None and not value <= high):
-        bounds = (
-            f"{low:g} to {high:g}"
-            if None not in (low, high)
-            else f"{low:g} or more"
-            if high is None
-            else f"{high:g} or less"
-        )
-        raise UserError(f"--{name}={value} is out of range: give {bounds}")
-
-
-def _help(field: dataclasses.Field[Any]) -> str:
-    spec: Flag = field.metadata["flag"]
-    return f"{spec.help} One of: {', '.join(filter(None, spec.choices))}." if spec.choices else spec.help
-
-
-def _shown(default: Any) -> str:
-    if default is None or default in ((), ""):
-        return "none"
-    return str(default).lower() if isinstance(default, bool) else str(default)
 
 
 def _value(text: str, kind: Any) -> Any:

@@ -9,7 +9,6 @@ Source: B. Zhou, A. Khosla, A. Lapedriza, A. Oliva, A. Torralba: Learning deep f
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,11 +16,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from label_image.detectors.flatbuffer import root
-from label_image.detectors.pooled import NoExactMap, PooledEnd, graph_end, no_map, tflite_end
-from label_image.detectors.tflite_entry import OUTPUTS, SUBGRAPHS
+from label_image.detectors.pooled import NoExactMap, no_map
 from label_image.find_metadata import open_model
 from label_image.model_file import ModelFile
+from label_image.model_kinds.table import kind_named
 from label_image.photo_pixels import UInt8Image
 
 __all__ = ["NoExactMap", "class_activation_map", "feature_maps", "for_and_against", "head_of", "overlay"]
@@ -62,8 +60,7 @@ def feature_maps(graph: Path | ModelFile, output_layer: str = "") -> Callable[[F
       RunError: the file cannot be run.
     """
     source = graph if isinstance(graph, ModelFile) else open_model(graph)
-    end = _end(source, output_layer)
-    values = _map_runner(source, end)
+    values = kind_named(source.kind).reader.feature_map(source, output_layer).open_values()
 
     def run(batch: Floats) -> Floats:
         maps = [values(image) for image in batch]
@@ -92,7 +89,7 @@ def head_of(graph: Path | ModelFile, output_layer: str = "") -> tuple[Floats, Fl
       NoExactMap: the network has another form, or no layer after the pooling.
     """
     source = graph if isinstance(graph, ModelFile) else open_model(graph)
-    end = _end(source, output_layer)
+    end = kind_named(source.kind).reader.feature_map(source, output_layer)
     if end.weights is None:
         raise no_map(source.path, "it ends with average pooling, and no layer follows")
     biases = np.zeros(end.weights.shape[1], np.float32) if end.biases is None else end.biases
@@ -179,51 +176,3 @@ def _colours(strength: Floats) -> Floats:
     points = np.arange(len(_INFERNO))
     channels = [np.interp(at, points, _INFERNO[:, channel]) for channel in range(3)]
     return np.stack(channels, axis=-1).astype(np.float32)
-
-
-def _end(graph: ModelFile, output_layer: str) -> PooledEnd:
-    if graph.kind == "tflite":
-        return tflite_end(graph, output_layer)
-    if graph.kind == "onnx":
-        raise NoExactMap(
-            f"no heat map for {graph.path}: only the scores of an .onnx can be computed; use the .tflite or .pb of the same run"
-        )
-    from label_image.detectors.net import Net
-    from label_image.detectors.opened import opened
-
-    ends = _ends(graph)
-    return graph_end(graph.path, Net(opened(graph).for_inference(*ends)[0]), ends[1].split(":")[0])
-
-
-def _ends(graph: ModelFile) -> tuple[str, str]:
-    """Finds the operations of a graph that take the pixels and output the scores, or the features if it has no head."""
-    from label_image.detectors.opened import opened
-
-    file = opened(graph)
-    if file.input_layer and file.output_layer:
-        return file.input_layer, file.output_layer
-    fed = [name for name in file.net.nodes if file.net.op(name) == "Placeholder"]
-    last = [name for name in file.net.below(fed[0]) if name not in file.net.readers] if len(fed) == 1 else []
-    if len(last) == 1:  # a graph of ours, with or without a head
-        return fed[0], last[0]
-    found = file.evidence(graph.path, "", "")
-    return found.input_layer, found.output_layer
-
-
-def _map_runner(graph: ModelFile, end: PooledEnd) -> Callable[[Floats], Floats]:
-    """Makes a function: float32 [height, width, channels] -> float32 [1, rows, columns, width]."""
-    if isinstance(end.feature_map, int):
-        from label_image.runners.litert import LitertRunner
-
-        return LitertRunner(graph.path, content=_with_output(graph.data, end.feature_map)).values
-    from label_image.runners.frozen import FrozenRunner
-
-    return FrozenRunner(graph, _ends(graph)[0], end.feature_map).values
-
-
-def _with_output(content: bytes, tensor: int) -> bytes:
-    """Makes another tensor the output of a `.tflite` by overwriting the output numbers in its bytes."""
-    data = bytearray(content)
-    start, count = root(data).element(SUBGRAPHS, 0).span(OUTPUTS, 4)
-    struct.pack_into(f"<{count}i", data, start, *[tensor] * count)
-    return bytes(data)

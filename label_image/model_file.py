@@ -33,7 +33,7 @@ class ModelFile:
     Attributes:
       path: its path.
       kind: as from `kind_of`.
-      data: all bytes of a `.tflite`; empty for other kinds, whose parsed form is in `kept`.
+      data: all bytes of a kind that is read whole (`.tflite`); empty for other kinds, whose parsed form is in `kept`.
       kept: objects made from it, by name: a parsed graph, a session.
     """
 
@@ -50,13 +50,18 @@ class ModelFile:
         return made
 
 
-def read(path: Path, kind: str) -> ModelFile:
+def read(path: Path, kind: str, *, whole: bool) -> ModelFile:
     """Reads a file or folder of a known kind.
+
+    Args:
+      path: its path.
+      kind: as from `kind_of`.
+      whole: whether to read all its bytes now; otherwise its reader does that.
 
     Raises:
       RunError: it cannot be read, or is being written all the time.
     """
-    if kind != "tflite":
+    if not whole:
         return ModelFile(path, kind)
     try:
         for _ in range(_TRIES):

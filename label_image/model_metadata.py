@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from label_image.errors import RunError, meaning
+from label_image.metadata_fields import validated
 
 METADATA_KEY = "retrain_card"
 FORMAT = 1
@@ -50,18 +51,14 @@ class Metadata:
 
 FACTS = ("labels", "size", "range", "order", "input", "output")
 _NOT_STORED = ("facts", "what", "inspected", "stated")
+# field -> which of FACTS it belongs to, and the flag that replaces it
+_FACT_AND_FLAG = {
+    "labels": ("labels", "--labels"), "height_px": ("size", "--input_height"), "width_px": ("size", "--input_width"),
+    "mean": ("range", "--input_mean"), "std": ("range", "--input_std"), "order": ("order", "--input_order"),
+}  # fmt: skip
 _OPTIONAL: dict[str, Any] = {
     "order": "RGB", "layout": "NHWC", "dtype": "float32", "crop_px": 0, "output": "probabilities", "outputs": 0,
 }  # fmt: skip
-
-
-_MOST_PX = 100_000
-_KNOWN = {
-    "order": ("RGB", "BGR", "grey"),
-    "layout": ("NHWC", "NCHW", "NHW", "flat"),
-    "dtype": ("float32", "float16", "float64", "uint8", "int8", "int16", "int32", "int64", "string"),
-    "output": ("probabilities", "sigmoid", "logits", "as is"),
-}
 
 
 def to_json(metadata: Metadata) -> str:
@@ -73,54 +70,34 @@ def to_json(metadata: Metadata) -> str:
     return json.dumps({"format": FORMAT, **fields}, ensure_ascii=False, sort_keys=True)
 
 
-def from_json(text: str | bytes, where: str) -> Metadata:
-    """Reads metadata.
+def from_json(text: str | bytes, where: str, typed: Mapping[str, Any] = MappingProxyType({})) -> Metadata:
+    """Reads and validates metadata.
 
     Args:
       text: the output of `to_json`.
       where: the file it came from, for the error.
+      typed: field -> the value that the user typed, which is used if the value in the file is impossible.
 
     Raises:
-      RunError: if it is not metadata, or its format is later than this program's.
+      RunError: if it is not metadata, a field is impossible, or its format is later than this program's.
     """
     try:
         fields = json.loads(text)
         if not isinstance(fields, dict):
             raise TypeError("it is JSON, but not metadata")
+        if type(fields.get("format")) is not int:
+            raise ValueError("its format is not a whole number")
         if fields["format"] > FORMAT:
             raise RunError(
                 f"cannot read {where}: its metadata has format {fields['format']}, but this program reads only up to format {FORMAT}; upgrade this program"
             )
-        metadata = Metadata(
-            labels=tuple(str(label) for label in fields["labels"]),
-            height_px=int(fields["height_px"]),
-            width_px=int(fields["width_px"]),
-            mean=tuple(float(number) for number in fields["mean"]),
-            std=tuple(float(number) for number in fields["std"]),
-            input_layer=str(fields["input_layer"]),
-            output_layer=str(fields["output_layer"]),
-            training=dict(fields["training"]),
-            facts=dict.fromkeys(("labels", "size", "range", "input", "output"), "the metadata inside the file"),
-            stated=FACTS,
-            **{name: type(default)(fields[name]) for name, default in _OPTIONAL.items() if name in fields},
-        )
-        _check(metadata)
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+        values, replaced = validated(fields, typed)
+    except (TypeError, ValueError, RecursionError) as error:
         raise RunError(f"cannot read the metadata in {where}: {meaning(error)}; export it again") from None
-    return metadata
-
-
-def _check(metadata: Metadata) -> None:
-    """Raises ValueError for impossible values, such as a size of -1."""
-    if not all(0 <= px <= _MOST_PX for px in (metadata.height_px, metadata.width_px, metadata.crop_px)):
-        raise ValueError(f"a size of {metadata.height_px} x {metadata.width_px} pixels")
-    numbers = (*metadata.mean, *metadata.std)
-    if not all(math.isfinite(number) for number in numbers) or not all(metadata.std) or not metadata.mean:
-        raise ValueError(f"a scaling of mean {metadata.mean} and std {metadata.std}")
-    if {len(metadata.mean), len(metadata.std)} - {1, 2, 3, 4}:
-        raise ValueError(f"a scaling of {len(metadata.mean)} and {len(metadata.std)} channels")
-    for name, known in _KNOWN.items():
-        if getattr(metadata, name) not in known:
-            raise ValueError(f"{name} is {getattr(metadata, name)!r}")
-    if metadata.outputs < 0:
-        raise ValueError(f"{metadata.outputs} outputs")
+    facts = dict.fromkeys(("labels", "size", "range", "input", "output"), "the metadata inside the file")
+    for name, found in replaced.items():
+        facts[f"note impossible {name}"] = (
+            f"{_FACT_AND_FLAG[name][1]} replaces the impossible {name} in its metadata, {found}"
+        )
+    unstated = {_FACT_AND_FLAG[name][0] for name in replaced}
+    return Metadata(**values, facts=facts, stated=tuple(fact for fact in FACTS if fact not in unstated))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PIL import Image, UnidentifiedImageError
 
 from label_image.errors import PhotoError
+from label_image.extras import install
 
 _NOT_PICTURES = (  # first bytes -> (reason, detail)
     (b"%PDF", "a PDF document", "export its pages as JPEG"),
@@ -55,7 +56,7 @@ def _container(head: bytes, error: Exception) -> PhotoError:
     if brand[:3] in (b"hei", b"hev", b"mif", b"msf"):
         if "HEIF" in Image.OPEN:
             return _damaged("HEIC", error)
-        return PhotoError("HEIC photo", "run pip install pillow-heif to read it, or save it as JPEG")
+        return PhotoError("HEIC photo", f"run {install('heic')} to read it, or save it as JPEG")
     if brand[:3] == b"avi":
         if "AVIF" in Image.OPEN:
             return _damaged("AVIF", error)

@@ -114,6 +114,23 @@ class OutputFile:
             raise RunError(f"cannot write --output={self._typed}: {error.strerror or error}") from None
 
 
+def check_apart(output: str, flag: str, folder: str) -> None:
+    """Refuses a file where a folder is to be made, which would be found out only at the end.
+
+    Args:
+      output: the value of --output.
+      flag: the flag that names the folder.
+      folder: the folder; "" is none.
+
+    Raises:
+      UserError: the folder is the file, or lies in it; capitals count for nothing, as on some disks.
+    """
+    inner, outer = (Path(os.path.realpath(path)).parts for path in (folder, output))
+    alike = [part.casefold() for part in inner[: len(outer)]] == [part.casefold() for part in outer]
+    if folder and alike:
+        raise UserError(f"cannot write --output={output}: --{flag} makes the folder {folder} there; give another file")
+
+
 def _clear(folder: Path) -> None:
     """Deletes the temporary files of killed runs; a running process has its file locked."""
     for path in folder.glob(f"{_PREFIX}*{_ENDING}"):

@@ -19,6 +19,7 @@ from label_image.detectors.evidence import RAW_DTYPES
 from label_image.errors import UserError
 from label_image.labels import Labels, chosen, fitted, labels_file, without_index
 from label_image.model_file import ModelFile
+from label_image.model_kinds.table import kind_named
 from label_image.model_metadata import Metadata
 
 _ORDERS = {"rgb": "RGB", "bgr": "BGR", "grey": "grey"}
@@ -51,6 +52,26 @@ class _Comparison:
     facts: dict[str, str] = field(default_factory=dict)
     against: list[str] = field(default_factory=list)  # contradictions of what the file states
     notes: list[str] = field(default_factory=list)  # further notes for the user
+
+
+def typed_fields(typed: Overrides) -> dict[str, Any]:
+    """Returns field -> the typed value, for each field of metadata that a flag can replace; labels are read later.
+
+    >>> typed_fields(Overrides(input_std=255))
+    {'std': (255.0,)}
+    """
+    found = {
+        "labels": () if typed.labels else None, "height_px": typed.input_height, "width_px": typed.input_width,
+        "mean": _as_numbers(typed.input_mean), "std": _as_numbers(typed.input_std),
+        "order": _ORDERS[typed.input_order.lower()] if typed.input_order else None,
+    }  # fmt: skip
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _as_numbers(value: float | tuple[float, ...] | None) -> tuple[float, ...] | None:
+    if value is None:
+        return None
+    return tuple(float(each) for each in value) if isinstance(value, (tuple, list)) else (float(value),)
 
 
 def as_typed(metadata: Metadata, typed: Overrides, source: ModelFile) -> Metadata:
@@ -203,13 +224,8 @@ def _bare(layer: str) -> str:
 
 
 def _tensors(source: ModelFile, fact: str) -> list[str]:
-    """Lists the names of a `.tflite`'s inputs or outputs, as other programs show them."""
-    if source.kind != "tflite":
-        return []
-    from label_image.detectors.tflite_file import TfliteFile
-
-    file = TfliteFile(source)
-    return [_bare(file.names[index]) for index in (file.inputs if fact == "input" else file.outputs)]
+    """Lists the names of a file's inputs or outputs, as other programs show them."""
+    return [_bare(name) for name in kind_named(source.kind).reader.names(source, fact)]
 
 
 def _labels(metadata: Metadata, typed: Overrides, held: _Comparison) -> None:

@@ -14,8 +14,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from label_image.errors import RunError
+from label_image.extras import install
 from label_image.process import is_ours
 
+INSTEAD = "use a .tflite, which needs none"  # for the end of a line about a classifier
 _LOUD = os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0"
 _ONE_AT_A_TIME = threading.RLock()  # two threads that replace descriptor 2 at the same time would lose it
 
@@ -57,6 +59,21 @@ def has_tensorflow() -> bool:
     return importlib.util.find_spec("tensorflow") is not None
 
 
+def check_tensorflow(what: str, otherwise: str = "") -> None:
+    """Finds out before the work whether TensorFlow is there; does not import it.
+
+    Args:
+      what: what needs it.
+      otherwise: what could be done instead, for the end of the line.
+
+    Raises:
+      RunError: it is not installed.
+    """
+    if not has_tensorflow():
+        line = f"{what} needs TensorFlow, which is not installed: {install('tensorflow')}"
+        raise RunError(f"{line}, or {otherwise}" if otherwise else line)
+
+
 def tensorflow() -> Any:
     """Imports TensorFlow and starts its devices without their log lines; this takes 3 to 5 s the first time.
 
@@ -67,8 +84,7 @@ def tensorflow() -> Any:
         return sys.modules["tensorflow"]
     if not _LOUD:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    if not has_tensorflow():
-        raise RunError("this needs TensorFlow, which is not installed: pip install 'tensorflow>=2.20,<2.23'")
+    check_tensorflow("this")
     # oneDNN's kernels make training 1.3 to 2 times as fast; by default TensorFlow uses them on newer processors only.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     with native_noise_hidden():

@@ -54,6 +54,11 @@ class Sorter:
         self._folder, self._move = folder, move
         self._names = folder_names(labels)
 
+    @property
+    def folders(self) -> list[Path]:
+        """Lists the folders that photos are put into."""
+        return [self._folder / name for name in (UNSURE, *self._names.values())]
+
     def put(self, photo: Path, name: str, label: str | None) -> Sorted:
         """Copies or moves one photo.
 

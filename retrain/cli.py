@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Sequence
 
 from label_image.errors import UserError
-from label_image.flags import flag_fields, parse
+from label_image.flags import flag_fields, named_as_typed, parse
 from label_image.program import exit_status
 from label_image.spelling import refuse_odd_flag
 from retrain.options.options import PROGRAM, Options
@@ -29,19 +29,21 @@ def main(argv: Sequence[str]) -> int:
         if options.network.cores:  # before NumPy starts its threads
             from label_image.workers import use_at_most
 
-            use_at_most(options.network.cores)
+            with named_as_typed(Options, argv):
+                use_at_most(options.network.cores)
         from retrain.console import Screen
         from retrain.pipeline.run import retrain
 
-        retrain(options, Screen(options.run.logging_verbosity))
+        with named_as_typed(Options, argv):
+            retrain(options, Screen(options.run.logging_verbosity))
 
     return exit_status("retrain", work, _stopped)
 
 
 def _check_words(argv: Sequence[str]) -> None:
-    """Refuses a folder that was given without --image_dir, which would else be missed under another reason."""
+    """Refuses a folder that was given without --image_dir; otherwise the message would be that no folder was given."""
     names = [field.name for field in flag_fields(Options)]
-    for word in argv:  # a dash from the web makes the folder behind it look like that
+    for word in argv:  # after a dash copied from the web, a folder would look like a word without a flag
         refuse_odd_flag(word, names)
     if any(word.lstrip("-").replace("-", "_").startswith("image_dir") for word in argv if word.startswith("-")):
         return
@@ -54,5 +56,5 @@ def _check_words(argv: Sequence[str]) -> None:
 def _stopped(error: BaseException) -> str:
     done, total = getattr(error, "done", None), getattr(error, "total", None)
     if done is None:
-        return "stopped; run the same command again to go on"
-    return f"stopped; the features of {done} of {total} photos are kept, the same command goes on from there"
+        return "stopped; run the same command again to continue"
+    return f"stopped; the features of {done} of {total} photos are kept, and the same command continues from there"

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from label_image.errors import UserError
+from label_image.extras import install
 from label_image.flags import parse
 from label_image.program import exit_status, run_program
 from label_image.terminal import say
@@ -141,7 +142,7 @@ def _extras() -> Iterator[str]:
         missing = [asked.package for asked in whole[extra] if not asked.fits]
         purpose = f" ({_PURPOSES[extra]})" if extra in _PURPOSES else ""
         if missing:
-            yield f"  {extra}{purpose}: {', '.join(missing)} missing; {command(extra)}"
+            yield f"  {extra}{purpose}: {', '.join(missing)} missing; {install(extra)}"
         else:
             yield f"  {extra}{purpose}: installed"
     yield f"GPU: {_gpu()}"
@@ -253,11 +254,6 @@ def within(installed: str, bounds: str) -> bool:
 def _numbers(text: str) -> list[int]:
     start = re.match(r"\d+(?:\.\d+)*", text)
     return [int(part) for part in start[0].split(".")] if start else []
-
-
-def command(extra: str) -> str:
-    """The command that installs an extra, for who is in the folder of the checkout where the code is one."""
-    return f"pip install '.[{extra}]'" if checkout_version() else f"pip install '{NAME}[{extra}]'"
 
 
 def instruction_sets(cpuinfo: str) -> list[str]:

@@ -10,6 +10,8 @@ import contextlib
 import shutil
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import TextIO
 
 from label_image.terminal import is_terminal
@@ -20,6 +22,19 @@ _LOG_SHARE = (
     0.25  # the interval until the next line of a log, as a fraction of the elapsed time: about twenty lines in an hour
 )
 _TAKE_AWAY = "\r\x1b[2K"  # move to the beginning of the line and clear it
+
+
+_LISTENER: ContextVar[Callable[[int, int, str], None] | None] = ContextVar("_LISTENER", default=None)
+
+
+@contextlib.contextmanager
+def report_progress_to(listener: Callable[[int, int, str], None]) -> Iterator[None]:
+    """In the block, passes progress to `listener(done, total, noun)` instead of printing it; applies to this thread."""
+    token = _LISTENER.set(listener)
+    try:
+        yield
+    finally:
+        _LISTENER.reset(token)
 
 
 class Progress:
@@ -37,9 +52,13 @@ class Progress:
         self._terminal = is_terminal(self._stream)
         self._start = self._last = time.monotonic()
         self._open = False
+        self._listener = _LISTENER.get()
 
     def update(self, done: int, detail: str = "") -> None:
         """Records that `done` items are done, and writes a line if it is time for one."""
+        if self._listener:
+            self._listener(done, self._total, self._noun)
+            return
         now = time.monotonic()
         log_every_s = min(max(_LOG_EVERY_S, _LOG_SHARE * (self._last - self._start)), _LONGEST_S)
         if now - self._last < (_TERMINAL_EVERY_S if self._terminal else log_every_s):

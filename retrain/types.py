@@ -200,14 +200,14 @@ class Reading:
 
     reader: str  # name and version of the program
     outcome: str  # "agrees", "differs", "refuses", "crashes" or "hangs"
-    difference: float | None = None  # the largest difference of a score from LiteRT or ONNX Runtime
+    difference: float | None = None  # the largest of a score, from that of our own runtime
 
 
 @dataclass(frozen=True)
 class Export:
     """A file that was written, read back and verified. Values that were not measured are None."""
 
-    kind: str  # "tflite", "graph", "saved_model", "onnx", "device_folder", "labels", "checkpoint"
+    kind: str  # as its row in exporters/table says; "labels", "checkpoint"
     path: Path
     bytes: int
     largest_difference: float | None = None  # the largest difference of a score from the trained model
@@ -225,18 +225,18 @@ class Export:
 
 @dataclass(frozen=True)
 class Suspect:
-    """A photo whose label is probably wrong, judged by the other photos."""
+    """A photo whose label is likely wrong."""
 
     path: str
     label: str
-    suggested: str  # the prediction of a head that was not trained on it
-    quality: float  # 0..1, low values are suspicious
+    suggested: str  # predicted by a head that was not trained on the photo
+    quality: float  # probability of the photo's own label, 0..1; a low one suggests a wrong label
     list: str  # one of LISTS
 
 
 @dataclass(frozen=True)
-class Twins:
-    """Two photos that are duplicates (equal bytes) or near-duplicates (nearly the same picture)."""
+class NearDuplicates:
+    """Two photos with equal bytes or nearly the same picture."""
 
     first: str  # paths
     second: str
@@ -250,7 +250,7 @@ class Twins:
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """The estimated accuracy with a smaller number of training photos."""
+    """The accuracy that a number of training photos would have given."""
 
     photos: int  # number of training photos
     accuracy: float  # 0..1
@@ -261,9 +261,9 @@ class CurvePoint:
 class Audit:
     """The photos to check, and an estimate of whether more photos would help."""
 
-    suspects: tuple[Suspect, ...] = ()  # most suspicious first
-    duplicates: tuple[Twins, ...] = ()  # those in two subsets first
-    leaks: int = 0  # test photos with a near-duplicate in training or validation
+    suspects: tuple[Suspect, ...] = ()  # lowest label quality first
+    duplicates: tuple[NearDuplicates, ...] = ()  # pairs in different subsets first
+    leaks: int = 0  # test photos with a near-duplicate in the training or validation set
     accuracy_without_leaks: float | None = None  # 0..1
     tested_without_leaks: int = 0
     learning_curve: tuple[CurvePoint, ...] = ()  # fewest photos first

@@ -36,8 +36,18 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# Fixtures that run a whole program or a browser: who uses one is left out of `make test-fast`.
+WHOLE_RUNS = {
+    "browser", "compare", "devices", "flowers", "label_image", "page", "retrain", "retrain_here", "runs", "tflite", "trained", "without",
+    "without_packages",
+}  # fmt: skip
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests marked `shared` say why when they can not run."""
+    """Tests marked `shared` say why when they can not run; they and those of whole runs are slow."""
+    for item in items:
+        if item.get_closest_marker("shared") or WHOLE_RUNS & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
     if not (SHARED / "data").is_dir():
         reason = "the real photos and weights of ../shared are not here"
         for item in items:
@@ -137,6 +147,12 @@ def flowers(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shared_data() -> Path:
     """../shared/data; only for tests marked `shared`."""
     return SHARED / "data"
+
+
+def children_s() -> float:
+    """Processor time of the processes that were started here and have ended; another program's work does not lengthen it."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]

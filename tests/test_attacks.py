@@ -14,6 +14,7 @@ import shutil
 import tarfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -218,7 +219,7 @@ def test_unused_operations_of_training_are_ignored(place, capfd):
 
 def saved(folder, *, evil=lambda tf: None, beside=None):
     """A SavedModel that labels by mean colour and runs `evil` when it is called."""
-    tf = tensorflow()
+    tf: Any = tensorflow()
 
     class Module(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec([None, SIDE, SIDE, 3], tf.float32)])
@@ -351,7 +352,7 @@ def test_a_variable_that_declares_more_than_is_stored_is_refused(place, capfd):
 
 
 def hub_module(folder, *, evil):
-    tf = tensorflow()
+    tf: Any = tensorflow()
 
     class Module(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec([None, 12, 10, 3], tf.float32)])
@@ -532,11 +533,11 @@ OTHERS = {
     "a zip with a link": ("a.zip", zip_of("l", 0o120777), unpacked, "neither a file nor a folder"),
     "a record of any length": ("r.tfrecord", bytes_of(b"\xff" * 7 + b"\x0f" + bytes(100)), converted("tfrecord"), "cannot"),
     "an .onnx whose weights lie elsewhere": (
-        "m.onnx", onnx_of(field(13, field(1, b"location") + field(2, b"../secret")) + b"\x70\x01"), opened, "lie in another file"),
+        "m.onnx", onnx_of(field(13, field(1, b"location") + field(2, b"../secret")) + b"\x70\x01"), opened, "weights are in another file"),
     "an .onnx with operators of somebody's own": ("m.onnx", onnx_of(node=field(7, b"evil.ops")), opened, "evil.ops"),
     "a .tflite with an operator of somebody's own": ("m.tflite", custom, opened, "cannot run"),
-    "labels in JSON without end": ("m.pb", graph_with("labels.json"), opened, "no JSON"),
-    "Lobe's JSON without end": ("m.pb", graph_with("signature.json"), opened, "no JSON"),
+    "labels in JSON without end": ("m.pb", graph_with("labels.json"), opened, "not JSON"),
+    "Lobe's JSON without end": ("m.pb", graph_with("signature.json"), opened, "not JSON"),
     "a run.json without end": ("run.json", deep, record, "no JSON"),
 }  # fmt: skip
 
@@ -591,6 +592,6 @@ def test_every_allowed_operation_exists_and_touches_no_file():
     )
     assert [op for op in sorted(ALLOWED) if any(word in op for word in words)] == []
     assert not ALLOWED & LEFT_OVER
-    tf = tensorflow()
+    tf: Any = tensorflow()
     hidden = {"QuantizedConcatV2"}  # known to TensorFlow's runtime, but not to Python
     assert {op for op in ALLOWED if not op.startswith("_") and not hasattr(tf.raw_ops, op)} <= hidden

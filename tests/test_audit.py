@@ -1,4 +1,4 @@
-"""What the audit finds in plain arrays: components, folds, twins, the learning curve, and the sentences made of them."""
+"""What the audit finds in plain arrays: components, folds, near-duplicates, the learning curve, and the sentences made of them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from retrain.audit import duplicates
-from retrain.audit.advice import balance_lines, curve_lines, flat_classes, label_lines, twin_lines
+from retrain.audit.advice import balance_lines, curve_lines, duplicate_lines, flat_classes, label_lines
 from retrain.audit.components import components
-from retrain.audit.duplicates import near_pairs, threshold_at, twins
+from retrain.audit.duplicates import find_duplicates, near_pairs, threshold_at
 from retrain.audit.findings import Task, find, label_qualities, suspects
-from retrain.audit.folds import FOLDS, Folds, deal, out_of_fold
+from retrain.audit.folds import FOLDS, Folds, assign_folds, out_of_fold
 from retrain.audit.learning_curve import SIZES, learning_curve
 from retrain.options.options import Options
-from retrain.types import TESTING, TRAINING, VALIDATION, CurvePoint, Suspect, Twins
+from retrain.types import TESTING, TRAINING, VALIDATION, CurvePoint, NearDuplicates, Suspect
 
 
 def clouds(photos=300, classes=3, width=40, apart=3.0, seed=0):
@@ -63,10 +63,10 @@ def test_components_leave_the_features_as_they_are_and_are_repeatable():
     assert np.array_equal(features, before)
 
 
-def test_the_deal_spreads_each_class_and_keeps_groups_together():
+def test_the_folds_spread_each_class_and_keeps_groups_together():
     ids = np.array([0] * 50 + [1] * 25)
     groups = [[0, 1, 2], *[[place] for place in range(3, 75)]]
-    fold = deal(ids, groups)
+    fold = assign_folds(ids, groups)
     assert len(set(fold[:3])) == 1
     assert set(np.bincount(fold[50:], minlength=FOLDS)) == {5}
     assert np.bincount(fold[3:50], minlength=FOLDS).min() >= 8
@@ -116,7 +116,9 @@ def test_where_no_label_is_doubted_none_is_listed():
 
 
 def test_the_quality_of_a_label_is_the_probability_of_it():
-    probabilities = np.float32([[0.5, 0.25, 0.25], [0.125, 0.75, 0.125], [0.25, 0.125, 0.625], [0.0, 0.0, 1.0]])
+    probabilities = np.array(
+        [[0.5, 0.25, 0.25], [0.125, 0.75, 0.125], [0.25, 0.125, 0.625], [0.0, 0.0, 1.0]], np.float32
+    )
     qualities = label_qualities(np.array([0, 2, 2, 0]), probabilities)
     assert qualities.tolist() == [0.5, 0.125, 0.625, 0.0]
     assert qualities.dtype == np.float32
@@ -124,14 +126,14 @@ def test_the_quality_of_a_label_is_the_probability_of_it():
 
 def test_the_labels_are_listed_least_probable_first_and_equal_ones_in_the_order_of_the_photos():
     """50 photos, of which 8 % are 4: the two at 0.125 and the two at 0.25 come before the ones at 0.375 and 0.75."""
-    own = np.float32([0.75] * 44 + [0.375, 0.25, 0.125, 0.25, 0.125, 0.375])
+    own = np.array([0.75] * 44 + [0.375, 0.25, 0.125, 0.25, 0.125, 0.375], np.float32)
     probabilities = np.stack([own, 1 - own], axis=1)
     listed = suspects(np.zeros(50, np.int64), probabilities)
     assert listed == [(46, 1, 0.125), (48, 1, 0.125), (45, 1, 0.25), (47, 1, 0.25)]
 
 
 def test_a_photo_whose_label_is_the_likeliest_is_no_suspect():
-    probabilities = np.float32([[0.9, 0.1]] * 48 + [[0.4, 0.6]] * 2)
+    probabilities = np.array([[0.9, 0.1]] * 48 + [[0.4, 0.6]] * 2, np.float32)
     ids = np.array([0] * 49 + [1])  # the one before the last is doubted, the last has little support
     assert suspects(ids, probabilities) == [(48, 1, pytest.approx(0.4))]
 
@@ -157,7 +159,7 @@ def near(features, seed=4):
     return (features + noise).astype(np.float32)
 
 
-def test_near_twins_are_found_and_no_others():
+def test_near_duplicates_are_found_and_no_others():
     features = pictures()
     found = near_pairs(components(np.vstack([features, near(features[:20])])), np.arange(420))
     assert [(one, other) for one, other, _ in found] == [(place, 400 + place) for place in range(20)]
@@ -171,7 +173,7 @@ def test_a_burst_of_one_scene_does_not_hide_itself():
     assert {0, 400, 401, 402, 403, 404} == {place for pair in found for place in pair[:2]}
 
 
-def test_different_photos_have_no_twins():
+def test_different_photos_have_no_near_duplicates():
     assert near_pairs(components(pictures()), np.arange(400)) == []
 
 
@@ -186,7 +188,7 @@ def test_a_test_photo_with_a_twin_in_training_is_a_leak():
     lists = np.full(403, TRAINING, np.int8)
     lists[[400, 1, 401, 2]] = TESTING  # 0 and its twin leak; 1 and its twin are both tested; 2 leaks itself
     lists[402] = VALIDATION
-    found = twins(components(features), range(403), lists)
+    found = find_duplicates(components(features), range(403), lists)
     assert found.leaks == [2, 400]
     assert [(a, b) for a, b, _, _ in found.pairs[:2]] in ([(0, 400), (2, 402)], [(2, 402), (0, 400)])  # across first
     assert {(a, b, exact) for a, b, exact, _ in found.pairs} == {(0, 400, False), (1, 401, False), (2, 402, False)}
@@ -194,9 +196,9 @@ def test_a_test_photo_with_a_twin_in_training_is_a_leak():
     assert found.complete
 
 
-def test_the_same_bytes_are_twins_whatever_the_features_say():
+def test_the_same_bytes_are_duplicates_whatever_the_features_say():
     lists = np.array([TRAINING, TESTING, TRAINING, TRAINING], np.int8)
-    found = twins(np.zeros((4, 2), np.float32), [7, 7, 8, 7], lists)
+    found = find_duplicates(np.zeros((4, 2), np.float32), [7, 7, 8, 7], lists)
     assert found.pairs == [(0, 1, True, 1.0), (0, 3, True, 1.0)]
     assert found.leaks == [1]
     assert not found.looked  # three different photos are too few to look for near ones
@@ -208,17 +210,17 @@ def test_of_very_many_photos_only_those_outside_training_are_compared_with_all(m
     features = np.vstack([features, near(features[:2])])
     lists = np.full(402, TRAINING, np.int8)
     lists[400] = TESTING
-    found = twins(components(features), range(402), lists)
+    found = find_duplicates(components(features), range(402), lists)
     assert [(a, b) for a, b, _, _ in found.pairs] == [(0, 400)]  # 1 and 401 are both for training
     assert not found.complete
     whole = find(task(features, np.arange(402) % 2, lists))
     (line,) = whole.missing
-    assert line.endswith("photos, only those for validation and testing are compared with all")
+    assert line.endswith("photos, so near-duplicates within the training set were not searched for")
 
 
 def test_the_curve_has_ten_sizes_and_rises():
     features, ids = clouds(600, width=60, apart=2.0)
-    folds = Folds(components(features), ids, 3, deal(ids, alone(600)))
+    folds = Folds(components(features), ids, 3, assign_folds(ids, alone(600)))
     curve = learning_curve(folds, 1.0)
     assert len(curve) == SIZES
     assert [photos for photos, _, _ in curve] == [48 * size for size in range(1, 11)]  # 480 are trained on
@@ -229,7 +231,7 @@ def test_the_curve_has_ten_sizes_and_rises():
 
 def test_the_last_point_of_the_curve_is_what_the_folds_say():
     features, ids = clouds(apart=2.0)
-    folds = Folds(components(features), ids, 3, deal(ids, alone(300)))
+    folds = Folds(components(features), ids, 3, assign_folds(ids, alone(300)))
     probabilities, penalty = folds.probabilities()
     assert learning_curve(folds, penalty)[-1][1] == pytest.approx(
         (probabilities.argmax(axis=1) == ids).mean(), abs=0.007
@@ -248,22 +250,22 @@ def test_labels_to_look_at_are_named_three_at_most():
     assert line.endswith("; 2 more in run.json")
 
 
-def twin(first_list="training", second_list="testing", second_label="a"):
-    return Twins("a/1.jpg", "b/2.jpg", first_list, second_list, "a", second_label, False, 0.9)
+def pair(first_list="training", second_list="testing", second_label="a"):
+    return NearDuplicates("a/1.jpg", "b/2.jpg", first_list, second_list, "a", second_label, False, 0.9)
 
 
 def test_leaks_are_told_with_the_accuracy_without_them():
-    (line,) = twin_lines([twin()], 1, 0.875, 80)
+    (line,) = duplicate_lines([pair()], 1, 0.875, 80)
     assert line.startswith(
         "1 test photo is a near-duplicate of a training or validation photo, so the accuracy is inflated: keep one of"
     )
     assert "a/1.jpg and b/2.jpg" in line
     assert line.endswith("without them the accuracy is 87.5% (N=80)")
-    assert twin_lines([twin("training", "training")], 0, 0.9, 80) == []
+    assert duplicate_lines([pair("training", "training")], 0, 0.9, 80) == []
 
 
-def test_twins_with_two_labels_are_told():
-    (line,) = twin_lines([twin("training", "training", "b")], 0, 0.9, 80)
+def test_duplicates_with_two_labels_are_told():
+    (line,) = duplicate_lines([pair("training", "training", "b")], 0, 0.9, 80)
     assert line == "2 photos that look the same have two labels; decide on one: a/1.jpg (a), b/2.jpg (b)"
 
 
@@ -279,14 +281,14 @@ def test_the_curve_says_of_which_classes_more_photos_would_help():
     rising = [0.5 + 0.1 * np.log2(size) for size in range(1, 11)]  # 10 points a doubling
     flat = [0.95] * 10
     lines = curve_lines(points(roses=rising, daisy=flat), {"roses": 500, "daisy": 500})
-    assert lines[0].startswith("more photos of roses would help: from 400 to 800 photos to train on")
-    assert "recall rose (roses 73% to 83% of 500)" in lines[0]
+    assert lines[0].startswith("more photos of roses would help: from 400 to 800 training photos")
+    assert "recall rose (roses 73% to 83% of 500 photos)" in lines[0]
     assert lines[1] == "more photos of daisy would hardly help"
 
 
 def test_where_no_class_would_gain_it_is_said_once():
     lines = curve_lines(points(roses=[0.9] * 10, daisy=[0.95] * 10), {"roses": 500, "daisy": 500})
-    assert lines == ["more photos would hardly help: 92.5% right with 400, 92.5% with 800"]
+    assert lines == ["more photos would hardly help: accuracy was 92.5% with 400 training photos and 92.5% with 800"]
 
 
 def test_of_few_photos_the_curve_says_nothing():
@@ -307,7 +309,9 @@ def test_of_few_photos_the_curve_says_nothing():
 )
 @pytest.mark.parametrize("count", [2, 6, 12, 500])
 def test_no_line_says_that_photos_help_beside_figures_that_do_not_rise(recalls, count):
-    for line in curve_lines(points(a=recalls, b=[0.9] * 10), {"a": count, "b": 500}):
+    lines = curve_lines(points(a=recalls, b=[0.9] * 10), {"a": count, "b": 500})
+    assert lines
+    for line in lines:
         assert "would help" not in line or line.startswith("more photos would")
 
 
@@ -342,11 +346,11 @@ def test_each_figure_of_a_line_that_promises_help_rises_by_three_points():
 def test_uneven_classes_are_said_with_what_helps():
     (line,) = balance_lines({"daisy": 60, "roses": 6}, [], weigh_alike=True)
     assert line == (
-        "classes are uneven: 6 of roses against 60 photos of daisy; more photos of roses would help first, and figures of so few are rough"
+        "classes are uneven: 6 of roses against 60 photos of daisy; more photos of roses would help most, and the figures for classes with so few photos are uncertain"
     )
     (line,) = balance_lines({"daisy": 60, "roses": 6, "tulips": 12}, [], weigh_alike=False)
     assert "6 of roses, 12 of tulips against 60" in line
-    assert line.endswith("; meanwhile --class_weights=balanced lets each class weigh the same")
+    assert line.endswith("; until then, --class_weights=balanced gives each class the same weight")
     (line,) = balance_lines({"daisy": 600, **{f"c{n}": 10 + n for n in range(9)}}, [], weigh_alike=True)
     assert "and 6 more classes against 600 photos of daisy" in line
 
@@ -367,7 +371,7 @@ def test_whether_batches_are_drawn_class_first_decides_about_weights():
 
 
 def test_where_the_accuracy_is_the_same_without_leaks_it_is_not_called_inflated():
-    (line,) = twin_lines([twin()], 2, 1.0, 20, whole=1.0)
+    (line,) = duplicate_lines([pair()], 2, 1.0, 20, whole=1.0)
     assert "inflated" not in line
     assert "without them the accuracy is 100.0% (N=20)" in line
-    assert "inflated" in twin_lines([twin()], 2, 0.9, 20, whole=0.95)[0]
+    assert "inflated" in duplicate_lines([pair()], 2, 0.9, 20, whole=0.95)[0]

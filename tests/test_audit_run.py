@@ -17,15 +17,16 @@ import pytest
 from PIL import Image, ImageOps
 
 from retrain.audit import audit as auditing
-from retrain.audit import worker as working
 from retrain.audit.audit import Auditor, task_of, without
-from retrain.audit.findings import Findings, find
-from retrain.audit.kept import Shelf
+from retrain.audit.cache import AuditCache
+from retrain.audit.findings import AuditFindings, find
 from retrain.audit.worker import AuditError, Worker, findings_of
 from retrain.types import TESTING, TRAINING, Outcome, Photo, Split
 from tests.conftest import COLOURS, ROOT, STAND_IN, write_colour_photos, write_photo
 from tests.test_audit import clouds, near, pictures
 from tests.test_light import without as without_packages  # noqa: F401 - a fixture
+
+pytestmark = pytest.mark.slow
 
 FAST = ("--how_many_training_steps=50", "--output_graph=")
 
@@ -95,19 +96,20 @@ def test_a_run_names_the_labels_that_look_wrong(retrain_here, flags, mislabelled
     assert {Path(pair["first"]).name, Path(pair["second"]).name} == {"copy.jpg", "yellow_000.jpg"}
     assert pair["first_list"] == pair["second_list"]
     assert any("two labels; decide on one" in line for line in audit["advice"])
-    assert audit["seconds"] == pytest.approx(record["seconds"]["audit"], abs=0.1)
+    assert 0 < audit["seconds"] <= record["seconds"]["audit"] + 0.01  # a part of that stage; both are rounded
 
 
-def test_the_same_photos_are_not_audited_twice(retrain_here, flags, mislabelled, tmp_path):
+def test_the_same_photos_are_not_audited_twice(retrain_here, flags, mislabelled, tmp_path, monkeypatch):
     assert retrain_here(f"--image_dir={mislabelled}", *flags).returncode == 0
     first, _ = audit_of(tmp_path)
     (kept,) = (tmp_path / "tf_files/bottlenecks/audits").iterdir()
     before = kept.stat().st_mtime_ns
-    assert retrain_here(f"--image_dir={mislabelled}", *flags).returncode == 0
+    with monkeypatch.context() as patch:
+        patch.setattr("retrain.audit.audit.Worker", lambda *_: pytest.fail("it was audited again"))
+        assert retrain_here(f"--image_dir={mislabelled}", *flags).returncode == 0
     second, _ = audit_of(tmp_path)
     assert kept.stat().st_mtime_ns == before
     assert {**first, "seconds": 0} == {**second, "seconds": 0}
-    assert second["seconds"] < 0.2
     assert retrain_here(f"--image_dir={mislabelled}", *flags, "--split_seed=1").returncode == 0  # other lists
     assert len(list(kept.parent.iterdir())) == 2
 
@@ -177,9 +179,7 @@ def test_the_process_finds_what_the_function_finds():
 def test_a_process_that_is_not_needed_any_more_ends():
     features, ids = clouds()
     worker = Worker(task_of(split_of(ids), features))
-    start = time.perf_counter()
     worker.close()
-    assert time.perf_counter() - start < 5
     assert worker._process.returncode == -signal.SIGKILL
 
 
@@ -195,34 +195,34 @@ def test_a_process_that_dies_is_a_line_not_a_traceback(tmp_path, monkeypatch):
     def refused(*_, **__):
         raise OSError(12, "Cannot allocate memory")
 
-    monkeypatch.setattr(working.subprocess, "Popen", refused)
+    monkeypatch.setattr(subprocess, "Popen", refused)
     split = split_of(ids)
     auditor = Auditor(split, features, "key", tmp_path)
     audit = auditor.audit(outcome_of(split))
     auditor.close()
-    assert audit.missing == "the photos are not audited: [Errno 12] Cannot allocate memory"
+    assert audit.missing == "the photos were not audited: [Errno 12] Cannot allocate memory"
     assert audit.advice == (audit.missing,)
     assert not (tmp_path / "audits").exists()  # tried again next time
 
 
 def test_a_damaged_audit_is_found_anew(tmp_path):
-    shelf, findings = (
-        Shelf(tmp_path),
-        Findings([(1, 0, 0.5)], [(0, 1, False, 0.75)], [1], [(8, 0.5, [0.25, 1.0])], ["why"]),
+    cache, findings = (
+        AuditCache(tmp_path),
+        AuditFindings([(1, 0, 0.5)], [(0, 1, False, 0.75)], [1], [(8, 0.5, [0.25, 1.0])], ["why"]),
     )
-    shelf.write("a" * 64, findings)
-    assert shelf.read("a" * 64) == findings
-    assert shelf.read("b" * 64) is None
+    cache.write("a" * 64, findings)
+    assert cache.read("a" * 64) == findings
+    assert cache.read("b" * 64) is None
     (path,) = (tmp_path / "audits").iterdir()
     for text in ("", "{", "[]", '{"suspects": 1}', json.dumps({**dataclasses.asdict(findings), "pairs": [[1]]})):
         path.write_text(text)
-        assert shelf.read("a" * 64) is None, text
+        assert cache.read("a" * 64) is None, text
 
 
 def test_the_oldest_audits_go(tmp_path):
-    shelf = Shelf(tmp_path)
+    cache = AuditCache(tmp_path)
     for number in range(25):
-        shelf.write(f"{number:064d}"[::-1], Findings([], [], [], [], [str(number)]))
+        cache.write(f"{number:064d}"[::-1], AuditFindings([], [], [], [], [str(number)]))
         path = next(path for path in (tmp_path / "audits").iterdir() if path.stem == f"{number:064d}"[::-1][:32])
         os.utime(path, (number, number))
     left = {json.loads(path.read_text())["missing"][0] for path in (tmp_path / "audits").iterdir()}
@@ -259,12 +259,12 @@ def test_leaks_are_told_and_counted(tmp_path):
     assert [(p.first, p.second, p.first_list, p.second_list) for p in audit.duplicates] == [
         ("photos/0/0.jpg", "photos/0/400.jpg", "training", "testing"),
         ("photos/1/1.jpg", "photos/1/401.jpg", "training", "testing"),
-    ] or {p.second for p in audit.duplicates} == {"photos/0/400.jpg", "photos/1/401.jpg"}
+    ]
     assert any("without them the accuracy is 100.0% (N=20)" in line for line in audit.advice)
 
 
 @pytest.mark.shared
-def test_flipped_labels_and_planted_twins_among_real_flowers_are_found(shared_data, tmp_path, retrain_here):
+def test_flipped_labels_and_planted_duplicates_among_real_flowers_are_found(shared_data, tmp_path, retrain_here):
     """300 flowers, 15 of them in another folder, 16 copied in four ways: as benchmarks/audit.py, but through run.json."""
     rng = np.random.default_rng(0)
     folder = tmp_path / "flowers"
@@ -310,13 +310,13 @@ def test_ctrl_c_while_the_audit_is_waited_for_leaves_it_out_of_the_run(tmp_path,
     auditor = Auditor(split, features, "key", tmp_path)
     audit = auditor.audit(outcome_of(split))
     auditor.close()
-    assert audit.missing == "the photos are not audited: stopped"
+    assert audit.missing == "the photos were not audited: stopped"
     assert not (tmp_path / "audits").exists()
 
 
 @pytest.mark.parametrize("asked", ["by the system", "by its input"])
 def test_the_process_ends_when_the_one_that_started_it_is_killed(tmp_path, asked):
-    """While it is at work: it sleeps where it would look for twins."""
+    """While it is at work: it sleeps where it would look for duplicates."""
     (tmp_path / "sitecustomize.py").write_text(
         "import sys, time\n"
         "if 'retrain.audit.worker' in sys.orig_argv:\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -163,7 +164,13 @@ def test_a_photo_that_can_not_be_read_says_why(tmp_path):
 
 
 def test_each_setting_of_a_distorted_view_is_in_its_key():
-    changes = [{"number": 2}, {"flip_left_right": False}, {"random_crop": 21}, {"random_scale": 31}, {"seed": 6}]
+    changes: list[dict[str, Any]] = [
+        {"number": 2},
+        {"flip_left_right": False},
+        {"random_crop": 21},
+        {"random_scale": 31},
+        {"seed": 6},
+    ]
     changes += [{"random_brightness": 41}, {"pad_and_crop": 4}, {"random_colour": 5}]
     assert len({field for change in changes for field in change}) == len(dataclasses.fields(View))
     assert len({ALL.key, *(dataclasses.replace(ALL, **change).key for change in changes)}) == len(changes) + 1

@@ -19,11 +19,10 @@ from label_image.workers import cores
 from retrain.backbones.lookup import architecture
 from retrain.backbones.model_folder import ModelFolder
 from retrain.backbones.weights import from_archive
-from retrain.options.options import Options
 from tests.conftest import SHARED, run_module
 
 ROWS = {  # room -> how many rows it has at its smallest
-    "extraction": 3, "int8": 1, "large_photos": 3, "inception": 1, "head": 4, "whole_run": 5 if "report" in Options.__dataclass_fields__ else 3, "start": 4, "folder": 1,
+    "extraction": 3, "int8": 1, "large_photos": 3, "inception": 1, "head": 4, "whole_run": 5, "start": 4, "folder": 1,
     "store": 7, "memory": 1, "classes": 8,
 }  # fmt: skip
 
@@ -101,7 +100,7 @@ def test_a_process_is_timed_and_its_own_peak_is_told(tmp_path):
     assert (small.output, large.output) == ("1\n", "150000000\n")
     assert small.peak_mb < 100
     assert 150 < large.peak_mb < 250 < len(held) / 1e6
-    assert 0 < small.seconds < 30
+    assert run(["-c", "import time; time.sleep(0.2)"], tmp_path).seconds >= 0.2
     with pytest.raises(RuntimeError, match="ValueError: what it said"):
         run(["-c", "raise ValueError('what it said')"], tmp_path)
 
@@ -111,7 +110,7 @@ def test_without_the_photos_it_says_so_and_fails(tmp_path):
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("benchmarks: cannot measure without real photos and weights: no folder ")
     done = run_module("benchmarks", "--only=extraction,speling", cwd=tmp_path)
-    assert (done.returncode, "no rows are called 'speling'" in done.stderr) == (2, True)
+    assert (done.returncode, "'speling' is not a group of rows" in done.stderr) == (2, True)
 
 
 @pytest.mark.shared

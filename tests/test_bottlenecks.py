@@ -6,9 +6,12 @@ import dataclasses
 import io
 import itertools
 import json
+import sys
 import threading
+import time
 from contextlib import closing
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -16,8 +19,10 @@ from PIL import Image
 
 from label_image import photo_pixels
 from label_image.errors import PhotoError, RunError
+from label_image.model_kinds.reader import Runner
 from retrain import progress
 from retrain.backbones.prepare import prepare
+from retrain.data import augment
 from retrain.data.augment import View
 from retrain.features import extraction, library_versions
 from retrain.features.extraction import Interrupted, extract, key_for
@@ -224,7 +229,7 @@ def test_a_runtime_with_batches_gives_the_same_rows_in_the_same_order(photos, ba
 def test_each_core_has_a_runner_of_its_own_and_a_batch_runtime_has_one(photos, backbone, store, monkeypatch):
     monkeypatch.setattr(extraction, "cores", lambda: 3)
     made = []
-    runtime = Runtime("fake", "cpu", "", lambda: made.append(1) or Counting(), 1)
+    runtime = Runtime("fake", "cpu", "", lambda: cast("Runner", made.append(1) or Counting()), 1)
     extracted(photos, backbone, runtime, store)
     assert 1 <= len(made) <= 3
     made.clear()
@@ -294,7 +299,7 @@ def test_rows_are_committed_a_batch_at_a_time(backbone, store, tmp_path, monkeyp
 
 def test_slow_rows_are_committed_every_two_seconds(photos, backbone, store, monkeypatch):
     clock = itertools.count(0.0, 0.9)  # seconds at each look
-    monkeypatch.setattr(extraction.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(time, "perf_counter", lambda: next(clock))
     sizes, real = [], store.write
     monkeypatch.setattr(store, "write", lambda key, rows: sizes.append(len(rows)) or real(key, rows))
     extracted(photos, backbone, fake(Counting()), store)
@@ -343,7 +348,7 @@ def test_on_a_terminal_the_line_makes_room_for_what_is_said(backbone, store, tmp
 
     terminal = Terminal()
     monkeypatch.setattr(progress, "_TERMINAL_EVERY_S", 0)
-    monkeypatch.setattr(progress.sys, "stderr", terminal)
+    monkeypatch.setattr(sys, "stderr", terminal)
     photos = many_photos(tmp_path, 120)
     extracted(photos, backbone, fake(Counting()), store, say=lambda line: terminal.write(f"{line}\n"))
     before, after = terminal.getvalue().split("100 bottleneck files created.")
@@ -396,7 +401,7 @@ def on_tensorflow(backbone, most, calls):
     runtime = choose(dataclasses.replace(backbone, tflite=None, why_no_tflite="on purpose"), "cpu")
 
     def make_runner():
-        runner = runtime.make_runner()
+        runner: Any = runtime.make_runner()
         real = runner._function
 
         def run(pixels):
@@ -431,7 +436,7 @@ def test_where_not_even_one_photo_fits_one_line_says_so(backbone, store, tmp_pat
 
 @pytest.mark.usefixtures("one_core")
 def test_the_next_batch_is_decoded_while_one_runs(backbone, store, tmp_path, monkeypatch):
-    decoded, enough, real = [], threading.Event(), extraction.pixels_of
+    decoded, enough, real = [], threading.Event(), augment.pixels_of
 
     def pixels_of(photo, *view):
         decoded.append(photo)
@@ -503,7 +508,7 @@ def test_features_of_a_version_that_noted_no_library_are_computed_anew_and_that_
     said, runtime = [], fake(Counting())
     parts = json.loads(key_for(backbone, runtime, View()))
     old = json.dumps({name: value for name, value in parts.items() if name != library_versions.FIELD}, sort_keys=True)
-    store.write(old, [(photo.sha256, np.float32([9, 9, 9])) for photo in photos])
+    store.write(old, [(photo.sha256, np.array([9, 9, 9], np.float32)) for photo in photos])
     got = extracted(photos, backbone, runtime, store, say=said.append)
     assert got.pace.computed == 6
     assert not (got.features == 9).any()

@@ -123,4 +123,4 @@ assert not [m for m in sys.modules if m.split(".")[0] in ("tensorflow", "keras",
 
 
 def test_equal_scores_keep_label_order():
-    assert top_k(np.float32([0.5, 0.1, 0.5]), 5).tolist() == [0, 2, 1]
+    assert top_k(np.array([0.5, 0.1, 0.5], np.float32), 5).tolist() == [0, 2, 1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -19,7 +20,7 @@ from retrain.compare import chart, jobs
 from retrain.compare.findings import find
 from retrain.compare.mcnemar import holm, p_value, sentence
 from retrain.compare.payoff import Crossing, Line, crossing, line_of
-from retrain.compare.records import Answer, Run
+from retrain.compare.records import Answer, ComparedRun
 from retrain.compare.table import markdown
 from retrain.store.feature_store import Store, key_of
 from retrain.types import Pace
@@ -84,7 +85,7 @@ def test_devices_are_held_against_each_other_in_features_scores_and_answers(devi
     assert pair["features"]["least_cosine"] == pytest.approx(1)
     assert (pair["answers_differ"], pair["largest_score_difference"], pair["p"]) == (0, 0, 1)
     assert pair["shared"] == found["runs"][0]["tested"] > 0
-    assert f"- cpu and cpu:1: right and wrong on the same {pair['shared']} photos" in out
+    assert f"- cpu and cpu:1: of {pair['shared']} photos, both label the same ones correctly" in out
 
 
 def test_the_result_is_text_json_a_picture_and_the_records_and_nothing_else_is_left(devices):
@@ -125,7 +126,7 @@ def test_learning_rates_share_features_which_are_made_before_the_clock_starts(co
     records = [json.loads(path.read_text("utf-8")) for path in sorted(result_in(tmp_path)[0].glob("runs/*/run.json"))]
     losses = [record["curve"]["train_loss"][-1] for record in records]
     assert losses[0] < losses[2] < losses[1]  # the faster, the farther after 50 steps
-    assert "p is raised after Holm" in done.stdout
+    assert "The p values have Holm's correction" in done.stdout
     assert found["payoff"] is None
 
 
@@ -156,7 +157,7 @@ def test_a_networks_precision_is_swept_like_any_flag(compare, flags, tmp_path):
 def test_without_a_gpu_one_line_says_why_and_nothing_is_written(compare, flags, tmp_path):
     done = compare(*flags, "--devices=cpu,gpu", env={"CUDA_VISIBLE_DEVICES": "-1"})
     assert done.returncode == 1
-    assert re.fullmatch(r"compare: no GPU for --device=gpu: .*TensorFlow .*CPU.*(install|unset).*\n", done.stderr)
+    assert re.fullmatch(r"compare: no GPU for --devices=gpu: .*TensorFlow .*CPU.*(install|unset).*\n", done.stderr)
     assert done.stdout == ""
     assert not list(tmp_path.iterdir())
 
@@ -173,7 +174,7 @@ def test_ctrl_c_ends_the_run_in_hand_and_writes_nothing(flags, tmp_path):
     time.sleep(1)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (130, "compare: stopped; nothing was written\n")
+    assert (process.returncode, err) == (130, "compare: stopped; no file was written\n")
     assert [path.name for path in tmp_path.iterdir()] == ["tf_files"]  # the features
     assert [path.name for path in (tmp_path / "tf_files").iterdir()] == ["bottlenecks"]
 
@@ -190,7 +191,7 @@ def test_a_run_that_fails_is_named_with_its_own_line(compare, flags, tmp_path):
 @pytest.mark.parametrize(("load", "says"), [(0.4, ""), (1.5, "load 1.5 on 2 cores"), (8.0, "load 8.0 on 2 cores")])
 def test_a_busy_machine_is_said(monkeypatch, load, says):
     monkeypatch.setattr(jobs, "cores", lambda: 2)
-    monkeypatch.setattr(jobs.os, "getloadavg", lambda: (load, 0, 0), raising=False)
+    monkeypatch.setattr(os, "getloadavg", lambda: (load, 0, 0), raising=False)
     note = jobs.busy()
     assert bool(note) == bool(says)
     assert says in note
@@ -225,7 +226,7 @@ def test_a_worse_run_is_called_worse(compare, runs):
     done = compare(*runs)
     assert done.returncode == 0, done.stderr
     said = re.search(
-        r"run0 is better than run1 on (\d+) photos, by more than chance would \(.*: (\d+) and 0; p = (.*)\)",
+        r"run0 is significantly better than run1 on (\d+) photos \(.*: (\d+) and 0; p = (.*)\)",
         done.stdout,
     )
     assert said[1] == said[2]
@@ -242,31 +243,31 @@ def test_a_run_is_understood_from_another_folder_with_other_words_for_its_photos
         assert done.returncode == 0, done.stderr
     done = compare(*sorted((folder / "tf_files/runs").iterdir()))
     assert done.returncode == 0, done.stderr
-    assert "share no test photo" not in done.stdout
+    assert "no test photo in common" not in done.stdout
 
 
-def test_runs_without_a_shared_photo_can_not_be_compared(compare, runs, tmp_path):
+def test_runs_without_a_shared_photo_cannot_be_compared(compare, runs, tmp_path):
     spoil(runs[1], lambda record: [photo.update(path=f"/else{photo['path']}") for photo in record["test_photos"]])
     done = compare(*runs)
     assert done.returncode == 1
-    assert done.stderr.startswith("compare: these runs share no test photo")
+    assert done.stderr.startswith("compare: these runs have no test photo in common")
     assert not (tmp_path / "tf_files").exists()
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "it is no JSON"),
-        ('{"plan": {}', "it is no JSON"),
-        ("[1, 2]", "no record of a run"),
-        ('{"plan": 3}', "no record of a run"),
-        ('{"format": 2, "plan": 3}', "'plan' has to be an object, found 3"),
-        ('{"format": 2, "plan": {}}', "its record has no 'accuracy'"),
-        ('{"format": 0, "plan": {}}', "it has format 0, and this program reads 1 to 2"),
-        ('{"format": 3, "plan": {}}', "it has format 3, and this program reads 1 to 2"),
-        ('{"format": 2, "failed": {"stage": "exports", "what": "no room"}}', "the run failed (no room)"),
+        ("", "it is not JSON"),
+        ('{"plan": {}', "it is not JSON"),
+        ("[1, 2]", "it is not the record of a run"),
+        ('{"plan": 3}', "it is not the record of a run"),
+        ('{"format": 2, "plan": 3}', "'plan' must be an object, found 3"),
+        ('{"format": 2, "plan": {}}', "'accuracy' is missing in its record"),
+        ('{"format": 0, "plan": {}}', "it has format 0, but this version reads formats 1 to 2"),
+        ('{"format": 3, "plan": {}}', "it has format 3, but this version reads formats 1 to 2"),
+        ('{"format": 2, "failed": {"stage": "exports", "what": "no room"}}', "that run failed (no room)"),
         ("[" * 100_000, "it is nested too deeply"),
-        ("\x00\xff", "it is no JSON"),
+        ("\x00\xff", "it is not JSON"),
     ],
 )
 def test_a_broken_record_is_one_line(compare, runs, tmp_path, text, says):
@@ -297,7 +298,7 @@ def test_a_record_with_a_field_of_another_kind_is_one_line(compare, runs, field,
     done = compare(*runs)
     assert done.returncode == 1, done.stdout
     assert re.fullmatch(
-        r"compare: cannot read .*run1/run.json: .*; it was damaged or changed by hand: run the training again\n",
+        r"compare: cannot read .*run1/run.json: .*; the file was damaged or edited: run the training again\n",
         done.stderr,
     )
 
@@ -305,30 +306,27 @@ def test_a_record_with_a_field_of_another_kind_is_one_line(compare, runs, field,
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ([], "no folder of photos given"),
+        ([], "nothing to compare"),
         (["--devices=cpu"], "nothing to compare: list two settings"),
-        (["--devices=cpu,"], "--devices=cpu, has an empty place"),
+        (["--devices=cpu,"], "--devices=cpu, has an empty value"),
         (["--seeds=1,1"], "--seeds=1,1 has a value twice"),
-        (["--learning_rates=0.5,fast"], "--learning_rates=0.5,fast is no list of numbers"),
-        (["--seeds=1,1.5"], "--seeds=1,1.5 is no list of whole numbers"),
-        (["--learning_rates=0.5,-1"], "--learning_rate=-1.0 is out of range"),
-        (["--devices=cpu,tpu"], "--device=tpu is not one of"),
+        (["--learning_rates=0.5,fast"], "--learning_rates=0.5,fast must be numbers separated by commas"),
+        (["--seeds=1,1.5"], "--seeds=1,1.5 must be whole numbers separated by commas"),
+        (["--learning_rates=0.5,-1"], "--learning_rates=-1.0 is out of range"),
+        (["--devices=cpu,tpu"], "--devices=tpu is not one of"),
         (["--devices=cpu,cpu:4000"], "cannot use 4000 cores"),
         (["--output_graph=x.pb", "--seeds=0,1"], "unknown flag --output_graph"),
         (["nowhere", "else"], "no run at nowhere"),
-        (["nowhere"], "nowhere alone is nothing to compare"),
+        (["nowhere"], "cannot compare nowhere alone"),
         ([".", "./"], "a run is named twice"),
-        (["nowhere", "--seeds=0,1"], "'nowhere' is a run that exists"),
+        (["nowhere", "--seeds=0,1"], "'nowhere' is an existing run"),
     ],
 )
-def test_what_can_not_be_meant_is_one_line_and_status_2(compare, words, says, tmp_path):
-    if says.startswith(("nothing", "--", "cannot", "unknown")):
+def test_what_cannot_be_meant_is_one_line_and_status_2(compare, words, says, tmp_path):
+    if words and says.startswith(("nothing", "--", "cannot", "unknown")):
         words = ["--image_dir=photos", *words]
     done = compare(*words)
-    if not words:
-        assert "nothing to compare" in done.stderr
-    else:
-        assert says in done.stderr
+    assert says in done.stderr
     assert (done.returncode, done.stderr.count("\n"), done.stdout) == (2, 1, "")
     assert not list(tmp_path.iterdir())
 
@@ -364,10 +362,10 @@ def test_holm_raises_the_least_most_and_keeps_the_order():
 
 
 def test_the_sentence_says_what_the_photos_can_show():
-    assert sentence("a", "b", 100, (4, 6), 0.75).startswith("a and b: no difference that 100 photos can show (")
-    assert sentence("a", "b", 100, (1, 12), 0.003).startswith("b is better than a on 100 photos")
-    assert sentence("a", "b", 100, (0, 0), 1) == "a and b: right and wrong on the same 100 photos"
-    assert sentence("a", "b", 0, (0, 0), 1) == "a and b: they share no test photo, so nothing can be said"
+    assert sentence("a", "b", 100, (4, 6), 0.75).startswith("a and b: no significant difference on 100 photos (")
+    assert sentence("a", "b", 100, (1, 12), 0.003).startswith("b is significantly better than a on 100 photos (")
+    assert sentence("a", "b", 100, (0, 0), 1) == "a and b: of 100 photos, both label the same ones correctly"
+    assert sentence("a", "b", 0, (0, 0), 1) == "a and b: no test photo in common, so they cannot be compared"
 
 
 @pytest.mark.parametrize(
@@ -381,7 +379,7 @@ def test_the_sentence_says_what_the_photos_can_show():
         ((1, 0.1), (2, 0.2), None, "a"),
     ],
 )
-def test_from_how_many_photos_on_it_pays_off(first, other, photos, sooner):
+def test_the_number_of_photos_above_which_a_run_is_faster(first, other, photos, sooner):
     lines = Line("a", *first), Line("b", *other)
     assert crossing(*lines) == Crossing("a", "b", photos, sooner)
     if photos:
@@ -395,7 +393,7 @@ def a_run(name="a", **changes):
         "steps": (0, 10, 20, 30, 39), "validation_accuracy": (0.2, 0.80, 0.895, 0.9, 0.88), "all_steps": 40, "kept_step": 30,
         "answers": {}, "why": "", "pace": Pace(), "settings": {},
     }  # fmt: skip
-    return Run(name, **{**fields, **changes})
+    return ComparedRun(name, **{**fields, **changes})
 
 
 def test_the_plateau_is_the_first_step_within_a_point_of_the_best():
@@ -429,11 +427,11 @@ def test_answers_are_paired_by_photo():
 
 
 def test_features_are_held_against_each_other_from_the_runs_own_stores(tmp_path):
-    rows = np.float32([[0, 1], [2, 3], [4, 5]])
+    rows = np.array([[0, 1], [2, 3], [4, 5]], np.float32)
     digests = [f"{number:064x}" for number in range(3)]
-    for name, features in (("a", rows), ("b", rows + np.float32([[0, 0], [0, 0], [0.5, 0]]))):
+    for name, features in (("a", rows), ("b", rows + np.array([[0, 0], [0, 0], [0.5, 0]], np.float32))):
         store = Store(tmp_path / name)
-        store.write(key_of(backbone="n", view="mobile/1/flip1"), [(digests[0], np.float32([9, 9]))])
+        store.write(key_of(backbone="n", view="mobile/1/flip1"), [(digests[0], np.array([9, 9], np.float32))])
         store.write(key_of(backbone="n", view="plain", runtime=name), zip(digests, features, strict=True))
         assert sorted(len(held) for held, _ in store.holds().values()) == [1, 3]
         store.close()
@@ -459,8 +457,10 @@ def test_the_picture_shows_the_mean_of_seeds_over_logarithmic_steps(tmp_path):
     high = a_run("lr=1 seed=1", group="lr=1", round="1", steps=(0, 9, 99), validation_accuracy=(0.3, 0.5, 0.7))
     assert chart._curve([low, high]) == ([1, 10, 100], [pytest.approx(20), pytest.approx(40), pytest.approx(60)])
     words, text = drawn(tmp_path / "c.svg", low, high)
-    assert {"While training, mean of 2 runs each", "Where the time went, first run of each", "lr=1"} <= set(words)
-    assert {"validation accuracy, %", "steps done, logarithmic", "seconds", "1", "10", "100"} <= set(words)
+    assert {"Accuracy during training, mean of 2 runs each", "Time of each phase, first run of each", "lr=1"} <= set(
+        words
+    )
+    assert {"validation accuracy, %", "training steps (logarithmic)", "seconds", "1", "10", "100"} <= set(words)
     (line,) = re.findall(r' d="([^"]*)" class="line reactive', text)
     numbers = [float(number) for number in re.findall(r"[\d.]+", line)]
     across, up = numbers[::2], numbers[1::2]
@@ -485,7 +485,7 @@ def test_runs_without_a_curve_and_names_of_any_kind_are_drawn(tmp_path):
     assert "<a> & \\x1b[31m" in words
     assert "b" * 59 + "…" in words
     words, _ = drawn(tmp_path / "d.svg", a_run(**bare), a_run("b", **bare))
-    assert "While training" in words
+    assert "Accuracy during training" in words
 
 
 def test_twenty_runs_are_told_apart_by_colour_and_dashes(tmp_path):

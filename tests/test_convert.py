@@ -65,6 +65,16 @@ def test_a_folder_that_holds_something_is_not_touched(tmp_path, capsys):
     assert (out / ".hidden").read_text() == "mine"
 
 
+@pytest.mark.parametrize("place", ["in", "in/new", "in/deep/new", "link/new", "in/../link/new"])
+def test_a_place_inside_the_folder_that_is_read_is_refused(tmp_path, capsys, place):
+    write_pair(tmp_path / "in", "train", *digits(3))
+    (tmp_path / "link").symlink_to("in")
+    before = sorted(tmp_path.rglob("*"))
+    assert main(["mnist", str(tmp_path / "in"), str(tmp_path / place)]) == 2
+    assert "it is inside" in one_line(capsys) or place == "in"
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_an_empty_folder_is_filled_and_what_to_type_next_is_said(tmp_path, capsys):
     write_pair(tmp_path / "in", "train", *digits(3))
     out = tmp_path / "an out"

@@ -7,7 +7,7 @@ import os
 import pickle
 import struct
 import tarfile
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -18,11 +18,13 @@ from retrain.convert import cifar10
 from retrain.convert.cli import convert, main
 from tests.test_convert_mnist import contents
 
+Pickler: Any = vars(pickle)["_Pickler"]  # the one in Python, which lets a class write its own
 
-class Python2(pickle._Pickler):
+
+class Python2(Pickler):
     """Writes bytes as Python 2 wrote its str, and NumPy's names as they were then."""
 
-    dispatch: ClassVar = dict(pickle._Pickler.dispatch)
+    dispatch: ClassVar[dict[type, Any]] = dict(Pickler.dispatch)
 
     def save_bytes(self, data):
         self.write(b"U" + bytes([len(data)]) if len(data) < 256 else b"T" + struct.pack("<i", len(data)))
@@ -61,7 +63,7 @@ NAMES = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]
 
 
 def binary(rows, labels):
-    return np.concatenate([np.uint8(labels)[:, None], rows], axis=1).tobytes()
+    return np.concatenate([np.array(labels, np.uint8)[:, None], rows], axis=1).tobytes()
 
 
 def for_python(rows, labels, **more):
@@ -231,7 +233,7 @@ def test_the_test_writes_what_python_2_wrote():
 
 
 def test_planes_become_colours(tmp_path):
-    row = np.repeat(np.uint8([10, 20, 30]), 1024)
+    row = np.repeat(np.array([10, 20, 30], np.uint8), 1024)
     (tmp_path / "in").mkdir()
     (tmp_path / "in/data_batch_1.bin").write_bytes(b"\x03" + row.tobytes())
     convert("cifar10", tmp_path / "in", tmp_path / "out")

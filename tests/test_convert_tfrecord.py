@@ -64,6 +64,7 @@ def files(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_what_tensorflow_wrote_comes_out_byte_for_byte(tmp_path):
     """As TF-slim's download_and_convert_data.py wrote the flowers: two lists, parts, a labels.txt."""
     from label_image.quiet import tensorflow

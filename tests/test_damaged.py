@@ -83,7 +83,7 @@ def test_a_mutation_is_the_same_for_the_same_seed_and_changes_something(tmp_path
 def test_our_export_carries_its_checksum_and_is_not_tried_in_a_child(tflite, monkeypatch):
     assert len(entry(tflite, checksum.KEY)) == 4
     assert checksum.is_whole(tflite.read_bytes(), tflite)
-    monkeypatch.setattr(trial, "tried", None)  # would be called
+    monkeypatch.setattr(trial, "run_in_child", None)  # would be called
     assert Classifier(tflite).metadata.labels
 
 
@@ -100,7 +100,7 @@ def test_one_wrong_byte_in_our_export_is_told(tflite, tmp_path, where):
     data[at] ^= 1
     path = tmp_path / "m.tflite"
     path.write_bytes(data)
-    with pytest.raises(RunError, match="damaged or changed since python -m retrain wrote it"):
+    with pytest.raises(RunError, match="damaged or changed after python -m retrain wrote it"):
         Classifier(path)
     with pytest.raises(RunError, match="damaged or changed"):
         metadata_of(path, Overrides())
@@ -151,8 +151,9 @@ def test_the_child_ends_with_the_process_that_started_it(tmp_path):
         try:
             os.kill(pid, 0)
         except ProcessLookupError:
-            return
+            break
         if (state := (SHARED.__class__(f"/proc/{pid}/stat"))).exists() and state.read_text().split()[2] == "Z":
-            return
+            break
         subprocess.run(["sleep", "0.05"], check=True)
-    pytest.fail("the child is still there")
+    else:
+        pytest.fail("the child is still there")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -13,8 +15,8 @@ from retrain.formats.graph_def import constant, new_graph, operation, placeholde
 from tests.colour_graphs import NAMES, SIDE, colours, expected, graph_of, head, save, softmax, weights
 from tests.conftest import COLOURS, write_photo
 
-ZERO_ONE = {"mean": 0.0, "std": 255.0}
-PIXELS = {"mean": 0.0, "std": 1.0}
+ZERO_ONE: dict[str, Any] = {"mean": 0.0, "std": 255.0}
+PIXELS: dict[str, Any] = {"mean": 0.0, "std": 1.0}
 
 
 @pytest.fixture
@@ -64,8 +66,8 @@ def test_a_hub_graph_expects_zero_to_one_although_it_is_a_mobilenet(tmp_path, ph
 def test_a_hub_graph_that_scales_its_input_expects_zero_to_one(tmp_path, photo):
     def middle(graph, source):
         mark(graph, "MobilenetV1/Conv2d_0/weights")
-        double = operation(graph, "Mul", "hub/Mul", [source, constant(graph, "two", np.float32([2]))])
-        return operation(graph, "Sub", "hub/Sub", [double, constant(graph, "one", np.float32([1]))])
+        double = operation(graph, "Mul", "hub/Mul", [source, constant(graph, "two", np.array([2], np.float32))])
+        return operation(graph, "Sub", "hub/Sub", [double, constant(graph, "one", np.array([1], np.float32))])
 
     path = graph_of(tmp_path / "g.pb", middle, name="Placeholder")
     np.testing.assert_allclose(scores(path, photo), wanted(photo), atol=1e-5)
@@ -85,7 +87,7 @@ def test_a_graph_that_scales_its_input_expects_pixels(tmp_path, photo, steps, sc
     def middle(graph, source):
         for number, (op, value) in enumerate(steps):
             source = operation(
-                graph, op, f"step_{number}", [source, constant(graph, f"n_{number}", np.float32([value]))]
+                graph, op, f"step_{number}", [source, constant(graph, f"n_{number}", np.array([value], np.float32))]
             )
         return source
 
@@ -156,7 +158,7 @@ def dropout_of_2017(keep):
 @pytest.mark.parametrize("fed", [False, True])
 def test_active_dropout_is_removed(tmp_path, photo, fed):
     def keep(graph):
-        return placeholder(graph, "keep_prob", []) if fed else constant(graph, "keep", np.float32([0.5]))
+        return placeholder(graph, "keep_prob", []) if fed else constant(graph, "keep", np.array([0.5], np.float32))
 
     path = graph_of(tmp_path / "g.pb", dropout_of_2017(keep), **ZERO_ONE)
     classifier = Classifier(path)
@@ -276,7 +278,9 @@ def test_one_number_for_two_classes_gives_both_scores(tmp_path, sigmoid):
 
 def test_custom_vision_gets_bgr_and_the_centre_of_a_square(tmp_path):
     def middle(graph, source):
-        return operation(graph, "Mul", "data_bn/mul", [source, constant(graph, "data_bn/s", np.float32([1 / 255]))])
+        return operation(
+            graph, "Mul", "data_bn/mul", [source, constant(graph, "data_bn/s", np.array([1 / 255], np.float32))]
+        )
 
     blue_first = [
         NAMES.index(name) for name in ("yellow", "magenta", "cyan")
@@ -286,7 +290,7 @@ def test_custom_vision_gets_bgr_and_the_centre_of_a_square(tmp_path):
     )
     for label, colour in COLOURS.items():
         got = Classifier(path).classify(write_photo(tmp_path / "p.jpg", colour, 3, (300, 200)))
-        assert got.top(1)[0][0] == NAMES[blue_first[NAMES.index(label)]] or label == "magenta"
+        assert got.top(1)[0][0] == NAMES[blue_first[NAMES.index(label)]]
     metadata = Classifier(path).metadata
     assert (metadata.order, metadata.crop_px, metadata.mean, metadata.std) == ("BGR", 256, (0.0,), (1.0,))
 
@@ -314,8 +318,8 @@ def test_the_input_of_the_original_inception_is_mul(tmp_path):
     graph.node[-1].attr["Tdim"].type = 3
     size = constant(graph, "size", np.array([299, 299], np.int32))
     small = operation(graph, "ResizeBilinear", "ResizeBilinear", [batch, size])
-    less = operation(graph, "Sub", "Sub", [small, constant(graph, "Sub/y", np.float32([128]))])
-    at = operation(graph, "Mul", "Mul", [less, constant(graph, "Mul/y", np.float32([1 / 128]))])
+    less = operation(graph, "Sub", "Sub", [small, constant(graph, "Sub/y", np.array([128], np.float32))])
+    at = operation(graph, "Mul", "Mul", [less, constant(graph, "Mul/y", np.array([1 / 128], np.float32))])
     logits = head(graph, at, mean=128.0, std=128.0, window=299)
     operation(graph, "Softmax", "final_result", [logits])
     path = save(graph, tmp_path / "retrained_graph.pb")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -117,7 +118,7 @@ def test_a_saved_model_has_the_right_scores(maker, request, tmp_path, photo):
 
 
 def test_a_saved_model_without_a_signature_is_called(tmp_path, photo):
-    tf = tensorflow()
+    tf: Any = tensorflow()
     kernel, bias = weights(colours(**ZERO_ONE))
 
     class Module(tf.Module):
@@ -131,7 +132,7 @@ def test_a_saved_model_without_a_signature_is_called(tmp_path, photo):
 
 
 def test_lobes_saved_model_with_a_string_as_second_output_has_the_right_scores(tmp_path, photo):
-    tf = tensorflow()
+    tf: Any = tensorflow()
     kernel, bias = weights(colours(**ZERO_ONE))
 
     class Module(tf.Module):
@@ -149,7 +150,7 @@ def test_lobes_saved_model_with_a_string_as_second_output_has_the_right_scores(t
 
 
 def test_a_saved_model_that_decodes_files_gets_the_photos_file(tmp_path):
-    tf = tensorflow()
+    tf: Any = tensorflow()
     kernel, bias = weights(colours(**ZERO_ONE))
 
     class Module(tf.Module):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from typing import cast
 
 import flatbuffers
 import numpy as np
@@ -51,7 +52,7 @@ def colour_tflite(
         after = model.tensor(f"step_{number}", list(shape))
         model.operator(
             op,
-            [at, model.tensor(f"n_{number}", [1], np.float32([value]))],
+            [at, model.tensor(f"n_{number}", [1], np.array([value], np.float32))],
             after,
             model.options(f"{op.title()}Options"),
         )
@@ -183,7 +184,7 @@ def test_greyscale_inputs_of_every_shape(tmp_path, shape):
 
 def test_arithmetic_at_the_beginning_means_pixels(tmp_path, photo):
     path = colour_tflite(tmp_path / "m.tflite", arithmetic=(("MUL", 1 / 127.5), ("ADD", -1.0)))
-    assert evidence(path).affine == Affine((pytest.approx(1 / 127.5),), (-1.0,), "MUL and ADD")
+    assert evidence(path).affine == Affine((cast("float", pytest.approx(1 / 127.5)),), (-1.0,), "MUL and ADD")
     np.testing.assert_allclose(scores(path, photo), wanted(photo), atol=1e-5)
 
 

@@ -178,7 +178,9 @@ def test_a_folder_that_does_not_run_never_gets_its_name(copy, monkeypatch, colou
 
 def test_it_may_be_written_again_over_itself(copy):
     (copy / "__pycache__").mkdir()
-    check_folder("device_folder", copy, HOLDS)
+    before = sorted(copy.iterdir())
+    check_folder("device_folder", copy, HOLDS)  # raises where the folder may not be replaced
+    assert sorted(copy.iterdir()) == before
 
 
 @pytest.mark.parametrize("flag", ["device_folder", "saved_model_dir"])

@@ -1,4 +1,4 @@
-"""Documents that can not lie: the flag tables are printed from the code, and every command of the README means something."""
+"""Documents that cannot lie: flags and messages are listed from the code, and every command of a page means something."""
 
 from __future__ import annotations
 
@@ -15,24 +15,29 @@ from retrain.compare.asked import Comparison
 from retrain.convert.cli import FORMATS
 from retrain.convert.cli import ConvertCommand as Conversion
 from retrain.options.options import Options
-from retrain.report.cli import Command as Report
-from retrain.runs.cli import Command as Runs
+from retrain.report.cli import ReportCommand as Report
+from retrain.runs.cli import RunsCommand as Runs
 from tests.conftest import ROOT
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-MODULES = {
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
+MODULES: dict[str, type] = {
     "retrain": Options,
     "retrain.compare": Comparison,
     "label_image": LabelCommand,
     "label_image.demo": DemoCommand,
 }
+README_LINES = 60  # one screen, and the table of pages
 CONVERSION = re.compile(r"^python -m retrain\.convert (.*)$", re.MULTILINE)
 COMMAND = re.compile(
-    r"^(?:\$ )?python -m (retrain|retrain\.compare|label_image|label_image\.demo) (-\S.*)$", re.MULTILINE
+    r"^(?:\$ )?(?:!)?python -m (retrain|retrain\.compare|label_image|label_image\.demo) (-\S.*?)(?: [|>&].*)?$",
+    re.MULTILINE,
 )
 
 
-def test_the_flag_page_is_what_the_code_prints():
+def test_the_generated_pages_are_what_the_code_prints():
     done = subprocess.run(
         [sys.executable, "tools/docs.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -52,18 +57,50 @@ def test_every_command_of_a_page_is_understood(page):
             )
 
 
-def test_the_readme_shows_how_each_format_is_converted():
+def test_the_pages_show_how_each_format_is_converted():
     import shlex
 
-    asked = [shlex.split(words, comments=True) for words in CONVERSION.findall((ROOT / "README.md").read_text("utf-8"))]
+    asked = [
+        shlex.split(words, comments=True) for words in CONVERSION.findall((ROOT / "docs/using.md").read_text("utf-8"))
+    ]
     words = [parse(Conversion, words, "retrain.convert")[1] for words in asked]
     assert [kind for kind, _, _ in words] == list(FORMATS)
+
+
+def test_the_readme_is_short_and_leads_to_every_page_for_people():
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert len(readme.splitlines()) <= README_LINES
+    assert [page.name for page in PAGES if page.name not in readme and page.name != "README.md"] == []
+
+
+def test_the_tour_of_the_house_names_every_folder_of_it():
+    named = set(re.findall(r"^\| `(\w+)/` \|", (ROOT / "CONTRIBUTING.md").read_text("utf-8"), re.MULTILINE))
+    folders = {path.parent.name for half in ("retrain", "label_image") for path in (ROOT / half).glob("*/__init__.py")}
+    assert named == folders
+
+
+def test_every_file_that_the_tour_names_exists():
+    tour = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("## The house")[2].partition("\n## ")[0]
+    for name in re.findall(r"`([\w/]+\.py)`", tour):
+        assert any((ROOT / half / name).exists() for half in ("", "label_image", "retrain")), f"CONTRIBUTING.md: {name}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_link_to_a_file_leads_somewhere(page):
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8")):
         assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def anchors(page):
+    """What a link can name behind its #, as GitHub makes it from the headings."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_to_a_heading_finds_one(page):
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", page.read_text("utf-8")):
+        assert anchor in anchors(page.parent / target if target else page), f"{page.name}: {target}#{anchor}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -88,9 +125,11 @@ def test_every_flag_named_exists(page):
         "check",
         "target",
         "help",
+        "help_all",
         "pass",
         "name",
         "noname",
+        "cups_of_tea",  # the example of CONTRIBUTING.md
     }
     for name in re.findall(r"`--([a-z_]+)", page.read_text("utf-8")):
         assert name in known | others, f"{page.name}: --{name}"

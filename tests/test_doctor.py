@@ -10,8 +10,9 @@ import tempfile
 import pytest
 
 from label_image import version
+from label_image.extras import install
 from retrain import doctor
-from retrain.doctor import Requirement, command, instruction_sets, requirements, within
+from retrain.doctor import Requirement, instruction_sets, requirements, within
 from tests.conftest import ROOT, run_module
 from tests.test_light import without  # noqa: F401 - a fixture
 
@@ -62,7 +63,7 @@ def test_an_extra_that_is_missing_is_named_with_its_command_and_is_no_problem(sa
     monkeypatch.setattr(doctor, "requirements", lambda: extras)
     status, lines = said()
     assert status == 0
-    assert f"  heic (HEIC photos of iPhones): no-such-package missing; {command('heic')}" in lines
+    assert f"  heic (HEIC photos of iPhones): no-such-package missing; {install('heic')}" in lines
     assert not any(line.startswith("  test") for line in lines)
 
 
@@ -112,7 +113,7 @@ def test_the_requirements_of_a_checkout_and_of_an_installed_package_are_read_ali
         "tensorflow": [tensorflow],
         "onnx": [tensorflow, Requirement("tf2onnx", ">=1.17")],
     }
-    assert command("onnx") == "pip install 'tensorflow-for-poets[onnx]'"
+    assert install("onnx") == "pip install 'tensorflow-for-poets[onnx]'"
 
 
 @pytest.mark.parametrize(

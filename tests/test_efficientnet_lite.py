@@ -53,16 +53,19 @@ def assert_forms_agree(network, backbone, photos):
         np.testing.assert_allclose(features[name], features["keras"], atol=1e-4, rtol=0, err_msg=name)
 
 
+@pytest.mark.slow
 def test_the_default_works_offline_and_its_three_forms_agree(lite0):
     noise = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), np.uint8)
     grey = np.full((224, 224, 3), 127, np.uint8)
-    assert_forms_agree(*lite0, [*noise, grey])
+    network, backbone = lite0
+    assert_forms_agree(network, backbone, [*noise, grey])
 
 
 @pytest.mark.shared
 def test_the_three_forms_agree_on_real_photos(lite0, shared_data):
     paths = [next((shared_data / "flower_photos" / label).glob("*.jpg")) for label in ("daisy", "roses", "tulips")]
-    assert_forms_agree(*lite0, [decode(path, 224, 224) for path in paths])
+    network, backbone = lite0
+    assert_forms_agree(network, backbone, [decode(path, 224, 224) for path in paths])
 
 
 @pytest.mark.shared

@@ -27,6 +27,8 @@ from retrain.options.options import Options
 from retrain.types import Head, Photo
 from tests.conftest import COLOURS, ROOT
 
+pytestmark = pytest.mark.slow
+
 PAGE = (ROOT / "docs/elsewhere.md").read_text("utf-8")
 PROGRAMS = re.findall(r"<!-- run: (\w+) -->\n```python\n(.*?)```", PAGE, re.DOTALL)
 LABELS = tuple(COLOURS)

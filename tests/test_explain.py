@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -191,7 +192,8 @@ def test_maps_of_real_photos_are_exact_in_every_export(export, flowers, shared_d
     photos = sorted((shared_data / "flower_photos").glob("*/*.jpg"))[40::97]
     assert len(photos) == 10
     for photo in photos:
-        (features,) = maps(classifier.ready(photo)[None])
+        ready: Any = classifier.ready(photo)
+        (features,) = maps(ready[None])
         shares = np.stack([class_activation_map(features, column) for column in weights.T], -1)
         assert shares.shape == (7, 7, 5)
         logits = shares.mean(axis=(0, 1)) + biases

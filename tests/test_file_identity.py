@@ -11,6 +11,7 @@ import time
 import zipfile
 from contextlib import closing
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from PIL import Image
 
 from retrain.data import scan
 from retrain.data.scan import scan_photos
+from retrain.files.hashing import file_digest
 from retrain.store import known_files
 from retrain.store.feature_store import FORMAT, Store, key_of
 from retrain.store.known_files import KnownFile
@@ -167,7 +169,7 @@ def test_a_time_is_believed_only_where_it_was_over_when_the_file_was_looked_at(
     class Status:
         st_size, st_mtime_ns, st_ctime_ns, st_ino, st_dev = 10, mtime, ctime, 3, 4
 
-    assert scan._unchanged(known, scan._File("a", "a", Status, 99 * SECOND)) is believed
+    assert scan._unchanged(known, scan._File("a", "a", cast("os.stat_result", Status), 99 * SECOND)) is believed
 
 
 def test_a_file_on_a_coarse_clock_is_read_again_until_its_time_is_over(frames, store, monkeypatch):
@@ -176,7 +178,7 @@ def test_a_file_on_a_coarse_clock_is_read_again_until_its_time_is_over(frames, s
     coarse = {name: file._replace(ctime_ns=0, seen_ns=file.mtime_ns + SECOND) for name, file in known.items()}
     store.remember_files(frames / "daisy", coarse)
     read = []
-    real = scan.file_digest
+    real = file_digest
     monkeypatch.setattr(scan, "file_digest", lambda path: (read.append(path), real(path))[1])
     monkeypatch.setattr(known_files, "HAS_IDENTITY", False)
     scanned(frames, store)
@@ -184,7 +186,7 @@ def test_a_file_on_a_coarse_clock_is_read_again_until_its_time_is_over(frames, s
 
 
 def test_a_file_that_changes_while_it_is_read_is_not_believed_next_time(frames, store, monkeypatch):
-    real = scan.file_digest
+    real = file_digest
 
     def changing(path):
         digest = real(path)

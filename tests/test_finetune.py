@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -27,6 +28,8 @@ from retrain.pipeline.check import check
 from retrain.pipeline.settings import distortions_of, network_training, recipe_of
 from retrain.types import Photo
 from tests.conftest import ROOT, STAND_IN
+
+pytestmark = pytest.mark.slow
 
 LENET = ("--architecture=lenet", "--weights=none", "--train=all", "--optimizer=momentum", "--train_batch_size=16")
 QUICK = ("--summaries_dir=", "--report=none", "--export=tflite")
@@ -60,6 +63,24 @@ def trained(folder: Path) -> tuple[str, bytes]:
 def record_of(folder: Path) -> dict:
     (path,) = folder.glob("tf_files/runs/*/run.json")
     return json.loads(path.read_text("utf-8"))
+
+
+def test_without_a_validation_set_the_last_step_is_kept_and_that_is_said(retrain_here, digits, tmp_path):
+    flags = (*LENET, *QUICK, "--how_many_training_steps=60", "--validation_percentage=0")
+    done = retrain_here(f"--image_dir={digits}", *flags)
+    assert done.returncode == 0, done.stderr
+    assert "no photo is kept for validation, so the weights of the last step are kept" in done.stderr
+    record = record_of(tmp_path)
+    assert record["kept_step"] == record["curve"]["steps"][-1] == 59
+    assert record["accuracy"] >= 0.9
+
+
+def test_early_stopping_of_a_network_without_a_validation_set_is_refused_in_one_line(retrain_here, digits):
+    done = retrain_here(
+        f"--image_dir={digits}", *LENET, *QUICK, "--validation_percentage=0", "--early_stopping_steps=5"
+    )
+    assert done.returncode == 2
+    assert "--early_stopping_steps=5 needs a validation set, which is empty" in done.stderr.splitlines()[-1]
 
 
 def test_a_network_trained_from_nothing_is_exported_proven_and_labels(retrain_here, digits, tmp_path):
@@ -104,8 +125,10 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not(retrain_her
 
 
 def test_a_killed_training_goes_on_to_the_same_weights(digits, tmp_path, monkeypatch):
-    words = (f"--image_dir={digits}", *LENET, *QUICK, "--random_crop=10", "--flip_left_right", "--snapshot_steps=10")
-    words = (*words, "--how_many_training_steps=150")
+    words = (
+        f"--image_dir={digits}", *LENET, *QUICK, "--random_crop=10", "--flip_left_right", "--snapshot_steps=10",
+        "--how_many_training_steps=150",
+    )  # fmt: skip
 
     def run_in(folder: Path, *more: str) -> None:
         monkeypatch.chdir(folder)
@@ -157,7 +180,7 @@ def test_a_grey_network_refuses_colour_in_one_line(retrain_here, colour_photos):
         ({"weights": "none"}, "--weights=none is not used by --train=head"),
         ({"weights": "none", "train": "last:2"}, "--weights=none leaves nothing trained to build on"),
         ({"weights": "none", "train": "all", "optimizer": "lbfgs"}, "--optimizer=lbfgs"),
-        ({"train": "all", "backbone_precision": "int8"}, "int8 can not be trained"),
+        ({"train": "all", "backbone_precision": "int8"}, "int8 cannot be trained"),
         ({"fine_tune_learning_rate": 0.1}, "--fine_tune_learning_rate=0.1 is not used by --train=head"),
         ({"train": "all", "distribute": "mirrored", "device": "cpu"}, "--distribute=mirrored needs GPUs"),
         ({"train": "all", "fine_tune_learning_rate": -1.0}, "out of range"),
@@ -190,7 +213,7 @@ def test_a_network_without_blocks_says_so(retrain_here, colour_photos, model_dir
     [
         (
             {"architecture": "inception_v3"},
-            "inception_v3 is a frozen graph, which can not be trained; use --train=head",
+            "inception_v3 is a frozen graph, which cannot be trained; use --train=head",
         ),
         ({"tfhub_module": "a", "train": "last:2"}, "--train=last:2: the blocks of a TF-Hub module are unknown"),
         ({"tfhub_module": "a", "weights": "none"}, "--weights=none: a TF-Hub module always has its own weights"),
@@ -314,7 +337,7 @@ def test_distorted_batches_repeat_and_keep_their_size():
 def test_colour_is_more_than_the_rounding_of_a_grey_jpeg():
     grey = np.repeat(np.random.default_rng(0).integers(0, 254, (1, 8, 8, 1)), 3, axis=3).astype(np.uint8)
     assert has_colour(
-        np.concatenate([grey, grey + np.uint8([0, 1, 1]), grey // 2 + np.uint8([0, 40, 0])])
+        np.concatenate([grey, grey + np.array([0, 1, 1], np.uint8), grey // 2 + np.array([0, 40, 0], np.uint8)])
     ).tolist() == [
         False,
         False,
@@ -496,6 +519,7 @@ def test_pretrained_normalisation_can_be_trained(retrain_here, colour_photos, mo
 def test_photos_are_mirrored_where_the_network_knows_them_mirrored(symmetric, flips, capfd):
     from retrain.console import Screen
     from retrain.data.augment import Distortions
+    from retrain.finetune.engine import Engine
     from retrain.finetune.train_network import _mirrored
 
     class LeftEye:
@@ -509,10 +533,12 @@ def test_photos_are_mirrored_where_the_network_knows_them_mirrored(symmetric, fl
     photos = np.zeros((20, 8, 8, 3), np.uint8)
     photos[:10, :, :4] = 200  # light on the left: class 0
     label_ids = np.repeat([0, 1], 10)
-    assert _mirrored(Distortions(), LeftEye(), photos, label_ids, Screen("INFO")).flip_left_right is flips
+    assert (
+        _mirrored(Distortions(), cast("Engine", LeftEye()), photos, label_ids, Screen("INFO")).flip_left_right is flips
+    )
     expected = "training mirrors photos too" if flips else "training does not mirror photos"
     assert expected in capfd.readouterr().out
-    nothing = _mirrored(Distortions(), LeftEye(), photos[:0], label_ids[:0], Screen("INFO"))
+    nothing = _mirrored(Distortions(), cast("Engine", LeftEye()), photos[:0], label_ids[:0], Screen("INFO"))
     assert nothing.flip_left_right is False
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import pytest
 
 from label_image.errors import UserError
-from label_image.flags import check, flag, help_text, markdown_table, parse
+from label_image.flag_help import help_text, markdown_table
+from label_image.flags import check, flag, parse
 from retrain.options.options import Options
 
 

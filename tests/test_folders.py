@@ -9,7 +9,6 @@ import pytest
 
 from label_image.errors import UserError
 from retrain.cli import main
-from retrain.data import directory_listing
 from retrain.data.layout import ClassFolder, class_folders, legacy_label
 from retrain.options.options import Options
 from retrain.pipeline.settings import percentages_of, rules_of
@@ -636,7 +635,7 @@ def test_a_folder_that_may_not_be_read_is_one_line(tmp_path, monkeypatch, closed
             raise PermissionError(13, "Permission denied", folder)
         return real(folder)
 
-    monkeypatch.setattr(directory_listing.os, "scandir", scandir)
+    monkeypatch.setattr(os, "scandir", scandir)
     text = refusal(tmp_path / "photos")
     assert text.startswith(f"cannot read the folder {tmp_path / closed}: Permission denied; change its permissions")
 

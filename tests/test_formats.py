@@ -1,4 +1,4 @@
-"""Answers as text, json, jsonl and csv."""
+"""The output of label_image as text, json, jsonl and csv."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def table(text):
     return list(csv.reader(io.StringIO(text, newline="")))
 
 
-def test_one_photo_has_the_originals_bytes():
+def test_the_text_for_one_photo_equals_that_of_the_original_program():
     expected = "\nEvaluation time (1-image): 0.123s\n\ndaisy (score=0.75000)\nrose, red (score=0.25000)\n"
     assert written("text", GOOD, one=True) == expected
 
 
-def test_many_photos_have_a_block_each():
+def test_the_text_for_many_photos_has_a_block_for_each():
     expected = (
         'a.jpg\ndaisy (score=0.75000)\nrose, red (score=0.25000)\n\nb.jpg\nerror: no picture: begins with "x"\n\n'
     )
@@ -73,7 +73,7 @@ def test_a_table_is_quoted_as_rfc_4180_says():
 @pytest.mark.parametrize(
     "evil", ["a\nb.jpg\nrose (score=1.00000)", "\x1b]0;x\x07", "a\rb", "\x9b2J", "a\u202eb", "a\u2028b"]
 )
-def test_no_name_moves_the_cursor_or_makes_a_row(form, evil):
+def test_no_name_can_move_the_cursor_or_add_a_row(form, evil):
     row = ResultRow(evil, ((evil, 0.5),), sorted="copied", sorted_to=evil, heat_map=evil)
     for one in (row, ResultRow("a.jpg", error=evil)):
         text = written(form, one)
@@ -86,7 +86,7 @@ def test_no_name_moves_the_cursor_or_makes_a_row(form, evil):
 
 
 @pytest.mark.parametrize("formula", ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\uff1d1+1", "'=1", " =1", "''-x"])
-def test_no_cell_of_a_table_is_a_formula_and_one_apostrophe_less_is_the_text(formula):
+def test_no_cell_of_a_table_is_a_formula_and_removing_one_apostrophe_gives_the_text(formula):
     cells = table(written("csv", ResultRow(formula, ((formula, -0.5),))))[1]
     assert [cell[:1] for cell in cells[:2]] == ["'", "'"]
     assert cells[0][1:] == cells[1][1:] == formula
@@ -109,7 +109,7 @@ def test_every_object_has_the_same_keys():
     assert objects[1] == {"image": "b.jpg", "labels": [], "error": BAD.error}
 
 
-def test_an_empty_array_is_one():
+def test_no_photos_give_an_empty_array():
     assert json.loads(written("json")) == []
 
 
@@ -124,7 +124,7 @@ def test_an_array_is_sent_element_by_element():
     assert len(json.loads("".join(pieces))) == 2
 
 
-def test_jsonl_is_a_line_a_photo_whatever_its_name():
+def test_jsonl_has_one_line_for_each_photo_whatever_its_name():
     lines = written("jsonl", ResultRow("a\nb.jpg"), BAD).splitlines()
     assert [json.loads(line)["image"] for line in lines] == ["a\nb.jpg", "b.jpg"]
 
@@ -136,7 +136,7 @@ def test_sorting_adds_where_a_photo_went():
     assert json.loads(written("jsonl", BAD, sorting=True))["sorted"] is None
 
 
-def test_the_heat_map_is_the_last_column_and_null_where_there_is_none():
+def test_the_heat_map_is_the_last_column_and_null_if_there_is_none():
     row = ResultRow("a.jpg", (("daisy", 0.75),), sorted="copied", sorted_to="out/a.jpg", heat_map="maps/a_heat.jpg")
     pieces: list[str] = []
     for name in ("csv", "jsonl"):
@@ -154,7 +154,7 @@ def test_the_heat_map_is_the_last_column_and_null_where_there_is_none():
 
 def test_scores_are_read_back_to_the_last_bit():
     scores = np.random.default_rng(0).random(2000, np.float32) ** 8
-    scores = np.concatenate([scores, np.float32([0, 1, 1e-45, 3.4e38, -2.5])])
+    scores = np.concatenate([scores, np.array([0, 1, 1e-45, 3.4e38, -2.5], np.float32)])
     for score in scores:
         text = json.dumps(shortest(float(score)))
         assert np.float32(json.loads(text)) == score
@@ -162,7 +162,7 @@ def test_scores_are_read_back_to_the_last_bit():
 
 
 @pytest.mark.parametrize("score", [math.nan, math.inf, -math.inf])
-def test_a_score_that_is_no_number_leaves_json_valid(score):
+def test_a_score_that_is_not_finite_leaves_json_valid(score):
     row = ResultRow("a.jpg", (("daisy", score),))
     assert json.loads(written("json", row))[0]["labels"] == [{"label": "daisy", "score": None}]
     assert table(written("csv", row, labels=1))[1] == ["a.jpg", "daisy", "", ""]
@@ -175,7 +175,7 @@ def test_names_that_are_not_utf8_leave_json_and_csv_readable():
     assert table(written("csv", ResultRow(name)).encode("utf-8").decode())[1][0] == r"caf\xe9.jpg"
 
 
-def test_ctrl_c_waits_until_the_row_is_out(capsys):
+def test_ctrl_c_waits_until_the_row_is_written(capsys):
     def rows(output):
         with output.whole():
             os.kill(os.getpid(), signal.SIGINT)

@@ -24,7 +24,7 @@ def bottlenecks(classes=3, a_list=(30, 10, 5), width=8, views=1, seed=0, apart=3
     """Clouds of points, a class each, with so many photos a class in each list."""
     rng = np.random.default_rng(seed)
     label_ids = np.tile(np.arange(classes), sum(a_list))
-    lists = np.repeat(np.int8([TRAINING, VALIDATION, TESTING]), np.array(a_list) * classes)
+    lists = np.repeat(np.array([TRAINING, VALIDATION, TESTING], np.int8), np.array(a_list) * classes)
     centres = rng.normal(0, apart, (classes, width))
     features = 5 + centres[label_ids] + rng.normal(size=(views, len(label_ids), width))
     return Bottlenecks(features.astype(np.float32), label_ids, lists)
@@ -123,7 +123,7 @@ def test_training_copies_the_features_once():
 
 def test_features_are_divided_by_the_root_of_variance_plus_median_variance():
     # means 3, 5, 0; variances 4, 0, 100, of which the median is 4; spreads sqrt 8, -, sqrt 104
-    features = np.float32([[1, 5, -10], [5, 5, 10]])
+    features = np.array([[1, 5, -10], [5, 5, 10]], np.float32)
     standardiser = Standardiser(features)
     np.testing.assert_allclose(standardiser.mean, [3, 5, 0])
     np.testing.assert_allclose(standardiser.scale, [1 / math.sqrt(8), 0, 1 / math.sqrt(104)], rtol=1e-6)

@@ -232,7 +232,7 @@ def test_hidden_layers_are_exported_in_every_form_and_proven(retrain_here, colou
     assert answers[0].argmax() == 0
     # What TensorFlow has not run with such a head is run again; what it has run is compared to the bit.
     again = run(retrain_here, colour_photos, model_dir, "--hidden_units=8,5", "--activation=tanh", "--optimizer=adam")
-    assert "bit by bit the graph that TensorFlow ran before" in again.stdout
+    assert "identical to a graph that TensorFlow verified before" in again.stdout
 
 
 def test_behind_hidden_layers_there_is_no_heat_map_and_one_line_says_so(
@@ -243,7 +243,7 @@ def test_behind_hidden_layers_there_is_no_heat_map_and_one_line_says_so(
     monkeypatch.chdir(tmp_path)
     head = explain.find_head(record)
     assert [layer.activation for layer in head.hidden] == ["sigmoid"]
-    with pytest.raises(NoExactMap, match="the layer stands on hidden layers"):
+    with pytest.raises(NoExactMap, match="the classifier has hidden layers"):
         next(explain.heat_maps(record["backbone"], head, []))
     for name in ("retrained.tflite", "retrained_graph.pb"):
         with pytest.raises(NoExactMap, match=f"no exact heat map for .*{name}: "):
@@ -259,7 +259,7 @@ def test_a_graph_with_a_hidden_layer_swapped_is_not_taken_for_the_same(trained, 
     metadata = Classifier(trained / "tf_files/retrained.tflite").metadata
     metadata = dataclasses.replace(metadata, output_layer="final_result")
     rng = np.random.default_rng(0)
-    array = lambda *shape: rng.normal(size=shape).astype(np.float32)  # noqa: E731
+    array = lambda *shape: np.array(rng.normal(size=shape), np.float32)  # noqa: E731
     from retrain.types import Head
 
     head = Head(array(4, 3), array(3), metadata.labels, hidden=(Dense(array(3, 4), array(4), "tanh"),))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image
 
@@ -100,8 +102,8 @@ def test_many_photos_in_one_call_are_as_many_maps(tflite):
 
 
 def test_for_and_against_is_worked_out_by_hand():
-    features = np.float32([[[1, 0], [0, 2]]])  # one row, two columns, two features
-    weights, biases = np.float32([[3, 1], [0, 4]]), np.float32([1, -1])
+    features = np.array([[[1, 0], [0, 2]]], np.float32)  # one row, two columns, two features
+    weights, biases = np.array([[3, 1], [0, 4]], np.float32), np.array([1, -1], np.float32)
     # logits less their mean: place 1 has (3+1, 1-1) = (4, 0), mean 2; place 2 has (0+1, 8-1) = (1, 7), mean 4
     np.testing.assert_allclose(for_and_against(features, weights, biases, 0), [[2, -3]])
     np.testing.assert_allclose(for_and_against(features, weights, biases, 1), [[-2, 3]])
@@ -137,7 +139,8 @@ def test_classifiers_of_others_that_have_the_form_have_the_map(name, atol, share
     photo = min((shared_data / "flower_photos/daisy").iterdir())
     graph = shared_data / "retrained" / name
     classifier = Classifier(graph)
-    features = feature_maps(graph)(classifier.ready(photo)[None])[0]
+    ready: Any = classifier.ready(photo)
+    features = feature_maps(graph)(ready[None])[0]
     weights, biases = head_of(graph)
     logits = features.mean(axis=(0, 1)) @ weights + biases
     scores = classifier.classify(photo).scores
@@ -175,7 +178,7 @@ def grey_photo(height=40, width=60):
 
 
 def test_overlay_is_lightest_where_most_speaks_for_the_label_and_grey_where_nothing_does():
-    cam = np.float32([[-5, 0, 0], [0, 0, 4], [0, 0, 0]])
+    cam = np.array([[-5, 0, 0], [0, 0, 4], [0, 0, 0]], np.float32)
     drawn = overlay(grey_photo(), cam)
     assert (drawn.dtype, drawn.shape) == (np.uint8, (40, 60, 3))
     light = drawn.astype(int) @ [299, 587, 114]
@@ -201,13 +204,13 @@ def test_overlay_of_a_map_that_speaks_only_against_is_grey():
 
 
 def test_one_top_makes_maps_comparable():
-    weak, strong = np.float32([[1]]), np.float32([[4]])
+    weak, strong = np.array([[1]], np.float32), np.array([[4]], np.float32)
     assert (overlay(grey_photo(), weak) == overlay(grey_photo(), strong)).all()
     assert (overlay(grey_photo(), weak, top=4) != overlay(grey_photo(), strong, top=4)).any()
 
 
 # What eyes without one kind of cone see of linear light (G. Machado and others, 2009, severity 1), and greys.
-EYES = {
+EYES: dict[str, npt.ArrayLike] = {
     "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
     "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
     "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],

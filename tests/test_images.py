@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -151,7 +152,7 @@ def test_a_result_does_not_wait_for_the_next_item():
         assert go.wait(10)
         yield 2
 
-    results = map_ordered(lambda: lambda item: item * 10, slowly(), 2)
+    results: Any = map_ordered(lambda: lambda item: item * 10, slowly(), 2)
     assert next(results) == 10
     go.set()
     assert list(results) == [20]
@@ -159,7 +160,7 @@ def test_a_result_does_not_wait_for_the_next_item():
 
 def test_items_are_read_only_a_few_ahead_of_the_results():
     read = []
-    results = map_ordered(lambda: lambda item: item, (read.append(n) or n for n in range(10_000)), 2)
+    results: Any = map_ordered(lambda: lambda item: item, (read.append(n) or n for n in range(10_000)), 2)
     for expected in range(100):
         assert next(results) == expected
     time.sleep(0.1)
@@ -172,7 +173,7 @@ def test_an_error_among_the_items_comes_in_its_place():
         yield 1
         raise UserError("no more")
 
-    results = map_ordered(lambda: lambda item: item, broken(), 2)
+    results: Any = map_ordered(lambda: lambda item: item, broken(), 2)
     assert next(results) == 1
     with pytest.raises(UserError, match="no more"):
         next(results)

@@ -14,7 +14,6 @@ from label_image.model_metadata import Metadata
 from label_image.quiet import tensorflow
 from label_image.runners.litert import LitertRunner
 from label_image.runners.tensorflow import GraphRunner
-from retrain.backbones.families import inception
 from retrain.backbones.frozen_graph import freeze, to_tflite
 from retrain.backbones.prepare import prepare
 from retrain.exporters import tflite
@@ -210,7 +209,7 @@ def test_another_graph_in_its_place_is_refused_in_one_line(tmp_path, kept):
 
 
 def test_a_graph_that_tensorflow_refuses_is_refused_in_one_line(original, tmp_path):
-    graph = inception.new_graph()
+    graph = new_graph()
     graph.ParseFromString(original)
     next(node for node in graph.node if node.name == "pool").op = "MatMul"  # of four axes
     (tmp_path / MEMBER).write_bytes(graph.SerializeToString())
@@ -220,7 +219,7 @@ def test_a_graph_that_tensorflow_refuses_is_refused_in_one_line(original, tmp_pa
 
 
 def test_an_operation_that_nobody_knows_is_refused_by_name(original, tmp_path):
-    graph = inception.new_graph()
+    graph = new_graph()
     graph.ParseFromString(original)
     next(node for node in graph.node if node.name == "pool").op = "MaxPoolOfTheFuture"
     (tmp_path / MEMBER).write_bytes(graph.SerializeToString())

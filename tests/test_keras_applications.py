@@ -21,7 +21,10 @@ from retrain.backbones.prepare import prepare
 from retrain.options.options import Options
 from tests.test_download import serve, web  # noqa: F401 - a fixture
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras on NumPy 2
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),  # Keras on NumPy 2
+]
 ROW = architecture("keras:mobilenet")
 PUBLISHED = "mobilenet_1_0_224_tf_no_top.h5"  # Keras does not verify the digest of this file, so a test can write it
 

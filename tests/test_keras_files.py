@@ -109,7 +109,7 @@ def scores(path, pixels):
 def test_the_scores_are_those_of_keras(maker, build, ending, tmp_path):
     model = shuffled(build(maker))
     if (maker.__name__, build, ending) == ("tf_keras", calculated, "keras"):
-        pytest.skip("tf_keras can not write an Ellipsis into .keras")
+        pytest.skip("tf_keras cannot write an Ellipsis into .keras")
     model.save(tmp_path / f"m.{ending}")
     top = 255 if build is plain else 1
     pixels = np.random.default_rng(1).uniform(0, top, (2, SIDE, SIDE, 3)).astype(np.float32)
@@ -118,6 +118,7 @@ def test_the_scores_are_those_of_keras(maker, build, ending, tmp_path):
     np.testing.assert_allclose(scores(tmp_path / f"m.{ending}", pixels), expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_an_application_of_keras_has_the_scores_of_keras(tmp_path):
     tensorflow()
     maker = pytest.importorskip("tf_keras")
@@ -171,9 +172,9 @@ HOSTILE = {
     "a class of the maker's own": ({"class_name": "MyNet", "module": "mine", "config": {}}, "'mine'"),
     "a subclassed model": ({"class_name": "MyNet", "config": {}}, "'MyNet', which needs the code of its author"),
     "an operation that writes": (sequential(layer("TFOpLambda", function="io.write_file")), "tf.io.write_file"),
-    "an operation by a crooked name": (sequential(layer("TFOpLambda", function="math.__class__.__base__")), "not among"),
+    "an operation by a crooked name": (sequential(layer("TFOpLambda", function="math.__class__.__base__")), "not supported"),
     "a layer around a lambda": (sequential(layer("TimeDistributed", layer=layer("Lambda"))), "'TimeDistributed'"),
-    "a function of TensorFlow in a node": (sequential(layer("TensorFlowOpLayer", node_def={"op": "WriteFile"})), "not among"),
+    "a function of TensorFlow in a node": (sequential(layer("TensorFlowOpLayer", node_def={"op": "WriteFile"})), "not supported"),
     "a lambda in a network in the network": (sequential(sequential(layer("Lambda"))), "'evil' is a Lambda"),
     "a picture of a million rows": (sequential(layer("ZeroPadding2D", padding=[1_000_000, 1_000_000])), "numbers for each photo"),
     "weights that are not there": (sequential(layer("Dense", units=3)), "'layers/dense/vars/0' is missing"),
@@ -277,12 +278,12 @@ def test_hdf5_that_refers_to_other_files_or_declares_too_much_is_refused(name, t
     (tmp_path / "secret.bin").write_bytes(bytes(400))
     change, said = POINTING[name]
     path = dense(tmp_path / "m.h5", change)
-    if not said:
+    if said:
+        with pytest.raises(RunError, match=said) as caught:
+            Classifier(path)
+        assert "\n" not in str(caught.value)
+    else:
         assert Classifier(path).metadata.outputs == 2
-        return
-    with pytest.raises(RunError, match=said) as caught:
-        Classifier(path)
-    assert "\n" not in str(caught.value)
 
 
 def test_a_zip_bomb_is_refused(tmp_path):

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -159,7 +160,7 @@ def test_json_csv_and_jsonl_have_an_error_in_its_place_and_status_1(label_image,
     for form in ("json", "jsonl", "csv"):
         done = label_image(f"--graph={tflite}", "in", f"--format={form}", "--top_k=2", "--threshold=0.5")
         if form == "csv":
-            rows = list(csv.DictReader(io.StringIO(done.stdout)))
+            rows: Any = list(csv.DictReader(io.StringIO(done.stdout)))
             assert list(rows[0]) == ["image", "label", "score", "error", "label_2", "score_2"]
             labels = [row["label"] for row in rows]
         else:
@@ -222,7 +223,7 @@ def test_ctrl_c_does_not_wait_for_a_slow_server(start, server, cyans):
     process.send_signal(signal.SIGINT)
     out = head + process.stdout.read()
     assert process.wait(20) == 130
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 10  # the server is silent for 30 s, and the limit of a download is 20 s
     assert [row["image"] for row in json.loads(out)] == ["in/a.jpg"]
     assert process.stderr.read() == b"label_image: stopped\n"
 
@@ -370,21 +371,24 @@ def test_memory_does_not_grow_with_the_number_of_photos(start, cyans, tmp_path):
     assert peak[1] < peak[0] + 12_000  # KiB
 
 
+@pytest.mark.slow
 def test_the_row_pipeline_holds_a_few_photos_of_a_hundred_thousand(monkeypatch):
     import tracemalloc
 
     import numpy as np
 
     from label_image import cli
-    from label_image.classifier import Prediction
+    from label_image.classifier import Classifier, Prediction
     from label_image.input_photos import Item
     from label_image.output import OutputStream
     from label_image.output_formats import format_for
     from label_image.workers import map_ordered
 
-    class Echo:
+    class Echo(Classifier):
+        def __init__(self): ...
+
         def classify_all(self, paths):
-            scores = np.float32([1, 0])
+            scores = np.array([1, 0], np.float32)
             return map_ordered(lambda: lambda path: Prediction(path, ("a", "b"), scores, 0.0), paths, 2)
 
     def peak(count):

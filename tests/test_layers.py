@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -11,9 +13,10 @@ from retrain.head.layers import DenseLayers
 def network(activation="tanh", sizes=(6, 5, 4, 3), **settings):
     made = DenseLayers(sizes, activation, first_weights=np.random.default_rng(3), **settings)
     rng = np.random.default_rng(4)
-    made.parameters = [  # biases too: none is at a place of symmetry
+    exact: list[Any] = [  # float64, unlike in use; biases too: none is at a place of symmetry
         parameter.astype(np.float64) + rng.normal(0, 0.3, parameter.shape) for parameter in made.parameters
     ]
+    made.parameters = exact
     made._tall = np.zeros((8, sizes[-2]))
     made._tall[: sizes[-1]] = made.parameters[-2]
     made.parameters[-2] = made._tall[: sizes[-1]]

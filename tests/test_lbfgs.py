@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import time
 
 import numpy as np
@@ -137,7 +138,7 @@ def test_balanced_classes_weigh_the_same():
 
 
 def test_without_scipy_it_is_said_in_one_line(monkeypatch):
-    monkeypatch.setattr(lbfgs.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(UserError, match="SciPy is not installed; pip install 'scipy>=1.11,<2'"):
         lbfgs.check_installed()
 
@@ -171,6 +172,7 @@ def test_the_loss_of_photos_left_out_is_that_of_heads_that_never_saw_them(decay,
         assert each[fold_of == fold].mean() == pytest.approx(loss_at(out, layer, 0.0), abs=5e-4)
 
 
+@pytest.mark.slow
 def test_3670_photos_of_1280_features_take_seconds():
     data = bottlenecks(classes=5, a_list=(734, 0, 0), width=1280, apart=0.15)
     for decay, limit in (("0.01", 4), ("auto", 6)):  # 0.5 and 1.5 s of one core where nothing else works

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from label_image import Classifier
+from label_image.extras import install
 from retrain.backbones.prepare import prepare
 from retrain.features import runtimes
 from retrain.options.options import Options
@@ -86,7 +87,7 @@ def test_a_frozen_graph_says_that_it_needs_tensorflow(without, trained, colour_p
     assert done.returncode == 1
     assert (
         done.stderr
-        == "label_image: this needs TensorFlow, which is not installed: pip install 'tensorflow>=2.20,<2.23'\n"
+        == f"label_image: {graph} needs TensorFlow, which is not installed: {install('tensorflow')}, or use a .tflite, which needs none\n"
     )
 
 
@@ -122,20 +123,83 @@ def test_the_default_backbone_retrains_on_real_photos_without_tensorflow(without
     assert re.search(r"Final test accuracy = [789]\d", done.stdout)
 
 
-@pytest.mark.parametrize("flag", ["output_graph", "saved_model_dir"])
-def test_what_tensorflow_must_prove_is_refused_before_the_work(without, colour_photos, flag, tmp_path):
-    done = without(TENSORFLOW, "retrain", f"--image_dir={colour_photos}", "--output_graph=", f"--{flag}=out")
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["--saved_model_dir=out"], "cannot verify --saved_model_dir=out: TensorFlow is not installed; {}, or go without it: --saved_model_dir="),
+        (["--export=tflite,saved_model"], "cannot verify --saved_model_dir=tf_files/retrained_saved_model: TensorFlow is not installed; {}, or go without it: --export=tflite"),
+        (["--output_graph=out", f"--architecture={STAND_IN}"], "cannot verify --output_graph=out: TensorFlow is not installed; {}, or go without it: --output_graph="),
+        (["--output_graph=out", "--hidden_units=4"], "cannot verify --output_graph=out: TensorFlow is not installed; {}, or go without it: --output_graph="),
+        (["--train=all"], "--train=all needs TensorFlow, which is not installed; {}, or use --train=head"),
+    ],
+)  # fmt: skip
+def test_what_needs_tensorflow_is_refused_before_the_work_with_the_command_that_installs_it(
+    without, colour_photos, words, line, tmp_path
+):
+    done = without(TENSORFLOW, "retrain", f"--image_dir={colour_photos}", *words)
     assert done.returncode == 2
-    assert done.stderr == f"retrain: cannot prove --{flag}=out: TensorFlow is not installed; go without it: --{flag}=\n"
+    assert done.stderr == f"retrain: {line.format(install('tensorflow'))}\n"
     assert not (tmp_path / "tf_files/bottlenecks").exists()
 
 
-def test_a_gpu_without_tensorflow_is_left_alone(model_dir, monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    ("words", "what", "otherwise"),
+    [
+        (["--architecture=keras:MobileNetV2"], "keras:MobileNetV2", "use efficientnet_lite0, which needs none"),
+        (["--architecture=inception_v3"], "inception_v3", "use efficientnet_lite0, which needs none"),
+        (["--tfhub_module=module"], "module", "use efficientnet_lite0, which needs none"),
+        (["--device=gpu"], "--device=gpu", "use --device=cpu"),
+    ],
+)
+def test_a_network_or_device_that_needs_tensorflow_is_told_before_the_work(
+    without, colour_photos, words, what, otherwise, tmp_path
+):
+    done = without(TENSORFLOW, "retrain", f"--image_dir={colour_photos}", *words)
+    assert done.returncode == 1
+    line = f"retrain: {what} needs TensorFlow, which is not installed: {install('tensorflow')}, or {otherwise}\n"
+    assert done.stderr == line
+    assert not (tmp_path / "tf_files/bottlenecks").exists()
+
+
+def test_an_onnx_export_without_tensorflow_names_the_extra_that_brings_all_of_it(without, colour_photos):
+    done = without(TENSORFLOW, "retrain", f"--image_dir={colour_photos}", "--export=onnx")
+    assert done.returncode == 2
+    assert (
+        done.stderr == "retrain: cannot verify --output_onnx=tf_files/retrained.onnx: TensorFlow is not installed; "
+        f"{install('onnx')}, or go without it: --export=tflite\n"
+    )
+
+
+def test_the_default_run_writes_the_graph_without_tensorflow_as_its_bits_are_known(without, colour_photos, tmp_path):
+    done = without(TENSORFLOW, "retrain", f"--image_dir={colour_photos}", "--how_many_training_steps=100")
+    assert done.returncode == 0, done.stderr
+    assert re.search(
+        r"\nwrote tf_files/retrained_graph\.pb \(13\.\d MB, identical to a graph that TensorFlow verified", done.stdout
+    )
+    assert (tmp_path / "tf_files/retrained_graph.pb").is_file()
+
+
+def test_a_graph_that_nothing_can_verify_without_tensorflow_is_not_written_and_that_is_said(
+    without, colour_photos, model_dir, tmp_path
+):
+    words = (f"--architecture={STAND_IN}", f"--model_dir={model_dir}", "--how_many_training_steps=100")
+    done = without(TENSORFLOW, "retrain", f"--image_dir={colour_photos}", *words)
+    assert done.returncode == 0, done.stderr
+    why = f"verifying it needs TensorFlow, which is not installed: {install('tensorflow')}"
+    assert f"no tf_files/retrained_graph.pb is written: {why}\n" in done.stderr
+    assert (tmp_path / "tf_files/retrained.tflite").is_file()
+    assert not (tmp_path / "tf_files/retrained_graph.pb").exists()
+
+
+def test_a_gpu_without_tensorflow_is_left_alone_and_that_is_said(model_dir, monkeypatch, tmp_path):
     backbone = prepare(Options.of(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)).network, print)
     monkeypatch.setattr(runtimes, "_DRIVER", (str(tmp_path),))
     monkeypatch.setattr(runtimes, "has_tensorflow", lambda: False)
     runtime = runtimes.choose(backbone, "auto")
-    assert (runtime.name, runtime.why) == ("litert", "LiteRT on the CPU")
+    assert (runtime.name, runtime.why) == (
+        "litert",
+        f"LiteRT on the CPU (there is a GPU; to use it: {install('tensorflow')})",
+    )
     assert runtime.make_runner().scores(np.zeros((1, 128, 128, 3), np.float32)).shape == (1, 3)
 
 

@@ -32,12 +32,12 @@ def test_softmax_of_equal_logits_is_even():
 
 def test_softmax_by_hand():
     # e^0 : e^ln 3 = 1 : 3
-    np.testing.assert_allclose(softmax(np.float32([[0, math.log(3)]])), [[0.25, 0.75]], rtol=1e-6)
+    np.testing.assert_allclose(softmax(np.array([[0, math.log(3)]], np.float32)), [[0.25, 0.75]], rtol=1e-6)
 
 
 def test_large_logits_do_not_overflow():
-    assert softmax(np.float32([[1e4, 0]])).tolist() == [[1, 0]]
-    assert losses(np.float32([[1e4, 0]]), np.array([1])).tolist() == [1e4]
+    assert softmax(np.array([[1e4, 0]], np.float32)).tolist() == [[1, 0]]
+    assert losses(np.array([[1e4, 0]], np.float32), np.array([1])).tolist() == [1e4]
 
 
 @given(any_logits)
@@ -65,13 +65,13 @@ def test_losses_are_the_negative_logarithms_of_softmax_at_the_label(logits, labe
 
 
 def test_cross_entropy_by_hand():
-    logits = np.float32([[0, 0], [0, math.log(3)]])
+    logits = np.array([[0, 0], [0, math.log(3)]], np.float32)
     # -ln 1/2 and -ln 3/4, the mean
     assert cross_entropy(logits, np.array([0, 1])) == pytest.approx((math.log(2) + math.log(4 / 3)) / 2, rel=1e-6)
 
 
 def test_accuracy_counts_rows_whose_largest_value_is_at_the_label():
-    logits = np.float32([[1, 2], [3, 2], [5, 5]])
+    logits = np.array([[1, 2], [3, 2], [5, 5]], np.float32)
     assert hits(logits, np.array([1, 1, 0])).tolist() == [True, False, True]  # of equal values the first counts
     assert accuracy(logits, np.array([1, 1, 0])) == pytest.approx(2 / 3)
 
@@ -122,7 +122,7 @@ def test_precision_recall_and_support_of_each_class():
 
 
 def test_a_score_falls_into_the_bin_that_ends_with_it():
-    bins = reliability(np.float32([0.05, 0.5, 0.51, 1.0]), np.array([True, False, True, True]))
+    bins = reliability(np.array([0.05, 0.5, 0.51, 1.0], np.float32), np.array([True, False, True, True]))
     assert [one.photos for one in bins] == [1, 0, 0, 0, 1, 1, 0, 0, 0, 1]
     assert (bins[4].accuracy, bins[5].accuracy) == (0.0, 1.0)
     assert math.isnan(bins[1].accuracy)
@@ -131,7 +131,7 @@ def test_a_score_falls_into_the_bin_that_ends_with_it():
 
 def test_the_calibration_error_weighs_bins_by_their_photos():
     # three photos say 0.9 and two of them are right, one says 0.6 and is right: (3 * |0.9 - 2/3| + 1 * |0.6 - 1|) / 4
-    bins = reliability(np.float32([0.9, 0.9, 0.9, 0.6]), np.array([True, True, False, True]))
+    bins = reliability(np.array([0.9, 0.9, 0.9, 0.6], np.float32), np.array([True, True, False, True]))
     assert calibration_error(bins) == pytest.approx((3 * (0.9 - 2 / 3) + 0.4) / 4, abs=1e-6)
 
 

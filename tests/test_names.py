@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -48,7 +49,7 @@ def refusal(root: Path, **flags: object) -> str:
 # The split
 
 
-def photos(form: str, folder: str = "photos") -> list[Photo]:
+def photos(form: Literal["NFC", "NFD"], folder: str = "photos") -> list[Photo]:
     """Two classes of forty, named by a system that writes this form; with copies and names in groups."""
     made = []
     for label in ("g\u00e4nsebl\u00fcmchen", "ros\u00e9"):

@@ -71,8 +71,8 @@ def test_a_grey_network_sees_brightness_alone(keras):
     model = build(keras, "lenet", 28, Form())
     rng = np.random.default_rng(0)
     grey = np.repeat(rng.random((1, 28, 28, 1), np.float32), 3, axis=3)
-    red = grey * np.float32([1, 0, 0])
-    as_bright = np.repeat((red @ np.float32([19595, 38470, 7471]) / 65536)[..., None], 3, axis=3)
+    red = grey * np.array([1, 0, 0], np.float32)
+    as_bright = np.repeat((red @ np.array([19595, 38470, 7471], np.float32) / 65536)[..., None], 3, axis=3)
     assert np.allclose(model(red), model(as_bright), atol=1e-5)
     assert not np.allclose(model(red), model(grey), atol=1e-3)
 

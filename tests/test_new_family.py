@@ -5,7 +5,6 @@ Run as a program, `python -m tests.test_new_family MODULE WORDS ...` adds the ro
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import json
 import os
@@ -59,7 +58,7 @@ FAMILY = Family(
 
 
 def main(words: list[str]) -> int:
-    table.FAMILIES = (*table.FAMILIES, ROW)
+    vars(table)["FAMILIES"] = (*table.FAMILIES, ROW)
     module = importlib.import_module(words[0])
     return int(module.main(words[1:]))
 
@@ -81,16 +80,13 @@ def row(monkeypatch):
 
 def test_its_network_is_found_by_name_and_is_one_of_those_that_help_names(row, tmp_path):
     assert family_of(architecture(NAME)) is FAMILY
-    with contextlib.suppress(AssertionError):  # the wanted text may stand in --help or, once that is short, --help_all
-        assert NAME in run(tmp_path, "retrain.cli", "--help")
-        return
     assert NAME in run(tmp_path, "retrain.cli", "--help_all")
 
 
 def test_the_documents_name_it(tmp_path):
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); from retrain.backbones import table; from tests.test_new_family import ROW;"
-        "table.FAMILIES = (*table.FAMILIES, ROW); import tools.docs; print(tools.docs.page())"
+        "table.FAMILIES = (*table.FAMILIES, ROW); import tools.docs; print(tools.docs.flag_page())"
     )
     done = subprocess.run([sys.executable, "-c", code, str(ROOT)], capture_output=True, text=True, check=True, cwd=ROOT)
     assert NAME in done.stdout

@@ -166,7 +166,7 @@ def test_real_files_with_nan_with_a_batch_of_eight_and_with_minus_zero(shared_da
     photo = next(iter(sorted((shared_data / "flower_photos/daisy").glob("*.jpg"))))
     for name in ("nan", "affine255"):  # unassigned variables: NaN in a new process, anything in an old one
         classifier = Classifier(CASES / f"{name}.tflite")
-        assert "variables that nothing in the file sets" in classifier.metadata.facts["output"]
+        assert "variables that the file never initialises" in classifier.metadata.facts["output"]
         with pytest.raises(NoScoresError):
             classifier.classify(photo)
     for name, count in (("batch8", 3), ("minus_zero", 2)):

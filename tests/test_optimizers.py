@@ -43,9 +43,9 @@ def test_rates_are_caffes(settings, wanted):
 
 
 def walk(optimizer, gradients, rate, start=1.0):
-    weight, seen = np.float32([[start]]), []
+    weight, seen = np.array([[start]], np.float32), []
     for step, gradient in enumerate(gradients):
-        optimizer.update([weight], [np.float32([[gradient]]) * optimizer.factor(rate)], rate, step)
+        optimizer.update([weight], [np.array([[gradient]], np.float32) * optimizer.factor(rate)], rate, step)
         seen.append(float(weight[0, 0]))
     return seen
 

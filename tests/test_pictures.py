@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -15,6 +16,8 @@ from retrain.runs.record import read_record, write_record
 from tests.browser import chromium, open_page
 from tests.conftest import ROOT, STAND_IN
 from tools import pictures
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -33,10 +36,10 @@ def test_the_command_trains_and_leaves_a_small_picture_and_its_credits(colour_ph
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    with Image.open(tmp_path / "report.png") as picture:
+    with Image.open(tmp_path / "report.webp") as picture:
         assert picture.width == pictures.SIZE[0]
-    assert (tmp_path / "report.png").stat().st_size < pictures.MOST_BYTES
-    assert (tmp_path / "report.md").read_text().startswith("# The report in the README\n\nDrawn by `make pictures`")
+    assert (tmp_path / "report.webp").stat().st_size < pictures.MOST_BYTES
+    assert (tmp_path / "report.md").read_text().startswith("# The pictures of the report\n\nDrawn by `make pictures`")
 
 
 @pytest.mark.parametrize("place", [("accuracy",), ("metrics", "confusion", 0, 1), ("curve", "train_loss", 0)])
@@ -44,7 +47,7 @@ def test_a_figure_that_is_not_the_records_is_found(run, page, place):
     open_page(page, run / "report.html")
     record = read_record(run).fields
     assert pictures.wrong_figures(page, record) == []
-    inner = record
+    inner: Any = record
     for step in place[:-1]:
         inner = inner[step]
     inner[place[-1]] = 0.123
@@ -62,7 +65,7 @@ def test_no_picture_is_taken_of_a_page_that_lies(run, page, tmp_path):
     write_record(run, {**record, "tested": 10_000})
     with pytest.raises(RunError, match="no picture is taken"):
         pictures.draw(page, run, tmp_path)
-    assert not (tmp_path / "report.png").exists()
+    assert not (tmp_path / "report.webp").exists()
 
 
 def test_a_page_without_figures_is_no_proof(page):
@@ -70,7 +73,8 @@ def test_a_page_without_figures_is_no_proof(page):
     assert pictures.wrong_figures(page, {}) == ["the page shows no figure"]
 
 
-def test_the_picture_in_the_repository_is_small_and_its_photographers_are_named():
+def test_the_pictures_in_the_repository_are_small_and_their_photographers_are_named():
     folder = ROOT / "docs/pictures"
-    assert (folder / "report.png").stat().st_size < pictures.MOST_BYTES
+    for name in ("report.webp", "mistakes.webp", "page.webp", "folders.webp", "heat_map.webp"):
+        assert (folder / name).stat().st_size < pictures.MOST_BYTES, name
     assert (folder / "report.md").read_text("utf-8").count("CC-BY by") >= 2

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import socket
 import stat
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from label_image.errors import RunError, UserError
+from retrain.exporters.table import EXPORT_FORMATS
 from retrain.options.options import Options
 from retrain.pipeline.outputs import check_outputs, clear_leftovers
+from retrain.pipeline.places import places
 from retrain.runs.publish import Member, publish
 from tests.conftest import STAND_IN, write_photo
 
@@ -31,7 +35,7 @@ def plan_of(**words):
     return Options.of(**{"image_dir": "photos", "export": "tflite", **words})
 
 
-COLLIDING = {
+COLLIDING: dict[str, tuple[dict[str, Any], str]] = {
     "one file": ({"output_tflite": "o/x", "output_labels": "o/x"}, "both are one place"),
     "one file, written otherwise": ({"output_tflite": "o/x", "output_labels": "./p/../o/x"}, "both are one place"),
     "one file where capitals do not count": ({"output_tflite": "o/X", "output_labels": "o/x"}, "both are one place"),
@@ -53,6 +57,25 @@ COLLIDING = {
     "a folder below a file": ({"output_tflite": "o/x", "output_labels": "o/x/y"}, "which is a file"),
     "the file that is gone on from": ({"resume": "o/x.npz", "checkpoint_path": "o/x"}, "--resume goes on from"),
     "a file among the photos": ({"output_tflite": "photos/cat/x.tflite"}, "among the photos"),
+    "a file between the classes": ({"output_tflite": "photos/x.tflite"}, "inside --image_dir=photos"),
+    "a store between the classes": ({"bottleneck_dir": "photos/b"}, "inside --image_dir=photos"),
+    "a file among the networks": ({"output_graph": "tf_files/models/x.pb", "export": "pb"}, "inside --model_dir="),
+    "a snapshot": (
+        {"output_labels": "o/x_step_100.npz", "checkpoint_path": "o/x", "snapshot_steps": 50},
+        "--checkpoint_path writes files of such names there",
+    ),
+    "an intermediate graph": (
+        {
+            "output_tflite": "o/Intermediate_5.pb",
+            "intermediate_output_graphs_dir": "o/",
+            "intermediate_store_frequency": 5,
+        },
+        "--intermediate_output_graphs_dir writes files of such names there",
+    ),
+    "a network that was trained here": (
+        {"output_tflite": "o/a-0123456789ab.pb", "fine_tuned_dir": "o", "train": "all"},
+        "--fine_tuned_dir writes files of such names there",
+    ),
     "a store among the photos": ({"bottleneck_dir": "photos/cat/b"}, "among the photos"),
     "a device's photo beside the classes": ({"device_folder": "photos/pi"}, "would have a class more"),
     "the folder of photos": ({"runs_dir": "photos"}, "it is the folder of photos"),
@@ -88,12 +111,88 @@ def test_what_would_write_over_another_is_refused(tmp_path, case):
     assert not (tmp_path / "o").exists()
 
 
+# Each flag that names an output, and what else it takes to be used.
+OUTPUTS: dict[str, dict[str, Any]] = {
+    row.flag: {"export": "tflite,pb,saved_model,onnx,device_folder"} for row in EXPORT_FORMATS
+} | {
+    "output_labels": {},
+    "checkpoint_path": {},
+    "runs_dir": {},
+    "bottleneck_dir": {},
+    "summaries_dir": {},
+    "fine_tuned_dir": {"train": "all"},
+    "intermediate_output_graphs_dir": {"intermediate_store_frequency": 5},
+}
+TREES = ("runs_dir", "bottleneck_dir", "summaries_dir", "fine_tuned_dir", "intermediate_output_graphs_dir")
+FOLDERS = tuple(row.flag for row in EXPORT_FORMATS if row.is_folder)
+PAIRS = [pair for pair in itertools.combinations(OUTPUTS, 2) if not {*pair} <= {*TREES}]
+
+
+def typed(flag, path):
+    return f"{path}/" if flag == "intermediate_output_graphs_dir" else str(path)
+
+
+def test_every_flag_that_names_an_output_is_in_the_table_of_pairs():
+    known = {place.flag for place in places(plan_of(train="all", intermediate_store_frequency=5, **EVERYTHING))}
+    assert known == {*OUTPUTS}
+
+
+EVERYTHING = {"export": ",".join(row.name for row in EXPORT_FORMATS)}
+
+
+def refused(one, other, first, second):
+    words = OUTPUTS[one] | OUTPUTS[other] | {one: typed(one, first), other: typed(other, second)}
+    with pytest.raises(UserError) as error:
+        check_outputs(plan_of(**words))
+    assert f"--{one}" in str(error.value)
+    assert f"--{other}" in str(error.value)
+    assert "\n" not in str(error.value)
+    assert not Path("o").exists()
+
+
+@pytest.mark.parametrize(("one", "other"), PAIRS)
+def test_two_outputs_in_one_place_are_refused_whichever_they_are(one, other, tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    name = "o/x.npz"  # as --checkpoint_path ends
+    refused(one, other, name, f"./p/../{name}")
+    refused(one, other, "real/y.npz", tmp_path / "link/Y.npz")
+
+
+@pytest.mark.parametrize(("one", "other"), PAIRS)
+def test_an_output_inside_one_that_is_a_file_or_is_replaced_whole_is_refused(one, other):
+    for inner, outer in ((one, other), (other, one)):
+        if outer not in TREES:
+            refused(inner, outer, "o/x.npz/deep/y.npz", "o/x.npz")
+
+
+@pytest.mark.parametrize("flag", OUTPUTS)
+def test_an_output_inside_the_folder_of_photos_is_refused(flag, tmp_path):
+    (tmp_path / "link").symlink_to("photos")
+    for place in ("photos/cat/x.npz", "photos/new/x.npz", "link/../link/cat/x.npz"):
+        with pytest.raises(UserError, match=f"--{flag}") as error:
+            check_outputs(plan_of(**OUTPUTS[flag] | {flag: typed(flag, place)}))
+        assert "photos" in str(error.value)
+
+
+def test_a_folder_that_is_mounted_twice_is_one(tmp_path, monkeypatch):
+    """Its two paths differ, and no link explains it; a hard link of a folder would do the same."""
+    (tmp_path / "here").mkdir()
+    (tmp_path / "there").mkdir()
+    seen = Path.stat
+
+    def stat_of(path, **words):
+        return seen(tmp_path / "here" if path == tmp_path / "there" else path, **words)
+
+    monkeypatch.setattr(Path, "stat", stat_of)
+    refused("output_tflite", "output_labels", "here/deep/x", "there/deep/x")
+
+
 @pytest.mark.parametrize(
     "words",
     [
         {},
         {"image_dir": "."},
-        {"output_tflite": "photos/x.tflite"},
         {"output_tflite": "out/x.tflite", "output_labels": "out/y.txt", "checkpoint_path": "out/x.npz"},
         {"output_tflite": "/dev/null", "output_labels": "/dev/null"},
         {"output_tflite": "tf_files/runs/x.tflite"},

@@ -10,13 +10,15 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from label_image.errors import PhotoError
-from retrain.exporters import verify, write_all
+from label_image.errors import PhotoError, RunError
+from retrain.exporters import verify
+from retrain.exporters.exporter import Verified
 from retrain.features import library_versions
 from retrain.files.hashing import file_digest
 from retrain.finetune.unreadable import Unreadable
-from retrain.pipeline import exports, modes
+from retrain.pipeline import exports, modes, write_exports
 from retrain.pipeline import run as whole_run
+from retrain.pipeline.backbone import backbone_stage
 from retrain.store.feature_store import Store, key_of
 from retrain.types import Photo, Split
 from tests.conftest import STAND_IN, write_colour_photos, write_photo
@@ -89,12 +91,10 @@ def test_with_the_few_that_are_asked_each_time_hidden_the_export_tells(run, tmp_
 
 
 def test_a_graph_that_is_known_by_its_bits_and_not_run_tells_too(run, tmp_path, monkeypatch):
-    from retrain.exporters.verify import _Known
-
     assert run().returncode == 0
     right = layer(tmp_path)
     monkeypatch.setattr(modes, "ask_some", lambda *_: None)
-    monkeypatch.setattr(verify, "_prove", lambda *_: _Known(0.0, "in a test"))
+    monkeypatch.setattr(verify, "verify", lambda *_: Verified(0.0, "in a test"))
     poison(tmp_path, np.zeros_like)
     done = run()
     assert done.returncode == 0, done.stderr
@@ -113,17 +113,45 @@ def test_features_that_are_no_numbers_or_huge_are_found_out_too(run, tmp_path, v
 
 
 def test_an_export_that_is_wrong_is_still_the_one_to_blame(run, tmp_path, monkeypatch):
-    real = write_all.metadata_of
-    monkeypatch.setattr(write_all, "metadata_of", lambda *given: dataclasses.replace(real(*given), mean=(0.0,)))
+    real = write_exports.metadata_of
+    monkeypatch.setattr(write_exports, "metadata_of", lambda *given: dataclasses.replace(real(*given), mean=(0.0,)))
     done = run()
     assert done.returncode == 1
     assert "is wrong and was not kept" in done.stderr
     assert "please report this" in done.stderr
     assert "kept features" not in done.stderr
+    kept = record(tmp_path)
+    assert kept["failed"]["stage"] == "exports"
+    assert "the export tf_files/retrained.tflite is wrong and was not kept" in kept["failed"]["what"]
+    assert (kept["exports"], kept["accuracy"]) == ([], 1.0)
+    assert not (tmp_path / "tf_files/retrained.tflite").exists()
+
+
+def test_a_run_whose_export_failed_is_listed_and_shown_but_not_used(run, tmp_path, monkeypatch, capfd):
+    from retrain.report import cli as report
+    from retrain.runs import cli as runs
+
+    with monkeypatch.context() as patch:
+        patch.setattr(exports, "write_exports", failing)
+        assert run().returncode == 1
+    (folder,) = tmp_path.glob("tf_files/runs/*")
+    assert record(tmp_path)["failed"] == {"stage": "exports", "what": "cannot write x.tflite: disk full"}
+    assert runs.main(["list"]) == 0
+    assert "its exports failed" in capfd.readouterr().out
+    assert runs.main(["use", folder.name]) == 1
+    assert "the run failed (cannot write x.tflite: disk full); train again" in capfd.readouterr().err
+    assert report.main([str(folder)]) == 0
+    page = (folder / "report.html").read_text("utf-8")
+    assert "This run failed" in page
+    assert "cannot write x.tflite: disk full" in page
+
+
+def failing(*_):
+    raise RunError("cannot write x.tflite: disk full")
 
 
 def test_features_that_come_out_otherwise_each_time_end_in_one_line(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(write_all, "TOLERANCE", -1.0)  # whatever is computed counts as different
+    monkeypatch.setattr(write_exports, "TOLERANCE", -1.0)  # whatever is computed counts as different
     monkeypatch.setattr(verify, "TOLERANCE", -1.0)
     done = run()
     assert done.returncode == 1
@@ -135,7 +163,7 @@ def test_a_photo_replaced_after_the_scan_is_left_out_and_the_later_run_is_right(
     photo = tmp_path / record(tmp_path)["test_photos"][0]["path"]
     shutil.rmtree(tmp_path / "tf_files")
     shutil.copy2(photo, tmp_path / "kept.jpg")
-    real = modes.backbone_stage
+    real = backbone_stage
 
     def replacing(*given):
         write_photo(photo, (9, 9, 9), 5)
@@ -157,7 +185,7 @@ def test_a_photo_replaced_after_the_scan_is_left_out_and_the_later_run_is_right(
 
 @pytest.mark.parametrize("how", ["replaced", "removed"])
 def test_exports_are_verified_without_a_photo_that_changed_since_its_features_came(run, tmp_path, monkeypatch, how):
-    real, gone = exports.write_exports, []
+    real, gone = write_exports.write_exports, []
 
     def first_changing(options, split, variants, outcome, *others):
         gone.append(tmp_path / split.photos[outcome.rows[0]].path)
@@ -198,7 +226,7 @@ def test_exports_say_what_decoded_and_computed(run, tmp_path):
 def test_what_was_imported_is_not_dropped_with_what_can_be_computed(tmp_path):
     from retrain.store.text_bottlenecks import imported_key
 
-    row = np.float32([1, 2])
+    row = np.array([1, 2], np.float32)
     with closing(Store(tmp_path)) as store:
         store.write(imported_key("inception_v3"), [("ab" * 32, row)])
         store.write(key_of(view="plain", made_with={"Pillow": "1"}), [("ab" * 32, row), ("cd" * 32, row)])

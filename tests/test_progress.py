@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import io
 import itertools
+import time
 
 import pytest
 
-from retrain import progress
 from retrain.progress import Progress, describe, duration, speed_of
 
 
@@ -20,7 +20,7 @@ class Terminal(io.StringIO):
 def clock(monkeypatch):
     """A clock that the test turns."""
     now = [100.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
 
     def turn(seconds):
         now[0] += seconds

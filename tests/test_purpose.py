@@ -57,12 +57,12 @@ def test_outputs_show_what_a_network_is_for(outputs, finds_boxes, word):
 
 def answered(output, *numbers, labels=()):
     metadata = Metadata(labels, 8, 8, (0,), (1,), output=output)
-    return purpose_by_scores(metadata, np.float32(numbers).reshape(1, -1))
+    return purpose_by_scores(metadata, np.array(numbers, np.float32).reshape(1, -1))
 
 
 def test_scores_show_what_a_network_is_for_if_its_structure_does_not():
     assert answered("probabilities", 0.2, 0.8) == ""
-    assert "sum is 3, not 1" in answered("probabilities", *[0.5] * 6)
+    assert "add up to 3, not 1" in answered("probabilities", *[0.5] * 6)
     assert answered("probabilities", *[0.0] * 1000, 0.4) == ""  # eight bits: equal scores are rounded to zero
     assert answered("sigmoid", 0.9, 0.9, 0.9) == ""
     assert "between -3 and 2" in answered("as is", -3, 2)
@@ -178,7 +178,7 @@ def test_a_graph_with_an_output_for_each_position_is_a_segmenter(tmp_path, photo
 def test_a_softmax_over_another_axis_is_recognised_by_its_sum(tmp_path):
     def end(graph, logits):
         once = operation(graph, "Softmax", "soft", [logits])
-        return operation(graph, "Mul", "final_result", [once, constant(graph, "three", np.float32([3]))])
+        return operation(graph, "Mul", "final_result", [once, constant(graph, "three", np.array([3], np.float32))])
 
     path = graph_of(tmp_path / "g.pb", end=end)
     (tmp_path / "labels.txt").unlink()

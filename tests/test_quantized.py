@@ -19,10 +19,12 @@ from label_image.runners.litert import LitertRunner
 from retrain.backbones.model_folder import ModelFolder
 from retrain.backbones.prepare import prepare
 from retrain.backbones.quantize import CALIBRATION_PHOTOS, in_turn, quantized
-from retrain.exporters.table import orders, why_not
-from retrain.exporters.verify import Proof, check_loss
+from retrain.exporters.expected import Expected
+from retrain.exporters.order import why_not
+from retrain.exporters.verify import check_loss
 from retrain.files.hashing import file_digest
 from retrain.options.options import Options
+from retrain.pipeline.write_exports import orders_of
 from retrain.types import Head, Photo
 from tests.conftest import COLOURS, ROOT, STAND_IN, write_photo
 
@@ -206,18 +208,18 @@ sys.exit(main(sys.argv[1:]))
 def test_the_loss_of_accuracy_that_quantization_may_cause_is_limited(wrong, count, most, fails, options, tmp_path):
     head = Head(np.eye(2, dtype=np.float32), np.zeros(2, np.float32), ("a", "b"))
     photos = tuple(Photo(f"{number}.jpg", "a", "") for number in range(count))
-    right = np.tile(np.float32([0.9, 0.1]), (count, 1))
+    right = np.tile(np.array([0.9, 0.1], np.float32), (count, 1))
     scores = right.copy()
     scores[:wrong] = scores[:wrong, ::-1]
     said = []
-    proof = Proof(photos, right, head, None, None, right, most, said.append)
+    expected = Expected(photos, right, head, None, None, right, most, said.append)
     if fails:
         with pytest.raises(RunError, match=f"loses .* points.*{wrong} photos differ"):
-            check_loss(tmp_path / "q.tflite", scores, proof)
+            check_loss(tmp_path / "q.tflite", scores, expected)
         assert said[0].startswith("0.jpg: ")
         assert len(said) == wrong
     else:
-        check_loss(tmp_path / "q.tflite", scores, proof)
+        check_loss(tmp_path / "q.tflite", scores, expected)
 
 
 @pytest.mark.parametrize(
@@ -236,18 +238,16 @@ def test_the_loss_of_accuracy_that_quantization_may_cause_is_limited(wrong, coun
     ],
 )
 def test_each_precision_is_written_to_its_own_file(words, expected):
-    assert [f"{order.path} {order.quantize}" for order in orders(Options.of(image_dir="x", **words))] == expected
+    assert [f"{order.path} {order.quantize}" for order in orders_of(Options.of(image_dir="x", **words))] == expected
 
 
 def test_a_graph_of_an_int8_backbone_is_not_written(options, photos):
-    backbone = quantized(
-        prepare(options.network, lambda _: None),
-        "int8",
-        photos,
-        ModelFolder.of(options.network, lambda _: None),
-        lambda _: None,
-    )
-    assert ["only LiteRT" in why_not(order, backbone) for order in orders(Options.of(image_dir="x"))] == [False, True]
+    folder = ModelFolder.of(options.network, lambda _: None)
+    backbone = quantized(prepare(options.network, lambda _: None), "int8", photos, folder, lambda _: None)
+    assert ["only LiteRT" in why_not(order, backbone) for order in orders_of(Options.of(image_dir="x"))] == [
+        False,
+        True,
+    ]
 
 
 @pytest.mark.parametrize(

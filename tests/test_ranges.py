@@ -16,7 +16,7 @@ from tests.colour_graphs import SIDE, expected, graph_of
 from tests.conftest import SHARED, write_photo
 from tests.test_detectors_tflite import colour_tflite, quantize
 
-IMAGENET = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])
+IMAGENET = np.array([0.485, 0.456, 0.406], np.float32), np.array([0.229, 0.224, 0.225], np.float32)
 CASES = SHARED / "cases/graphs"
 
 # First operations of a network -> the range of its input. All of these occur in practice.
@@ -48,7 +48,7 @@ FRONTS = [
 def applied(steps, reverse=False):
     found = Affine()
     for op, number in steps:
-        found = after(found, op, np.float32(number), first=not (reverse and op in (ADD, MUL)), name=op)
+        found = after(found, op, np.array(number, np.float32), first=not (reverse and op in (ADD, MUL)), name=op)
     return found
 
 
@@ -59,22 +59,22 @@ def test_scale_and_offset_together_determine_the_range(steps, name, reverse):
 
 
 def test_a_constant_may_be_the_first_operand():
-    inverted = after(Affine(), SUB, np.float32(255), first=False, name="s")
+    inverted = after(Affine(), SUB, np.array(255, np.float32), first=False, name="s")
     assert (inverted.scale, inverted.offset, input_range(inverted)) == ((-1.0,), (255.0,), "0..255")
-    assert after(Affine(), DIV, np.float32(1), first=False, name="d") is None  # 1 / x is not a scale
+    assert after(Affine(), DIV, np.array(1, np.float32), first=False, name="d") is None  # 1 / x is not a scale
 
 
 @pytest.mark.parametrize(("op", "number"), [(MUL, 0.0), (DIV, 0.0), (MUL, np.nan), (ADD, np.inf), (SUB, np.nan)])
 def test_a_constant_that_is_zero_or_not_finite_is_not_an_affine_function(op, number):
-    assert after(Affine(), op, np.float32(number), first=True, name="x") is None
+    assert after(Affine(), op, np.array(number, np.float32), first=True, name="x") is None
 
 
 def test_means_for_each_channel_determine_the_order_and_a_reversal_before_them_reverses_it():
-    means = np.float32([103.939, 116.779, 123.68])
+    means = np.array([103.939, 116.779, 123.68], np.float32)
     assert channel_order(after(Affine(), SUB, means, first=True, name="s")) == "BGR"
-    assert channel_order(after(Affine(turned=True), SUB, means, first=True, name="s")) == "RGB"
+    assert channel_order(after(Affine(channels_reversed=True), SUB, means, first=True, name="s")) == "RGB"
     assert channel_order(after(Affine(), SUB, means[::-1], first=True, name="s")) == "RGB"
-    assert channel_order(after(Affine(), SUB, np.float32([90, 100, 110]), first=True, name="s")) == ""
+    assert channel_order(after(Affine(), SUB, np.array([90, 100, 110], np.float32), first=True, name="s")) == ""
 
 
 def test_a_mean_image_counts_as_its_median_and_a_vector_of_many_numbers_does_not_count():
@@ -189,7 +189,7 @@ def test_the_network_that_multiplies_by_255_expects_zero_to_one():
 
 
 def test_bgr_is_recognised_by_the_means_of_caffe(tmp_path, photo):
-    means = np.float32([103.939, 116.779, 123.68])
+    means = np.array([103.939, 116.779, 123.68], np.float32)
     path = graph_with(tmp_path / "g.pb", [(SUB, means)], mean=116.0, std=1.0)
     metadata = Classifier(path).metadata
     assert (metadata.order, metadata.mean, metadata.std) == ("BGR", (0.0,), (1.0,))

@@ -14,6 +14,7 @@ import pytest
 from retrain.report import page as page_module
 from retrain.report.cli import main
 from retrain.report.figures import FORMS, printable
+from retrain.runs.make_record import MOST_MISTAKES
 from retrain.runs.record import read_record, write_record
 from retrain.runs.record_schema import fault
 from tests.browser import DESKTOP, PHONE, open_page, serious, wider_than_the_screen
@@ -27,7 +28,7 @@ NUMBERS = """() => [...document.querySelectorAll("data")].map(
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, model_dir) -> Path:
-    """The folder of a run with mistakes that can not be avoided, and with labels and names that are attacks."""
+    """The folder of a run with mistakes that cannot be avoided, and with labels and names that are attacks."""
     place = tmp_path_factory.mktemp("report")
     for label, colour in {**COLOURS, HOSTILE: COLOURS["cyan"]}.items():
         for number in range(24):
@@ -45,7 +46,7 @@ def run(tmp_path_factory, model_dir) -> Path:
 
 @pytest.fixture(scope="module")
 def record(run) -> dict:
-    return read_record(run).fields
+    return dict(read_record(run).fields)
 
 
 @pytest.fixture
@@ -85,10 +86,10 @@ def test_every_figure_is_that_of_the_record(opened, record):
 
 def test_the_first_words_say_what_it_is_worth(opened, record):
     low, high = record["interval_95"]
-    assert opened.locator("h1").inner_text() == f"{record['accuracy']:.1%} right".replace("%", " %")
+    assert opened.locator("h1").inner_text() == f"Accuracy {record['accuracy']:.1%}".replace("%", " %")
     words = opened.locator(".lead").inner_text()
     assert f"Of {record['tested']} test photos" in words
-    assert f"between {low * 100:.1f} % and {high * 100:.1f} %" in words
+    assert f"The 95% confidence interval is {low * 100:.1f} % to {high * 100:.1f} %" in words
 
 
 def test_every_cell_opens_the_photos_in_it(opened, record):
@@ -102,7 +103,7 @@ def test_every_cell_opens_the_photos_in_it(opened, record):
         wanted.sort(key=lambda photo: photo["score"] if truth == guess else -photo["score"])
         button.click()
         captions = opened.locator("dialog figcaption").all_inner_texts()
-        assert [text.split("\n")[0] for text in captions] == [f"{p['score'] * 100:.1f} % sure" for p in wanted]
+        assert [text.split("\n")[0] for text in captions] == [f"score {p['score'] * 100:.1f} %" for p in wanted]
         names = [text.split("\n")[1] for text in captions]
         assert names == ["/".join(printable(p["path"]).split("/")[-2:]) for p in wanted]
         loaded = opened.evaluate(
@@ -150,14 +151,14 @@ def test_axe_finds_nothing_serious_and_nothing_is_cut_off(page, run, size, dark)
     assert wider_than_the_screen(page) == 0
 
 
-def test_mistakes_stand_the_surest_first_with_both_labels_scores_maps_and_neighbours(opened, record):
+def test_mistakes_stand_with_the_highest_score_first_with_both_labels_scores_maps_and_neighbours(opened, record):
     articles = opened.locator("article").all()
     wanted = mistakes_of(record)
     assert len(articles) == len(wanted) > 3
     for article, photo in zip(articles, wanted, strict=True):
         heading = article.locator("h3").text_content()
-        assert heading == f"{printable(photo['label'])}, taken for {printable(photo['predicted'])}"
-        assert article.locator("tr.true th").text_content() == f"{printable(photo['label'])} (right)"
+        assert heading == f"{printable(photo['label'])}, predicted {printable(photo['predicted'])}"
+        assert article.locator("tr.true th").text_content() == f"{printable(photo['label'])} (true class)"
         pictures = [image.get_attribute("alt") for image in article.locator("img").all()]
         wrong, right = printable(photo["predicted"]), printable(photo["label"])
         assert pictures[:3] == ["the photo", f"heat map for {wrong}", f"heat map for {right}"]
@@ -228,7 +229,7 @@ def test_the_curve_shows_what_the_kept_step_was_chosen_by(opened, record):
     section = opened.locator("section", has=opened.locator("#training"))
     words = section.locator("p").first.inner_text()
     assert (
-        f"the one with the best loss on {curve['judged_photos']} validation photos (the line “all validation photos”"
+        f"which has the lowest loss on {curve['judged_photos']} validation photos (the line “all validation photos”"
         in words
     )
     assert "all validation photos" in section.locator(".key").nth(1).text_content()
@@ -259,7 +260,7 @@ def test_a_record_whose_choice_is_damaged_is_known_as_such(record, key, value):
     assert fault({**record, "curve": old}) == ""  # of an earlier version
 
 
-def test_a_class_figure_that_rests_on_few_photos_says_so_with_its_interval(opened, record):
+def test_a_class_figure_from_few_photos_says_so_with_its_interval(opened, record):
     rows = opened.locator("section", has=opened.locator("#classes")).locator("tbody tr").all()
     few = 0
     for row, one in zip(rows, record["metrics"]["per_class"], strict=True):
@@ -267,7 +268,7 @@ def test_a_class_figure_that_rests_on_few_photos_says_so_with_its_interval(opene
         low, high = one["recall_interval"]
         assert cells[3] == f"{low * 100:.1f} % to {high * 100:.1f} %"
         for cell, count in ((cells[0], one["given"]), (cells[2], one["support"])):
-            assert (f"rests on {count} photo" in cell) is (0 < count < 10)
+            assert (f"from only {count} photo" in cell) is (0 < count < 10)
             few += 0 < count < 10
         assert int(cells[4]) == one["support"]
     assert few
@@ -339,7 +340,7 @@ def test_a_report_made_after_the_photos_moved_says_what_is_not_shown(copied, pag
     shutil.move("photos", "elsewhere")
     assert main([str(copied)]) == 0
     open_page(page, copied / "report.html")
-    assert "are not where they were" in page.locator(".note").first.inner_text()
+    assert "were moved, deleted or changed after the run" in page.locator(".note").first.inner_text()
     assert_figures_are_those_of(record, page, 200)
     page.locator("td button[data-cell]").first.click()
     assert page.locator("dialog .gone").count() > 0
@@ -362,7 +363,7 @@ def test_a_layer_that_was_written_over_draws_no_heat_map(copied, page):
                 file.write(b"something else")
     assert main([str(copied)]) == 0
     open_page(page, copied / "report.html")
-    assert "the trained layer is not there any more" in page.locator(".note").first.inner_text()
+    assert "the trained layer was deleted or changed after the run" in page.locator(".note").first.inner_text()
     assert page.locator("article").first.locator("img").count() == 4
 
 
@@ -383,9 +384,9 @@ def test_without_a_name_the_newest_run_is_drawn(copied, capsys):
     ("words", "status", "message"),
     [
         (["nowhere"], 2, "no run at nowhere: No such file or directory; give a folder of"),
-        (["a", "b"], 2, "one run at a time"),
-        (["broken.json"], 1, "it is no JSON"),
-        (["list.json"], 1, "no record of a run"),
+        (["a", "b"], 2, "give one run only"),
+        (["broken.json"], 1, "it is not JSON"),
+        (["list.json"], 1, "it is not the record of a run"),
         (["later.json"], 1, "it has format 99"),
         (["--oops"], 2, "unknown flag --oops"),
         ([], 2, "no run in tf_files/runs; train first"),
@@ -492,13 +493,13 @@ def test_a_cell_of_many_photos_shows_some_and_says_so(record, page, tmp_path):
     assert main([str(tmp_path)]) == 0
     assert (tmp_path / "report.html").stat().st_size < 2e6
     open_page(page, tmp_path / "report.html")
-    assert page.locator("article").count() == page_module.MOST_MISTAKES
-    assert "the 60 surest are shown" in page.locator("#mistakes + p").inner_text()
+    assert page.locator("article").count() == MOST_MISTAKES
+    assert "the 60 with the highest scores are shown" in page.locator("#mistakes + p").inner_text()
     page.locator("td.right button").first.click()
     assert page.locator("dialog li").count() == page_module.MOST_IN_A_CELL
     assert (
         page.locator("#dialog-more").inner_text()
-        == f"{page_module.MOST_IN_A_CELL} of them are shown; all are in run.json."
+        == f"{page_module.MOST_IN_A_CELL} of 1800 photos are shown; all are in run.json."
     )
 
 
@@ -525,7 +526,7 @@ def test_a_run_without_mistakes_says_so(trained, page):
     report = next(trained.glob("tf_files/runs/*/report.html"))
     open_page(page, report)
     assert page.locator("article").count() == 0
-    assert "None: each of the" in page.locator("#mistakes + p").inner_text()
+    assert "None: all " in page.locator("#mistakes + p").inner_text()
     assert serious(page) == []
 
 

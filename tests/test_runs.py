@@ -122,7 +122,7 @@ def test_a_record_is_read_by_its_folder_or_its_file(tmp_path):
 
 def test_a_record_of_a_later_format_is_refused(tmp_path):
     path = record_file.write_record(tmp_path, {"format": record_file.FORMAT + 1})
-    with pytest.raises(RunError, match="it has format 3, and this program reads 1 to 2"):
+    with pytest.raises(RunError, match="it has format 3, but this version reads formats 1 to 2"):
         record_file.read_record(path)
 
 

@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 import threading
+from typing import Any
 
 import pytest
 
@@ -131,7 +132,7 @@ def test_a_run_at_work_is_not_removed(tmp_path, monkeypatch, capfd):
     run = begin(tmp_path / "tf_files/runs", "x")
     (run / "run.json").write_text("{}")
     code, _, err = program("remove", run.name, capfd=capfd)
-    assert (code, "is at work" in err) == (2, True)
+    assert (code, "is still running" in err) == (2, True)
     assert program("prune", "--keep=1", capfd=capfd)[0] == 0
 
 
@@ -220,7 +221,7 @@ def test_a_record_changed_by_hand_is_one_line_everywhere(trained, tmp_path, capf
     from retrain.report.page import page
 
     folder = next(trained.glob("tf_files/runs/*"))
-    whole = read_record(folder).fields
+    whole = dict(read_record(folder).fields)
     for photo in whole["test_photos"]:
         photo["path"] = "gone.jpg"
     whole["test_photos"] = whole["test_photos"][:3]
@@ -228,7 +229,7 @@ def test_a_record_changed_by_hand_is_one_line_everywhere(trained, tmp_path, capf
     refused = drawn = 0
     for place in places_of(whole):
         record = copy.deepcopy(whole)
-        inner = record
+        inner: Any = record
         for step in place[:-1]:
             inner = inner[step]
         inner[place[-1]] = rng.choice(VALUES)
@@ -243,10 +244,10 @@ def test_a_record_changed_by_hand_is_one_line_everywhere(trained, tmp_path, capf
     assert refused > 100
     assert drawn > 50
     write_record(tmp_path / "tf_files/runs/x", {**whole, "seconds": "?"})
-    with pytest.raises(RunError, match="'seconds' has to be an object, found '\\?'"):
+    with pytest.raises(RunError, match="'seconds' must be an object, found '\\?'"):
         read_record(tmp_path / "tf_files/runs/x")
     code, out, _ = program(f"--runs_dir={tmp_path / 'tf_files/runs'}", capfd=capfd)
-    assert (code, "'seconds' has to be an object" in out) == (0, True)
+    assert (code, "'seconds' must be an object" in out) == (0, True)
 
 
 def places_of(value, place=()):

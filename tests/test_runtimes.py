@@ -51,7 +51,7 @@ def test_what_litert_can_not_run_goes_to_tensorflow_and_says_why(backbone, drive
     without = dataclasses.replace(backbone, tflite=None, why_no_tflite="it lacks Svd")
     runtime = runtimes.choose(without, "auto")
     assert (runtime.name, runtime.device) == ("tensorflow", "cpu")
-    assert runtime.why == f"TensorFlow on the CPU: LiteRT can not run {STAND_IN} (it lacks Svd)"
+    assert runtime.why == f"TensorFlow on the CPU: LiteRT cannot run {STAND_IN} (it lacks Svd)"
     batch = np.random.default_rng(0).uniform(-1, 1, (3, 128, 128, 3)).astype(np.float32)
     litert = runtimes.choose(backbone, "cpu").make_runner()
     # Sums of 16,384 float32 a channel, in another order.
@@ -112,6 +112,7 @@ def test_the_memory_of_a_gpu_is_known_after_the_run_and_that_of_no_other(backbon
     assert asked == ["GPU:0"]
 
 
+@pytest.mark.slow
 def test_memory_growth_is_on_before_a_gpu_is_used(tmp_path):
     """A TensorFlow that sees a GPU, as far as it can be had without one."""
     (tmp_path / "probe.py").write_text(
@@ -141,4 +142,4 @@ def test_a_run_on_some_cores_says_how_many(backbone, driver):
     driver(here=False)
     assert runtimes.choose(backbone, "cpu:1").why == "LiteRT on the CPU, 1 of its cores"
     without = dataclasses.replace(backbone, tflite=None, why_no_tflite="it lacks Svd")
-    assert runtimes.choose(without, "cpu:2").why.startswith("TensorFlow on the CPU, 2 of its cores: LiteRT can not")
+    assert runtimes.choose(without, "cpu:2").why.startswith("TensorFlow on the CPU, 2 of its cores: LiteRT cannot")

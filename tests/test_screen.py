@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
-from retrain import progress
 from retrain.console import Screen, counted
 from retrain.progress import Progress, Tenths
 
@@ -77,7 +78,7 @@ def test_a_sink_of_lines_that_are_alike_prints_some(capsys, monkeypatch):
 
 def test_a_long_training_has_ever_fewer_lines_in_its_log(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     tenths, shown = Tenths(10_000_000), Progress(10_000_000, "steps")
     lines = []
     monkeypatch.setattr(shown, "_write", lines.append)

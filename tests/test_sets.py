@@ -12,13 +12,15 @@ import pytest
 
 from label_image.errors import RunError
 from label_image.find_run import graph_of, run_folder
+from retrain.exporters import table
 from retrain.options.options import Options
 from retrain.runs import folder as runs_folder
 from retrain.runs import usual_names
 from retrain.runs.publish import Member, finish_killed, publish
-from retrain.runs.usual_names import CHECKPOINT, DEVICE, GRAPH, LABELS, NAMES, TFLITE
+from retrain.runs.usual_names import CHECKPOINT, LABELS, NAMES
 from tests import kills
 
+TFLITE, GRAPH, DEVICE = (row.kept for row in (table.TFLITE, table.GRAPH, table.DEVICE_FOLDER))
 ALL = (TFLITE, GRAPH, LABELS, CHECKPOINT, DEVICE)
 
 
@@ -54,7 +56,10 @@ def publish_run(base: Path, letter: str, names: tuple[str, ...] = ALL, **elsewhe
     return earlier
 
 
-def letters(base: Path, places: tuple[str, ...] = tuple(f"tf_files/{name}" for name in NAMES)) -> dict[str, str]:
+PLACES = tuple(f"tf_files/{name}" for name in NAMES)
+
+
+def letters(base: Path, places: tuple[str, ...] = PLACES) -> dict[str, str]:
     """What is read under the usual names, or under others."""
     found = {}
     for place in places:
@@ -74,8 +79,8 @@ def rests(base: Path) -> list[str]:
 def test_the_usual_names_are_the_defaults_of_the_flags():
     options = Options.of(image_dir="x")
     for path in (
-        options.exports.output_tflite,
-        options.exports.output_graph,
+        options.value("output_tflite"),
+        options.value("output_graph"),
         options.exports.output_labels,
         f"{options.exports.checkpoint_stem}.npz",
     ):
@@ -241,14 +246,14 @@ def test_what_fails_between_two_names_of_ones_own_is_finished_by_the_next_run(tm
     members = [Member(TFLITE, Path("out/x.tflite")), Member(LABELS, Path("else/x.txt"))]
     with monkeypatch.context() as patched:
         patched.setattr(Path, "replace", full)
-        with pytest.raises(RunError, match="No space left on device; what was made is in"):
+        with pytest.raises(RunError, match="No space left on device; the exported files are in"):
             publish(run, members, Path("tf_files/runs"))
     runs_folder.end(run)
     assert set(letters(tmp_path, tuple(own.values())).values()) == {"a", "b"}
     state = runs_folder.running(run)
     pid, start, place = state.mark.split("-")
     runs_folder.Running(f"{pid}-{int(start) + 1}-{place}", state.targets).write(run)  # as if that process had ended
-    assert "they are now" in finish_killed(Path("tf_files/runs"))[0]
+    assert "this is complete now" in finish_killed(Path("tf_files/runs"))[0]
     assert set(letters(tmp_path, tuple(own.values())).values()) == {"b"}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -151,7 +152,7 @@ def test_a_copy_that_is_cut_short_leaves_nothing(tmp_path, monkeypatch):
         Path(target).write_text("ha")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(sorting.shutil, "copyfile", full)
+    monkeypatch.setattr(shutil, "copyfile", full)
     source = photo(tmp_path / "a.jpg")
     with pytest.raises(RunError, match="No space left on device"):
         Sorter(tmp_path / "out", LABELS).put(source, "a.jpg", "rose")

@@ -16,9 +16,11 @@ from label_image.softmax import softmax
 from retrain.backbones.model_folder import ModelFolder
 from retrain.backbones.prepare import prepare
 from retrain.backbones.quantize import quantized
+from retrain.exporters.expected import Expected
+from retrain.exporters.order import Order
 from retrain.exporters.stated import restate, stated
-from retrain.exporters.table import EXPORTERS, Order
-from retrain.exporters.verify import Proof, export
+from retrain.exporters.table import EXPORT_FORMATS
+from retrain.exporters.verify import export
 from retrain.files.hashing import file_digest
 from retrain.formats.graph_def import parse_graph
 from retrain.options.options import Options
@@ -26,7 +28,7 @@ from retrain.types import Head, Photo
 from tests.conftest import COLOURS, STAND_IN, write_photo
 
 METADATA = Metadata(("ä", "b"), 8, 8, (0.0,), (1.0,), "input", "final_result", {"test_accuracy": 0.5, "tested": 2})
-ROWS = {row.kind: row for row in EXPORTERS}
+ROWS = {row.kind: row for row in EXPORT_FORMATS}
 
 
 def told(metadata, accuracy, tested):
@@ -54,8 +56,8 @@ def test_figures_without_room_are_refused_and_the_file_is_unchanged(tmp_path):
 
 
 @pytest.fixture
-def proof(tmp_path, model_dir):
-    """Twelve photos of three colours, a head that separates them, and features that belong to other photos."""
+def expected(tmp_path, model_dir):
+    """Twelve photos of three colours, a head that tells them apart, and features that belong to other photos."""
     backbone = prepare(
         Options.of(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir)).network, lambda _: None
     )
@@ -63,27 +65,28 @@ def proof(tmp_path, model_dir):
     for label, colour in COLOURS.items():
         paths = [write_photo(tmp_path / label / f"{number}.jpg", colour, number) for number in range(4)]
         photos += [Photo(str(path), label, file_digest(path)) for path in paths]
-    colours = np.float32(list(COLOURS.values())) / 127.5
+    colours = np.array(list(COLOURS.values()), np.float32) / 127.5
     head = Head(40 * (colours - colours.mean()).T, -40 * colours.mean(axis=1), tuple(COLOURS))
     features = np.repeat(colours, 4, axis=0)
     labels = head.logits(features).argmax(axis=1).tolist()
     assert labels == [0] * 4 + [1] * 4 + [2] * 4
     size = (backbone.height_px, backbone.width_px)
     metadata = Metadata(tuple(COLOURS), *size, backbone.mean, backbone.std, "input", "final_result", {"tested": 99})
-    return Proof(tuple(photos), features, head, backbone, metadata, softmax(head.logits(features)), 100.0)
+    return Expected(tuple(photos), features, head, backbone, metadata, softmax(head.logits(features)), 100.0)
 
 
 @pytest.mark.parametrize("precision", ["float16", "dynamic"])
 @pytest.mark.parametrize("kind", ["tflite", "device_folder"])
 def test_what_was_measured_is_in_the_file_where_it_is_not_what_was_expected(
-    kind, precision, proof, model_dir, tmp_path, monkeypatch
+    kind, precision, expected, model_dir, tmp_path, monkeypatch
 ):
     """The features are swapped, so the head is wrong on all of them while the exported file is right on all photos."""
     monkeypatch.setattr("retrain.exporters.device_folder._run_selftest", lambda _: None)
     options = Options.of(image_dir="x", architecture=STAND_IN, model_dir=str(model_dir))
-    backbone = quantized(proof.backbone, precision, (), ModelFolder.of(options.network, lambda _: None), lambda _: None)
-    proof = dataclasses.replace(proof, features=np.roll(proof.features, 4, axis=0), backbone=backbone)
-    made = export(Order(ROWS[kind], tmp_path / "made", precision), proof)
+    folder = ModelFolder.of(options.network, lambda _: None)
+    backbone = quantized(expected.backbone, precision, (), folder, lambda _: None)
+    expected = dataclasses.replace(expected, features=np.roll(expected.features, 4, axis=0), backbone=backbone)
+    made = export(Order(ROWS[kind], tmp_path / "made", precision), expected)
     assert (made.accuracy, made.images) == (1.0, 12)
     file = tmp_path / "made" / "model.tflite" if kind == "device_folder" else tmp_path / "made"
     metadata = Classifier(file).metadata
@@ -92,9 +95,9 @@ def test_what_was_measured_is_in_the_file_where_it_is_not_what_was_expected(
         assert "right on 100.0% of 12 test photos" in (tmp_path / "made/README.txt").read_text()
 
 
-def test_a_run_without_a_test_set_states_no_accuracy(proof, tmp_path):
-    proof = dataclasses.replace(proof, metadata=dataclasses.replace(proof.metadata, training={"tested": 0}))
-    export(Order(ROWS["tflite"], tmp_path / "x.tflite"), proof)
+def test_a_run_without_a_test_says_no_accuracy(expected, tmp_path):
+    expected = dataclasses.replace(expected, metadata=dataclasses.replace(expected.metadata, training={"tested": 0}))
+    export(Order(ROWS["tflite"], tmp_path / "x.tflite"), expected)
     assert Classifier(tmp_path / "x.tflite").metadata.training == {"tested": 0}
 
 

@@ -51,8 +51,9 @@ def some_rows(numbers, width=WIDTH):
     return [(digest(number), np.float32(number) + np.arange(width, dtype=np.float32)) for number in numbers]
 
 
-def right(features, found, numbers):
+def right(read, numbers):
     """Whether each row is there and right; raises where one is there and wrong."""
+    features, found = read
     for row, there, number in zip(features, found, numbers, strict=True):
         assert row.tolist() == (some_rows([number])[0][1].tolist() if there else [0.0] * len(row))
     return bool(found.all())
@@ -116,7 +117,7 @@ def test_what_was_written_comes_back_bit_by_bit_in_the_order_asked(many_keys, ke
 def test_features_survive_the_process(filled):
     with closing(Store(filled.parent)) as store:
         features, found = store.read(KEY, [digest(number) for number in range(300)], WIDTH)
-    assert right(features, found, range(300))
+    assert right((features, found), range(300))
 
 
 def test_a_row_written_again_is_replaced(store):
@@ -161,7 +162,7 @@ def test_a_file_that_is_no_database_is_set_aside_and_said(tmp_path, data):
         assert len(store.notes) == 1
         assert "renamed to bottlenecks.broken" in store.notes[0]
         store.write(KEY, some_rows([1]))
-        assert right(*store.read(KEY, [digest(1)], WIDTH), [1])
+        assert right(store.read(KEY, [digest(1)], WIDTH), [1])
     assert (tmp_path / "bottlenecks.broken").read_bytes() == data
 
 
@@ -170,11 +171,11 @@ def test_a_truncated_database_is_set_aside_and_said(filled, share):
     os.truncate(filled, int(filled.stat().st_size * share))
     with closing(Store(filled.parent)) as store:
         features, found = store.read(KEY, [digest(number) for number in range(300)], WIDTH)
-        right(features, found, range(300))
+        right((features, found), range(300))
         assert not found.all()
         assert "damaged" in store.notes[0]
         store.write(KEY, some_rows(range(300)))
-        assert right(*store.read(KEY, [digest(number) for number in range(300)], WIDTH), range(300))
+        assert right(store.read(KEY, [digest(number) for number in range(300)], WIDTH), range(300))
     assert filled.with_suffix(".broken").exists()
 
 
@@ -189,11 +190,11 @@ def test_a_flipped_byte_in_a_row_is_a_miss_and_said(filled):
     damage(filled, place + 5, flip=1)
     with closing(Store(filled.parent)) as store:
         features, found = store.read(KEY, [digest(number) for number in range(300)], WIDTH)
-        right(features, found, range(300))
+        right((features, found), range(300))
         assert np.flatnonzero(~found).tolist() == [17]
         assert store.notes == [f"1 stored features are damaged and will be computed again ({filled})"]
         store.write(KEY, some_rows([17]))
-        assert right(*store.read(KEY, [digest(number) for number in range(300)], WIDTH), range(300))
+        assert right(store.read(KEY, [digest(number) for number in range(300)], WIDTH), range(300))
 
 
 def test_a_row_under_another_photos_digest_is_a_miss(filled):
@@ -218,7 +219,7 @@ def test_a_row_of_another_type_is_a_miss(filled, monkeypatch, scan):
         connection.execute("UPDATE bottleneck SET checksum = x'00' WHERE rowid = 5")
     with closing(Store(filled.parent)) as store:
         features, found = store.read(KEY, [digest(number) for number in range(300)], WIDTH)
-        right(features, found, range(300))
+        right((features, found), range(300))
         assert np.flatnonzero(~found).tolist() == [1, 2, 3, 4]
         assert store.notes == [f"4 stored features are damaged and will be computed again ({filled})"]
 
@@ -239,9 +240,9 @@ def test_no_flipped_byte_anywhere_gives_a_wrong_feature(filled, monkeypatch, sca
         damage(filled, place, flip=1 << rng.randrange(8))
         try:
             with closing(Store(filled.parent)) as store:
-                right(*store.read(KEY, digests, WIDTH), range(300))
+                right(store.read(KEY, digests, WIDTH), range(300))
                 store.write(KEY, some_rows(range(300)))
-                mended = right(*store.read(KEY, digests, WIDTH), range(300))
+                mended = right(store.read(KEY, digests, WIDTH), range(300))
                 assert mended or not scan, place  # looking up single rows does not notice that an index lacks some
         except RunError:
             refused.append(place)
@@ -269,8 +270,8 @@ def test_a_file_that_another_process_has_mended_is_not_set_aside_again(tmp_path)
         late._database._inode = -1  # as if it had seen the broken file before `first` mended it
         late._database.replace_damaged(sqlite3.DatabaseError("malformed"))
         assert late.notes == []
-        assert right(*late.read(KEY, [digest(1)], WIDTH), [1])
-        assert right(*first.read(KEY, [digest(1)], WIDTH), [1])
+        assert right(late.read(KEY, [digest(1)], WIDTH), [1])
+        assert right(first.read(KEY, [digest(1)], WIDTH), [1])
 
 
 def test_what_can_be_read_of_a_damaged_file_is_kept(filled):
@@ -278,7 +279,7 @@ def test_what_can_be_read_of_a_damaged_file_is_kept(filled):
     digests = [digest(number) for number in range(300)]
     with closing(Store(filled.parent)) as store:
         features, found = store.read(KEY, digests, WIDTH)
-        right(features, found, range(300))
+        right((features, found), range(300))
         assert 250 < found.sum() < 300
         assert "renamed to" in store.notes[0]
     with closing(Store(filled.parent)) as store:
@@ -303,9 +304,9 @@ def test_a_process_killed_while_it_writes_loses_a_batch_at_most(tmp_path):
         with closing(Store(tmp_path)) as store:
             numbers = range(20 * (kept + 1))
             features, found = store.read(KEY, [digest(number) for number in numbers], WIDTH)
-            assert right(features[: 20 * kept], found[: 20 * kept], numbers[: 20 * kept])
+            assert right((features[: 20 * kept], found[: 20 * kept]), numbers[: 20 * kept])
             assert (
-                right(features[20 * kept :], found[20 * kept :], numbers[20 * kept :]) or not found[20 * kept :].any()
+                right((features[20 * kept :], found[20 * kept :]), numbers[20 * kept :]) or not found[20 * kept :].any()
             )
             assert store.notes == []
 
@@ -315,7 +316,7 @@ def test_processes_that_begin_and_write_at_once_lose_nothing(tmp_path):
     for writer in writers:
         assert writer.communicate(timeout=60)[1] == ""
     with closing(Store(tmp_path / "kept")) as store:
-        assert right(*store.read(KEY, [digest(number) for number in range(1000)], WIDTH), range(1000))
+        assert right(store.read(KEY, [digest(number) for number in range(1000)], WIDTH), range(1000))
 
 
 def test_many_that_open_a_new_store_at_the_same_moment_all_may(tmp_path):
@@ -339,8 +340,10 @@ def test_a_new_store_waits_where_sqlite_itself_does_not(tmp_path, monkeypatch):
         timer = threading.Timer(0.2, other.rollback)
         timer.start()
         monkeypatch.setattr(sqlite3, "connect", lambda path, timeout: real(path, timeout=0 * timeout))
-        Store(tmp_path).close()
-        timer.join()
+        with closing(Store(tmp_path)) as store:
+            timer.join()
+            store.write(KEY, some_rows([1]))
+            assert right(store.read(KEY, [digest(1)], WIDTH), [1])
 
 
 def test_a_writer_does_not_wait_for_a_reader(store, monkeypatch):
@@ -351,7 +354,7 @@ def test_a_writer_does_not_wait_for_a_reader(store, monkeypatch):
         assert reader.execute("SELECT count(*) FROM bottleneck").fetchone() == (3,)
         writer.write(KEY, some_rows(range(3, 9)))
         assert reader.execute("SELECT count(*) FROM bottleneck").fetchone() == (3,)
-        assert right(*store.read(KEY, [digest(number) for number in range(9)], WIDTH), range(9))
+        assert right(store.read(KEY, [digest(number) for number in range(9)], WIDTH), range(9))
 
 
 def test_a_writer_waits_for_another_and_says_so_when_it_lasts_too_long(store, monkeypatch):
@@ -397,7 +400,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing_kept(store):
     store._database.connection.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(RunError, match=r"full; free some space"):
         store.write(KEY, some_rows(range(10_000)))
-    assert right(*store.read(KEY, [digest(number) for number in range(5)], WIDTH), range(5))
+    assert right(store.read(KEY, [digest(number) for number in range(5)], WIDTH), range(5))
 
 
 def test_the_file_of_a_newer_version_is_left_alone(filled):

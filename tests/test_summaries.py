@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from typing import cast
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ HISTOGRAMS = {
 
 def point(step=0, validation_count=2, weights=((1.0, 2.0), (3.0, 6.0))):
     """An evaluation in small numbers."""
-    weights, logits = np.array(weights, np.float32), np.float32([[0, 0], [2, -2]])
+    weights, logits = np.array(weights, np.float32), np.array([[0, 0], [2, -2]], np.float32)
     drawn = logits[:validation_count]
     return Evaluation(step, 0.5, 0.7, 0.25, 0.9, validation_count, weights, weights[0], logits, drawn)
 
@@ -215,7 +216,8 @@ def test_the_test_is_shown_as_a_matrix_and_in_the_projector(retrain_here, colour
     for row in range(3):
         for column in range(3):
             share = matrix[row, column] / max(matrix[row].sum(), 1)
-            blueness = 255 - picture.getpixel((left + 44 * column + 4, top + 44 * row + 4))[0]
+            red, _, _ = cast("tuple[int, ...]", picture.getpixel((left + 44 * column + 4, top + 44 * row + 4)))
+            blueness = 255 - red
             assert blueness == pytest.approx(247 * share, abs=1)
     config = text_format.Parse((folder / "projector_config.pbtxt").read_text(), ProjectorConfig())
     (embedding,) = config.embeddings

@@ -79,7 +79,9 @@ def assert_gives_the_module_s_features(backbone):
     assert backbone.input_layer == "Placeholder"
     graph = GraphRunner(backbone.graph, backbone.input_layer, backbone.features_layer)
     for runner in (graph, LitertRunner(backbone.tflite)):
-        np.testing.assert_allclose(runner.scores(pixels / 255), wanted, atol=1e-5, rtol=0)  # means of float32 sums
+        np.testing.assert_allclose(
+            runner.scores(pixels / np.float32(255)), wanted, atol=1e-5, rtol=0
+        )  # means of float32 sums
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +164,7 @@ def test_what_litert_can_not_run_is_left_to_tensorflow_and_said(tmp_path, change
     backbone = prepare(plan_of(odd_module(tmp_path / "module", change), tmp_path / "models").network, print)
     assert (backbone.tflite, backbone.why_no_tflite) == (None, why)
     runtime = choose(backbone, "cpu")
-    assert runtime.why == f"TensorFlow on the CPU: LiteRT can not run {tmp_path / 'module'} ({why})"
+    assert runtime.why == f"TensorFlow on the CPU: LiteRT cannot run {tmp_path / 'module'} ({why})"
     assert runtime.make_runner().scores(np.zeros((2, 8, 8, 3), np.float32)).shape == (2, 3)
 
 

@@ -167,7 +167,7 @@ def test_the_old_field_and_the_places_of_constants_are_looked_at(exports, tmp_pa
 def test_one_code_whose_operators_need_two_versions_becomes_two():
     model = TfliteModel()
     source = model.tensor("in", [1, 4])
-    wide = model.tensor("wide", [1, 4], np.float32([[1, 2, 3, 4]]))
+    wide = model.tensor("wide", [1, 4], np.array([[1, 2, 3, 4]], np.float32))
     sums = [model.tensor(name, [1, 4]) for name in ("first", "second")]
     for name, output in zip((source, sums[0]), sums, strict=True):
         model.operator("ADD", [name, wide], output, model.options("AddOptions"))
@@ -220,6 +220,6 @@ def test_the_version_that_types_need(name, kinds, scales, asymmetric, version):
 
 def test_a_product_that_grows_needs_one_more():
     tensors = [tensor("int8"), tensor("int8"), tensor("int8")]
-    tensors[2].quantization.scale = np.float32([0.1])
+    tensors[2].quantization.scale = np.array([0.1], np.float32)
     operator = SimpleNamespace(inputs=[0, 1], outputs=[2], builtinOptions=None)
     assert needed("MUL", operator, tensors.__getitem__) == 3

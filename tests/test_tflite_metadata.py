@@ -123,7 +123,7 @@ def mediapipe_scores(mediapipe, path, photos):
             found = it.classify(mediapipe.Image.create_from_file(str(photo))).classifications[0].categories
             scores = {category.category_name: category.score for category in found}
             rows.append([scores[label] for label in labels])
-    return np.float32(rows)
+    return np.array(rows, np.float32)
 
 
 def squashed_photos(folder, metadata, count):

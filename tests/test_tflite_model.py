@@ -18,7 +18,7 @@ def doubling(tmp_path):
     source = model.tensor("in", [1, 4])
     result = model.tensor("twice", [1, 4])
     options = model.options("MulOptions")
-    model.operator("MUL", [source, model.tensor("two", [1], np.float32([2]))], result, options)
+    model.operator("MUL", [source, model.tensor("two", [1], np.array([2], np.float32))], result, options)
     model.graph.inputs = np.array([source], np.int32)
     model.outputs([result])
     model.signature("serving_default", "in", "twice")
@@ -31,7 +31,7 @@ def doubling(tmp_path):
 def scores(data, numbers):
     network = Interpreter(model_content=data)
     network.allocate_tensors()
-    network.set_tensor(network.get_input_details()[0]["index"], np.float32([numbers]))
+    network.set_tensor(network.get_input_details()[0]["index"], np.array([numbers], np.float32))
     network.invoke()
     return network.get_tensor(network.get_output_details()[0]["index"])[0].tolist()
 
@@ -40,8 +40,8 @@ def test_a_layer_is_added_in_front_of_the_old_bytes(doubling, tmp_path):
     model = TfliteModel(doubling)
     (before,) = model.graph.outputs
     total = model.tensor("sum", [1, 2])
-    weights = model.tensor("w", [2, 4], np.float32([[1, 0, 0, 0], [1, 1, 1, 1]]))
-    biases = model.tensor("b", [2], np.float32([0, 100]))
+    weights = model.tensor("w", [2, 4], np.array([[1, 0, 0, 0], [1, 1, 1, 1]], np.float32))
+    biases = model.tensor("b", [2], np.array([0, 100], np.float32))
     model.operator("FULLY_CONNECTED", [int(before), weights, biases], total, model.options("FullyConnectedOptions"))
     model.outputs([total])
     model.metadata("new", b"said")
@@ -81,7 +81,7 @@ def test_constants_behind_the_flatbuffer_are_taken_in(doubling, tmp_path):
         builder.Finish(model.Pack(builder), b"TFL3")
         packed = bytes(builder.Output())
     behind = tmp_path / "behind.tflite"
-    behind.write_bytes(packed.ljust(model.buffers[place].offset, b"\0") + np.float32([3]).tobytes())
+    behind.write_bytes(packed.ljust(model.buffers[place].offset, b"\0") + np.array([3], np.float32).tobytes())
     assert scores(TfliteModel(behind).to_bytes(), [1, 2, 3, 4]) == [3, 6, 9, 12]
 
 

@@ -54,8 +54,8 @@ def pth(monkeypatch):
         """Is referred to only by name."""
 
     _rebuild_tensor_v2.__module__, _rebuild_tensor_v2.__qualname__ = "torch._utils", "_rebuild_tensor_v2"
-    inner._rebuild_tensor_v2 = _rebuild_tensor_v2
-    torch._utils = inner
+    vars(inner)["_rebuild_tensor_v2"] = _rebuild_tensor_v2
+    vars(torch)["_utils"] = inner
     monkeypatch.setitem(sys.modules, "torch", torch)
     monkeypatch.setitem(sys.modules, "torch._utils", inner)
 

@@ -1,4 +1,4 @@
-"""The programs behind docs/tutorials.md: the folds, the summary of what was won, the light labels, runs that are resumed."""
+"""The programs behind docs/tutorials.md: the folds, the summary of corrected and lost photos, the light labels, runs that are resumed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_what_is_won_and_lost_is_counted_by_photo():
 
     line = fine_tuning._summary([record("abab")], [record("aaaa")])
     assert line.startswith("4 photos: the layer alone 50.0 %, fine-tuned 100.0 % (+50.0 points)")
-    assert "2 won, 0 lost, by luck alone with a chance of 0.5" in line
+    assert "2 corrected, 0 lost, McNemar's test p = 0.5" in line
 
 
 def test_a_run_that_is_there_is_not_run_again_and_a_snapshot_is_gone_on_from(tmp_path, monkeypatch):
@@ -62,7 +62,7 @@ def test_what_becomes_of_weights_is_read_from_what_tensorboard_shows(tmp_path):
     for run, last in (("a", 0.5), ("b", 4.0)):
         summaries = Summaries(tmp_path / run / "tf_files/training_summaries/run")
         for step, spread in ((0, 1.0), (9, last)):
-            weights = np.float32([-spread, spread])
+            weights = np.array([-spread, spread], np.float32)
             summaries.write_network(Point(step, 1.0, 0.5, 1.0, 0.5, 2), {"fc/kernel": weights, "fc/bias": weights})
         summaries.close()
     assert tutorials.spreads({run: tmp_path / run for run in "ab"}) == (

@@ -168,7 +168,7 @@ def test_a_size_that_the_network_cannot_take_is_one_line_of_our_own_also_where_o
     assert main([f"--graph={trained / 'tf_files/retrained.tflite'}", str(photo), "--input_size=64", "--insist"]) == 1
     said = capsys.readouterr().err
     assert " its input size is " in said
-    assert "x 3, and it was given 64 x 64 x 3; leave out --input_height" in said
+    assert "x 3, but the image has 64 x 64 x 3; leave out --input_height" in said
     assert "Tensor" not in said
 
 

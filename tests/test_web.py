@@ -56,7 +56,7 @@ def test_a_slow_server_costs_no_more_than_the_limit(server, tmp_path, page):
     start = time.monotonic()
     with pytest.raises(PhotoError, match=r"too slow: the download was not complete after 0\.5 s"):
         fetch(f"{server.url}/{page}", tmp_path, limit_s=0.5)
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 10  # the server is silent for 30 s, and the usual limit is 20 s
 
 
 def test_a_server_that_is_not_there_is_one_line(tmp_path):

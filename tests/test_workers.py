@@ -8,6 +8,7 @@ import os
 import random
 import threading
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -64,7 +65,7 @@ def test_items_are_read_only_a_few_ahead_of_the_results():
             read.append(number)
             yield number
 
-    results = map_ordered(lambda: lambda item: item, endless(), 2)
+    results: Any = map_ordered(lambda: lambda item: item, endless(), 2)
     for wanted in range(100):
         assert next(results) == wanted
         assert len(read) <= wanted + 1 + 2 * 8
@@ -131,7 +132,8 @@ def test_stopping_early_drops_what_has_not_begun_and_ends_the_threads():
             gate.wait(10)
         return item
 
-    with contextlib.closing(map_ordered(lambda: work, range(1000), 2)) as results:
+    ordered: Any = map_ordered(lambda: work, range(1000), 2)
+    with contextlib.closing(ordered) as results:
         assert next(results) == 0
     gate.set()
     assert not threads()
@@ -160,16 +162,16 @@ def test_no_item_gives_no_result():
 def test_a_containers_share_of_the_cores_counts(tmp_path, monkeypatch, text, wanted):
     (tmp_path / "cpu.max").write_text(f"{text}\n")
     monkeypatch.setattr(workers, "_QUOTA", tmp_path / "cpu.max")
-    monkeypatch.setattr(workers.os, "sched_getaffinity", lambda _: set(range(64)), raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)), raising=False)
     assert cores() == wanted
 
 
 def test_where_there_is_no_container_affinity_counts(tmp_path, monkeypatch):
     monkeypatch.setattr(workers, "_QUOTA", tmp_path / "no")
-    monkeypatch.setattr(workers.os, "sched_getaffinity", lambda _: {1, 3, 5}, raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {1, 3, 5}, raising=False)
     assert cores() == 3
-    monkeypatch.delattr(workers.os, "sched_getaffinity")
-    monkeypatch.setattr(workers.os, "cpu_count", lambda: None)
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert cores() == 1
 
 
@@ -187,7 +189,7 @@ def test_a_process_held_to_one_core_counts_one_and_so_does_blas(tmp_path):
 def test_where_a_process_can_not_be_held_to_cores_threads_are_limited(monkeypatch):
     monkeypatch.setattr(workers, "_limit", 0)
     monkeypatch.setattr(workers, "cores", lambda: 8)
-    monkeypatch.delattr(workers.os, "sched_setaffinity", raising=False)
+    monkeypatch.delattr(os, "sched_setaffinity", raising=False)
     for name in workers._THREADS:
         monkeypatch.setenv(name, "8")
     workers.use_at_most(3)

@@ -1,7 +1,7 @@
-"""The flag tables of the documents, printed from the data classes that define the flags.
+"""Writes the parts of the documents that come from the code: the tables of flags and the lists of messages.
 
-python tools/docs.py            writes docs/flags.md
-python tools/docs.py --check    fails if it is not what would be written
+python tools/docs.py            writes docs/flags.md, and the lists in docs/troubleshooting.md
+python tools/docs.py --check    fails if one of them is not what would be written
 """
 
 from __future__ import annotations
@@ -14,23 +14,25 @@ sys.path.insert(0, str(ROOT))
 
 from label_image.cli import LabelCommand  # noqa: E402 - the path comes first
 from label_image.demo.cli import DemoCommand  # noqa: E402
-from label_image.flags import markdown_table  # noqa: E402
+from label_image.flag_help import markdown_table  # noqa: E402
 from retrain.compare.asked import Comparison  # noqa: E402
 from retrain.convert.cli import ConvertCommand as Conversion  # noqa: E402
 from retrain.options.options import Options  # noqa: E402
-from retrain.report.cli import Command as Report  # noqa: E402
-from retrain.runs.cli import Command as Runs  # noqa: E402
+from retrain.report.cli import ReportCommand as Report  # noqa: E402
+from retrain.runs.cli import RunsCommand as Runs  # noqa: E402
+from tools.messages import PageError, troubleshooting  # noqa: E402
 
-PAGE = ROOT / "docs" / "flags.md"
+FLAGS, TROUBLE = ROOT / "docs" / "flags.md", ROOT / "docs" / "troubleshooting.md"
 
 
-def page() -> str:
+def flag_page() -> str:
     """The text of docs/flags.md."""
     parts = [
         "# Flags",
         "",
-        "Printed from the code by `make docs`; `make check` compares. Hyphens may stand for underscores;",
-        "names are written in full. A switch takes `--name`, `--noname` and `--name=false`.",
+        "This page is written from the code by `make docs`; `make check` compares it. Hyphens may replace underscores;",
+        "names are written in full. A switch takes `--name`, `--noname` and `--name=false`. `--help` explains the flags",
+        "that are used most and names the others, `--help_all` explains all.",
         "",
         "## python -m retrain",
         "",
@@ -76,13 +78,19 @@ def page() -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Writes the page, or checks it; returns the exit status."""
+    """Writes the pages, or checks them; returns the exit status."""
+    try:
+        wanted = {FLAGS: flag_page(), TROUBLE: troubleshooting(ROOT)}
+    except PageError as error:
+        print(error, file=sys.stderr)
+        return 1
+    old = [page for page, text in wanted.items() if not page.is_file() or page.read_text("utf-8") != text]
     if arguments == ["--check"]:
-        if not PAGE.is_file() or PAGE.read_text("utf-8") != page():
-            print(f"{PAGE.relative_to(ROOT)} is out of date: run `make docs`", file=sys.stderr)
-            return 1
-        return 0
-    PAGE.write_text(page(), "utf-8")
+        for page in old:
+            print(f"{page.relative_to(ROOT)} is out of date: run `make docs`", file=sys.stderr)
+        return 1 if old else 0
+    for page in old:
+        page.write_text(wanted[page], "utf-8")
     return 0
 
 

@@ -3,7 +3,7 @@
 python tools/pictures.py --photos tf_files/flower_photos
 
 trains on the photos with default flags, opens the report in chromium, holds every figure on it against run.json, and only
-then takes docs/pictures/report.png. Whoever took the photos in it is named in docs/pictures/report.md.
+then takes docs/pictures/report.webp and mistakes.webp. Whoever took the photos in them is named in docs/pictures/report.md.
 """
 
 from __future__ import annotations
@@ -30,13 +30,14 @@ from retrain.report.figures import FORMS, short  # noqa: E402
 from retrain.runs.record import read_record  # noqa: E402
 from tests.browser import FLAGS, chromium, open_page  # noqa: E402
 
-MOST_BYTES = 150_000
+MOST_BYTES = 60_000
 SIZE = (900, 900)  # CSS pixels of the window
+QUALITY, COLOURS, MARGIN = 60, 48, 16  # of WebP with loss; of WebP without; pixels around a part of the page
 MISTAKES_SHOWN = 2  # a row of them ends the picture
 
 
 @dataclass(frozen=True)
-class Command:
+class PicturesCommand:
     """Draws the pictures of the documents."""
 
     photos: str = flag("tf_files/flower_photos", "The folder of photos to train on.")
@@ -59,13 +60,33 @@ def wrong_figures(page: Any, record: Mapping[str, Any]) -> list[str]:
     return wrong
 
 
+def _save(page: Any, rows: tuple[float, float], path: Path, *, photographic: bool) -> None:
+    """Writes the part of the page between two heights as a small WebP: with loss where there are photos, else in few colours.
+
+    Raises:
+      RunError: the picture is too large.
+    """
+    clip = {"x": 0, "y": rows[0], "width": SIZE[0], "height": rows[1] - rows[0]}
+    taken = Image.open(io.BytesIO(page.screenshot(full_page=True, clip=clip))).convert("RGB")
+    webp = io.BytesIO()
+    if photographic:
+        taken.save(webp, "WEBP", quality=QUALITY, method=6)
+    else:
+        taken.quantize(COLOURS, dither=Image.Dither.NONE).convert("RGB").save(webp, "WEBP", lossless=True, method=6)
+    if len(webp.getvalue()) > MOST_BYTES:
+        raise RunError(
+            f"the picture {path.name} has {len(webp.getvalue()):,} bytes, {MOST_BYTES:,} are the most; show less"
+        )
+    path.write_bytes(webp.getvalue())
+
+
 def draw(page: Any, folder: Path, out: Path) -> list[dict[str, Any]]:
-    """Takes the picture of a run's report; returns the test photos whose mistakes are in it.
+    """Takes the pictures of a run's report, its beginning and its mistakes; returns the test photos of the mistakes.
 
     Args:
       page: an empty page of a browser.
       folder: the run's.
-      out: where the picture goes.
+      out: where the pictures go.
 
     Raises:
       RunError: a figure differs from run.json, or the picture is too large.
@@ -76,15 +97,12 @@ def draw(page: Any, folder: Path, out: Path) -> list[dict[str, Any]]:
     if wrong:
         raise RunError(f"no picture is taken: {len(wrong)} figures are not those of run.json; first: {wrong[0]}")
     articles = [one.bounding_box() for one in page.locator("article").all()[:MISTAKES_SHOWN]]
-    bottom = max((box["y"] + box["height"] for box in articles), default=SIZE[1]) + 16
-    clip = {"x": 0, "y": 0, "width": SIZE[0], "height": bottom}
-    taken = Image.open(io.BytesIO(page.screenshot(full_page=True, clip=clip)))
-    png = io.BytesIO()
-    taken.convert("RGB").quantize(96, dither=Image.Dither.NONE).save(png, "PNG", optimize=True)
-    if len(png.getvalue()) > MOST_BYTES:
-        raise RunError(f"the picture has {len(png.getvalue()):,} bytes, {MOST_BYTES:,} are the most; show less")
+    heading = page.locator("#mistakes").bounding_box()["y"] - MARGIN
     out.mkdir(parents=True, exist_ok=True)
-    (out / "report.png").write_bytes(png.getvalue())
+    _save(page, (0, heading), out / "report.webp", photographic=False)
+    if articles:
+        bottom = max(box["y"] + box["height"] for box in articles) + MARGIN
+        _save(page, (heading, bottom), out / "mistakes.webp", photographic=True)
     wrong_photos = [photo for photo in record["test_photos"] if photo["label"] != photo["predicted"]]
     wrong_photos.sort(key=lambda photo: -photo["score"])
     return wrong_photos[:MISTAKES_SHOWN]
@@ -94,7 +112,7 @@ def credits_page(photos: Path, shown: Sequence[dict[str, Any]]) -> str:
     """Who took the photos of a picture, from the LICENSE.txt that lies beside them."""
     licence = photos / "LICENSE.txt"
     lines = licence.read_text("utf-8").splitlines() if licence.is_file() else []
-    text = ["# The report in the README", "", "Drawn by `make pictures`.", "", "The photos in `report.png`:", ""]
+    text = ["# The pictures of the report", "", "Drawn by `make pictures`.", "", "The photos in `mistakes.webp`:", ""]
     for photo in shown:
         for path in (photo["path"], *(near["path"] for near in photo["nearest"])):
             text += [f"- {line}" for line in lines if line.startswith(f"{short(path)} ")]
@@ -106,7 +124,7 @@ def main(argv: Sequence[str]) -> int:
     from playwright.sync_api import sync_playwright
 
     try:
-        command, _ = parse(Command, argv, "python tools/pictures.py")
+        command, _ = parse(PicturesCommand, argv, "python tools/pictures.py")
         photos, out = Path(command.photos).resolve(), Path(command.out)
         with tempfile.TemporaryDirectory() as place:
             (Path(place) / photos.name).symlink_to(photos)  # so that no path of this machine is in the picture
@@ -122,7 +140,7 @@ def main(argv: Sequence[str]) -> int:
     except UserError as error:
         print(f"pictures: {error}", file=sys.stderr)
         return error.exit_status
-    print(f"wrote {out / 'report.png'}")
+    print(f"wrote {out / 'report.webp'} and {out / 'mistakes.webp'}")
     return 0
 
 

@@ -1,1 +1,1 @@
-"""What our figures are held against: the original's way, a plain Keras pipeline, and the limit of this machine."""
+"""Baselines for our figures: the original's way, a plain Keras pipeline, and the limit of the machine."""

@@ -1,4 +1,4 @@
-"""One photo labelled as the original did: TensorFlow is imported, the frozen graph is read, one photo is run.
+"""Labels one photo as the original did: imports TensorFlow, reads the frozen graph, and runs it on one photo.
 
 python -m benchmarks.baselines.label_with_tensorflow GRAPH LABELS INPUT OUTPUT SIZE MEAN STD PHOTO
 """

@@ -1,1 +1,1 @@
-"""A file for each group of rows in the table of `python -m benchmarks`; each has `rows(bench)`."""
+"""Measures the rows of the table of `python -m benchmarks`: one file for each group of rows, with a function `rows(bench)`."""

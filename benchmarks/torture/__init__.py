@@ -1,1 +1,1 @@
-"""Force: kills, damage, full disks, crowds and strange streams, counted and tabled by `make torture`."""
+"""Robustness tests: kills, damaged files, full disks, concurrent runs and unusual streams; `make torture` tabulates them."""

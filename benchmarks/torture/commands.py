@@ -1,4 +1,4 @@
-"""The eleven commands that are killed: what each starts from, what must hold at any moment, and what its rerun must leave."""
+"""Defines the eleven commands that are killed: the initial state, what must hold at any moment, and what a rerun must produce."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ import numpy as np
 from benchmarks.torture.ground import Ground
 from benchmarks.torture.whole import set_problem
 
-Check = Callable[[Path], str]  # a folder -> what is wrong, "" where nothing is
+Check = Callable[[Path], str]  # a folder -> what is wrong, "" if nothing is
 
 
 @dataclass(frozen=True)
-class Command:
-    """One command line that works in a copy of a folder."""
+class KilledCommand:
+    """One command line that runs in a copy of a folder."""
 
     name: str
-    words: tuple[str, ...]  # behind `python -m`
-    start: Path  # the folder that is copied
-    at_any_moment: Check  # after a kill
-    in_the_end: Check  # after the same command was run again to its end
-    again: tuple[int, ...] = (0,)  # exit statuses that the rerun may have
+    words: tuple[str, ...]  # after `python -m`
+    start: Path  # the folder that is copied before the run
+    at_any_moment: Check  # what must hold after a kill
+    in_the_end: Check  # what must hold after the same command ran again to its end
+    again: tuple[int, ...] = (0,)  # allowed exit statuses of the rerun
 
 
-def commands(ground: Ground) -> list[Command]:
-    """The eleven, with the folders that they start from."""
+def commands(ground: Ground) -> list[KilledCommand]:
+    """Returns the eleven commands, with the folders in which they start."""
     empty = ground.folder("start_empty")
     ground.home()  # copies the weights
     a, b = ground.home("a"), tuple(ground.retrain("b"))
     device = (*ground.retrain("b"), "--export=tflite,pb,device_folder")
     snapshots = (*ground.retrain("b"), "--snapshot_steps=50")
     return [
-        Command("a first training", tuple(ground.retrain("a")), empty, _set(ground, "a-"), _set(ground, "a")),
-        Command("a second training, on other photos", b, a, _set(ground, "ab"), _set(ground, "b")),
-        Command("a training with a device folder", device, a, _set(ground, "ab"), _device(ground)),
-        Command("a training with snapshots", snapshots, a, _set(ground, "ab"), _set(ground, "b")),
-        Command("the report", ("retrain.report",), a, _report_whole, _report_there),
+        KilledCommand("a first training", tuple(ground.retrain("a")), empty, _set(ground, "a-"), _set(ground, "a")),
+        KilledCommand("a second training, on other photos", b, a, _set(ground, "ab"), _set(ground, "b")),
+        KilledCommand("a training with a device folder", device, a, _set(ground, "ab"), _device(ground)),
+        KilledCommand("a training with snapshots", snapshots, a, _set(ground, "ab"), _set(ground, "b")),
+        KilledCommand("the report", ("retrain.report",), a, _report_whole, _report_there),
         _convert_csv(ground),
         _convert_mnist(ground),
         _cache_import(ground),
@@ -89,7 +89,7 @@ def _count(folder: Path, pattern: str, wanted: int) -> str:
 
 
 def _none_or(wanted: int, pattern: str) -> Check:
-    """A data set is there whole, or not at all."""
+    """Checks that a data set is complete or absent."""
 
     def check(folder: Path) -> str:
         return _count(folder, pattern, wanted) if (folder / "made").exists() else ""
@@ -97,7 +97,7 @@ def _none_or(wanted: int, pattern: str) -> Check:
     return check
 
 
-def _convert_csv(ground: Ground) -> Command:
+def _convert_csv(ground: Ground) -> KilledCommand:
     start = ground.folder("start_csv")
     photos = ground.some_photos("a")
     rows = [(str(path.relative_to(photos)), path.parent.name) for path in sorted(photos.glob("*/*.jpg"))]
@@ -105,12 +105,12 @@ def _convert_csv(ground: Ground) -> Command:
         csv.writer(file).writerows([("path", "label"), *rows])
     words = ("retrain.convert", "csv", "photos.csv", "made", f"--root={photos}")
     there = "made/*/*.jpg"
-    return Command(
+    return KilledCommand(
         "retrain.convert csv", words, start, _none_or(len(rows), there), lambda folder: _count(folder, there, len(rows)), (0, 2)
     )  # fmt: skip
 
 
-def _convert_mnist(ground: Ground) -> Command:
+def _convert_mnist(ground: Ground) -> KilledCommand:
     start, count = ground.folder("start_mnist"), 3000
     pixels = ground.rng(1).integers(0, 256, (count, 784), np.uint8)
     (start / "idx").mkdir()
@@ -119,13 +119,13 @@ def _convert_mnist(ground: Ground) -> Command:
     labels = bytes(number % 10 for number in range(count))
     (start / "idx/train-labels-idx1-ubyte").write_bytes(struct.pack(">2I", 0x801, count) + labels)
     there = "made/**/*.png"
-    return Command(
+    return KilledCommand(
         "retrain.convert mnist", ("retrain.convert", "mnist", "idx", "made"), start,
         _none_or(count, there), lambda folder: _count(folder, there, count), (0, 2),
     )  # fmt: skip
 
 
-def _cache_import(ground: Ground) -> Command:
+def _cache_import(ground: Ground) -> KilledCommand:
     start, photos = ground.folder("start_import"), ground.some_photos("a")
     rng = ground.rng(2)
     for photo in sorted(photos.glob("*/*.jpg")):
@@ -134,10 +134,10 @@ def _cache_import(ground: Ground) -> Command:
         numbers = ",".join(f"{value:.6f}" for value in rng.random(2048))
         (folder / f"{photo.name}.txt").write_text(numbers, "ascii")
     words = ("retrain.cache", "import", "texts", f"--image_dir={photos}")
-    return Command("retrain.cache import", words, start, _nothing, _nothing)
+    return KilledCommand("retrain.cache import", words, start, _nothing, _nothing)
 
 
-def _sort(ground: Ground) -> Command:
+def _sort(ground: Ground) -> KilledCommand:
     start = ground.copy_of(ground.home("a"), "start_sort")
     shutil.copytree(ground.some_photos("a"), start / "new")
     sizes = sorted(path.stat().st_size for path in start.glob("new/*/*.jpg"))
@@ -151,11 +151,11 @@ def _sort(ground: Ground) -> Command:
         return "" if found == sizes else f"{len(found)} of {len(sizes)} photos are sorted"
 
     words = ("label_image", "--image=new", "--sort_into=sorted", "--move", "--format=csv")
-    # Where all photos were moved before the kill, there is none left to label, and that is said with status 1.
-    return Command("label_image --sort_into --move", words, start, none_lost, all_sorted, (0, 1))
+    # If all photos were moved before the kill, none is left to label, which is exit status 1.
+    return KilledCommand("label_image --sort_into --move", words, start, none_lost, all_sorted, (0, 1))
 
 
-def _explain(ground: Ground) -> Command:
+def _explain(ground: Ground) -> KilledCommand:
     start, photos = ground.home("a"), ground.some_photos("a")
     count = sum(1 for _ in photos.glob("*/*.jpg"))
 
@@ -171,7 +171,7 @@ def _explain(ground: Ground) -> Command:
         return ""
 
     words = ("label_image", f"--image={photos}", "--explain=maps", "--format=csv")
-    return Command(
+    return KilledCommand(
         "label_image --explain", words, start, whole, lambda folder: whole(folder) or _at_least(folder, "maps/*", count)
     )  # fmt: skip
 
@@ -181,7 +181,7 @@ def _at_least(folder: Path, pattern: str, wanted: int) -> str:
     return "" if found >= wanted else f"{found} files instead of {wanted}"
 
 
-def _output(ground: Ground) -> Command:
+def _output(ground: Ground) -> KilledCommand:
     start, photos = ground.home("a"), ground.some_photos("a")
     count = sum(1 for _ in photos.glob("*/*.jpg"))
 
@@ -190,7 +190,7 @@ def _output(ground: Ground) -> Command:
         return "" if not path.exists() else _rows(path, count)
 
     words = ("label_image", f"--image={photos}", "--format=json", "--output=labels.json")
-    return Command(
+    return KilledCommand(
         "label_image --output", words, start, whole_or_none, lambda folder: _rows(folder / "labels.json", count)
     )
 

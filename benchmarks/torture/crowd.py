@@ -1,6 +1,7 @@
-"""Eight trainings at once in one folder, on two sets of photos.
+"""Runs eight trainings at once in one folder, on two sets of photos.
 
-Survived is: each ends well and has a run folder of its own with a whole record; and the set under the old names is one.
+A trial passes if each training succeeds and has a run folder of its own with a complete record, and if the files under the
+usual names all belong to one training.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ PROCESSES = 8
 
 
 def tried(ground: Ground) -> Tally:
-    """Starts them together, several times."""
-    tally = Tally("a crowd", f"{PROCESSES} trainings at once in one folder, four on each of two sets of photos")
+    """Starts the trainings together, several times."""
+    tally = Tally("concurrent runs", f"{PROCESSES} trainings at once in one folder, four on each of two sets of photos")
     for turn in range(ground.times(3, 1)):
         folder = ground.copy_of(ground.home("a"), f"crowd_{turn}")
         before = len(list(folder.glob("tf_files/runs/*/run.json")))
@@ -43,6 +44,6 @@ def _together(ground: Ground, folder: Path, before: int) -> str:
         try:
             json.loads(path.read_text("utf-8"))
         except ValueError as error:
-            return f"{path.parent.name} has half a record: {error}"
+            return f"{path.parent.name} has an incomplete record: {error}"
     left = temporary_names(folder)
     return set_problem(folder, ground, "ab") or (f"{', '.join(left[:3])} is left" if left else "")

@@ -1,8 +1,8 @@
-"""Eleven commands are ended at random moments, by SIGKILL, SIGTERM or Ctrl-C, and then run again.
+"""Ends eleven commands at random moments with SIGKILL, SIGTERM or Ctrl-C, and runs them again.
 
-Survived is: at any moment the files under the old names are one whole set (or none); what can end in order says one line
-and has the right exit status; nothing that was started lives on; the same command, run again, ends as if nothing had been;
-and no temporary name is left then.
+A trial passes if the files under the usual names are one complete set (or none) at any moment; if a program that can still
+react prints one line and has the right exit status; if no child process stays alive; if the same command, run again,
+produces the same result as without the kill; and if it leaves no temporary file.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.torture.commands import Command, commands
+from benchmarks.torture.commands import KilledCommand, commands
 from benchmarks.torture.ground import Ended, Ground, environment, in_pairs, outlived, run
 from benchmarks.torture.tally import Tally
 from benchmarks.torture.whole import temporary_names
@@ -28,13 +28,13 @@ _PATIENCE_S = 20.0
 
 
 def tried(ground: Ground) -> Tally:
-    """Kills the commands in turn; each trial has a moment and a signal of its own."""
+    """Kills the commands in turn; each trial has its own moment and signal."""
     tally = Tally("kills", "eleven commands ended at random moments by SIGKILL, SIGTERM or Ctrl-C, then run again")
     count = ground.times(KILLS, 3)
     ready = [(command, usual_s(command, ground)) for command in commands(ground)[:count]]
     trials = [(number, *ready[number % len(ready)]) for number in range(count)]
 
-    def one(trial: tuple[int, Command, float]) -> None:
+    def one(trial: tuple[int, KilledCommand, float]) -> None:
         number, command, usual = trial
         rng = ground.rng(10, number)
         moment, which = float(rng.uniform(0.0, 1.05 * usual)), _SIGNALS[int(rng.integers(len(_SIGNALS)))]
@@ -45,8 +45,8 @@ def tried(ground: Ground) -> Tally:
     return tally.done()
 
 
-def usual_s(command: Command, ground: Ground) -> float:
-    """How long a command takes when nobody disturbs it.
+def usual_s(command: KilledCommand, ground: Ground) -> float:
+    """Measures the time of a command that is not interrupted.
 
     Raises:
       RuntimeError: it fails even then.
@@ -57,11 +57,11 @@ def usual_s(command: Command, ground: Ground) -> float:
     seconds = time.perf_counter() - start
     problem = command.in_the_end(folder) if done.status == 0 else done.errors[-1000:]
     if problem:
-        raise RuntimeError(f"{command.name} fails undisturbed: {problem}")
+        raise RuntimeError(f"{command.name} fails without a kill: {problem}")
     return seconds
 
 
-def _problem(command: Command, ground: Ground, trial: str, moment: float, which: signal.Signals) -> str:
+def _problem(command: KilledCommand, ground: Ground, trial: str, moment: float, which: signal.Signals) -> str:
     folder = ground.copy_of(command.start, trial)
     ended = ended_by(command.words, folder, trial, moment, which)
     if _before_our_first_line(ended):
@@ -86,12 +86,12 @@ def _problem(command: Command, ground: Ground, trial: str, moment: float, which:
 
 
 def _before_our_first_line(ended: Ended) -> bool:
-    """Whether Ctrl-C met Python itself while it started: its own traceback, without a line of ours, which nobody can put off."""
+    """Whether Ctrl-C interrupted the start of Python: its traceback contains no line of ours, and no program can prevent it."""
     return "KeyboardInterrupt" in ended.errors and not _OUR_LINE.search(ended.errors)
 
 
 def ended_by(words: tuple[str, ...], folder: Path, trial: str, moment: float, which: signal.Signals) -> Ended:
-    """Starts a command, ends it after a while, and tells how it ended."""
+    """Starts a command, ends it after some time, and returns its result."""
     process = subprocess.Popen(
         [sys.executable, "-m", *words], cwd=folder, env=environment(trial), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True, errors="replace", start_new_session=True,
@@ -110,6 +110,6 @@ def ended_by(words: tuple[str, ...], folder: Path, trial: str, moment: float, wh
 
 
 def _gone(folder: Path) -> str:
-    """Removes what a survived trial used."""
+    """Removes the folder of a trial that passed."""
     shutil.rmtree(folder)
     return ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,15 +11,13 @@ from label_image.explainer import Explainer
 from label_image.find_metadata import Overrides
 from label_image.heatmap import NoExactMap
 from label_image.model_file import Stamp, stamp
-from label_image.quiet import has_tensorflow
-
-_LIGHT, _HEAVY = (".tflite",), (".pb", ".keras", ".h5", ".hdf5")
+from label_image.model_kinds.table import MODEL_KINDS
 
 
 def choices(graph: str) -> list[str]:
     """Lists the classifiers to choose from, the one in use first: --graph, then those in tf_files.
 
-    Those that need TensorFlow or ONNX Runtime are left out if it is not installed.
+    Those that need something that is not installed are left out.
 
     Raises:
       UserError: there is no classifier.
@@ -32,13 +29,11 @@ def choices(graph: str) -> list[str]:
 
 
 def _runs_here(path: Path) -> bool:
-    suffix = path.suffix.lower()
-    if path.is_file() and suffix in _LIGHT:
-        return True
-    if path.is_file() and suffix == ".onnx":
-        return importlib.util.find_spec("onnxruntime") is not None
-    heavy = (path.is_file() and suffix in _HEAVY) or (path / "saved_model.pb").is_file()
-    return heavy and has_tensorflow() and not path.name.startswith(".")
+    for row in MODEL_KINDS:
+        is_one = (path / row.inside).is_file() if row.inside else path.is_file() and path.suffix.lower() in row.suffixes
+        if is_one:
+            return row.runs_here and not path.name.startswith(".")
+    return False
 
 
 @dataclass(frozen=True)

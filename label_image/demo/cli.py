@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from label_image.errors import UserError
+from label_image.extras import install
 from label_image.flags import check, flag, parse
 from label_image.program import exit_status
 from label_image.signals import asked_to_end
@@ -66,7 +67,7 @@ def run(command: DemoCommand) -> None:
       UserError: gradio is not installed, there is no classifier, or the port is taken.
     """
     if importlib.util.find_spec("gradio") is None:
-        raise UserError("the page needs gradio, which is not installed: pip install '.[demo]'")
+        raise UserError(f"the page needs gradio, which is not installed: {install('demo')}")
     from label_image.demo.choices import ClassifierCache, choices
 
     port = free_port(command.port)

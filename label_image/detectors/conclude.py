@@ -5,9 +5,10 @@ Each fact states where it comes from; a guess names the flag that overrides it.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-from label_image.detectors.evidence import Evidence, Range
+from label_image.detectors.evidence import RAW_DTYPES, Evidence, Range, impossible
 from label_image.detectors.makers import MakerFiles, read_maker_files
 from label_image.detectors.purpose import INDEX, NO_HEAD, refusal, shape_text
 from label_image.detectors.ranges import NAMED, range_of
@@ -23,13 +24,16 @@ _OUTPUT_TEXTS = {
 }  # fmt: skip
 
 
-def metadata_from(found: Evidence, path: Path, *, labels_typed: bool = False, insists: bool = False) -> Metadata:
+def metadata_from(
+    found: Evidence, path: Path, *, labels_typed: bool = False, range_typed: bool = False, insists: bool = False
+) -> Metadata:
     """Concludes from the evidence how the classifier is used.
 
     Args:
       found: the evidence collected from the file.
       path: the file; other files beside it are read too.
       labels_typed: whether the user gave the labels; then no labels file is searched for.
+      range_typed: whether the user gave mean and standard deviation; then impossible ones are ignored.
       insists: whether the user named the output; then it is used even if the network does not seem to be a classifier.
 
     Raises:
@@ -37,8 +41,9 @@ def metadata_from(found: Evidence, path: Path, *, labels_typed: bool = False, in
     """
     if found.other_purpose and not insists:
         raise RunError(refusal(path, found.other_purpose, list(found.others)))
-    maker = read_maker_files(path)
+    maker = read_maker_files(path, labels_typed=labels_typed, range_typed=range_typed)
     height, width, channels, layout, size_why = _input_shape(found, path)
+    found = _with_possible_range(found, path, range_typed)
     taken = range_of(found, maker.range, channels)
     order = "grey" if channels == 1 else (taken.order if taken.order != "grey" else "RGB")
     mean, std = (_mean(taken.mean), _mean(taken.std)) if channels == 1 else (taken.mean, taken.std)
@@ -93,6 +98,20 @@ def _with_default_size(
     given = max(height, width)
     side = given if given > 1 else _USUAL_PX
     return side, side, channels, layout, f"{GUESS}the file does not define it {_OVERRIDE_SIZE}"
+
+
+def _with_possible_range(found: Evidence, path: Path, range_typed: bool) -> Evidence:
+    """Removes an impossible range that metadata in the file states, if the user gave another one.
+
+    Raises:
+      RunError: the range is impossible, and the user gave none.
+    """
+    if found.range is None or found.dtype == "string" or found.dtype in RAW_DTYPES:
+        return found
+    problem = impossible(found.range.mean, found.range.std)
+    if problem and not range_typed:
+        raise RunError(f"cannot use {path}: {problem} ({found.range.why}); give --input_mean and --input_std")
+    return replace(found, range=None) if problem else found
 
 
 def _stated(found: Evidence, maker: MakerFiles, size_why: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -26,6 +27,21 @@ class Range:
     crop_px: int = (
         0  # crop the central square, resize it to this, then crop the input's size; 0 resizes without cropping
     )
+
+
+def impossible(mean: tuple[float, ...], std: tuple[float, ...]) -> str:
+    """Says what is impossible about a mean and standard deviation; "" if they are possible.
+
+    >>> impossible((0.0,), (255.0,)), impossible((0.0,), (0.0,))
+    ('', 'its std is [0], which must be above 0 and finite')
+    """
+    for name, numbers, lowest in (("mean", mean, -math.inf), ("std", std, 0.0)):
+        shown = f"its {name} is [{', '.join(f'{number:g}' for number in numbers)}], which must"
+        if not all(lowest < number < math.inf for number in numbers):
+            return f"{shown} be {'above 0 and ' if name == 'std' else ''}finite"
+        if len(numbers) not in (1, 3):
+            return f"{shown} have one number or three"
+    return ""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from label_image.detectors.graph import evidence
 from label_image.detectors.net import Net
 from label_image.detectors.rewrite import for_inference
 from label_image.model_file import ModelFile
+from label_image.quiet import INSTEAD, check_tensorflow
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ def opened(source: ModelFile) -> Opened:
 
 
 def _opened(path: Path, kind: str) -> Opened:
+    check_tensorflow(str(path), INSTEAD)
     if kind == "graph_def":
         from label_image.runners.tensorflow import read_graph_def
 

@@ -14,8 +14,8 @@ from label_image.keras_files.arrays import KerasFile
 from label_image.keras_files.layer import Use
 from label_image.keras_files.layers import KINDS
 from label_image.keras_files.operations import operation
-from label_image.keras_files.structure import ForeignError, Layer, Network, Ref, input_shape, refs_in
-from label_image.keras_files.weights import Weights, weights_of
+from label_image.keras_files.structure import ForeignError, KerasNetwork, Layer, Ref, input_shape, refs_in
+from label_image.keras_files.weights import LayerWeights, weights_of
 from label_image.quiet import tensorflow
 
 _MOST_VALUES = 1 << 27  # numbers in the output of one layer for one photo: half a GiB
@@ -36,7 +36,7 @@ class _Tools:
     keras_3: bool  # whether Keras 3 wrote the file
 
 
-def graph_of(file: KerasFile, network: Network) -> Graph:
+def graph_of(file: KerasFile, network: KerasNetwork) -> Graph:
     """Builds the graph.
 
     Raises:
@@ -56,7 +56,7 @@ def graph_of(file: KerasFile, network: Network) -> Graph:
     return Graph(graph.as_graph_def(), next(iter(sources.values())).name, scores.name)
 
 
-def _placeholder(tf: Any, network: Network, ref: Ref) -> Any:
+def _placeholder(tf: Any, network: KerasNetwork, ref: Ref) -> Any:
     layer = next(layer for layer in network.layers if layer.name == ref.layer)
     shape = [None, *(None if size is None else int(size) for size in list(input_shape(layer.config))[1:])]
     if any(size is not None and size < 1 for size in shape) or math.prod(size or 1 for size in shape) > _MOST_VALUES:
@@ -67,7 +67,7 @@ def _placeholder(tf: Any, network: Network, ref: Ref) -> Any:
     return tf.compat.v1.placeholder(dtype, shape, name=_scope(layer.name.replace("\0", "")))
 
 
-def _run(tools: _Tools, network: Network, weights: dict[str, Weights], given: list[Any]) -> list[Any]:
+def _run(tools: _Tools, network: KerasNetwork, weights: dict[str, LayerWeights], given: list[Any]) -> list[Any]:
     """Computes the outputs of a network: each call of a layer is computed as soon as its inputs are."""
     layers = {layer.name: layer for layer in network.layers}
     values: dict[tuple[str, int], list[Any]] = {}
@@ -96,7 +96,7 @@ def _run(tools: _Tools, network: Network, weights: dict[str, Weights], given: li
 
 
 def _called(
-    tools: _Tools, layer: Layer, number: int, weights: Weights, values: dict[tuple[str, int], list[Any]],
+    tools: _Tools, layer: Layer, number: int, weights: LayerWeights, values: dict[tuple[str, int], list[Any]],
     constants: dict[str, list[Any]],
 ) -> list[Any]:  # fmt: skip
     """Computes one call of one layer."""

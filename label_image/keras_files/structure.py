@@ -60,11 +60,11 @@ class Layer:
     name: str
     config: dict[str, Any]
     calls: tuple[Call, ...]
-    inner: Network | None = None
+    inner: KerasNetwork | None = None
 
 
 @dataclass(frozen=True)
-class Network:
+class KerasNetwork:
     """A Functional or Sequential model."""
 
     kind: str
@@ -75,7 +75,7 @@ class Network:
     trainable: bool = True
 
 
-def network(described: Any) -> Network:
+def network(described: Any) -> KerasNetwork:
     """Reads `model_config` or `config.json`.
 
     Raises:
@@ -94,18 +94,18 @@ def network(described: Any) -> Network:
     return _functional(config, kind)
 
 
-def _functional(config: dict[str, Any], kind: str) -> Network:
+def _functional(config: dict[str, Any], kind: str) -> KerasNetwork:
     layers = tuple(_layer(entry) for entry in _checked_layers(config["layers"]))
     if len({layer.name for layer in layers}) != len(layers):
         raise ForeignError("two of its layers have the same name")
     inputs, outputs = tuple(_ends(config["input_layers"])), tuple(_ends(config["output_layers"]))
-    found = Network(
+    found = KerasNetwork(
         kind, str(config.get("name", "model")), layers, inputs, outputs, config.get("trainable", True) is not False
     )
     return _renumbered(found)
 
 
-def _sequential(config: dict[str, Any]) -> Network:
+def _sequential(config: dict[str, Any]) -> KerasNetwork:
     """Reads a chain of layers; if it has no input layer, adds one with the shape that the first layer states."""
     entries = list(_checked_layers(config["layers"]))
     name = str(config.get("name", "sequential"))
@@ -122,7 +122,7 @@ def _sequential(config: dict[str, Any]) -> Network:
     if len({layer.name for layer in chain}) != len(chain) or not chain:
         raise ForeignError("two of its layers have the same name" if chain else "it has no layers")
     ends = (Ref(chain[0].name, 0, 0),), (Ref(chain[-1].name, 0, 0),)
-    return Network("Sequential", name, tuple(chain), *ends, config.get("trainable", True) is not False)
+    return KerasNetwork("Sequential", name, tuple(chain), *ends, config.get("trainable", True) is not False)
 
 
 def _first_shape(layer: Layer, config: dict[str, Any]) -> Any:
@@ -251,7 +251,7 @@ def _ends(listed: Any) -> Iterator[Ref]:
         yield from _ends(inside)
 
 
-def _renumbered(found: Network) -> Network:
+def _renumbered(found: KerasNetwork) -> KerasNetwork:
     """Renumbers calls from 0: Keras 2 counts the construction of a nested network as its call 0."""
     refs = [
         *found.outputs,
@@ -275,7 +275,7 @@ def _renumbered(found: Network) -> Network:
         Layer(a.kind, a.name, a.config, tuple(Call(moved(c.args), moved(c.kwargs)) for c in a.calls), a.inner)
         for a in found.layers
     )
-    return Network(found.kind, found.name, layers, found.inputs, moved(found.outputs), found.trainable)
+    return KerasNetwork(found.kind, found.name, layers, found.inputs, moved(found.outputs), found.trainable)
 
 
 def refs_in(value: Any) -> Iterator[Ref]:

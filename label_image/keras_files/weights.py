@@ -13,20 +13,20 @@ from typing import Any
 
 from label_image.keras_files.arrays import KerasFile
 from label_image.keras_files.layers import KINDS
-from label_image.keras_files.structure import ForeignError, Layer, Network
+from label_image.keras_files.structure import ForeignError, KerasNetwork, Layer
 
 _SEEDS = ("seed_generator", "StateVar")  # state of random layers, which have no effect in inference
 
 
 @dataclass(frozen=True)
-class Weights:
+class LayerWeights:
     """The arrays of a layer, or of the layers of a nested network."""
 
     own: tuple[Any, ...] = ()
-    inner: dict[str, Weights] = field(default_factory=dict)
+    inner: dict[str, LayerWeights] = field(default_factory=dict)
 
 
-def weights_of(file: KerasFile, network: Network) -> dict[str, Weights]:
+def weights_of(file: KerasFile, network: KerasNetwork) -> dict[str, LayerWeights]:
     """Returns the arrays of each layer, by the name of the layer.
 
     Raises:
@@ -53,7 +53,7 @@ def _array(file: KerasFile, path: str) -> Any:
     return file.arrays[path]
 
 
-def _by_path(file: KerasFile, network: Network, prefix: str) -> dict[str, Weights]:
+def _by_path(file: KerasFile, network: KerasNetwork, prefix: str) -> dict[str, LayerWeights]:
     found, used = {}, dict[str, int]()
     folders = ("layers", "_layer_checkpoint_dependencies")  # the second name is that of Keras 2.12 and 2.13
     folder = next((f for f in folders if any(path.startswith(f"{prefix}{f}/") for path in file.arrays)), folders[0])
@@ -62,9 +62,9 @@ def _by_path(file: KerasFile, network: Network, prefix: str) -> dict[str, Weight
         used[name] = used.get(name, -1) + 1
         place = f"{prefix}{folder}/{name}{f'_{used[name]}' if used[name] else ''}/"
         if layer.inner is not None:
-            found[layer.name] = Weights((), _by_path(file, layer.inner, place))
+            found[layer.name] = LayerWeights((), _by_path(file, layer.inner, place))
         else:
-            found[layer.name] = Weights(
+            found[layer.name] = LayerWeights(
                 tuple(_array(file, f"{place}vars/{at}") for at in range(len(_arrays_of(layer))))
             )
     return found
@@ -76,7 +76,7 @@ def _snake(kind: str) -> str:
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", kind)).lower()
 
 
-def _assigned(layer: Layer, row: list[Any]) -> Weights:
+def _assigned(layer: Layer, row: list[Any]) -> LayerWeights:
     """Assigns a list of arrays to a layer, or to the layers of a nested network."""
     order = [*_array_paths(layer, (), True)]
     trained = [place for place, is_trained in order if is_trained]
@@ -98,8 +98,8 @@ def _array_paths(layer: Layer, above: tuple[str, ...], trainable: bool) -> Itera
         yield (*path, at), is_trained and trainable
 
 
-def _as_weights(layer: Layer, above: tuple[str, ...], arrays: dict[tuple[Any, ...], Any]) -> Weights:
+def _as_weights(layer: Layer, above: tuple[str, ...], arrays: dict[tuple[Any, ...], Any]) -> LayerWeights:
     path = (*above, layer.name)
     if layer.inner is not None:
-        return Weights((), {inside.name: _as_weights(inside, path, arrays) for inside in layer.inner.layers})
-    return Weights(tuple(arrays[(*path, at)] for at in range(len(_arrays_of(layer)))))
+        return LayerWeights((), {inside.name: _as_weights(inside, path, arrays) for inside in layer.inner.layers})
+    return LayerWeights(tuple(arrays[(*path, at)] for at in range(len(_arrays_of(layer)))))

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from label_image.detectors.saved_model import frozen_saved_model
 from label_image.errors import RunError, meaning
-from label_image.quiet import native_noise_hidden, tensorflow
+from label_image.quiet import INSTEAD, check_tensorflow, native_noise_hidden, tensorflow
 from label_image.runners.tensorflow import function_of
 
 
@@ -20,6 +20,7 @@ class SavedModelRunner:
     name = "tensorflow"
 
     def __init__(self, folder: Path) -> None:
+        check_tensorflow(str(folder), INSTEAD)
         self._tf = tensorflow()
         graph_def, _, source, output, _ = frozen_saved_model(folder)
         try:

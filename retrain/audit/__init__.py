@@ -1,1 +1,1 @@
-"""Features, labels and lists in; out, which photos to look at, and whether more of them would help."""
+"""Audits a data set: finds labels that are likely wrong, near-duplicates, and classes that more photos would help."""

@@ -1,24 +1,27 @@
-"""Words an audit's findings as at most seven lines, each naming what to do; a line that its own figures do not bear out is not said."""
+"""Writes the findings of an audit as at most seven lines of advice.
+
+Each line names what to do. A line is left out unless the figures it shows support it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from retrain.types import CurvePoint, Suspect, Twins
+from retrain.types import CurvePoint, NearDuplicates, Suspect
 
-_NAMED = 3  # suspects, and classes, that a line names
-_DOUBTED = 0.2  # the quality below which a label is named
-_GAIN = 0.03  # recall that twice the photos add, from which it is said
-_NO_GAIN = 0.005  # and below which the opposite is
-_SAME = 0.015  # accuracies that differ by less are said to be hardly different
-_ENOUGH = 10  # photos of a class from which its recall says anything
-_POINTS = 4  # of a curve from which it says anything
-_UNEVEN = 5  # times the photos of the smallest class
+_NAMED = 3  # most photos, or classes, that a line names
+_LOW_QUALITY = 0.2  # labels with a quality below this are named
+_GAIN = 0.03  # least gain in recall from twice the photos at which more photos are advised
+_NO_GAIN = 0.005  # gain in recall below which more photos are said to hardly help
+_SAME = 0.015  # two accuracies that differ by less are treated as equal
+_ENOUGH = 10  # fewest photos of a class for which its recall is meaningful
+_POINTS = 4  # fewest points of a learning curve that is meaningful
+_UNEVEN = 5  # classes are uneven where the largest has this many times the photos of the smallest
 
 
 def label_lines(suspects: Sequence[Suspect]) -> list[str]:
-    """One line on labels that are likely wrong."""
-    doubted = [suspect for suspect in suspects if suspect.quality < _DOUBTED]
+    """Returns one line about labels that are likely wrong, or none."""
+    doubted = [suspect for suspect in suspects if suspect.quality < _LOW_QUALITY]
     if not doubted:
         return []
     named = "; ".join(f"{s.path} (labelled {s.label}, looks like {s.suggested})" for s in doubted[:_NAMED])
@@ -26,17 +29,17 @@ def label_lines(suspects: Sequence[Suspect]) -> list[str]:
     return [f"labels to look at first: {named}{more}"]
 
 
-def twin_lines(
-    duplicates: Sequence[Twins], leaks: int, accuracy: float | None, tested: int, whole: float | None = None
+def duplicate_lines(
+    duplicates: Sequence[NearDuplicates], leaks: int, accuracy: float | None, tested: int, whole: float | None = None
 ) -> list[str]:
-    """A line on near-duplicates across the lists, one on near-duplicates with two labels.
+    """Returns a line about near-duplicates in different subsets and a line about near-duplicates with different labels.
 
     Args:
-      duplicates: pairs, those in two lists first.
-      leaks: test photos with a near-duplicate in training or validation.
-      accuracy: of the test without them, 0..1; None where none is left.
-      tested: how many are left.
-      whole: the accuracy of the whole test.
+      duplicates: pairs; those in different subsets come first.
+      leaks: number of test photos with a near-duplicate in the training or validation set.
+      accuracy: accuracy on the other test photos, 0..1; None if there are no others.
+      tested: number of those other test photos.
+      whole: accuracy on the whole test set, 0..1.
     """
     lines = []
     crossing = [pair for pair in duplicates if (pair.first_list == "testing") != (pair.second_list == "testing")]
@@ -65,11 +68,11 @@ def twin_lines(
 
 
 def curve_lines(curve: Sequence[CurvePoint], counts: dict[str, int]) -> list[str]:
-    """Up to two lines: where more photos would help, and where they would hardly.
+    """Returns up to two lines: for which classes more photos would help, and for which they would hardly help.
 
     Args:
-      curve: fewest photos first.
-      counts: photos of each class, all lists together.
+      curve: the learning curve, fewest photos first.
+      counts: number of photos of each class in all subsets.
     """
     if len(curve) < _POINTS:
         return []
@@ -80,25 +83,25 @@ def curve_lines(curve: Sequence[CurvePoint], counts: dict[str, int]) -> list[str
     if helped:
         shown = ", ".join(f"{x} {half.per_class[x]:.0%} to {full.per_class[x]:.0%} of {counts[x]}" for x in helped)
         lines.append(
-            f"more photos of {_and(helped)} would help: from {half.photos} to {full.photos} photos to train on, recall rose ({shown})"
+            f"more photos of {_joined(helped)} would help: from {half.photos} to {full.photos} training photos, recall rose ({shown} photos)"
         )
     if hardly and len(hardly) == len(full.per_class):
         if abs(full.accuracy - half.accuracy) < _SAME:
             lines.append(
-                f"more photos would hardly help: {half.accuracy:.1%} right with {half.photos}, {full.accuracy:.1%} with {full.photos}"
+                f"more photos would hardly help: accuracy was {half.accuracy:.1%} with {half.photos} training photos and {full.accuracy:.1%} with {full.photos}"
             )
     elif hardly:
-        lines.append(f"more photos of {_and(hardly[:_NAMED], len(hardly))} would hardly help")
+        lines.append(f"more photos of {_joined(hardly[:_NAMED], len(hardly))} would hardly help")
     return lines
 
 
 def balance_lines(counts: dict[str, int], flat: Sequence[str], *, weigh_alike: bool) -> list[str]:
-    """A line on classes with far fewer photos than the largest.
+    """Returns a line about classes that have far fewer photos than the largest class, or none.
 
     Args:
-      counts: photos of each class.
-      flat: classes of which more photos would hardly help, whatever their number.
-      weigh_alike: whether training already lets each class weigh the same.
+      counts: number of photos of each class.
+      flat: classes for which more photos would hardly help; they are not mentioned.
+      weigh_alike: whether training already gives each class the same total weight.
     """
     if len(counts) < 2:
         return []
@@ -110,13 +113,16 @@ def balance_lines(counts: dict[str, int], flat: Sequence[str], *, weigh_alike: b
         return []
     shown = ", ".join(f"{counts[x]} of {x}" for x in small[:_NAMED])
     more = f" and {len(small) - _NAMED} more classes" if len(small) > _NAMED else ""
-    meanwhile = "" if weigh_alike else "; meanwhile --class_weights=balanced lets each class weigh the same"
-    line = f"classes are uneven: {shown}{more} against {counts[largest]} photos of {largest}; more photos of {_and(small[:_NAMED], len(small))}"
-    return [f"{line} would help first, and figures of so few are rough{meanwhile}"]
+    meanwhile = "" if weigh_alike else "; until then, --class_weights=balanced gives each class the same weight"
+    line = f"classes are uneven: {shown}{more} against {counts[largest]} photos of {largest}; more photos of {_joined(small[:_NAMED], len(small))}"
+    return [f"{line} would help most, and the figures for classes with so few photos are uncertain{meanwhile}"]
 
 
 def flat_classes(curve: Sequence[CurvePoint], counts: dict[str, int]) -> list[str]:
-    """The classes whose recall stays the same with more photos; those of few photos, or whose recall falls, are not among them."""
+    """Returns the classes whose recall stays the same with more photos.
+
+    Classes with few photos, and classes whose recall falls, are not among them.
+    """
     if len(curve) < _POINTS:
         return []
     half, full = curve[len(curve) // 2 - 1], curve[-1]
@@ -131,7 +137,10 @@ def flat_classes(curve: Sequence[CurvePoint], counts: dict[str, int]) -> list[st
 
 
 def _rising(curve: Sequence[CurvePoint], counts: dict[str, int]) -> list[str]:
-    """The classes whose recall rises, by the line through the curve and by the two figures that are shown; most first."""
+    """Returns the classes whose recall rises, largest gain first.
+
+    Both the line fitted to the curve and the two figures that are shown must rise.
+    """
     half, full = curve[len(curve) // 2 - 1], curve[-1]
     rising = []
     for x in full.per_class:
@@ -147,13 +156,13 @@ def _gain_of(curve: Sequence[CurvePoint], label: str) -> float:
 
 
 def _noise(half: CurvePoint, full: CurvePoint, label: str, count: int) -> float:
-    """Half of the standard error of a recall: what photos of one class, tested twice, differ by without a reason."""
+    """Returns half of the standard error of a recall: a change this small may be chance."""
     p = (half.per_class[label] + full.per_class[label]) / 2
     return float(0.5 * (max(p * (1 - p), 0.01) / count) ** 0.5)
 
 
 def gain(curve: Sequence[CurvePoint], figures: Sequence[float]) -> float:
-    """What twice the photos would add, by a straight line through the second half of the curve over log2(photos)."""
+    """Estimates what twice the photos would add: the slope of a line fitted to the second half of the curve over log2(photos)."""
     import numpy as np
 
     start = len(curve) // 2 - 1
@@ -163,8 +172,8 @@ def gain(curve: Sequence[CurvePoint], figures: Sequence[float]) -> float:
     return float(np.polyfit(sizes, np.array(figures[start:]), 1)[0])
 
 
-def _and(names: Sequence[str], count: int = 0) -> str:
-    """'a', 'a and b', 'a, b and c', 'a, b, c and 4 more classes'."""
+def _joined(names: Sequence[str], count: int = 0) -> str:
+    """Returns 'a', 'a and b', 'a, b and c', or 'a, b, c and 4 more classes' if there are more than are named."""
     if count > len(names):
         return f"{', '.join(names)} and {count - len(names)} more classes"
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))

@@ -1,6 +1,7 @@
-"""A split and its features in, an Audit out: what to look at, from what is known already; no photo is opened.
+"""The class Auditor: audits the photos of a run from their features and labels; it opens no photo.
 
-`Auditor` is made before training, so that its process works meanwhile, and asked after the test.
+An `Auditor` is made before training, so that its process works while training does, and is asked for its result after
+the test.
 """
 
 from __future__ import annotations
@@ -15,24 +16,24 @@ import numpy as np
 import numpy.typing as npt
 
 from retrain.audit import advice
-from retrain.audit.findings import Findings, Task
-from retrain.audit.kept import Shelf, key_of
+from retrain.audit.cache import AuditCache, key_of
+from retrain.audit.findings import AuditFindings, Task
 from retrain.audit.worker import AuditError, Worker
 from retrain.data.split import groups_of
-from retrain.types import LISTS, Audit, CurvePoint, Outcome, Split, Suspect, Twins
+from retrain.types import LISTS, Audit, CurvePoint, NearDuplicates, Outcome, Split, Suspect
 
-_PAIRS = 200  # listed at most
+_PAIRS = 200  # most pairs of near-duplicates that are listed
 
 
 class Auditor:
-    """Finds what there is to say about photos; close it when done.
+    """Audits the photos of a split in a process of its own. Close it after use.
 
     Args:
-      split: the photos.
+      split: the photos with their labels and subsets.
       features: float32 [photos, width].
-      features_key: what the features depend on.
-      folder: --bottleneck_dir; what is found is kept there.
-      weigh_alike: whether training lets each class weigh the same.
+      features_key: identifies everything that the features depend on.
+      folder: --bottleneck_dir, in which the findings are cached.
+      weigh_alike: whether training gives each class the same total weight.
     """
 
     def __init__(
@@ -45,12 +46,12 @@ class Auditor:
         weigh_alike: bool = True,
     ) -> None:
         start = time.perf_counter()
-        self._split, self._shelf, self._weigh_alike = split, Shelf(folder), weigh_alike
+        self._split, self._cache, self._weigh_alike = split, AuditCache(folder), weigh_alike
         self._key = key_of(features_key, split)
-        self._kept = self._shelf.read(self._key)
+        self._cached = self._cache.read(self._key)
         self._worker: Worker | None = None
         self._problem = ""
-        if self._kept is None:
+        if self._cached is None:
             try:
                 self._worker = Worker(task_of(split, features))
             except OSError as error:
@@ -63,28 +64,28 @@ class Auditor:
             self._worker.close()
 
     def audit(self, outcome: Outcome) -> Audit:
-        """What was found, with the test's accuracy without leaks; waits for it."""
+        """Waits for the findings, and returns them with the test accuracy without leaked photos."""
         start = time.perf_counter()
-        made = _told(self._split, self._findings(), outcome, weigh_alike=self._weigh_alike)
+        made = _audit_of(self._split, self._findings(), outcome, weigh_alike=self._weigh_alike)
         return dataclasses.replace(made, seconds=round(self._seconds + time.perf_counter() - start, 3))
 
-    def _findings(self) -> Findings:
-        found = self._kept
+    def _findings(self) -> AuditFindings:
+        found = self._cached
         if self._worker and found is None:
             try:
                 found = self._worker.findings()
-                self._shelf.write(self._key, found)
+                self._cache.write(self._key, found)
             except AuditError as error:
                 self._problem = str(error)
-            except KeyboardInterrupt:  # all else is done: Ctrl-C means that nobody waits for this
+            except KeyboardInterrupt:  # all other work is done, so Ctrl-C only ends the wait for the audit
                 self._problem = "stopped"
         if found is None:
-            return Findings([], [], [], [], [f"the photos are not audited: {self._problem}"])
+            return AuditFindings([], [], [], [], [f"the photos were not audited: {self._problem}"])
         return found
 
 
 def task_of(split: Split, features: npt.NDArray[np.float32]) -> Task:
-    """What the audit works on, without names."""
+    """Returns the arrays that the audit works on; they contain no names."""
     group_ids = np.zeros(len(split.photos), np.int64)
     for number, members in enumerate(groups_of(split.photos)):
         group_ids[members] = number
@@ -94,7 +95,7 @@ def task_of(split: Split, features: npt.NDArray[np.float32]) -> Task:
 
 
 def without(leaks: Sequence[int], split: Split, outcome: Outcome) -> tuple[float | None, int]:
-    """(test accuracy 0..1 without these photos, how many are left); (None, 0) where none is."""
+    """Returns (test accuracy 0..1 without these photos, number of photos left), or (None, 0) if no photo is left."""
     sound = ~np.isin(outcome.rows, leaks)
     tested = int(sound.sum())
     if not tested:
@@ -102,15 +103,15 @@ def without(leaks: Sequence[int], split: Split, outcome: Outcome) -> tuple[float
     return float((outcome.predictions == split.label_ids[outcome.rows])[sound].mean()), tested
 
 
-def _told(split: Split, findings: Findings, outcome: Outcome, *, weigh_alike: bool) -> Audit:
-    """The findings with names for numbers."""
+def _audit_of(split: Split, findings: AuditFindings, outcome: Outcome, *, weigh_alike: bool) -> Audit:
+    """Converts the findings to an Audit: replaces row numbers by paths and labels, and adds the advice."""
     photos, lists = split.photos, [LISTS[which] for which in split.lists]
     doubted = tuple(
         Suspect(photos[row].path, photos[row].label, split.labels[label], quality, lists[row])
         for row, label, quality in findings.suspects
     )
     duplicates = tuple(
-        Twins(
+        NearDuplicates(
             first=photos[a].path,
             second=photos[b].path,
             first_list=lists[a],
@@ -131,7 +132,7 @@ def _told(split: Split, findings: Findings, outcome: Outcome, *, weigh_alike: bo
     counts = Counter(photo.label for photo in photos)
     lines = [
         *advice.label_lines(doubted),
-        *advice.twin_lines(duplicates, len(findings.leaks), accuracy, tested, outcome.accuracy),
+        *advice.duplicate_lines(duplicates, len(findings.leaks), accuracy, tested, outcome.accuracy),
         *advice.curve_lines(curve, counts),
         *advice.balance_lines(counts, advice.flat_classes(curve, counts), weigh_alike=weigh_alike),
         *filter(None, [missing]),

@@ -1,7 +1,7 @@
-"""Features in, a few hundred principal components out: small enough to train fifty heads on in a fraction of a second.
+"""Reduces features to a few hundred principal components, on which fifty heads can be trained in a fraction of a second.
 
-A random sketch (`axes`), then the exact components within it. All products run over blocks of photos, so that no second copy
-of the features is made.
+A random sketch finds the subspace, and the exact components are computed within it. All products run over blocks of
+photos, so that no second copy of the features is made.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ import numpy.typing as npt
 from retrain.head.principal_axes import range_of
 from retrain.head.standardiser import Standardiser
 
-MOST = 384  # twins are told apart the better the more there are, up to here; heads need fewer (folds.py)
+MOST = 384  # more components find near-duplicates better, up to this many; the heads need fewer (folds.py)
 _ROWS_AT_ONCE = 4096
 
 Floats = npt.NDArray[np.float32]
 
 
 def components(features: Floats) -> Floats:
-    """The standardised features on their main axes.
+    """Returns the standardised features, projected on their principal axes.
 
     Args:
       features: float32 [photos, width].
 
     Returns:
-      float32 [photos, min(MOST, width, photos)], widest first; the same features give the same bits.
+      float32 [photos, min(MOST, width, photos)], largest variance first; equal features give identical results.
     """
     photos, width = features.shape
     count = min(MOST, width, photos)

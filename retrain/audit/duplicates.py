@@ -1,9 +1,9 @@
-"""Components, digests and lists in, pairs of photos that show the same out: same bytes, or nearly the same picture.
+"""Finds pairs of photos that are duplicates (equal bytes) or near-duplicates (nearly the same picture).
 
-Near twins are resized, re-encoded, mirrored or slightly cropped copies, and shots of one scene. They are found by the
-features alone, so that no photo is opened: the components are whitened half-way, and a cosine counts by how far it
-stands out from those of the photos' other neighbours (as in CSLS, Conneau et al. 2017). So the same threshold fits cats
-and flowers, 100 photos and 1,000 (docs/decisions.md).
+Near-duplicates are resized, re-encoded, mirrored or slightly cropped copies, and several photos of one scene. They are
+found from the features alone, so that no photo is opened. The components are partly whitened, and a cosine similarity is
+measured relative to those of the photos' other neighbours (as in CSLS, Conneau et al. 2017). Therefore the same threshold
+is right for cats and flowers, for 100 photos and 1,000 (docs/decisions.md).
 """
 
 from __future__ import annotations
@@ -17,16 +17,20 @@ import numpy.typing as npt
 
 from retrain.types import TESTING
 
-# The more components, the less two different photos have in common: the threshold falls along a line between these two.
+# The more components there are, the less similar two different photos are: the threshold falls linearly between these two.
 _STRICT, _LOOSE = (64, 0.73), (384, 0.60)  # (components, similarity)
-ALL_PAIRS = 20_000  # different photos; above, only pairs with a photo outside the training list are looked for
-_FEWEST = 16  # components below which features say too little of a picture to tell twins
-_PHOTOS_A_COMPONENT = 3  # fewer leave whitening nothing but noise
-_FLOOR = 0.5  # added to each variance, in mean variances: the narrowest components are mostly noise
-_NEIGHBOURS = 8  # kept of each photo; twins are among each other's
-_BACKGROUND = slice(2, 7)  # the neighbours that a cosine is measured against, nearest is 0
-_SAMPLE = 1024  # photos
-_CELLS_AT_ONCE = 2**22  # of the table of cosines: 16 MB, however many photos there are
+ALL_PAIRS = (
+    20_000  # most different photos of which all pairs are compared; else one of a pair is outside the training set
+)
+_FEWEST = 16  # fewest components that can distinguish near-duplicates from different photos
+_PHOTOS_PER_COMPONENT = 3  # with fewer photos per component, whitening amplifies noise only
+_FLOOR = (
+    0.5  # added to each variance, as a multiple of the mean variance: components of small variance are mostly noise
+)
+_NEIGHBOURS = 8  # nearest neighbours found for each photo; near-duplicates are each other's neighbours
+_BACKGROUND = slice(2, 7)  # the neighbours that a cosine is compared with; the nearest is 0
+_SAMPLE = 1024  # photos from which the usual similarity is estimated
+_CELLS_AT_ONCE = 2**22  # cosines computed at once: 16 MB, for any number of photos
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -35,20 +39,20 @@ Pair = tuple[int, int, bool, float]  # two photos, whether their bytes are equal
 
 @dataclass(frozen=True)
 class Found:
-    """Twins among photos."""
+    """The duplicates and near-duplicates among photos."""
 
-    pairs: list[Pair]  # those in two lists first, then the most alike first
-    leaks: list[int]  # photos of the test list with a twin outside it
-    looked: bool  # whether there was enough to look for near twins
+    pairs: list[Pair]  # pairs in different subsets first, then by falling similarity
+    leaks: list[int]  # test photos with a duplicate or near-duplicate outside the test set
+    looked: bool  # whether there were enough photos and components to find near-duplicates
     complete: bool  # whether all pairs were compared
 
 
-def twins(rows: Floats, digests: Sequence[int], lists: npt.NDArray[np.int8]) -> Found:
-    """Finds pairs.
+def find_duplicates(rows: Floats, digests: Sequence[int], lists: npt.NDArray[np.int8]) -> Found:
+    """Finds pairs of duplicates and near-duplicates.
 
     Args:
-      rows: float32 [photos, components], widest first.
-      digests: [photos], equal where the files' bytes are.
+      rows: float32 [photos, components], largest variance first.
+      digests: [photos]; equal for files of equal bytes.
       lists: int8 [photos], TRAINING, VALIDATION or TESTING.
     """
     members: dict[int, list[int]] = defaultdict(list)
@@ -73,18 +77,18 @@ def twins(rows: Floats, digests: Sequence[int], lists: npt.NDArray[np.int8]) -> 
         for number, group in enumerate(different)
         for place in group
         if lists[place] == TESTING
-        and any(lists[twin] != TESTING for near_by in (number, *beside[number]) for twin in different[near_by])
+        and any(lists[other] != TESTING for near_by in (number, *beside[number]) for other in different[near_by])
     ]
     pairs.sort(key=lambda pair: (lists[pair[0]] == lists[pair[1]], -pair[3], pair[0], pair[1]))
     return Found(pairs, sorted(leaks), looked, complete)
 
 
 def near_pairs(rows: Floats, asked: Ints) -> list[tuple[int, int, float]]:
-    """Pairs of different photos that look the same, of which one at least was asked for: (lower, higher, similarity)."""
+    """Returns near-duplicates of which at least one is in `asked`, as (lower row, higher row, similarity)."""
     threshold = threshold_at(_width(rows))
-    units = _half_white(rows[:, : _width(rows)])
+    units = _partly_whitened(rows[:, : _width(rows)])
     usual_most = _usual_most(units, asked)
-    places, nearest, cosines = _neighbours(units, asked, threshold)  # the measure below never exceeds the cosine
+    places, nearest, cosines = _neighbours(units, asked, threshold)  # the similarity below never exceeds the cosine
     others = np.setdiff1d(nearest[cosines > threshold], asked)
     more = _neighbours(units, others, threshold)
     places = np.concatenate([places, more[0]])
@@ -104,7 +108,7 @@ def near_pairs(rows: Floats, asked: Ints) -> list[tuple[int, int, float]]:
 
 
 def threshold_at(components: int) -> float:
-    """The similarity from which two photos are twins.
+    """Returns the similarity above which two photos are near-duplicates.
 
     >>> threshold_at(224)
     0.665
@@ -115,12 +119,12 @@ def threshold_at(components: int) -> float:
 
 
 def _width(rows: Floats) -> int:
-    """How many components are used."""
-    return min(int(rows.shape[1]), len(rows) // _PHOTOS_A_COMPONENT)
+    """Returns how many components are used."""
+    return min(int(rows.shape[1]), len(rows) // _PHOTOS_PER_COMPONENT)
 
 
-def _half_white(rows: Floats) -> Floats:
-    """float32 [photos, components], rows of length 1."""
+def _partly_whitened(rows: Floats) -> Floats:
+    """Returns the partly whitened components: float32 [photos, components], rows of length 1."""
     variance = np.square(rows).mean(axis=0)
     white = rows / np.sqrt(variance + _FLOOR * variance.mean() + 1e-12)
     white /= np.maximum(np.linalg.norm(white, axis=1, keepdims=True), 1e-9)
@@ -128,29 +132,32 @@ def _half_white(rows: Floats) -> Floats:
 
 
 def _usual(cosines: Floats) -> Floats:
-    """float32 [photos]: how alike a photo's neighbours are that are no twins."""
+    """Returns each photo's mean similarity to neighbours that are not near-duplicates: float32 [photos]."""
     return np.asarray(np.clip(cosines[:, _BACKGROUND].mean(axis=1), 0, 0.99), np.float32)
 
 
 def _usual_most(units: Floats, asked: Ints) -> float:
-    """What hardly a photo exceeds, from a sample: a burst of one scene must not hide itself."""
+    """Returns the 95th percentile of `_usual` in a sample.
+
+    It is an upper limit: without it, many photos of one scene would raise their own background and not be found.
+    """
     sample = asked[:: len(asked) // _SAMPLE + 1]
     return float(np.quantile(_usual(_neighbours(units, sample, -1)[2]), 0.95)) if len(sample) else 0.0
 
 
 def _neighbours(units: Floats, asked: Ints, least: float) -> tuple[Ints, Ints, Floats]:
-    """The photos asked for that have a neighbour above a cosine.
+    """Finds the photos among `asked` that have a neighbour with a cosine above `least`.
 
     Returns:
-      (int64 [n], which photos; int64 [n, _NEIGHBOURS], the nearest of each, nearest first; float32, their cosines).
+      (int64 [n], the photos; int64 [n, _NEIGHBOURS], the neighbours of each, nearest first; float32, their cosines).
     """
     found = [(asked[:0], np.zeros((0, _NEIGHBOURS), np.int64), np.zeros((0, _NEIGHBOURS), np.float32))]
     rows = max(_CELLS_AT_ONCE // max(len(units), 1), 1)
     for start in range(0, len(asked), rows):
         some = asked[start : start + rows]
         block = units[some] @ units.T
-        block[np.arange(len(some)), some] = -2  # not itself
-        close = np.flatnonzero(block.max(axis=1) > least)  # few: to sort them all takes longer than the product
+        block[np.arange(len(some)), some] = -2  # a photo is not its own neighbour
+        close = np.flatnonzero(block.max(axis=1) > least)  # few photos; sorting all takes longer than the product
         block = block[close]
         best = np.argpartition(block, -_NEIGHBOURS, axis=1)[:, -_NEIGHBOURS:]
         values = np.take_along_axis(block, best, axis=1)

@@ -1,4 +1,4 @@
-"""Features in, the nearest training photos out: "it said tulip because of these"."""
+"""Finds the training photos that are most similar to a photo, to help explain a prediction."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _ROWS_AT_ONCE = 4096
 def nearest(
     bottlenecks: Bottlenecks, rows: npt.NDArray[np.int64], count: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-    """Finds the training photos whose features point the same way as those of other photos, where the layer sees them.
+    """Finds the training photos whose features are most similar, by the cosine, to those of other photos.
 
     Args:
-      bottlenecks: features and lists; the photos as they are, without distortion, are compared.
-      rows: int64 [n], which photos to find neighbours of.
-      count: how many; fewer are found where fewer are trained on.
+      bottlenecks: features and subsets; the photos without distortion are compared.
+      rows: int64 [n], the photos whose neighbours are wanted.
+      count: number of neighbours; fewer are found if there are fewer training photos.
 
     Returns:
       int64 [n, found], rows of training photos, nearest first;
@@ -44,7 +44,7 @@ def nearest(
 
 
 def _directions(features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """float32 [n, width] -> rows of length 1; a row of zeros stays one."""
+    """Scales rows to length 1: float32 [n, width]. A row of zeros stays unchanged."""
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
     directions: npt.NDArray[np.float32] = np.divide(features, lengths, out=features, where=lengths > 0)
     return directions

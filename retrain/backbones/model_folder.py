@@ -112,6 +112,10 @@ class ModelFolder:
                 self._say(f"the files {stem}.* were changed or damaged; making them again")
         return None
 
+    def has_kept(self, row: Architecture) -> bool:
+        """Whether a backbone of this name is stored, with any weights."""
+        return self.find(f"{_letters(row)}-*.json") is not None
+
     def keep(
         self, row: Architecture, found: FoundWeights, frozen: FrozenGraph, tflite: bytes | None, why_no_tflite: str = ""
     ) -> Backbone:
@@ -197,9 +201,13 @@ def _read(stem: Path) -> Backbone:
 
 
 def _stem(folder: Path, row: Architecture, found: FoundWeights) -> Path:
-    name = re.sub(r"[^A-Za-z0-9._-]+", "_", row.name)[-60:]
     digest = hashlib.sha256(f"{BUILD}:{found.digest}".encode()).hexdigest()
-    return folder / f"{name}-{digest[:12]}"
+    return folder / f"{_letters(row)}-{digest[:12]}"
+
+
+def _letters(row: Architecture) -> str:
+    """Converts the name of a backbone to the name of a file."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", row.name)[-60:]
 
 
 def _file(stem: Path, suffix: str) -> Path:

@@ -9,9 +9,12 @@ from collections.abc import Callable
 from typing import Protocol
 
 from label_image.errors import RunError
+from label_image.quiet import check_tensorflow
+from retrain.backbones.family import no_weights
 from retrain.backbones.lookup import architecture, family_of
 from retrain.backbones.model_folder import KeptNetworks, ModelFolder
 from retrain.backbones.network_layers import LayeredNetwork
+from retrain.backbones.table import DEFAULT_ARCHITECTURE, Architecture
 from retrain.types import Backbone
 
 
@@ -41,6 +44,18 @@ def prepare(network: NamedNetwork, say: Callable[[str], None]) -> Backbone:
     found = family.find(row, folder)
     kept = folder.kept(row, found)
     return kept or folder.keep(row, found, *family.convert(row, found, folder, say))
+
+
+def check_installed(network: NamedNetwork, row: Architecture) -> None:
+    """Checks before the work that this network can be prepared, or is already.
+
+    Raises:
+      RunError: TensorFlow is needed to prepare it, and is not installed.
+    """
+    family = family_of(row)
+    if family.to_layers or family.find is no_weights or ModelFolder.of(network, lambda _: None).has_kept(row):
+        return
+    check_tensorflow(row.name, f"use {DEFAULT_ARCHITECTURE}, which needs none")
 
 
 def network_of(network: NamedNetwork) -> LayeredNetwork:

@@ -1,1 +1,1 @@
-"""Runs in, what sets them apart out: `python -m retrain.compare`."""
+"""Compares runs: `python -m retrain.compare`."""

@@ -1,8 +1,8 @@
-"""`python -m retrain.compare`."""
+"""Starts `python -m retrain.compare`."""
 
 try:
     from label_image.program import run_program
-except KeyboardInterrupt:  # so early that nobody can say it
+except KeyboardInterrupt:  # Ctrl-C before the code that reports it is imported
     raise SystemExit(130) from None
 
 run_program("retrain.compare.cli")

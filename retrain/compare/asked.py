@@ -1,6 +1,7 @@
-"""A command line in, the Plans to be compared out: retrain's own flags, of which some take a list.
+"""Reads the command line of a comparison: the flags of `python -m retrain`, of which some take several values.
 
-`Comparison` is made from the fields of Options, so a flag is defined once. To sweep another flag, name it in SWEPT.
+`Comparison` is made from the fields of Options, so that a flag is defined once; an option with `in_compare=False` is not
+offered. To let another flag take several values, name it in SWEPT.
 """
 
 from __future__ import annotations
@@ -11,58 +12,49 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from label_image.errors import UserError
-from label_image.flags import flag, flag_fields, flag_types
+from label_image.flag_fields import Flag, flag, flag_fields, flag_types, sections, spec_of
 from label_image.workers import check_cores
+from retrain.options.option import option_of
 from retrain.options.options import Options
 
 PROGRAM = "python -m retrain.compare"
-# A flag of a list is named with an s; the name without it, which is retrain's, is taken too.
+# The flags that take several values, in the order of the runs. Their names end in s; the names without s are taken too.
 SWEPT = ("architecture", "backbone_precision", "learning_rate", "train_batch_size", "seed", "split_seed", "device")
-EXTRACTING = ("device", "architecture", "backbone_precision")  # those that change how features are made
-SEEDS = ("seed", "split_seed")  # those whose values say how much is chance
-# What a run writes goes into a folder that is removed, what it prints is read here; neither are the flags output_... .
-_NOT_OFFERED = (
-    "export",
-    "quantize",
-    "saved_model_dir",
-    "device_folder",
-    "runs_dir",
-    "summaries_dir",
-    "intermediate_output_graphs_dir",
-    "intermediate_store_frequency",
-    "checkpoint_path",
-    "snapshot_steps",
-    "resume",
-    "final_tensor_name",
-    "print_misclassified_test_images",
-    "report",
-    "logging_verbosity",
-)
-_DEFAULTS = {"validation_batch_size": -1}  # the whole list: a curve without the noise of drawing
-_ABOUT = """Runs the same job in a clean process for each setting and shows what sets them apart:
+EXTRACTING = ("device", "architecture", "backbone_precision")  # those that change how features are computed
+SEEDS = ("seed", "split_seed")  # those whose values show the random variation
+_DEFAULTS = {"validation_batch_size": -1}  # the whole validation set: a curve without sampling noise
+_ABOUT = """Trains with each of several settings, in a process of its own for each run, and compares the runs:
 
 python -m retrain.compare --image_dir flowers --devices cpu,gpu
 python -m retrain.compare --image_dir flowers --learning_rates 1.0,0.5,0.005
 python -m retrain.compare tf_files/runs/ONE tf_files/runs/OTHER
 
-Words without a flag are runs that exist. The flags are retrain's; those that end in s take a list, and each mix of their
-values is one run.
+Words without a flag are existing runs. The flags are those of python -m retrain; flags that end in s take several values,
+and each combination of values is one run.
 """
 
 
 def _fields() -> list[tuple[str, Any, dataclasses.Field[Any]]]:
+    """Lists the flags of `python -m retrain` that a comparison offers: name, type and field."""
     hints = flag_types(Options)
     found: list[tuple[str, Any, dataclasses.Field[Any]]] = []
-    for each in flag_fields(Options):
-        spec = each.metadata["flag"]
-        if each.name in SWEPT:
-            choices = f" One of: {', '.join(spec.choices)}." if spec.choices else ""
-            text = f"{spec.help}{choices} A list with commas is a run each."
-            found.append((f"{each.name}s", str, flag(str(each.default), text, also=each.name)))
-        elif each.name not in _NOT_OFFERED and not each.name.startswith("output_"):
-            copy: Any = field(default=_DEFAULTS.get(each.name, each.default), metadata=dict(each.metadata))
-            found.append((each.name, hints[each.name], copy))
+    for title, fields in sections(Options).items():
+        for each in fields:
+            spec = dataclasses.replace(spec_of(each), group=title)
+            if each.name in SWEPT:
+                found.append((f"{each.name}s", str, _list_flag(each, spec)))
+            elif option_of(each).in_compare:
+                default = _DEFAULTS.get(each.name, each.default)
+                copy: Any = field(default=default, metadata={**each.metadata, "flag": spec})
+                found.append((each.name, hints[each.name], copy))
     return found
+
+
+def _list_flag(each: dataclasses.Field[Any], spec: Flag) -> Any:
+    """Makes the flag that takes several values of an option."""
+    choices = f" One of: {', '.join(spec.choices)}." if spec.choices else ""
+    text = f"{spec.help}{choices} Several values with commas are a run each."
+    return flag(str(each.default), text, also=each.name, common=True, group=spec.group)
 
 
 Comparison: type[Any] = dataclasses.make_dataclass("Comparison", _fields(), frozen=True, namespace={"__doc__": _ABOUT})
@@ -70,37 +62,40 @@ Comparison: type[Any] = dataclasses.make_dataclass("Comparison", _fields(), froz
 
 @dataclass(frozen=True)
 class Job:
-    """One run to be made."""
+    """One run of a comparison."""
 
-    name: str  # the values that set it apart: "cpu:1", "0.5 seed 1"
-    settings: dict[str, str]  # the swept flags and its values
+    name: str  # the values that distinguish it: "cpu:1", "0.5 seed 1"
+    settings: dict[str, str]  # the flags with several values, and its values
     options: Options
 
     @property
     def extraction(self) -> tuple[str, ...]:
-        """Jobs with the same one make the same features in the same way."""
+        """The values that decide how features are computed; jobs with the same ones share their features."""
         return tuple(str(self.options.value(name)) for name in EXTRACTING)
 
     @property
     def group(self) -> str:
-        """What it shares with the runs that differ from it by chance alone."""
+        """The name of the runs that differ from it only by their seeds."""
         return " ".join(value for name, value in self.settings.items() if name not in SEEDS) or "all"
 
     @property
     def round(self) -> str:
-        """What it shares with the runs that differ from it by purpose."""
+        """The name of the runs that have the same seeds."""
         return " ".join(value for name, value in self.settings.items() if name in SEEDS)
 
     def only_features(self) -> Job:
-        """The same without training or a classifier."""
+        """Returns the same job without training and without exports."""
         return Job("features", {}, self.options.replaced(how_many_training_steps=0, output_tflite=""))
 
 
 def jobs_of(asked: Any) -> list[Job]:
-    """One job for each mix of the values listed.
+    """Makes one job for each combination of the values.
+
+    Args:
+      asked: a `Comparison`.
 
     Raises:
-      UserError: there is nothing to compare, or a value can not be meant.
+      UserError: there is nothing to compare, or a value is not allowed.
     """
     hints = flag_types(Options)
     names = [each.name for each in flag_fields(Options)]
@@ -122,23 +117,25 @@ def jobs_of(asked: Any) -> list[Job]:
 
 
 def timed(jobs: list[Job]) -> bool:
-    """Whether the making of features is what is compared; else it is shared."""
+    """Whether the computation of features is compared; otherwise the runs share their features."""
     return len({job.extraction for job in jobs}) > 1
 
 
 def _values(name: str, text: str, kind: Any) -> list[Any]:
-    """The values of a list.
+    """Reads the values of a flag that takes several.
 
     Raises:
-      UserError: one is empty, given twice or of the wrong type.
+      UserError: a value is empty, given twice or of the wrong type.
     """
     words = [word.strip() for word in text.split(",")]
     if len(words) > 1 and not all(words):
-        raise UserError(f"--{name}={text} has an empty place; give values with single commas between them")
+        raise UserError(f"--{name}={text} has an empty value; separate the values with single commas")
     try:
         values = [kind(word) for word in words]
     except ValueError:
-        raise UserError(f"--{name}={text} is no list of {'whole ' if kind is int else ''}numbers") from None
+        raise UserError(
+            f"--{name}={text} must be {'whole ' if kind is int else ''}numbers separated by commas"
+        ) from None
     if len(set(values)) < len(values):
         raise UserError(f"--{name}={text} has a value twice; give each once")
     return values

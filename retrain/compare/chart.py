@@ -1,4 +1,4 @@
-"""Draws a comparison as one SVG: validation accuracy by step, the mean where seeds were swept, and where the time went."""
+"""Draws a comparison as one SVG: validation accuracy by step, averaged over seeds, and the time of each phase."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from pathlib import Path
 from statistics import mean
 from xml.etree import ElementTree as ET
 
-from retrain.compare.findings import Findings
-from retrain.compare.records import Run
+from retrain.compare.findings import ComparisonResult
+from retrain.compare.records import ComparedRun
 from retrain.compare.table import SHOWN_S
-from retrain.report.drawing import elements, new_chart, whole
+from retrain.report.drawing import elements, new_chart, with_commas
 from retrain.report.figures import printable
 
-# Okabe and Ito's colours, which the colour-blind can tell apart; the second eight lines are dashed, the third dotted.
+# The colours of Okabe and Ito, which colour-blind readers can distinguish. Lines 9 to 16 are dashed, 17 to 24 dotted.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000", "#F0E442")
 _DASHES = ("none", "7 4", "2 3")
-_HALF_PX, _MARGIN_PX, _GAP_PX = 520, 16, 24  # width of a chart, and what lies around it
-_ROW_PX, _FONT_PX = 21, 13  # of the legend
-_LEAST_PX, _BAR_PX = 320, 28  # height of a chart; of a bar with what lies between two
-_LONGEST_LABEL, _LONGEST_NAME = 24, 60  # letters beside a bar, and in the legend
+_HALF_PX, _MARGIN_PX, _GAP_PX = 520, 16, 24  # width of a chart, margin around it, gap between the charts
+_ROW_PX, _FONT_PX = 21, 13  # height of a row of the legend, and of its text
+_LEAST_PX, _BAR_PX = 320, 28  # least height of a chart; height of a bar with its gap
+_LONGEST_LABEL, _LONGEST_NAME = 24, 60  # most characters beside a bar, and in the legend
 _STYLE = f"""
 text {{ font: {_FONT_PX}px system-ui, sans-serif; fill: #222; }}
 .heading {{ font-size: 16px; font-weight: 600; }}
@@ -36,8 +36,8 @@ text {{ font: {_FONT_PX}px system-ui, sans-serif; fill: #222; }}
 """
 
 
-def write(found: Findings, path: Path) -> None:
-    """Draws the SVG."""
+def write(found: ComparisonResult, path: Path) -> None:
+    """Writes the SVG."""
     names = [_short(name, _LONGEST_NAME) for name in found.groups]
     phases = _phases(found)
     height = max(_LEAST_PX, 90 + _BAR_PX * len(names))
@@ -59,18 +59,18 @@ def write(found: Findings, path: Path) -> None:
     path.write_text(ET.tostring(root, "unicode") + "\n", "utf-8")
 
 
-def _accuracy_heading(found: Findings) -> str:
+def _accuracy_heading(found: ComparisonResult) -> str:
     runs = max((len(places) for places in found.groups.values()), default=1)
-    return f"While training{f', mean of {runs} runs each' if runs > 1 else ''}"
+    return f"Accuracy during training{f', mean of {runs} runs each' if runs > 1 else ''}"
 
 
-def _time_heading(found: Findings) -> str:
+def _time_heading(found: ComparisonResult) -> str:
     first = any(len(places) > 1 for places in found.groups.values())
-    return f"Where the time went{', first run of each' if first else ''}"
+    return f"Time of each phase{', first run of each' if first else ''}"
 
 
-def _lines(found: Findings, height: int) -> ET.Element:
-    """Validation accuracy over the steps done, whose axis is logarithmic: most happens in the first hundred steps."""
+def _lines(found: ComparisonResult, height: int) -> ET.Element:
+    """Draws validation accuracy over the steps, on a logarithmic axis because it changes most in the first hundred steps."""
     curves = {name: _curve([found.runs[place] for place in places]) for name, places in found.groups.items()}
     logarithms = [math.log10(step) for steps, _ in curves.values() for step in steps] or [0.0]
     ticks = [math.log10(step) for step in _ticks(10 ** min(logarithms), 10 ** max(logarithms))]
@@ -79,30 +79,30 @@ def _lines(found: Findings, height: int) -> ET.Element:
         _FONT_PX,
         width=_HALF_PX,
         height=height,
-        x_title="steps done, logarithmic",
+        x_title="training steps (logarithmic)",
         y_title="validation accuracy, %",
         x_labels=ticks,
-        x_value_formatter=lambda power: whole(10**power),
+        x_value_formatter=lambda power: with_commas(10**power),
         value_formatter=lambda percent: f"{percent:g}",
         xrange=(ticks[0], ticks[-1]),
         dots_size=3,
     )
     for name, (steps, percents) in curves.items():
         points = [(math.log10(step), percent) for step, percent in zip(steps, percents, strict=True)]
-        chart.add(name, points, show_dots=len(points) < 2)  # a line of one point is nothing to see
+        chart.add(name, points, show_dots=len(points) < 2)  # a line of one point would be invisible
     return elements(chart)
 
 
-def _curve(runs: Sequence[Run]) -> tuple[list[int], list[float]]:
-    """(steps done, validation accuracy in percent), the mean of runs at the steps that all of them evaluated."""
+def _curve(runs: Sequence[ComparedRun]) -> tuple[list[int], list[float]]:
+    """Returns (steps, validation accuracy in percent), the mean of the runs at the steps that all of them evaluated."""
     curves = [dict(zip(run.steps, run.validation_accuracy, strict=True)) for run in runs]
     steps = [step for step in curves[0] if all(not math.isnan(curve.get(step, math.nan)) for curve in curves)]
-    # A step is shown as the number of steps done, as there is no logarithm of 0.
+    # Steps are counted from 1, because 0 has no logarithm.
     return [step + 1 for step in steps], [100 * mean(curve[step] for curve in curves) for step in steps]
 
 
 def _ticks(least: float, most: float) -> list[int]:
-    """The powers of ten from below the first step to above the last; where they are far off, twice and five times them.
+    """Returns the marks of the axis: powers of ten, and their multiples by two and five in a small range.
 
     >>> _ticks(1, 4000), _ticks(10, 40)
     ([1, 10, 100, 1000, 5000], [10, 20, 50])
@@ -116,26 +116,28 @@ def _ticks(least: float, most: float) -> list[int]:
     return [first, *inner, last]
 
 
-def _phases(found: Findings) -> list[str]:
-    """The phases of the runs that took long enough to be shown, in the order they were done."""
+def _phases(found: ComparisonResult) -> list[str]:
+    """Returns the phases that took long enough to be shown, in the order in which they ran."""
     runs = _firsts(found)
     seen = dict.fromkeys(phase for run in runs for phase in run.seconds)
     return [phase for phase in seen if any(run.seconds.get(phase, 0.0) >= SHOWN_S for run in runs)]
 
 
-def _firsts(found: Findings) -> list[Run]:
+def _firsts(found: ComparisonResult) -> list[ComparedRun]:
     return [found.runs[places[0]] for places in found.groups.values()]
 
 
-def _bars(found: Findings, phases: Sequence[str], height: int) -> ET.Element:
-    """Seconds of each run, the first of each group, a piece a phase, the first on top."""
+def _bars(found: ComparisonResult, phases: Sequence[str], height: int) -> ET.Element:
+    """Draws the time of the first run of each group as a bar, stacked by phase, the first group at the top."""
     chart = new_chart(
         "HorizontalStackedBar",
         _FONT_PX,
         width=_HALF_PX,
         height=height,
         x_title="seconds",
-        x_labels=[_short(name, _LONGEST_LABEL) for name in found.groups][::-1],  # from below
+        x_labels=[_short(name, _LONGEST_LABEL) for name in found.groups][
+            ::-1
+        ],  # pygal draws the first bar at the bottom
         value_formatter=lambda seconds: f"{seconds:g}",
     )
     for phase in phases:
@@ -144,7 +146,7 @@ def _bars(found: Findings, phases: Sequence[str], height: int) -> ET.Element:
 
 
 def _placed(chart: ET.Element, kind: str, x: int) -> ET.Element:
-    """A chart at its place in the picture."""
+    """Positions a chart in the picture."""
     chart.set("class", f"plot {kind}")
     for name, value in (
         ("x", x),
@@ -157,7 +159,7 @@ def _placed(chart: ET.Element, kind: str, x: int) -> ET.Element:
 
 
 def _legend(names: Sequence[str], x: int, y: int, *, lines: bool) -> list[ET.Element]:
-    """A row for each series: its line or a piece of its bar, then its name."""
+    """Draws the legend: for each series a row with its line or colour, and its name."""
     made = []
     for number, name in enumerate(names):
         middle = y + _ROW_PX * number + _ROW_PX // 2
@@ -182,6 +184,6 @@ def _series_style(count: int) -> str:
 
 
 def _short(name: str, most: int) -> str:
-    """A name that an XML file can hold, cut where it is too long."""
+    """Returns a name that an XML file can contain, shortened if it is too long."""
     shown = str(printable(name))
     return shown if len(shown) <= most else f"{shown[: most - 1]}…"

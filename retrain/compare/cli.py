@@ -1,7 +1,7 @@
-"""The program `python -m retrain.compare`: compares runs, those that exist or new ones.
+"""The program `python -m retrain.compare`: compares existing runs or new ones.
 
-The result is a folder, tf_files/comparisons/<time>, written when all of it is known: compare.md, compare.json, compare.svg
-and the records of the runs that were made.
+The result is a folder, tf_files/comparisons/<time>, which is written when the comparison is complete. It contains
+compare.md, compare.json, compare.svg and the records of the new runs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from label_image.errors import RunError, UserError
-from label_image.flags import parse
+from label_image.flags import named_as_typed, parse
 from label_image.program import exit_status
 from label_image.terminal import say
 from retrain.compare.asked import PROGRAM, Comparison, Job, jobs_of, timed
@@ -31,23 +31,22 @@ def main(argv: Sequence[str]) -> int:
     def work() -> None:
         asked, words = parse(Comparison, argv, PROGRAM)
         if words and asked != Comparison():
-            raise UserError(
-                f"{words[0]!r} is a run that exists, and flags are for runs to be made; give one or the other"
-            )
-        if words:
-            compare_existing(words)
-        else:
-            compare_new(jobs_of(asked))
+            raise UserError(f"{words[0]!r} is an existing run, but flags are for new runs; give either runs or flags")
+        with named_as_typed(Comparison, argv):
+            if words:
+                compare_existing(words)
+            else:
+                compare_new(jobs_of(asked))
 
-    return exit_status("compare", work, lambda _: "stopped; nothing was written")
+    return exit_status("compare", work, lambda _: "stopped; no file was written")
 
 
 def compare_existing(words: Sequence[str]) -> None:
-    """Compares runs by their folders.
+    """Compares existing runs, given by their folders.
 
     Raises:
-      UserError: a folder holds no run.
-      RunError: a record is broken, or no test photo is shared.
+      UserError: a folder contains no run.
+      RunError: a record is damaged, or the runs have no test photo in common.
     """
     from retrain.compare.findings import find
     from retrain.compare.records import existing_runs
@@ -55,16 +54,16 @@ def compare_existing(words: Sequence[str]) -> None:
     found = find(existing_runs(words), timed=False)
     if not any(pair.shared for pair in found.pairs):
         raise RunError(
-            "these runs share no test photo, so they can not be compared; train both on the same folder with the same --split_seed"
+            "these runs have no test photo in common, so they cannot be compared; train both on the same folder with the same --split_seed"
         )
     _write(found, [])
 
 
 def compare_new(jobs: list[Job]) -> None:
-    """Makes a run for each job, then compares them.
+    """Makes a run for each job and compares the runs.
 
     Raises:
-      UserError: a run failed, or there is no such device; then nothing is written.
+      UserError: a run failed, or a device does not exist; then no file is written.
     """
     from retrain.compare import jobs as processes
     from retrain.compare.findings import find
@@ -79,7 +78,7 @@ def compare_new(jobs: list[Job]) -> None:
         stores: dict[tuple[str, ...], Path] = {}
         shared = Path(jobs[0].options.run.bottleneck_dir).absolute()
         if not timed(jobs):
-            say("features first, for all of them")
+            say("computing the features that all runs share")
             processes.run(
                 jobs[0].only_features(), Path(scratch) / "features", Path(jobs[0].options.run.bottleneck_dir).absolute()
             )
@@ -104,7 +103,7 @@ def compare_new(jobs: list[Job]) -> None:
 
 
 def _write(found: Any, records: Sequence[Path]) -> None:
-    """Shows the comparison and writes its folder, whole or not at all."""
+    """Prints the comparison and writes its folder atomically."""
     from retrain.compare import chart, table
     from retrain.files.atomic import replacing
 

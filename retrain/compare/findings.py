@@ -1,4 +1,7 @@
-"""Runs in, what sets them apart out: pure, but for the features, which are read from the runs' own stores."""
+"""Compares runs: significance of the difference in accuracy, plateaus, drift of features and scores, and the break-even point.
+
+It computes from records alone, except for the features, which it reads from the stores of the runs.
+"""
 
 from __future__ import annotations
 
@@ -13,106 +16,106 @@ import numpy as np
 
 from retrain.compare.mcnemar import holm, p_value, sentence
 from retrain.compare.payoff import Payoff, payoff_of
-from retrain.compare.records import Run
+from retrain.compare.records import ComparedRun
 from retrain.data.augment import View
 from retrain.store.feature_store import Store
 
-_NEAR = 0.01  # one point below the best is the tutorial's plateau
+_NEAR = 0.01  # the plateau begins one percentage point below the best accuracy, as in the tutorial
 
 
 @dataclass(frozen=True)
 class Plateau:
-    """When a run came within a point of its best validation accuracy."""
+    """When a run first came within one percentage point of its best validation accuracy."""
 
     step: int
-    seconds: float  # since the run began; steps are taken to last equally long
+    seconds: float  # since the start of the run, assuming that all steps take equally long
 
 
 @dataclass(frozen=True)
 class Drift:
-    """How far the features of the same photos lie apart."""
+    """How much the features of the same photos differ between two runs."""
 
     photos: int
-    largest: float  # difference of one feature
-    typical: float  # root of the mean square of differences, as a share of the features' standard deviation
-    least_cosine: float  # of one photo's features, 1: the same direction
+    largest: float  # largest difference of one feature
+    typical: float  # root mean square difference, divided by the standard deviation of the features
+    least_cosine: float  # lowest cosine similarity of a photo's features; 1 if they are equal
 
 
 @dataclass(frozen=True)
 class Pair:
-    """The first run beside another."""
+    """A comparison of two runs."""
 
     first: str
     other: str
-    shared: int  # photos that both were tested on
-    only_first: int  # of which the first alone is right
+    shared: int  # test photos that both runs have
+    only_first: int  # of these, photos that only the first run labels correctly
     only_other: int
-    p: float  # McNemar's; raised after Holm where there are several pairs
-    answers_differ: int  # of the shared ones
-    largest_score_difference: float | None  # where both answer the same
-    features: Drift | None  # None where they are not of one network, or not at hand
+    p: float  # p value of McNemar's test, with Holm's correction if there are several pairs
+    answers_differ: int  # shared photos with different predictions
+    largest_score_difference: float | None  # among the photos with the same prediction
+    features: Drift | None  # None if the features come from different networks, or are not stored
 
     @property
     def sentence(self) -> str:
-        """What the test says, for people."""
+        """Describes the result of the significance test in one sentence."""
         return sentence(self.first, self.other, self.shared, (self.only_first, self.only_other), self.p)
 
 
 @dataclass(frozen=True)
-class Findings:
-    """All that is shown."""
+class ComparisonResult:
+    """The result of a comparison."""
 
-    runs: tuple[Run, ...]
-    timed: bool  # whether the making of features was timed
-    plateaus: tuple[Plateau | None, ...]  # a run each; None: nothing was validated
+    runs: tuple[ComparedRun, ...]
+    timed: bool  # whether the computation of features was timed
+    plateaus: tuple[Plateau | None, ...]  # one for each run; None if the validation set is empty
     pairs: tuple[Pair, ...]
     payoff: Payoff | None
-    note: str = ""  # what the reader should know of the circumstances
+    note: str = ""  # a circumstance that affects the figures
 
     @property
     def groups(self) -> dict[str, list[int]]:
-        """Places of the runs that differ by their seeds alone, by what they share; each its own where none do."""
+        """Returns the indices of the runs by group; the runs of a group differ only by their seeds."""
         found: dict[str, list[int]] = {}
         for place, run in enumerate(self.runs):
             found.setdefault(run.group or run.name, []).append(place)
         return found
 
 
-def find(runs: Sequence[Run], timed: bool, note: str = "") -> Findings:
-    """Compares the runs; the first is what the others are held against, the first of each round where seeds were swept."""
-    pairs = [_pair(first, other) for first, other in _held_against(runs)]
-    raised = holm([pair.p for pair in pairs])
-    return Findings(
+def find(runs: Sequence[ComparedRun], timed: bool, note: str = "") -> ComparisonResult:
+    """Compares every run with the first one; if several seeds were given, with the first run that has the same seeds."""
+    pairs = [_pair(first, other) for first, other in _pairs_of(runs)]
+    corrected = holm([pair.p for pair in pairs])
+    return ComparisonResult(
         tuple(runs),
         timed,
         tuple(_plateau(run) for run in runs),
-        tuple(dataclasses.replace(pair, p=p) for pair, p in zip(pairs, raised, strict=True)),
+        tuple(dataclasses.replace(pair, p=p) for pair, p in zip(pairs, corrected, strict=True)),
         payoff_of(runs) if timed else None,
         note,
     )
 
 
-def _held_against(runs: Sequence[Run]) -> list[tuple[Run, Run]]:
-    firsts: dict[str, Run] = {}
+def _pairs_of(runs: Sequence[ComparedRun]) -> list[tuple[ComparedRun, ComparedRun]]:
+    firsts: dict[str, ComparedRun] = {}
     for run in runs:
         firsts.setdefault(run.round, run)
     pairs = [(firsts[run.round], run) for run in runs if firsts[run.round] is not run]
     return pairs or [(runs[0], other) for other in runs[1:]]
 
 
-def _plateau(run: Run) -> Plateau | None:
+def _plateau(run: ComparedRun) -> Plateau | None:
     if run.best_validation is None:
         return None
     enough = run.best_validation - _NEAR
-    for step, share in zip(run.steps, run.validation_accuracy, strict=True):
-        if share >= enough:
+    for step, accuracy in zip(run.steps, run.validation_accuracy, strict=True):
+        if accuracy >= enough:
             before = itertools.takewhile(lambda phase: phase != "training", run.seconds)
             start = sum(run.seconds[phase] for phase in before)
             return Plateau(step, start + run.seconds.get("training", 0.0) * (step + 1) / max(1, run.all_steps))
     return None
 
 
-def _pair(first: Run, other: Run) -> Pair:
+def _pair(first: ComparedRun, other: ComparedRun) -> Pair:
     both = [(first.answers[path], other.answers[path]) for path in sorted(first.answers.keys() & other.answers.keys())]
     right = [(a.predicted == a.label, b.predicted == b.label) for a, b in both]
     only = right.count((True, False)), right.count((False, True))
@@ -128,8 +131,8 @@ def _pair(first: Run, other: Run) -> Pair:
     )
 
 
-def _drift(first: Run, other: Run) -> Drift | None:
-    """The drift of features between two stores that each hold one network's."""
+def _drift(first: ComparedRun, other: ComparedRun) -> Drift | None:
+    """Computes the drift between the features in two stores, each of one network."""
     if not first.bottleneck_dir or not other.bottleneck_dir or first.bottleneck_dir == other.bottleneck_dir:
         return None
     with contextlib.closing(Store(first.bottleneck_dir)) as a, contextlib.closing(Store(other.bottleneck_dir)) as b:
@@ -152,7 +155,7 @@ def _drift(first: Run, other: Run) -> Drift | None:
 
 
 def _plain(store: Store) -> tuple[str, list[str], int]:
-    """(key, digests, width) of the features of photos as they are."""
+    """Returns (key, digests, width) of the features of undistorted photos."""
     for key, (digests, width) in store.holds().items():
         if json.loads(key).get("view") == View().key:
             return key, digests, width

@@ -1,7 +1,7 @@
-"""A Job in, its run's record out: `python -m retrain` in a clean process and a folder of its own.
+"""Runs a job: starts `python -m retrain` in a new process and a folder of its own, and returns the record of the run.
 
-The process is waited for by the system's own call, which tells its peak memory. What the run leaves beside its record and
-its features is thrown away.
+The process is waited for with `wait4`, which returns its peak memory. All files of the run except its record and its
+features are deleted.
 """
 
 from __future__ import annotations
@@ -31,31 +31,31 @@ _KIB = 1 if sys.platform == "darwin" else 1024  # macOS counts peak memory in by
 
 @dataclass(frozen=True)
 class Done:
-    """What a process left."""
+    """The result of a process."""
 
     record: Path  # run.json
-    wall_s: float  # from start to end, Python's own start included
-    peak_bytes: int | None  # of main memory; None where the system does not tell
+    wall_s: float  # from start to end, including the start of Python
+    peak_bytes: int | None  # peak main memory; None if the system does not measure it
 
 
 def busy() -> str:
-    """A line where other programs are at work on this machine; empty where they are not, or it can not be told."""
-    waiting = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0  # programs at work, mean of the last minute
+    """Returns a warning if other programs use this machine; "" if they do not, or it cannot be determined."""
+    waiting = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0  # running programs, mean of the last minute
     if waiting < cores() / 2:
         return ""
     return (
-        f"other programs are at work on this machine (load {waiting:.1f} on {cores()} cores), so seconds say little; "
+        f"other programs are using this machine (load {waiting:.1f} on {cores()} cores), so the times are unreliable; "
         "compare again when it is idle"
     )
 
 
 def make_ready(jobs: Sequence[Job]) -> None:
-    """Finds the devices and makes the networks ready, before anything is timed.
+    """Checks the devices and prepares the networks before anything is timed.
 
     Raises:
-      UserError: of the class and with the line that the run would end with.
+      UserError: with the message that the run would end with.
     """
-    all_options = json.dumps([_at_home(job.options).flat() for job in jobs])
+    all_options = json.dumps([_with_full_paths(job.options).flat() for job in jobs])
     command = [sys.executable, "-m", "retrain.compare.ready"]
     done = subprocess.run(  # noqa: S603 - our own module
         command, input=all_options, env=_environment(), stderr=subprocess.PIPE, text=True, check=False
@@ -68,12 +68,12 @@ def run(job: Job, folder: Path, bottleneck_dir: Path) -> Done:
     """Makes one run.
 
     Args:
-      job: what.
-      folder: a new folder for what it writes.
-      bottleneck_dir: where its features are kept; new where their making is timed.
+      job: the run to make.
+      folder: a new folder for the files that it writes.
+      bottleneck_dir: the store of its features; a new one if the computation of features is timed.
 
     Raises:
-      UserError: the run failed; its own line says how.
+      UserError: the run failed; the message is that of the run.
     """
     folder.mkdir()
     command = [
@@ -101,7 +101,7 @@ def run(job: Job, folder: Path, bottleneck_dir: Path) -> Done:
 
 
 def _wait(process: subprocess.Popen[bytes]) -> int | None:
-    """Waits for the end; the peak of its resident memory in bytes."""
+    """Waits for the process to end; returns its peak resident memory in bytes."""
     if not hasattr(os, "wait4"):  # Windows
         process.wait()
         return None
@@ -111,9 +111,9 @@ def _wait(process: subprocess.Popen[bytes]) -> int | None:
 
 
 def _words(options: Options) -> list[str]:
-    """The command line of a plan: what is not as by default, and where nothing is to be written."""
+    """Returns the command line for options: those that differ from their defaults, and those that prevent output files."""
     nothing: dict[str, Any] = dict.fromkeys(_NOT_WRITTEN, "")
-    options = _at_home(options).replaced(report="none", **nothing)
+    options = _with_full_paths(options).replaced(report="none", **nothing)
     words = []
     for field in flag_fields(Options):
         value = options.value(field.name)
@@ -123,8 +123,8 @@ def _words(options: Options) -> list[str]:
     return words
 
 
-def _at_home(options: Options) -> Options:
-    """The same with whole paths: a run stands in a folder of its own."""
+def _with_full_paths(options: Options) -> Options:
+    """Returns the options with absolute paths, because each run has a working folder of its own."""
     home: dict[str, Any] = {name: str(Path(options.value(name)).absolute()) for name in _FOLDERS}
     if options.network.tfhub_module and Path(options.network.tfhub_module).exists():
         home["tfhub_module"] = str(Path(options.network.tfhub_module).absolute())
@@ -137,7 +137,7 @@ def _environment() -> dict[str, str]:
 
 
 def _failure(status: int, stderr: str, whose: str = "") -> UserError:
-    """The error that a process ended with: its one line."""
+    """Returns the error with which a process ended; its message is the last line that the process printed."""
     lines = [line for line in stderr.strip().splitlines() if line]
-    said = lines[-1].removeprefix("retrain: ") if lines else f"ended with status {status} and said nothing"
-    return (UserError if status == 2 else RunError)(f"{whose}{said}")
+    message = lines[-1].removeprefix("retrain: ") if lines else f"ended with status {status} without a message"
+    return (UserError if status == 2 else RunError)(f"{whose}{message}")

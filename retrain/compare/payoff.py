@@ -1,7 +1,8 @@
-"""How fast runs made features in, from how many photos on which one is sooner out.
+"""Computes break-even points: the number of photos above which one run computes features faster than another.
 
-The features of n photos take start + n x photo: `start` is the process's own start, the network's, and what the first
-batch takes longer; `photo` is the pace after that. Training, test and exports are the same on each device and left out.
+Computing the features of n photos takes start + n x photo seconds. `start` is the time to start the process and the
+network, and the extra time of the first batch; `photo` is the time for each photo after that. Training, test and exports
+take the same time on every device and are left out.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from retrain.compare.records import Run
+from retrain.compare.records import ComparedRun
 
 COUNTS = (1, 100, 10_000)  # photos
 
@@ -24,42 +25,42 @@ class Line:
     photo_s: float
 
     def seconds(self, photos: int) -> float:
-        """For so many photos."""
+        """Returns the time for a number of photos."""
         return self.start_s + photos * self.photo_s
 
 
 @dataclass(frozen=True)
 class Crossing:
-    """From how many photos on another run is sooner than the first."""
+    """The break-even point of two runs."""
 
     first: str
     other: str
-    photos: int | None  # None: they do not cross; then `sooner` holds for any number
-    sooner: str  # the one that is, from there on
+    photos: int | None  # fewest photos for which `sooner` is faster; None if it is faster for any number
+    sooner: str  # the name of the faster run, for at least `photos` photos
 
 
 @dataclass(frozen=True)
 class Payoff:
-    """A line a run, and where they cross."""
+    """One line for each run, and the break-even points with the first run."""
 
     lines: tuple[Line, ...]
     crossings: tuple[Crossing, ...]
 
     def soonest(self, photos: int) -> str:
-        """The name of the run that has the features of so many photos first."""
+        """Returns the name of the run that computes the features of a number of photos fastest."""
         return min(self.lines, key=lambda line: line.seconds(photos)).name
 
 
-def payoff_of(runs: Sequence[Run]) -> Payoff | None:
-    """The lines of runs; None where one of them did not make enough features to tell."""
+def payoff_of(runs: Sequence[ComparedRun]) -> Payoff | None:
+    """Computes the lines and break-even points; None if a run computed too few features to estimate its line."""
     lines = [line_of(run) for run in runs if run.wall_s is not None and run.pace.computed > run.pace.first]
     if len(lines) < len(runs):
         return None
     return Payoff(tuple(lines), tuple(crossing(lines[0], other) for other in lines[1:]))
 
 
-def line_of(run: Run) -> Line:
-    """The line through what was measured of one run."""
+def line_of(run: ComparedRun) -> Line:
+    """Estimates the line of one run from its measured times."""
     pace = run.pace
     photo = (pace.seconds - pace.first_seconds) / (pace.computed - pace.first)
     first_batch = max(0.0, pace.first_seconds - pace.first * photo)
@@ -68,7 +69,7 @@ def line_of(run: Run) -> Line:
 
 
 def crossing(first: Line, other: Line) -> Crossing:
-    """Where two lines cross.
+    """Computes the break-even point of two lines.
 
     >>> crossing(Line("cpu", 1, 0.1), Line("gpu", 6, 0.05))
     Crossing(first='cpu', other='gpu', photos=101, sooner='gpu')

@@ -1,15 +1,15 @@
-"""A process that makes ready what must not be in the first run's time: finds devices, prepares networks, reads the photos once.
+"""Prepares a comparison: checks devices, prepares networks, and reads the photos once, so that no run is timed with this work.
 
-It takes plans as JSON on standard input. A process of its own, so that no run inherits TensorFlow from it. Whatever can
-not be done is one line and the exit status.
+It reads options as JSON from standard input. It runs in a process of its own, so that TensorFlow is not loaded in the
+process that starts the runs. An error is one line and an exit status.
 """
 
 from __future__ import annotations
 
-if __name__ == "__main__":  # before anything else is imported: from here on Ctrl-C is a line
+if __name__ == "__main__":  # before the other imports, so that Ctrl-C during them is reported in one line
     try:
         from label_image.program import run_program
-    except KeyboardInterrupt:  # so early that nobody can say it
+    except KeyboardInterrupt:  # Ctrl-C before the code that reports it is imported
         raise SystemExit(130) from None
     run_program("retrain.compare.ready")
 
@@ -27,7 +27,7 @@ from retrain.options.options import Options
 
 
 def main(_: Sequence[str]) -> int:
-    """Returns the exit status."""
+    """Runs the preparation; returns the exit status."""
 
     def work() -> None:
         all_options = [Options.of(**fields) for fields in json.load(sys.stdin)]
@@ -37,9 +37,9 @@ def main(_: Sequence[str]) -> int:
             prepare(options.network, say)
         for folder in {
             options.data.image_dir for options in all_options
-        }:  # the first run would read from the disk, others from memory
+        }:  # otherwise the first run would read from the disk, and the others from memory
             for path in Path(folder).rglob("*"):
-                with contextlib.suppress(OSError):  # the run itself says what it can not read
+                with contextlib.suppress(OSError):  # the run itself reports photos that it cannot read
                     if path.is_file():
                         path.read_bytes()
 

@@ -1,4 +1,4 @@
-"""What is compared of a run, taken from its record."""
+"""Reads from the record of a run what a comparison needs."""
 
 from __future__ import annotations
 
@@ -13,70 +13,70 @@ from label_image.errors import RunError, UserError
 from retrain.runs.record import RunRecord, read_record
 from retrain.types import Pace
 
-# What a run cannot be compared without; records of version 1 may lack some.
+# Fields without which a run cannot be compared; records of format 1 may lack some.
 _COMPARED = ("plan", "accuracy", "interval_95", "tested", "seconds", "curve", "kept_step", "test_photos", "runtime")
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a run says of one test photo."""
+    """The prediction of a run for one test photo."""
 
-    label: str  # the true one
+    label: str  # the true label
     predicted: str
-    score: float  # of the label predicted, 0..1
+    score: float  # of the predicted label, 0..1
 
 
 @dataclass(frozen=True)
-class Run:
-    """One run, as far as it is compared."""
+class ComparedRun:
+    """One run of a comparison."""
 
     name: str
-    accuracy: float | None  # 0..1
+    accuracy: float | None  # on the test set, 0..1
     tested: int
-    interval: tuple[float, float]
-    seconds: dict[str, float]  # by phase, in the order they were done
-    steps: tuple[int, ...]  # evaluated
-    validation_accuracy: tuple[float, ...]  # 0..1, at each of them
-    all_steps: int  # of the training
-    kept_step: int | None  # the one whose weights are the result
-    answers: dict[str, Answer]  # test photo's path -> answer
-    why: str  # what ran the network
+    interval: tuple[float, float]  # 95% confidence interval of the accuracy
+    seconds: dict[str, float]  # by phase, in the order of the phases
+    steps: tuple[int, ...]  # steps with an evaluation
+    validation_accuracy: tuple[float, ...]  # 0..1, at each of `steps`
+    all_steps: int  # number of training steps
+    kept_step: int | None  # the step whose weights were kept
+    answers: dict[str, Answer]  # by the path of the test photo
+    why: str  # which runtime ran the network, and why
     pace: Pace
     settings: dict[str, str]  # the flags by which the runs differ
     device_peak_bytes: int | None = None
-    group: str = ""  # runs of one group differ by their seeds alone; "" where that was not asked
+    group: str = ""  # runs of one group differ only by their seeds; "" for existing runs
     round: str = ""  # runs of one round have the same seeds
-    wall_s: float | None = None  # of the whole process
+    wall_s: float | None = None  # duration of the whole process
     host_peak_bytes: int | None = None
-    bottleneck_dir: Path | None = None  # its own features, where no other run has written
+    bottleneck_dir: Path | None = None  # the store of its features, if no other run wrote to it
 
     @property
     def best_validation(self) -> float | None:
-        """The best validation accuracy, 0..1; None where nothing was validated."""
-        return max((share for share in self.validation_accuracy if share == share), default=None)  # noqa: PLR0124 - not nan
+        """Returns the best validation accuracy, 0..1; None if the validation set is empty."""
+        return max((found for found in self.validation_accuracy if found == found), default=None)  # noqa: PLR0124 - not nan
 
 
-def run_of(record: RunRecord, name: str, settings: dict[str, str], where: Path, **measured: Any) -> Run:
-    """A Run from its record.
+def run_of(record: RunRecord, name: str, settings: dict[str, str], where: Path, **measured: Any) -> ComparedRun:
+    """Makes a ComparedRun from a record.
 
     Args:
-      record: of `read_record`.
-      name: what to call it.
-      settings: what sets it apart.
-      where: the run's folder; photos are named from the folder in which its tf_files lies.
-      **measured: of the process, where it was ours.
+      record: from `read_record`.
+      name: the name of the run in the comparison.
+      settings: the flags by which it differs from the others.
+      where: the folder of the run; paths of photos are relative to the folder that contains its tf_files.
+      **measured: measurements of the process, for a new run.
 
     Raises:
-      RunError: the record lacks what is compared.
+      RunError: the run failed, or its record lacks a field.
     """
     base = next((folder.parent for folder in where.absolute().parents if folder.name == "tf_files"), Path.cwd())
     peak = record.runtime.get("peak_memory_bytes")
     if record.failed:
-        raise RunError(f"cannot compare {where}: the run failed ({record.failed}); run it again")
+        raise RunError(f"cannot compare {where}: that run failed ({record.failed}); run it again")
     missing = [name for name in _COMPARED if name not in record.fields]
     if missing:
-        raise RunError(f"cannot compare {where}: its record has no {missing[0]!r}; run it again")
-    return Run(
+        raise RunError(f"cannot compare {where}: {missing[0]!r} is missing in its record; run it again")
+    return ComparedRun(
         name,
         record.accuracy,
         record.tested,
@@ -107,31 +107,31 @@ def _pace(fields: dict[str, Any]) -> Pace:
     )
 
 
-def existing_runs(words: Sequence[str]) -> list[Run]:
-    """The runs named.
+def existing_runs(words: Sequence[str]) -> list[ComparedRun]:
+    """Reads the named runs.
 
     Raises:
-      UserError: there are not two of them, or one is named twice.
-      RunError: one can not be read.
+      UserError: there are fewer than two, or one is named twice.
+      RunError: a run cannot be read.
     """
     if len(words) < 2:
-        raise UserError(f"{words[0]} alone is nothing to compare: name two runs (tf_files/runs/...)")
+        raise UserError(f"cannot compare {words[0]} alone: name two runs (tf_files/runs/...)")
     paths = [Path(word) for word in words]
     if len({path.resolve() for path in paths}) < len(paths):
-        raise UserError("a run is named twice; name each once")
+        raise UserError("cannot compare a run with itself: a run is named twice; name each once")
     records = [read_record(path) for path in paths]
     names = [(path.parent if path.is_file() else path).resolve().name for path in paths]
     if len(set(names)) < len(names):
         names = list(words)
-    apart = _what_differs([record.options for record in records])
+    different = _different_flags([record.options for record in records])
     return [
-        run_of(record, name, {flag: str(record.options.get(flag, "")) for flag in apart}, path)
+        run_of(record, name, {flag: str(record.options.get(flag, "")) for flag in different}, path)
         for record, name, path in zip(records, names, paths, strict=True)
     ]
 
 
-def _what_differs(all_options: Sequence[dict[str, Any]]) -> list[str]:
-    """The flags that the runs do not share, but for those that only say where files go."""
+def _different_flags(all_options: Sequence[dict[str, Any]]) -> list[str]:
+    """Returns the flags whose values differ between the runs, except those that only name output files."""
     flags = list(dict.fromkeys(flag for options in all_options for flag in options))
     places = ("_dir", "_path", "_folder")
     return [

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from label_image.errors import RunError, UserError
-from label_image.flags import check, flag, flag_fields, parse
+from label_image.flags import check, flag, flag_fields, named_as_typed, parse
 from label_image.program import exit_status
 from label_image.terminal import say, warn
 
@@ -66,10 +66,11 @@ def main(argv: Sequence[str]) -> int:
     def work() -> None:
         command, words = parse(ConvertCommand, argv, PROGRAM)
         kind, src, dst = _parsed_words(words)
-        check(command)
-        for field in flag_fields(ConvertCommand):
-            if kind != "csv" and getattr(command, field.name) != field.default:
-                raise UserError(f"--{field.name} is for csv; leave it out with {kind}")
+        with named_as_typed(ConvertCommand, argv):
+            check(command)
+            for field in flag_fields(ConvertCommand):
+                if kind != "csv" and getattr(command, field.name) != field.default:
+                    raise UserError(f"--{field.name} is for csv; leave it out with {kind}")
         try:
             convert(kind, src, dst, command.root, command)
         except BrokenPipeError:
@@ -91,7 +92,7 @@ def convert(kind: str, src: Path, dst: Path, root: str = "", command: ConvertCom
       command: the other options, for the columns of a CSV.
 
     Raises:
-      UserError: `src` does not exist or is something else; `dst` is not empty.
+      UserError: `src` does not exist or is something else; `dst` is not empty, or is inside `src`.
       RunError: a file is damaged.
     """
     from retrain.convert.image_folder import ImageFolder, check_place
@@ -102,6 +103,8 @@ def convert(kind: str, src: Path, dst: Path, root: str = "", command: ConvertCom
     check_place(place)
     if not src.exists():
         raise UserError(f"cannot read {src}: no such file or folder (looked in {Path.cwd()})")
+    if _is_in(place, src):
+        raise UserError(f"cannot write {dst}: it is inside {src}, which is read; give another folder")
     source = _opened(kind, src, root, command or ConvertCommand())
     with replacing(place) as scratch:
         scratch.mkdir()
@@ -122,6 +125,12 @@ def convert(kind: str, src: Path, dst: Path, root: str = "", command: ConvertCom
         warn(f"WARNING: {note}")
     say(f"{_counted(folder.counts)}, {len(folder.labels)} classes, in {dst}")
     say(f"python -m retrain --image_dir {shlex.quote(str(dst))}")
+
+
+def _is_in(place: Path, folder: Path) -> bool:
+    """Whether a place is an existing folder or inside it, under whatever names."""
+    found = [one for one in (place, *place.parents) if one.exists()]
+    return folder.is_dir() and found[0].is_dir() and any(one.samefile(folder) for one in found)
 
 
 def _parsed_words(words: Sequence[str]) -> tuple[str, Path, Path]:

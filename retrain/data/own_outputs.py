@@ -17,6 +17,7 @@ from os.path import join
 
 from label_image.errors import UserError
 from label_image.junk_files import is_junk
+from label_image.model_kinds.table import MODEL_KINDS
 from label_image.sorting import UNSURE
 from retrain.data.directory_listing import entries, is_dir, is_picture, leads_back, reading
 
@@ -32,7 +33,8 @@ _MARKER_FILES = {
     "retrained_labels.txt": "trained classifiers",
     "projector_config.pbtxt": "training summaries",
 }
-_NETWORK = re.compile(r".+\.(tflite|pb|onnx|h5|keras|pth|npz|ckpt)|(mobilenet|inception).*\.tgz")
+_ENDINGS = "|".join(re.escape(suffix) for row in MODEL_KINDS for suffix in row.suffixes)
+_NETWORK = re.compile(rf".+({_ENDINGS}|\.pth|\.npz|\.ckpt)|(mobilenet|inception).*\.tgz")
 _EVENTS = "events.out.tfevents."
 _HEAT_MAP = re.compile(r".+_heat(_\d+)?\.jpg")
 _OUR_PICTURES = {

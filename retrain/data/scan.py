@@ -74,8 +74,7 @@ def scan_photos(
       image_dir: the folder, as typed.
       store: remembers digests of unchanged files.
       say: called for each class with the line that the original prints.
-      rules: how folders are read as classes.
-      percentages: the sizes of subsets that have no folder.
+      rules: how folders are read as classes; its percentages are for subsets without a folder.
       strict: whether the first file that is not a photo ends the scan.
 
     Raises:
@@ -89,12 +88,7 @@ def scan_photos(
     for folder in folders:
         say(f"Looking for images in '{folder.name}'")
         found = _scan_folder(folder, store, places, seen)
-        bad = next((left_out for left_out in found.skipped if left_out.reason != _SAME_FILE), None)
-        if bad and strict:
-            detail = f": {bad.detail}" if bad.detail else ""
-            raise UserError(f"cannot use {bad.path} ({bad.reason}{detail}); repair or remove it, or leave out --strict")
-        if not found.photos and not folder.part:
-            raise _no_photos(folder, found.skipped, found.nested)
+        _check_folder(folder, found, strict)
         if found.nested:
             notes.append(
                 f"{found.nested} files in sub-folders of {folder.path} are not read; only files directly in {folder.name}/ are"
@@ -105,6 +99,16 @@ def scan_photos(
     _check_parts(folders, photos, skipped)
     photos.sort(key=lambda photo: (photo.label, composed(photo.name), photo.path))
     return Scan(tuple(photos), tuple(skipped), tuple(notes))
+
+
+def _check_folder(folder: ClassFolder, found: _FolderPhotos, strict: bool) -> None:
+    """Refuses a class without photos, and if `strict`, a file that is not a photo."""
+    bad = next((left_out for left_out in found.skipped if left_out.reason != _SAME_FILE), None)
+    if bad and strict:
+        detail = f": {bad.detail}" if bad.detail else ""
+        raise UserError(f"cannot use {bad.path} ({bad.reason}{detail}); repair or remove it, or leave out --strict")
+    if not found.photos and not folder.part:
+        raise _no_photos(folder, found.skipped, found.nested)
 
 
 def few_photo_notes(scan: Scan) -> list[str]:

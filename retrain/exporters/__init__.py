@@ -1,1 +1,1 @@
-"""A trained head on its backbone in, a file out: one table of rows, one file a format."""
+"""The formats in which a trained classifier is exported: a table of rows, and one file for each format."""

@@ -1,4 +1,4 @@
-"""A head on a headless `.tflite` in, a folder that labels by itself out: copy it to a Raspberry Pi or a Jetson and run it.
+"""Writes a folder that labels by itself: copy it to a Raspberry Pi or a Jetson and run it.
 
     model.tflite      the classifier, as --output_tflite writes it
     labels.txt        its labels, one a line
@@ -8,7 +8,7 @@
     expected.json     the scores of that photo
     README.txt        what to type
 
-Written in two steps, because what is expected can only be said of a model that was proven: `write`, then `add_selftest`.
+Written in two steps, because the answer is known only once the model was verified: `write`, then `add_selftest`.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ from label_image.labels import format_labels
 from label_image.model_metadata import Metadata
 from label_image.photo_pixels import open_photo, to_rgb
 from retrain.exporters import tflite
+from retrain.exporters.expected import Expected
+from retrain.exporters.exporter import Exporter
+from retrain.files.hashing import bytes_of
 from retrain.types import Backbone, Head
 
 MODEL = "model.tflite"
@@ -69,7 +72,7 @@ def add_selftest(path: Path, photo: str | bytes) -> None:
     """Adds a test photo and its answer, and has the folder label it by itself.
 
     Args:
-      path: the folder; its model has been proven.
+      path: the folder; its model has been verified.
       photo: a photo of the run, or its bytes; a small copy of it goes in.
 
     Raises:
@@ -111,3 +114,19 @@ def _readme(metadata: Metadata) -> str:
     )
     # It refuses a scaling of each channel's own ("Per-channel image normalization is not available", 1.2.2).
     return text + (_MEDIAPIPE if len(set(metadata.mean)) == len(set(metadata.std)) == 1 else "")
+
+
+def self_test(path: Path, expected: Expected) -> str:
+    """Adds the test photo, and has the folder label it by itself."""
+    add_selftest(path, bytes_of(expected.example.path, expected.example.sha256))
+    return ", then by itself on one"
+
+
+EXPORTER = Exporter(
+    write,
+    holds=HOLDS,
+    model=lambda path: path / MODEL,
+    check_form=tflite.check_form,
+    restate=restate_in,
+    self_test=self_test,
+)

@@ -1,4 +1,4 @@
-"""A folder that an export asks for in; where it may not take that place, one line that says why, out."""
+"""Refuses to replace a folder that holds anything else than an earlier export."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A head and a headless GraphDef in, a frozen graph (`.pb`) that labels out, with the original's names; no TensorFlow.
+"""Writes a frozen graph (`.pb`) that labels, with the original's names; TensorFlow is needed to verify it, and only once a network.
 
 The input keeps its name in the backbone's graph ("input", Inception's "Mul"), the new layer is called as the original
 called it, and the scores are `--final_tensor_name`; so the original label_image runs the file.
@@ -6,6 +6,8 @@ called it, and the scores are `--final_tensor_name`; so the original label_image
 
 from __future__ import annotations
 
+import contextlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from label_image.extras import install
 from label_image.model_metadata import METADATA_KEY, Metadata
+from label_image.quiet import has_tensorflow
+from retrain.exporters.expected import Expected
+from retrain.exporters.exporter import Exporter, Verified
 from retrain.exporters.stated import stated
+from retrain.exporters.tensorflow_missing import tensorflow_missing
+from retrain.exporters.verified_graphs import VERIFIED
+from retrain.features import library_versions
+from retrain.files.atomic import replacing
+from retrain.files.hashing import file_digest
 from retrain.formats.graph_def import constant, new_graph, operation, parse_graph, values_of
 from retrain.types import Backbone, Head
 
@@ -52,7 +63,7 @@ def write(path: Path, head: Head, backbone: Backbone, metadata: Metadata) -> Non
 def same_but_for_head(path: Path, head: Head, backbone: Backbone, metadata: Metadata) -> bool:
     """Whether a written graph is, bit by bit, the backbone's graph with this head on it.
 
-    Where TensorFlow has run this backbone with such a head once, and found it right, this shows that nothing else changed.
+    Where TensorFlow has run this backbone with such a head once, and verified it, this shows that nothing else changed.
     """
     data, base = path.read_bytes(), backbone.graph.read_bytes()
     if not data.startswith(base):
@@ -98,3 +109,61 @@ def _is(node: Any, wanted: _Node) -> bool:
     if wanted.values is not None:
         return node.op == "Const" and values_of(node).tobytes() == wanted.values.tobytes()
     return (node.op, tuple(node.input)) == (wanted.op, wanted.inputs)
+
+
+def known(path: Path, expected: Expected) -> Verified | None:
+    """What TensorFlow showed when it ran this backbone's graph with such a head; None where this file has to be run."""
+    before = verified_before(expected)
+    if before is None or not same_but_for_head(path, expected.head, expected.backbone, expected.metadata):
+        return None
+    return before
+
+
+def verified_before(expected: Expected) -> Verified | None:
+    """The same by the backbone's graph and the form of the head alone."""
+    graph = file_digest(expected.backbone.graph)
+    how = "identical to a graph that TensorFlow verified {}, plus this head"
+    with contextlib.suppress(OSError, ValueError, LookupError, TypeError, RecursionError):
+        found = json.loads(_results(expected.backbone).read_text("utf-8"))[_key(expected, graph)]
+        return Verified(float(found), how.format("before"))
+    difference = _known_difference(expected.head, graph)
+    return None if difference is None else Verified(difference, how.format("in this program's own tests"))
+
+
+def _known_difference(head: Head, graph: str) -> float | None:
+    """What our own tests measured of a graph with one layer on it, by the graph's digest; None where it is another."""
+    return None if head.hidden else VERIFIED.get(graph)
+
+
+def missing(default: bool) -> str:
+    """What has to be installed and is not; the default network's graph is verified by its bits."""
+    return "" if default else tensorflow_missing()
+
+
+def unverifiable(backbone: Backbone, head: Head) -> str:
+    """Why this graph cannot be verified here; "" where it can."""
+    if has_tensorflow() or _known_difference(head, file_digest(backbone.graph)) is not None:
+        return ""
+    return f"verifying it needs TensorFlow, which is not installed: {install('tensorflow')}"
+
+
+def remember(expected: Expected, difference: float) -> None:
+    """Keeps for later runs what TensorFlow showed."""
+    with (
+        contextlib.suppress(OSError),
+        replacing(_results(expected.backbone)) as scratch,
+    ):  # a read-only --model_dir: next time again
+        key = _key(expected, file_digest(expected.backbone.graph))
+        scratch.write_text(json.dumps({key: difference}), "utf-8")
+
+
+def _results(backbone: Backbone) -> Path:
+    return backbone.graph.with_name(f"{backbone.graph.name}.proof.json")  # the name that earlier versions gave it
+
+
+def _key(expected: Expected, graph: str) -> str:
+    """What ran what: TensorFlow's version, the backbone's graph by its digest, and the form of the head."""
+    return f"{library_versions.tensorflow()['TensorFlow']}/{graph}/{expected.form}"
+
+
+EXPORTER = Exporter(write, missing=missing, unverifiable=unverifiable, known=known, remember=remember)

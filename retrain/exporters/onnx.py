@@ -1,7 +1,7 @@
-"""A frozen graph that labels in, an ONNX file out, for ONNX Runtime and what else reads ONNX; by tf2onnx, needs TensorFlow.
+"""Writes an ONNX file, for ONNX Runtime and what else reads ONNX, from a frozen graph that labels; by tf2onnx, needs TensorFlow.
 
-Takes and gives what the frozen graph does: float32 [n, height, width, 3], scaled -> float32 [n, classes]. The metadata is in the
-model's metadata. tf2onnx and onnxruntime, which proves the file, are the extra `.[onnx]`.
+Takes and gives what the frozen graph does: float32 [n, height, width, 3], scaled -> float32 [n, classes]. The metadata is in
+the model's own. tf2onnx and onnxruntime, which runs the file to verify it, are the extra `onnx`.
 """
 
 from __future__ import annotations
@@ -13,25 +13,23 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from label_image.errors import RunError, UserError
+from label_image.errors import RunError
+from label_image.extras import install
 from label_image.model_metadata import METADATA_KEY, Metadata
 from label_image.quiet import native_noise_hidden, tensorflow
 from retrain.exporters import graph as graph_exporter
+from retrain.exporters.exporter import Exporter
 from retrain.exporters.stated import stated
 from retrain.types import Backbone, Head
 
 _OPSET = 17  # of 2022: old readers know it, and all that our networks need is in it
 
 
-def check_installed() -> None:
-    """Finds out before the work whether the file could be made and proven.
-
-    Raises:
-      UserError: tf2onnx or onnxruntime is not installed.
-    """
-    for package in ("tf2onnx", "onnxruntime"):
-        if importlib.util.find_spec(package) is None:
-            raise UserError(f"cannot export onnx: {package} is not installed; pip install '.[onnx]', or leave onnx out")
+def missing(_: bool) -> str:
+    """What has to be installed, to make the file and to verify it, and is not."""
+    names = {"tensorflow": "TensorFlow", "tf2onnx": "tf2onnx", "onnxruntime": "onnxruntime"}
+    lacking = [name for package, name in names.items() if importlib.util.find_spec(package) is None]
+    return f"{lacking[0]} is not installed; {install('onnx')}" if lacking else ""
 
 
 def write(path: Path, head: Head, backbone: Backbone, metadata: Metadata) -> None:
@@ -73,3 +71,6 @@ def _convert(graph_def: Any, metadata: Metadata) -> Any:
                 f"cannot export onnx: tf2onnx can not convert the graph ({reason}); leave onnx out"
             ) from None
     return model
+
+
+EXPORTER = Exporter(write, missing=missing, readers=("openvino", "cv2"))

@@ -1,6 +1,6 @@
-"""Programs of others that are installed here and start in no time: each reads what we wrote, once a backbone, and what it says is kept.
+"""Has other programs that are installed here read each export, once a network, and keeps what they say.
 
-LiteRT passes over faults of form that other programs stop at, so an export is given to these too. Not the whole test list but three
+LiteRT passes over faults of form that other programs stop at, so an export is given to these too. Not the whole test set but three
 photos, while LiteRT works; and once for each backbone, format and version of the program, since a layer changes numbers but no form. What came of it
 stands beside the backbone. A program that cannot read a file, or reads it wrongly, is no fault of ours (docs/elsewhere.md has
 those that are known): it is said in the table and in run.json, and the file is kept.
@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -27,7 +28,6 @@ from retrain.files.atomic import replacing
 from retrain.types import Backbone, Reading
 
 READERS = {"openvino": "OpenVINO", "cv2": "OpenCV", "tflite_runtime": "tflite-runtime"}  # module -> what people call it
-READS = {"tflite": READERS, "onnx": ("openvino", "cv2")}  # kind of export -> who reads it
 PHOTOS = 3
 _TIMEOUT_S = 30
 _ROOT = Path(__file__).resolve().parents[2]
@@ -49,14 +49,15 @@ class Readers:
     """The programs that can be asked about one export; none where none is installed. Close it: then none is left at work.
 
     Args:
-      kind: "tflite" or "onnx"; nobody is asked about others.
+      kind: what run.json calls the format; the ending of the file that they get.
+      readers: of READERS, those that read the format.
       backbone: what the export is made of.
       form: what else decides the file's form: the precision, the layers of the head.
     """
 
-    def __init__(self, kind: str, backbone: Backbone, form: str) -> None:
+    def __init__(self, kind: str, readers: Iterable[str], backbone: Backbone, form: str) -> None:
         self._kind, self._file = kind, backbone.graph.with_name(f"{backbone.graph.name}.readers.json")
-        stamps = {module: _stamp(module) for module in READS.get(kind, ())}
+        stamps = {module: _stamp(module) for module in readers}
         self._keys = {module: f"{backbone.digest}/{kind}/{form}/{stamp}" for module, stamp in stamps.items() if stamp}
         self._known = _known(self._file) if self._keys else {}
         self._asked: list[_Asked] = []

@@ -1,4 +1,4 @@
-"""A frozen graph that labels in, a SavedModel out, with the preprocessing inside it; needs TensorFlow.
+"""Writes a SavedModel, with the preprocessing inside it, from a frozen graph that labels; needs TensorFlow.
 
 Two signatures: `serving_default` takes `image`, float32 [n, height, width, 3] in 0..1 (TF-Hub's convention), and
 `serving_bytes` takes `image_bytes`, strings [n] with whole JPEG, PNG, GIF or BMP files. Both give `prediction`, float32
@@ -17,7 +17,9 @@ from typing import Any
 from label_image.model_metadata import METADATA_KEY, Metadata
 from label_image.quiet import native_noise_hidden, tensorflow
 from retrain.exporters import graph as graph_exporter
+from retrain.exporters.exporter import Exporter
 from retrain.exporters.stated import restate, stated
+from retrain.exporters.tensorflow_missing import tensorflow_missing
 from retrain.types import Backbone, Head
 
 HOLDS = ("saved_model.pb", "fingerprint.pb", "keras_metadata.pb", "variables", "assets", "assets.extra")
@@ -50,6 +52,11 @@ def _inside(metadata: Metadata) -> Metadata:
     return dataclasses.replace(metadata, mean=(0.0,), std=(255.0,), input_layer="image", output_layer="prediction")
 
 
+def _whole(tf: Any, pixels: Any) -> Any:
+    """Rounds to whole levels; half a level goes up."""
+    return tf.floor(tf.clip_by_value(pixels, 0.0, 255.0) + 0.5)
+
+
 def _module(tf: Any, graph_def: Any, metadata: Metadata, features_layer: str) -> Any:
     """A tf.Module whose functions run the frozen graph."""
     function = tf.compat.v1.wrap_function(lambda: tf.compat.v1.import_graph_def(graph_def, name=""), [])
@@ -70,11 +77,8 @@ def _module(tf: Any, graph_def: Any, metadata: Metadata, features_layer: str) ->
         # As Pillow's bilinear filter: half-pixel centres, antialiased, row by row and then column by column, each time
         # rounded to whole levels.
         rows = tf.image.resize(tf.cast(image, tf.float32), (tf.shape(image)[0], metadata.width_px), antialias=True)
-        resized = tf.image.resize(whole(rows), size, antialias=True)
-        return tf.ensure_shape(whole(resized), (*size, 3))
-
-    def whole(pixels: Any) -> Any:
-        return tf.floor(tf.clip_by_value(pixels, 0.0, 255.0) + 0.5)  # half a level goes up
+        resized = tf.image.resize(_whole(tf, rows), size, antialias=True)
+        return tf.ensure_shape(_whole(tf, resized), (*size, 3))
 
     images = tf.TensorSpec([None, *size, 3], tf.float32, name="image")  # 0..1
     module = tf.Module()
@@ -92,3 +96,6 @@ def _module(tf: Any, graph_def: Any, metadata: Metadata, features_layer: str) ->
         input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")],
     )
     return module
+
+
+EXPORTER = Exporter(write, missing=tensorflow_missing, holds=HOLDS, restate=restate_in)

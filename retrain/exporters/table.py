@@ -1,101 +1,107 @@
-"""The formats in which a classifier leaves: a row and a file each."""
+"""Lists the formats in which a classifier is exported: a row and a file for each.
+
+A row names the format's flag, its place and its help, what label_image runs it as, and the file with its EXPORTER (see
+`exporter`). The options, `--help`, the usual names and the report are made from these rows. Imports nothing heavy.
+"""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from label_image.model_metadata import Metadata
-from retrain.exporters.stated import restate
-from retrain.options.exports import DEVICE_FOLDER, ONNX, SAVED_MODEL_DIR
-from retrain.options.options import Options
-from retrain.runs import usual_names
-from retrain.types import Backbone, Head
+from label_image.find_run import HOME
+from label_image.model_kinds import table as kinds
+from label_image.model_kinds.table import ModelKind
 
-Restate = Callable[[Path, Metadata, Metadata], None]
-Write = Callable[[Path, Head, Backbone, Metadata], None]
+if TYPE_CHECKING:  # it needs NumPy, which `--help` does without
+    from retrain.exporters.exporter import Exporter
+
+QUANTIZATIONS = ("none", "float16", "dynamic", "int8")  # what --quantize knows
 
 
 @dataclass(frozen=True)
-class Exporter:
+class ExportFormat:
     """One row."""
 
-    kind: str
-    format: str  # what --export calls it
-    flag: str  # the flag that names the path
-    module: str  # its `write` makes the file
-    kept: str  # its name in the folder of the run
+    name: str  # what --export calls it
+    kind: str  # what run.json calls it
+    flag: str  # the flag that says where it goes
+    meaning: str  # of that flag, for --help
+    module: str  # the file with its EXPORTER
+    runner: ModelKind | None  # what label_image runs it as; None where it does not
+    own_name: str = ""  # its name in tf_files and in the folder of a run; "" is the runner's
+    by_default: bool = False  # whether it is written without being asked for
     needs_litert: bool = False  # whether it is made of the backbone's headless `.tflite`; else of its float32 graph
-    usual: str = ""  # where it goes when --export asks for it and its flag is empty; "" writes none then
+    is_folder: bool = False
+    quantizable: bool = False  # whether --quantize writes further files of it
 
     @property
-    def write(self) -> Write:
-        """Imports the file that makes this format, and gives its function."""
-        function: Write = importlib.import_module(self.module).write
-        return function
+    def exporter(self) -> Exporter:
+        """Imports its file and gives what that supplies."""
+        exporter: Exporter = importlib.import_module(self.module).EXPORTER
+        return exporter
 
     @property
-    def restate(self) -> Restate:
-        """Gives the function that exchanges the figures in a written export's metadata."""
-        function: Restate = getattr(importlib.import_module(self.module), "restate_in", restate)
-        return function
+    def kept(self) -> str:
+        """Its name in tf_files and in the folder of a run."""
+        return self.own_name or (self.runner.kept if self.runner else "")
+
+    @property
+    def place(self) -> str:
+        """Where it goes where --export asks for it and its flag is empty."""
+        return f"{HOME}/{self.kept}"
+
+    @property
+    def kept_names(self) -> tuple[str, ...]:
+        """All names that files of this format can have in the folder of a run.
+
+        >>> TFLITE.kept_names[:2], ONNX.kept_names
+        (('retrained.tflite', 'retrained_none.tflite'), ('retrained.onnx',))
+        """
+        further = QUANTIZATIONS if self.quantizable else ()
+        return (self.kept, *(further_name(self.kept, quantize) for quantize in further))
+
+    @property
+    def help(self) -> str:
+        """The help of its flag."""
+        if self.by_default:
+            return f"{self.meaning}; an empty value writes none."
+        return f"{self.meaning}. Without this flag none is written unless --export names it; then it is {self.place}."
 
 
-EXPORTERS = (
-    Exporter("tflite", "tflite", "output_tflite", "retrain.exporters.tflite", usual_names.TFLITE, needs_litert=True),
-    Exporter("graph", "pb", "output_graph", "retrain.exporters.graph", usual_names.GRAPH),
-    Exporter(
-        "saved_model", "saved_model", "saved_model_dir", "retrain.exporters.saved_model", usual_names.SAVED_MODEL, usual=SAVED_MODEL_DIR
-    ),
-    Exporter("onnx", "onnx", "output_onnx", "retrain.exporters.onnx", usual_names.ONNX, usual=ONNX),
-    Exporter(
-        "device_folder", "device_folder", "device_folder", "retrain.exporters.device_folder", usual_names.DEVICE, True, DEVICE_FOLDER
-    ),
+def further_name(name: str, quantize: str) -> str:
+    """The name of a file in a further precision.
+
+    >>> further_name("retrained.tflite", "int8")
+    'retrained_int8.tflite'
+    """
+    stem, dot, suffix = name.rpartition(".")
+    return f"{stem}_{quantize}{dot}{suffix}" if stem else f"{name}_{quantize}"
+
+
+TFLITE = ExportFormat(
+    "tflite", "tflite", "output_tflite", "The file for the classifier as a .tflite", "retrain.exporters.tflite", kinds.TFLITE,
+    by_default=True, needs_litert=True, quantizable=True,
 )  # fmt: skip
+GRAPH = ExportFormat(
+    "pb", "graph", "output_graph", "The file for the classifier as a frozen TensorFlow graph", "retrain.exporters.graph", kinds.GRAPH_DEF, by_default=True
+)  # fmt: skip
+SAVED_MODEL = ExportFormat(
+    "saved_model", "saved_model", "saved_model_dir", "The folder for the classifier as a SavedModel", "retrain.exporters.saved_model",
+    kinds.SAVED_MODEL, is_folder=True,
+)  # fmt: skip
+ONNX = ExportFormat(
+    "onnx", "onnx", "output_onnx", "The file for the classifier as ONNX", "retrain.exporters.onnx", kinds.ONNX
+)
+DEVICE_FOLDER = ExportFormat(
+    "device_folder", "device_folder", "device_folder",
+    "The folder for the classifier with all that a small device needs to run it (model, labels, run.py, a self-test)",
+    "retrain.exporters.device_folder", None, "device", needs_litert=True, is_folder=True,
+)  # fmt: skip
+EXPORT_FORMATS = (TFLITE, GRAPH, SAVED_MODEL, ONNX, DEVICE_FOLDER)
 
 
-@dataclass(frozen=True)
-class Order:
-    """One file or folder that a plan asks for."""
-
-    exporter: Exporter
-    path: Path  # where the user wants it
-    quantize: str = "none"
-    name: str = ""  # in the folder of the run
-    kept: Path | None = None  # that name with its folder: written there first; None writes to `path` itself
-
-
-def orders(options: Options) -> list[Order]:
-    """What a plan asks for: those of --export, and folders whose flag is given."""
-    made = []
-    for row in EXPORTERS:
-        given = options.value(row.flag)
-        asked = row.format in options.exports.formats
-        typed = (given or row.usual) if asked or (given and row.usual) else ""
-        if not typed:
-            continue
-        path = Path(typed)
-        if row.kind == "tflite":
-            made += [
-                Order(row, beside(path, name, place), name, beside(Path(row.kept), name, place).name)
-                for place, name in enumerate(options.quantizations)
-            ]
-        else:
-            made.append(Order(row, path, options.quantizations[0] if row.needs_litert else "none", row.kept))
-    return made
-
-
-def why_not(order: Order, backbone: Backbone) -> str:
-    """Why a backbone does not allow an order; "" where it does."""
-    if order.exporter.needs_litert and backbone.tflite is None:
-        return f"LiteRT can not run {backbone.name}"
-    if not order.exporter.needs_litert and backbone.precision != "float32":
-        return f"only LiteRT runs {backbone.name} in {backbone.precision}"
-    return ""
-
-
-def beside(path: Path, name: str, place: int) -> Path:
-    """`retrained.tflite` for the first, `retrained_int8.tflite` for a further one."""
-    return path.with_name(f"{path.stem}_{name}{path.suffix}") if place else path
+def runs_in_label_image(kind: str) -> bool:
+    """Whether `python -m label_image --graph` labels with an export of a run, by what run.json calls it."""
+    return any(row.kind == kind and row.runner for row in EXPORT_FORMATS)

@@ -1,4 +1,4 @@
-"""A head and a headless `.tflite` in, a `.tflite` that labels out: the layers are appended by LiteRT's schema classes, no TensorFlow.
+"""Writes a `.tflite` that labels: the layers are appended to the headless one by LiteRT's schema classes, without TensorFlow.
 
 One signature names the input and the scores as the frozen graph does, in each precision. It carries our metadata, and the
 standard metadata (`tflite_metadata`) with the labels behind the model, for MediaPipe Tasks and Android.
@@ -14,8 +14,12 @@ import numpy.typing as npt
 from label_image.detectors import checksum
 from label_image.detectors.standard_metadata import NAME as TFLITE_METADATA_KEY
 from label_image.model_metadata import METADATA_KEY, Metadata
+from retrain.exporters.expected import Expected
+from retrain.exporters.exporter import Exporter
+from retrain.exporters.other_programs import READERS
 from retrain.exporters.stated import restate, stated
 from retrain.exporters.tflite_metadata import standard_metadata, with_labels
+from retrain.formats import tflite_structure
 from retrain.formats.tflite_model import SIGNATURE, TfliteModel
 from retrain.types import Backbone, Head
 
@@ -31,7 +35,7 @@ def write(path: Path, head: Head, backbone: Backbone, metadata: Metadata) -> Non
       backbone: one that LiteRT can run.
       metadata: goes inside.
     """
-    assert backbone.tflite is not None, "stages asks for a .tflite only where there is a headless one"  # noqa: S101
+    assert backbone.tflite is not None, "an order of it is made only where there is a headless .tflite"  # noqa: S101
     model = TfliteModel(backbone.tflite)
     (features,) = model.graph.outputs
     flow = int(features)
@@ -72,3 +76,15 @@ def _dense(
     total = model.tensor(out, [1, len(biases)], batch=True)
     model.operator("FULLY_CONNECTED", inputs, total, model.options("FullyConnectedOptions"))
     return total
+
+
+def check_form(file: Path, name: Path, expected: Expected) -> None:
+    """Verifies the structure of the file, which LiteRT takes on trust.
+
+    Raises:
+      RunError: with the first fault.
+    """
+    tflite_structure.check(file, str(name), expected.metadata.input_layer, expected.metadata.output_layer)
+
+
+EXPORTER = Exporter(write, check_form=check_form, restate=restate_in, readers=tuple(READERS))

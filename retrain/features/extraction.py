@@ -16,8 +16,8 @@ from typing import final
 import numpy as np
 import numpy.typing as npt
 
-from label_image.classifier import Runner
 from label_image.errors import OutOfMemoryError, PhotoError, RunError
+from label_image.model_kinds.reader import Runner
 from label_image.photo_pixels import RECIPE, normalise
 from label_image.workers import cores, map_ordered
 from retrain.data.augment import View, pixels_of
@@ -87,28 +87,37 @@ def extract(
     digests = [photo.sha256 for photo in photos]
     engine = runtime()
     key = key_for(backbone, engine, view)
-    features, readable = store.read(key, digests, backbone.width)
-    found = Extraction(features, readable)
-    missing = np.flatnonzero(~readable).tolist()
+    found = Extraction(*store.read(key, digests, backbone.width))
+    missing = np.flatnonzero(~found.readable).tolist()
     if not missing:
         return found
     if not view.number:
         older_versions.say_changed(store, key, [digests[place] for place in missing], say)
-    start = time.perf_counter()
     first = {digests[place]: place for place in reversed(missing)}  # where each digest comes first
     places = sorted(first.values())
-    computing = compute([photos[place] for place in places], backbone, engine, view, say)
-    keeping = _Keeper(store, key, len(photos) - len(places), len(photos), say)
-    with contextlib.closing(computing) as results, keeping as keeper:
-        for place, result in zip(places, results, strict=True):
-            found.take(place, result)
-            keeper.add(digests[place], result)
+    results = compute([photos[place] for place in places], backbone, engine, view, say)
+    keeper = _Keeper(store, key, len(photos) - len(places), len(photos), say)
+    pace = _fill(found, places, digests, results, keeper)
     older_versions.drop_oldest(store, key)
     for place in missing:
         found.copy(first[digests[place]], place)
-    first_s = (keeper.first_at or start) - start
-    pace = Pace(len(places), time.perf_counter() - start, min(engine.batch, len(places)), first_s)
-    return dataclasses.replace(found, pace=pace)
+    return dataclasses.replace(found, pace=dataclasses.replace(pace, first=min(engine.batch, len(places))))
+
+
+def _fill(
+    found: Extraction,
+    places: Sequence[int],
+    digests: Sequence[str],
+    results: Generator[Row | PhotoError, None, None],
+    keeper: _Keeper,
+) -> Pace:
+    """Enters the results as they come, and keeps them; returns how fast they came."""
+    with contextlib.closing(results), keeper:
+        for place, result in zip(places, results, strict=True):
+            found.take(place, result)
+            keeper.add(digests[place], result)
+    first_s = (keeper.first_at or keeper.start) - keeper.start
+    return Pace(len(places), time.perf_counter() - keeper.start, 0, first_s)
 
 
 def compute(
@@ -161,7 +170,7 @@ class _Keeper:
         self.first_at: float | None = None  # when the first result came
         self._pending: list[tuple[str, Row]] = []
         self._progress = Progress(total - known, "photos")
-        self._start = self._last = time.perf_counter()
+        self.start = self._last = time.perf_counter()
 
     def add(self, digest: str, result: Row | PhotoError) -> None:
         """Takes the next result."""
@@ -175,7 +184,7 @@ class _Keeper:
             self._last = now
         if self._done % 100 == 0:
             self._progress.close()
-            speed = speed_of(self._done, self._total - self._known, "photos", now - self._start)
+            speed = speed_of(self._done, self._total - self._known, "photos", now - self.start)
             self._say(f"{self._done} bottleneck files created. ({speed})")
         self._progress.update(self._done)
 

@@ -71,7 +71,7 @@ def wrong_rows(
 
     Args:
       backbone: whose features are kept.
-      photos: some photos; those that can not be read any more say nothing.
+      photos: some photos; those that cannot be read any more say nothing.
       kept: float32 [photos, width], their kept features.
       runtime: what computes the features.
       head: where given, the scores are held against each other too.

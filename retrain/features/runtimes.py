@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from label_image.classifier import Runner
 from label_image.errors import RunError
-from label_image.quiet import has_tensorflow, tensorflow
+from label_image.extras import install
+from label_image.model_kinds.reader import Runner
+from label_image.quiet import check_tensorflow, has_tensorflow, tensorflow
 from retrain.features import library_versions
 from retrain.types import Backbone
 
@@ -44,22 +45,25 @@ def choose(backbone: Backbone, device: str) -> Runtime:
     """
     if backbone.precision != "float32" and not device.startswith("cpu"):
         device = "cpu"  # there is no such graph for TensorFlow
-    wanted = device == "gpu" or (device == "auto" and _nvidia_here() and has_tensorflow())
+    seen = device == "auto" and _nvidia_here()
+    wanted = device == "gpu" or (seen and has_tensorflow())
     gpu = _gpu() if wanted else ""
     if gpu:
         return _tensorflow(backbone, "gpu", f"TensorFlow on {gpu}", gpu)
     check_device(device)
     cores = f", {device.partition(':')[2]} of its cores" if ":" in device else ""
     note = f" (there is a GPU, but {why_no_gpu()})" if wanted else ""
+    if seen and not wanted:
+        note = f" (there is a GPU; to use it: {install('tensorflow')})"
     if backbone.tflite is None:
-        why = f"TensorFlow on the CPU{cores}{note}: LiteRT can not run {backbone.name} ({backbone.why_no_tflite})"
+        why = f"TensorFlow on the CPU{cores}{note}: LiteRT cannot run {backbone.name} ({backbone.why_no_tflite})"
         return _tensorflow(backbone, "cpu", why)
     precision = f" in {backbone.precision}" if backbone.precision != "float32" else ""
     return _litert(backbone.tflite, f"LiteRT on the CPU{precision}{cores}{note}")
 
 
 def check_device(device: str) -> None:
-    """Raises RunError where a GPU is asked for by name and TensorFlow sees none; the line says what it sees."""
+    """Raises RunError where a GPU is asked for by name and there is no TensorFlow, or it sees none; the line says what it sees."""
     if device == "gpu" and not _gpu():
         raise RunError(f"no GPU for --device=gpu: {why_no_gpu()}")
 
@@ -102,6 +106,7 @@ def why_no_gpu() -> str:
 
 def _gpu() -> str:
     """The first GPU that TensorFlow sees, by name; "" if none."""
+    check_tensorflow("--device=gpu", "use --device=cpu")
     tf = tensorflow()
     gpus = tf.config.list_physical_devices("GPU")
     return str(tf.config.experimental.get_device_details(gpus[0]).get("device_name", "a GPU")) if gpus else ""

@@ -85,16 +85,7 @@ class Loop:
         try:
             if not resumed and len(self.validation_ids):
                 self._evaluate(-1)  # what it began with may be the best
-            with closing(self.batches.from_step(begin, self.recipe.steps)) as made:  # type: ignore[type-var]
-                for step, (pixels, label_ids) in enumerate(made, begin):
-                    self._train(step, pixels, label_ids)
-                    if (step + 1) % self.batches.per_pass == 0 or step == self.recipe.steps - 1:
-                        on_point(self._evaluate(step))
-                    if self.snapshot_every and (step + 1) % self.snapshot_every == 0:
-                        on_state(self._snapshot(step + 1))
-                    on_step(step)
-                    if self._patience_ended(step):
-                        break
+            self._make_steps(begin, on_step, on_point, on_state)
         except KeyboardInterrupt:
             stopped = True
         except _Diverged as error:
@@ -108,6 +99,25 @@ class Loop:
             return self._blended(pretrained, stopped)
         self._put_kept_back()
         return self._curve(stopped)
+
+    def _make_steps(
+        self,
+        begin: int,
+        on_step: Callable[[int], None],
+        on_point: Callable[[Point], None],
+        on_state: Callable[[Snapshot], None],
+    ) -> None:
+        """Makes the steps one after the other, until the last one or until patience has ended."""
+        with closing(self.batches.from_step(begin, self.recipe.steps)) as made:  # type: ignore[type-var]
+            for step, (pixels, label_ids) in enumerate(made, begin):
+                self._train(step, pixels, label_ids)
+                if (step + 1) % self.batches.per_pass == 0 or step == self.recipe.steps - 1:
+                    on_point(self._evaluate(step))
+                if self.snapshot_every and (step + 1) % self.snapshot_every == 0:
+                    on_state(self._snapshot(step + 1))
+                on_step(step)
+                if self._patience_ended(step):
+                    return
 
     def _put_kept_back(self) -> None:
         if self._kept:

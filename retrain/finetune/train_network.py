@@ -56,6 +56,20 @@ class TrainedNetwork:
 
 
 @dataclass(frozen=True)
+class _Built:
+    """The network as it is trained."""
+
+    network: Trainable
+    strategy: Any  # tf.distribute's
+    half: bool  # whether most numbers are float16
+
+    @property
+    def devices(self) -> int:
+        """On how many it is trained."""
+        return int(self.strategy.num_replicas_in_sync)
+
+
+@dataclass(frozen=True)
 class _Photos:
     """The photos that could be read: their pixels and classes."""
 
@@ -82,6 +96,7 @@ def train_network(
       UserError: the network cannot be trained so, or not on these photos.
       RunError: it could not be trained or written.
     """
+    _check_validation(how, split, screen)
     keep_freed_memory()
     tf = tensorflow()
     tf.config.experimental.enable_op_determinism()
@@ -90,35 +105,54 @@ def train_network(
     half = how.gpu_allowed and has_gpu(tf)
     some_photos = _some_photos(split, how.folder)
     with strategy.scope():
-        network = build(half, some_photos)
-    devices = strategy.num_replicas_in_sync
-    _announce(how, network, split, screen, half=half, devices=devices)
-    with _readable(how, network, split) as photos:
+        built = _Built(build(half, some_photos), strategy, half)
+    _announce(how, built, split, screen)
+    head = _trained_head(how, built, split, begin, screen, seen)
+    network, values = built.network, built.network.values
+    if half or built.devices > 1:  # what is written depends on neither
+        network = build(False, some_photos)
+        network.assign(values)
+    return TrainedNetwork(network, values, head)
+
+
+def _trained_head(
+    how: NetworkTraining, built: _Built, split: Split, begin: Head | None, screen: Screen, seen: Seen | None
+) -> Head:
+    """Trains the network in place; returns its head."""
+    with _readable(how, built.network, split) as photos:
         settings = _engine_settings(how, photos.label_ids, len(split.labels))
-        head = begin or _random_head(network, split.labels, how)
-        engine = Engine(network, head, how.recipe, strategy, settings, half=half)
+        head = begin or _random_head(built.network, split.labels, how)
+        engine = Engine(built.network, head, how.recipe, built.strategy, settings, half=built.half)
         distortions = how.distortions
         if how.mirrors_if_known:
             distortions = _mirrored(distortions, engine, photos.validation, photos.validation_ids, screen)
         loop = _loop(how, engine, photos, distortions, split)
         curve = run_loop(loop, how.checkpoint, screen, lambda point: seen(point, engine.named) if seen else None)
-    values = network.values
-    if half or devices > 1:  # what is written knows of neither
-        network = build(False, some_photos)
-        network.assign(values)
-    return TrainedNetwork(network, values, dataclasses.replace(engine.head, curve=curve))
+    return dataclasses.replace(engine.head, curve=curve)
 
 
-def _announce(
-    how: NetworkTraining, network: Trainable, split: Split, screen: Screen, *, half: bool, devices: int
-) -> None:
+def _check_validation(how: NetworkTraining, split: Split, screen: Screen) -> None:
+    """Says what training without a validation set means; refuses early stopping then."""
+    if (split.lists == VALIDATION).any():
+        return
+    if how.patience:
+        raise UserError(
+            f"--early_stopping_steps={how.patience} needs a validation set, which is empty; give --validation_percentage=10, or leave it out"
+        )
+    screen.warn(
+        "no photo is kept for validation, so the weights of the last step are kept, whether or not they are better than those before (--validation_percentage)"
+    )
+
+
+def _announce(how: NetworkTraining, built: _Built, split: Split, screen: Screen) -> None:
+    network, devices = built.network, built.devices
     blocks = how.train.removeprefix("last:")
     last = f"the last {'block' if blocks == '1' else f'{blocks} blocks'} of {network.name}"
     what = f"all of {network.name}" if how.train == "all" else last
     recipe = how.recipe
     screen.info(
         f"training {what} on {np.count_nonzero(split.lists == TRAINING)} photos, {recipe.steps} steps of {recipe.batch_size} by {recipe.optimizer}"
-        + (" in half precision" if half else "")
+        + (" in half precision" if built.half else "")
         + (f" on {devices} devices" if devices > 1 else "")
     )
 

@@ -1,1 +1,1 @@
-"""The layer on the features: how it is trained, with what, and what a plan may say of it. Begin with `train.py`."""
+"""The layer on the features: how it is trained, and by what. Begin with `train.py`."""

@@ -19,15 +19,11 @@ import numpy.typing as npt
 
 from label_image.errors import RunError, UserError
 from retrain.files.atomic import replacing
+from retrain.options.option import in_snapshot
 from retrain.options.options import Options
 
 FORMAT = 2  # 2: a digest of the content
 _OF_ANY_LENGTH = ("points", "sampler_")  # one row an evaluation, or a batch
-_ASKED = (
-    "optimizer", "learning_rate", "momentum", "weight_decay", "lr_policy", "gamma", "power", "stepsize", "hidden_units",
-    "activation", "dropout", "label_smoothing", "class_weights", "early_stopping_steps", "eval_step_interval",
-    "train_batch_size", "validation_batch_size", "seed",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -100,9 +96,11 @@ def _alike(name: str, found: npt.NDArray[Any], wanted: npt.NDArray[Any]) -> bool
 
 
 def asked_of(options: Options) -> dict[str, Any]:
-    """What of a plan decides about the steps: name -> value. How many there are does only where the rate follows them."""
-    more = ("how_many_training_steps",) if options.head.lr_policy == "cosine" else ()
-    return {name: options.value(name) for name in (*_ASKED, *more)}
+    """Maps the options that decide about the steps to their values, as their fields say (`in_snapshot`)."""
+    names = in_snapshot(Options, "always")
+    if options.head.lr_policy == "cosine":
+        names += in_snapshot(Options, "cosine")
+    return {name: options.value(name) for name in names}
 
 
 def digest_of(arrays: Iterable[npt.NDArray[Any]]) -> str:

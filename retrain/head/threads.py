@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from typing import Any
 
 _FEW_PRODUCTS = 2**24  # multiplications below which threads cost more than they give
+_VARIABLE = "KMP_DUPLICATE_LIB_OK"  # threadpoolctl sets it when it is imported; it concerns the whole process
 
 
 def one_thread_for(products: int = 0) -> contextlib.AbstractContextManager[Any]:
@@ -16,9 +18,12 @@ def one_thread_for(products: int = 0) -> contextlib.AbstractContextManager[Any]:
     """
     if products >= _FEW_PRODUCTS:
         return contextlib.nullcontext()
+    unset = _VARIABLE not in os.environ
     try:
         from threadpoolctl import threadpool_limits  # type: ignore[import-untyped, import-not-found, unused-ignore]
     except ImportError:  # then it is as slow as NumPy alone
         return contextlib.nullcontext()
+    if unset:
+        os.environ.pop(_VARIABLE, None)
     limits: contextlib.AbstractContextManager[Any] = threadpool_limits(1, "blas")
     return limits

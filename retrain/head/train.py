@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -53,22 +53,34 @@ def train(
     stopped = False
     try:
         with _threads_for(bottlenecks, how, len(labels)):
-            for step in range(begin, how.steps):
-                batch = run.step(step)
-                due = step % how.evaluate_every == 0
-                if due:
-                    on_evaluation(run.evaluate(step, batch))
-                if how.snapshot_every and (step + 1) % how.snapshot_every == 0:
-                    on_snapshot(run.snapshot(step + 1))  # before what only the last step of a run does
-                if step == how.steps - 1 and not due:
-                    on_evaluation(run.evaluate(step, batch))
+            for step in _steps(run, how, begin, on_evaluation, on_snapshot):
                 if step and how.head_every and step % how.head_every == 0:
                     on_head(step, run.head(labels, run.now))
-                if how.patience and run.patience_ended(step):
-                    break
     except KeyboardInterrupt:
         stopped = True
     return run.head(labels, run.best, run.curve(stopped))
+
+
+def _steps(
+    run: Training,
+    how: LayerTraining,
+    begin: int,
+    on_evaluation: Callable[[Evaluation], None],
+    on_snapshot: Callable[[Snapshot], None],
+) -> Iterator[int]:
+    """Makes the steps one after the other, until the last one or until patience has ended."""
+    for step in range(begin, how.steps):
+        batch = run.step(step)
+        due = step % how.evaluate_every == 0
+        if due:
+            on_evaluation(run.evaluate(step, batch))
+        if how.snapshot_every and (step + 1) % how.snapshot_every == 0:
+            on_snapshot(run.snapshot(step + 1))  # before what only the last step of a run does
+        if step == how.steps - 1 and not due:
+            on_evaluation(run.evaluate(step, batch))
+        yield step
+        if how.patience and run.patience_ended(step):
+            return
 
 
 def _solved(

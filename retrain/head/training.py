@@ -269,8 +269,8 @@ def with_judged(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 def balanced_sample_weights(label_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
     """Computes sample weights that balance the classes: float32 [n], of mean 1.
 
-    >>> balanced_sample_weights(np.array([0, 0, 0, 1])).round(2).tolist()
-    [0.67, 0.67, 0.67, 2.0]
+    >>> balanced_sample_weights(np.array([0, 0, 0, 0, 1, 2])).tolist()
+    [0.5, 0.5, 0.5, 0.5, 2.0, 2.0]
     """
     counts = np.bincount(label_ids)
     return (len(label_ids) / (np.count_nonzero(counts) * counts[label_ids])).astype(np.float32)

@@ -6,32 +6,71 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from label_image.errors import UserError
-from label_image.flags import check, flag
+from label_image.flags import check
+from retrain.options.option import ALWAYS, option
 
 
 @dataclass(frozen=True)
 class DataOptions:
     """Which photos are used, and how they are split into a training, a validation and a test set."""
 
-    title: ClassVar[str] = "Photos"
+    title: ClassVar[str] = "Photos and their split"
 
-    image_dir: str = flag("", "The folder of photos, one sub-folder a class.")
-    nested: str = flag(
+    image_dir: str = option(
+        "",
+        "The folder of photos, with one sub-folder for each class. The sub-folders' names are the labels.",
+        used_by=ALWAYS,
+        in_snapshot="no",
+        common=True,
+    )
+    nested: str = option(
         "none",
-        "What folders below the class folders are: parts (photos below a class folder belong to the class: CLASS/PART/photo.jpg) or groups (the folders of --image_dir are groups of classes: GROUP/CLASS/photo.jpg). With none only photos in a class folder itself are read; train/, validation/ and test/ folders are understood in each case.",
+        "How folders below the class folders are read. parts: they belong to the class, CLASS/PART/photo.jpg. groups: the folders of --image_dir are groups of classes, GROUP/CLASS/photo.jpg. none: only the photos directly in a class folder are read. The folders train/, validation/ and test/ are understood in each case.",
+        used_by=ALWAYS,
+        in_snapshot="no",
         choices=("none", "parts", "groups"),
     )
-    legacy_labels: bool = flag(
-        False, "Labels as the original wrote them: lower case, all but a-z and 0-9 turned into spaces."
+    legacy_labels: bool = option(
+        False,
+        "Write the labels as the original script did: in lower case, with every character but a-z and 0-9 replaced by a space.",
+        used_by=ALWAYS,
+        in_snapshot="no",
     )
-    strict: bool = flag(False, "Stop at the first photo that can not be read, instead of leaving it out.")
-    testing_percentage: int = flag(10, "Share of the photos kept for the final test.", minimum=0, maximum=99)
-    validation_percentage: int = flag(
-        10, "Share of the photos on which the best step is chosen.", minimum=0, maximum=99
+    strict: bool = option(
+        False,
+        "Stop at the first photo that cannot be read, instead of leaving it out.",
+        used_by=ALWAYS,
+        in_snapshot="no",
     )
-    split_seed: int = flag(0, "Deals the photos into other lists; 0 is the plain deal.", minimum=0)
-    legacy_split: bool = flag(
-        False, "Lists as the original dealt them, by the path as typed; they change when the folder moves."
+    testing_percentage: int = option(
+        10,
+        "Percentage of the photos in the test set, which measures the accuracy at the end.",
+        used_by=ALWAYS,
+        in_snapshot="no",
+        minimum=0,
+        maximum=99,
+        common=True,
+    )
+    validation_percentage: int = option(
+        10,
+        "Percentage of the photos in the validation set, on which the best training step is chosen.",
+        used_by=ALWAYS,
+        in_snapshot="no",
+        minimum=0,
+        maximum=99,
+    )
+    split_seed: int = option(
+        0,
+        "Seed of the split into training, validation and test set; 0 is the default split.",
+        used_by=ALWAYS,
+        in_snapshot="no",
+        minimum=0,
+    )
+    legacy_split: bool = option(
+        False,
+        "Split the photos as the original script did, by the path as typed; the split changes when the folder moves.",
+        used_by=ALWAYS,
+        in_snapshot="no",
     )
 
     def __post_init__(self) -> None:

@@ -6,45 +6,76 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from label_image.errors import UserError
-from label_image.flags import check, flag
-
-DISTORTIONS = ("flip_left_right", "random_crop", "random_scale", "random_brightness", "pad_and_crop", "random_colour")
+from label_image.flags import check
+from retrain.options.option import ALWAYS, NETWORK_KEPT, option
 
 
 @dataclass(frozen=True)
 class DistortionOptions:
     """How training photos are distorted at random."""
 
-    title: ClassVar[str] = "Distortions"
+    title: ClassVar[str] = "Distortions of the training photos"
 
-    flip_left_right: bool = flag(False, "Mirror half of the training views.")
-    random_crop: int = flag(
-        0, "Distortion: margin, in percent of the picture, of which a random part is cut off.", minimum=0, maximum=1000
+    flip_left_right: bool = option(
+        False,
+        "Mirror each distorted view of a training photo with a probability of one half.",
+        used_by=ALWAYS,
+        in_snapshot="network",
+        common=True,
     )
-    random_scale: int = flag(
-        0, "Distortion: how much larger, in percent, a view may be before its window is cut.", minimum=0, maximum=1000
-    )
-    random_brightness: int = flag(
-        0, "Distortion: how much brighter or darker, in percent, a view may be.", minimum=0, maximum=100
-    )
-    pad_and_crop: int = flag(
+    random_crop: int = option(
         0,
-        "Distortion: pixels of grey border, of the size of the network's input, out of which a random window is cut.",
+        "Crop the photo at a random place: the margin that is cut off, in percent of the photo.",
+        used_by=ALWAYS,
+        in_snapshot="network",
         minimum=0,
         maximum=1000,
     )
-    random_colour: int = flag(
-        0, "Distortion: how much more or less contrast and colour, in percent, a view may have.", minimum=0, maximum=100
+    random_scale: int = option(
+        0,
+        "Enlarge the photo by a random factor before it is cropped: by how many percent at most.",
+        used_by=ALWAYS,
+        in_snapshot="network",
+        minimum=0,
+        maximum=1000,
     )
-    cached_views: int = flag(
+    random_brightness: int = option(
+        0,
+        "Change the brightness at random: by how many percent at most.",
+        used_by=ALWAYS,
+        in_snapshot="network",
+        minimum=0,
+        maximum=100,
+    )
+    pad_and_crop: int = option(
+        0,
+        "Add a grey border to the photo and crop it at a random place to the size of the network's input: the width of the border in pixels.",
+        used_by=ALWAYS,
+        in_snapshot="network",
+        minimum=0,
+        maximum=1000,
+    )
+    random_colour: int = option(
+        0,
+        "Change the contrast and the colour saturation at random: by how many percent at most.",
+        used_by=ALWAYS,
+        in_snapshot="network",
+        minimum=0,
+        maximum=100,
+    )
+    cached_views: int = option(
         4,
-        "Distorted views made of each training photo, once, and kept; used when a distortion is set.",
+        "How many distorted views of each training photo are made when a distortion is set. They are made once, and their features are kept.",
+        used_by=ALWAYS,
+        in_snapshot="no",
         minimum=1,
         maximum=1000,
     )
-    test_time_views: int = flag(
+    test_time_views: int = option(
         0,
-        "Test also by the mean score of so many distorted views of each test photo, at most --cached_views; exports label the photo as it is.",
+        "Measure the test accuracy also with the mean scores of this many distorted views of each test photo, at most --cached_views. The exports label the undistorted photo.",
+        used_by=[NETWORK_KEPT],
+        in_snapshot="no",
         minimum=0,
         maximum=1000,
     )
@@ -70,4 +101,6 @@ class DistortionOptions:
     @property
     def distorts(self) -> bool:
         """Whether any distortion was asked for."""
-        return any(getattr(self, name) for name in DISTORTIONS)
+        return self.flip_left_right or any(
+            (self.random_crop, self.random_scale, self.random_brightness, self.pad_and_crop, self.random_colour)
+        )

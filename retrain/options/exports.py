@@ -2,62 +2,104 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from label_image.errors import UserError
-from label_image.flags import check, flag
+from label_image.flags import check
+from retrain.exporters.table import EXPORT_FORMATS, QUANTIZATIONS
+from retrain.options.option import ALWAYS, STEPS, option
 
-FORMATS = ("tflite", "pb", "saved_model", "onnx", "device_folder")  # what --export knows
-QUANTIZATIONS = ("none", "float16", "dynamic", "int8")  # what --quantize knows
-SAVED_MODEL_DIR, DEVICE_FOLDER, ONNX = "tf_files/retrained_saved_model", "tf_files/device", "tf_files/retrained.onnx"
+FORMATS = tuple(row.name for row in EXPORT_FORMATS)  # what --export knows
+_FLAGS = [f"--{row.flag}" for row in EXPORT_FORMATS]
+Cls = TypeVar("Cls")
+
+
+def with_places(after: str) -> Callable[[type[Cls]], type[Cls]]:
+    """Adds the flag of each export format to a class that becomes a data class of flags, behind the field named."""
+
+    def added(cls: type[Cls]) -> type[Cls]:
+        own, places = dict(cls.__annotations__), {row.flag: "str" for row in EXPORT_FORMATS}
+        for row in EXPORT_FORMATS:
+            default = row.place if row.by_default else ""
+            setattr(cls, row.flag, option(default, row.help, used_by=ALWAYS, in_snapshot="no", in_compare=False))
+        at = list(own).index(after) + 1
+        cls.__annotations__ = dict([*list(own.items())[:at], *places.items(), *list(own.items())[at:]])
+        return cls
+
+    return added
 
 
 @dataclass(frozen=True)
+@with_places(after="max_quantization_loss")
 class ExportOptions:
-    """Which files the classifier is exported to, and how their numbers are stored."""
+    """Which files the classifier is exported to, and how their numbers are stored.
+
+    The fields that say where each format goes are made from the rows of `EXPORT_FORMATS`.
+    """
 
     title: ClassVar[str] = "Exports"
 
-    export: str = flag(
-        "tflite,pb",
-        "Formats that are written, of tflite, pb, saved_model, onnx, device_folder; --output_tflite, --output_graph, --saved_model_dir, --output_onnx and --device_folder say where.",
+    export: str = option(
+        ",".join(row.name for row in EXPORT_FORMATS if row.by_default),
+        f"The formats to write, several with commas, of {', '.join(FORMATS)}; {', '.join(_FLAGS[:-1])} and {_FLAGS[-1]} say where.",
+        used_by=ALWAYS,
+        in_snapshot="no",
+        in_compare=False,
+        common=True,
     )
-    quantize: str = flag(
+    quantize: str = option(
         "none",
-        "How the .tflite holds its numbers, of none, float16, dynamic (int8 weights), int8; the first goes to --output_tflite, each further one beside it, named after it. For int8 a layer of its own is trained.",
+        "How the .tflite stores its numbers, of none, float16, dynamic (int8 weights), int8; several with commas. The first is written to --output_tflite, each further one beside it with its name added. For int8 a layer of its own is trained.",
+        used_by=ALWAYS,
+        in_snapshot="no",
+        in_compare=False,
+        common=True,
     )
-    max_quantization_loss: float = flag(
+    max_quantization_loss: float = option(
         2.0,
-        "Most points of accuracy that a quantized .tflite may lose; beyond that the run fails.",
+        "How many percentage points of accuracy a quantized .tflite may lose; if it loses more, the run fails.",
+        used_by=ALWAYS,
+        in_snapshot="no",
         minimum=0,
         maximum=100,
     )
-    output_tflite: str = flag(
-        "tf_files/retrained.tflite", "Where the classifier goes as a .tflite; an empty value writes none."
+    output_labels: str = option(
+        "tf_files/retrained_labels.txt",
+        "The file for the labels, one per line.",
+        used_by=ALWAYS,
+        in_snapshot="no",
+        in_compare=False,
     )
-    output_graph: str = flag(
-        "tf_files/retrained_graph.pb", "Where it goes as a frozen graph; an empty value writes none."
+    final_tensor_name: str = option(
+        "final_result",
+        "The name of the output with the scores in the exports.",
+        used_by=ALWAYS,
+        in_snapshot="no",
+        in_compare=False,
     )
-    output_labels: str = flag("tf_files/retrained_labels.txt", "Where its labels go, one a line.")
-    saved_model_dir: str = flag(
-        "", f"Where it goes as a SavedModel; left out, none is written, or with --export {SAVED_MODEL_DIR}."
-    )
-    output_onnx: str = flag("", f"Where it goes as ONNX; left out, none is written, or with --export {ONNX}.")
-    device_folder: str = flag(
-        "",
-        f"Where it goes as a folder that runs by itself on a small device (model, labels, run.py, a self-test); left out, none is written, or with --export {DEVICE_FOLDER}.",
-    )
-    final_tensor_name: str = flag("final_result", "Name of the scores in the exports.")
-    checkpoint_path: str = flag(
+    checkpoint_path: str = option(
         "tf_files/retrain_checkpoint",
-        "Name of the trained layer's file (weights, biases, labels as plain arrays), .npz is added where it is not there; an empty value writes none.",
+        "The file for the trained layer: its weights, biases and labels as plain arrays. The ending .npz is added if it is missing; an empty value writes none.",
+        used_by=ALWAYS,
+        in_snapshot="no",
+        in_compare=False,
     )
-    intermediate_output_graphs_dir: str = flag(
-        "tf_files/intermediate_graph/", "Beginning of the intermediate graphs' names; keep the final slash."
+    intermediate_output_graphs_dir: str = option(
+        "tf_files/intermediate_graph/",
+        "The beginning of the names of the intermediate graphs; it ends with a slash if it is a folder.",
+        used_by=ALWAYS,
+        in_snapshot="no",
+        in_compare=False,
     )
-    intermediate_store_frequency: int = flag(
-        0, "Write an intermediate graph every so many steps; 0 is never.", minimum=0
+    intermediate_store_frequency: int = option(
+        0,
+        "Write an intermediate graph whenever this many steps have been trained; 0 means never.",
+        used_by=[STEPS],
+        in_snapshot="no",
+        in_compare=False,
+        minimum=0,
     )
 
     def __post_init__(self) -> None:

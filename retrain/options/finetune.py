@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from label_image.errors import UserError
-from label_image.flags import check, flag
+from label_image.flags import check
+from retrain.options.option import ALWAYS, NETWORK_TRAINED, PRETRAINED, SMALL_NETWORK, option
 
 
 @dataclass(frozen=True)
@@ -16,53 +17,97 @@ class FineTuningOptions:
 
     title: ClassVar[str] = "Fine-tuning"
 
-    train: str = flag(
+    train: str = option(
         "head",
-        "What is trained: head (the layer alone), last:N (also the last N blocks of the network, from the trained layer on), all. Needs TensorFlow but for head.",
+        "What is trained. head: only the new layer, on the features of the network. last:N: the new layer, then also the last N blocks of the network, for example last:2. all: the new layer, then the whole network. Everything except head needs TensorFlow.",
+        used_by=ALWAYS,
+        in_snapshot="network",
+        common=True,
     )
-    weights: str = flag(
+    weights: str = option(
         "pretrained",
-        "none: the network begins with random weights and is trained as a whole (--train=all), by --optimizer, --learning_rate and the flags that go with them.",
+        "The weights that the network begins with. With none they are random, and the whole network is trained (--train=all) with --optimizer, --learning_rate and the flags that belong to them.",
+        used_by=[NETWORK_TRAINED],
+        in_snapshot="network",
         choices=("pretrained", "none"),
     )
-    epochs: int = flag(
+    epochs: int = option(
         0,
-        "Passes over the training photos when a network is trained; 0 is 12 from pretrained weights, and --how_many_training_steps from none.",
+        "How many times the network is trained on all training photos. 0 means 12 for pretrained weights, and as many steps as --how_many_training_steps for --weights=none.",
+        used_by=[NETWORK_TRAINED],
+        in_snapshot="network",
+        common=True,
         minimum=0,
         maximum=1_000_000,
     )
-    fine_tune_learning_rate: float | None = flag(
+    fine_tune_learning_rate: float | None = option(
         None,
-        "Highest rate of --train=last:N and all from pretrained weights: it is reached in the first tenth of the steps and falls along a cosine; left out, 0.001 for adam, 0.002 for momentum, 0.01 for sgd.",
+        "The highest learning rate while pretrained weights are fine-tuned. The rate rises to it in the first tenth of the steps and then falls along a cosine. Default: 0.001 for adam, 0.002 for momentum, 0.01 for sgd.",
+        used_by=[NETWORK_TRAINED, PRETRAINED],
+        in_snapshot="network",
         minimum=1e-9,
         maximum=1e3,
     )
-    fine_tune_optimizer: str = flag(
-        "adam", "How pretrained weights are trained further.", choices=("sgd", "momentum", "adam")
+    fine_tune_optimizer: str = option(
+        "adam",
+        "The optimizer that fine-tunes pretrained weights; --momentum is its coefficient for momentum.",
+        used_by=[NETWORK_TRAINED, PRETRAINED],
+        in_snapshot="network",
+        choices=("sgd", "momentum", "adam"),
     )
-    fine_tune_batch_size: int = flag(32, "Photos a step while pretrained weights are trained further.", minimum=1)
-    frozen_batch_norm: bool = flag(
-        True, "Keep the means and variances that pretrained batch normalisation came with; its scales are trained."
+    fine_tune_batch_size: int = option(
+        32,
+        "Photos per step while pretrained weights are fine-tuned.",
+        used_by=[NETWORK_TRAINED, PRETRAINED],
+        in_snapshot="network",
+        minimum=1,
     )
-    augment: bool = flag(
+    frozen_batch_norm: bool = option(
         True,
-        "Where pretrained weights are trained further and no distortion is set: as if --random_crop=10 --random_scale=30 --random_brightness=20 were; and --flip_left_right, if the pretrained network knows mirrored validation photos as well as the photos themselves.",
+        "Keep the means and variances of pretrained batch normalisation while its scales are fine-tuned.",
+        used_by=[NETWORK_TRAINED, PRETRAINED],
+        in_snapshot="network",
     )
-    batch_norm: bool = flag(True, "Whether resnet20, resnet32 and resnet56 are batch-normalised.")
-    feature_maps: int = flag(
+    augment: bool = option(
+        True,
+        "Fine-tune pretrained weights on distorted photos if no distortion is set: with --random_crop=10 --random_scale=30 --random_brightness=20, and with --flip_left_right if the network labels mirrored validation photos as well as the photos themselves.",
+        used_by=[NETWORK_TRAINED, PRETRAINED],
+        in_snapshot="network",
+    )
+    batch_norm: bool = option(
+        True,
+        "Use batch normalisation in resnet20, resnet32 and resnet56.",
+        used_by=[SMALL_NETWORK],
+        in_snapshot="network",
+    )
+    feature_maps: int = option(
         0,
-        "Maps of the first convolution of a small network; 0 is its paper's number. A ResNet grows with it.",
+        "How many feature maps the first convolution has; the width of a ResNet grows with it. 0 means the number in its paper.",
+        used_by=[SMALL_NETWORK],
+        in_snapshot="network",
         minimum=0,
         maximum=4096,
     )
-    image_size: int = flag(
-        0, "Rows and columns of a small network's input, in pixels; 0 is its own (lenet 28).", minimum=0, maximum=1024
+    image_size: int = option(
+        0,
+        "Height and width of the network's input in pixels; 0 means its own, for example 28 for lenet.",
+        used_by=[SMALL_NETWORK],
+        in_snapshot="network",
+        minimum=0,
+        maximum=1024,
     )
-    distribute: str = flag(
-        "none", "mirrored: train the network on all GPUs of this machine at once.", choices=("none", "mirrored")
+    distribute: str = option(
+        "none",
+        "With mirrored, the network is trained on all GPUs of this machine at once.",
+        used_by=[NETWORK_TRAINED],
+        in_snapshot="no",
+        choices=("none", "mirrored"),
     )
-    fine_tuned_dir: str = flag(
-        "tf_files/fine_tuned", "Where the network that --train=last:N or all made is kept; the last one's only."
+    fine_tuned_dir: str = option(
+        "tf_files/fine_tuned",
+        "The folder that keeps the network which --train=last:N or all has trained; each run replaces it.",
+        used_by=ALWAYS,
+        in_snapshot="no",
     )
 
     def __post_init__(self) -> None:

@@ -6,9 +6,8 @@ from label_image.errors import UserError
 from retrain.backbones.lookup import architecture, family_of
 from retrain.backbones.table import Architecture
 from retrain.backbones.trainable import Building
-from retrain.options.options import Options, refuse_unused
-
-_OF_SMALL = {"batch_norm": True, "feature_maps": 0, "image_size": 0}
+from retrain.options.option import SMALL_NETWORK, refuse_with
+from retrain.options.options import Options
 
 
 def check_network(options: Options) -> Architecture:
@@ -26,7 +25,9 @@ def check_network(options: Options) -> Architecture:
         )
     family.check(row, building)
     if not family.small:
-        refuse_unused(options, _OF_SMALL, f"{row.name}; it goes with lenet and other small networks")
+        refuse_with(
+            type(options), options.flat(), SMALL_NETWORK, f"{row.name}; it goes with lenet and other small networks"
+        )
     return row
 
 

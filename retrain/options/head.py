@@ -6,86 +6,185 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from label_image.errors import UserError
-from label_image.flags import check, flag
+from label_image.flags import check, flag_fields
+from retrain.options.option import ALWAYS, MOMENTUM, STEPS, option, option_of, with_policy
 
+MOST_STEPS = 100_000_000
 _MOST_UNITS = 65_536
-# What each --lr_policy needs; what it does not need is refused, for then another policy was meant.
-_POLICY_NUMBERS = {
-    "fixed": (),
-    "step": ("gamma", "stepsize"),
-    "inv": ("gamma", "power"),
-    "exp": ("gamma",),
-    "cosine": (),
-}
-_OF_POLICIES = ("gamma", "power", "stepsize")
 
 
 @dataclass(frozen=True)
 class HeadOptions:
     """How the softmax layer, and hidden layers below it, are trained."""
 
-    title: ClassVar[str] = "Training"
+    title: ClassVar[str] = "Training of the layer"
 
-    how_many_training_steps: int = flag(4000, "Training steps.", minimum=0, maximum=100_000_000)
-    learning_rate: float = flag(0.01, "Rate of gradient descent.", minimum=1e-9, maximum=1e3)
-    optimizer: str = flag(
+    how_many_training_steps: int = option(
+        4000,
+        "How many steps the layer is trained.",
+        used_by=ALWAYS,
+        in_snapshot="cosine",
+        minimum=0,
+        maximum=MOST_STEPS,
+        common=True,
+    )
+    learning_rate: float = option(
+        0.01,
+        "The learning rate of gradient descent.",
+        used_by=[STEPS],
+        in_snapshot="always",
+        minimum=1e-9,
+        maximum=1e3,
+        common=True,
+    )
+    optimizer: str = option(
         "sgd",
-        "How the layer is trained: sgd (gradient descent), momentum, adam, or lbfgs, which solves it exactly: no steps, no rate, the same answer each time.",
+        "How the layer is trained: by sgd (stochastic gradient descent), momentum or adam, or by lbfgs, which computes the exact minimum of the loss without steps and without a learning rate.",
+        used_by=ALWAYS,
+        in_snapshot="always",
+        common=True,
         choices=("sgd", "momentum", "adam", "lbfgs"),
     )
-    momentum: float | None = flag(
-        None, "Share of its last step that --optimizer=momentum keeps; left out, 0.9.", minimum=0, maximum=0.9999
+    momentum: float | None = option(
+        None,
+        "The momentum coefficient. Default: 0.9.",
+        used_by=[MOMENTUM],
+        in_snapshot="always",
+        minimum=0,
+        maximum=0.9999,
     )
-    weight_decay: str = flag(
+    weight_decay: str = option(
         "",
-        "L2 penalty: so many times half the squares of the weights is added to the loss, biases are left alone; auto (lbfgs only) finds it by cross-validation on the training photos. Left out, 0, and auto with lbfgs.",
+        "The coefficient of the L2 penalty: half the sum of the squared weights, without the biases, times this number is added to the loss. auto, only with lbfgs, chooses it by cross-validation on the training photos. Default: 0, and auto with lbfgs.",
+        used_by=ALWAYS,
+        in_snapshot="always",
     )
-    lr_policy: str = flag(
+    lr_policy: str = option(
         "fixed",
-        "How the rate changes, as Caffe's: fixed; step (rate * gamma^(iter // stepsize)); inv (rate * (1 + gamma * iter)^-power); exp (rate * gamma^iter); cosine (down to nothing at the last step).",
+        "How the learning rate changes, with the names of Caffe: fixed; step (rate * gamma^(iter // stepsize)); inv (rate * (1 + gamma * iter)^-power); exp (rate * gamma^iter); cosine (along half a cosine to 0 at the last step).",
+        used_by=[STEPS],
+        in_snapshot="always",
         choices=("fixed", "step", "inv", "exp", "cosine"),
     )
-    gamma: float | None = flag(None, "For --lr_policy step, inv and exp.", minimum=0, maximum=1e6)
-    power: float | None = flag(None, "For --lr_policy=inv.", minimum=0, maximum=1e3)
-    stepsize: int | None = flag(None, "For --lr_policy=step: steps of one rate.", minimum=1)
-    hidden_units: str = flag(
-        "", "Layers between the features and the softmax layer, units of each with commas: 128,64; left out, none."
+    gamma: float | None = option(
+        None,
+        "The number gamma in the formula of --lr_policy.",
+        used_by=[with_policy("step", "inv", "exp")],
+        in_snapshot="always",
+        minimum=0,
+        maximum=1e6,
     )
-    activation: str = flag(
-        "relu", "Of the hidden layers, and of the small networks.", choices=("relu", "sigmoid", "tanh")
+    power: float | None = option(
+        None,
+        "The number power in the formula of --lr_policy.",
+        used_by=[with_policy("inv")],
+        in_snapshot="always",
+        minimum=0,
+        maximum=1e3,
     )
-    dropout: float = flag(
+    stepsize: int | None = option(
+        None,
+        "The number of steps after which --lr_policy changes the rate.",
+        used_by=[with_policy("step")],
+        in_snapshot="always",
+        minimum=1,
+    )
+    hidden_units: str = option(
+        "",
+        "The numbers of units of the hidden layers between the features and the softmax layer, for example 128,64. Default: no hidden layer.",
+        used_by=[STEPS],
+        in_snapshot="always",
+    )
+    activation: str = option(
+        "relu",
+        "The activation function of the hidden layers and of the small networks.",
+        used_by=ALWAYS,
+        in_snapshot="always",
+        choices=("relu", "sigmoid", "tanh"),
+    )
+    dropout: float = option(
         0.0,
-        "Share of the hidden units (without any: of the features) that each training step leaves out.",
+        "The fraction of the hidden units that each training step drops; without hidden layers, the fraction of the features.",
+        used_by=[STEPS],
+        in_snapshot="always",
         minimum=0,
         maximum=0.99,
     )
-    label_smoothing: float = flag(
-        0.0, "Share of each photo's label that goes to all classes alike while training.", minimum=0, maximum=0.99
+    label_smoothing: float = option(
+        0.0,
+        "The fraction of each label's weight that is spread evenly over all classes in training.",
+        used_by=ALWAYS,
+        in_snapshot="always",
+        minimum=0,
+        maximum=0.99,
     )
-    class_weights: str = flag(
+    class_weights: str = option(
         "none",
-        "balanced: each class weighs the same in the loss, however many photos it has. Batches are drawn class first, which does that already: it matters with --train_batch_size=-1 and lbfgs.",
+        "With balanced, each class has the same weight in the loss, however many photos it has. Batches are drawn class by class, which has the same effect; so this flag matters with --train_batch_size=-1 and with lbfgs.",
+        used_by=ALWAYS,
+        in_snapshot="always",
         choices=("none", "balanced"),
     )
-    train_batch_size: int = flag(100, "Photos a step; -1 is all of them.", minimum=-1)
-    validation_batch_size: int = flag(
+    train_batch_size: int = option(
         100,
-        "Photos in each logged validation; -1 is all of them. The best step is chosen on all of them, or on 2,000 where there are more and this is not -1.",
-        minimum=-1,
+        "Photos per training step; -1 means all training photos.",
+        used_by=ALWAYS,
+        in_snapshot="always",
+        minimum=1,
+        besides=-1,
     )
-    test_batch_size: int = flag(-1, "Photos in the final test; -1 is all of them.", minimum=-1)
-    eval_step_interval: int = flag(10, "Evaluate every so many steps.", minimum=1)
-    early_stopping_steps: int = flag(
-        0, "End training when the validation loss has not fallen for so many steps; 0 is never.", minimum=0
+    validation_batch_size: int = option(
+        100,
+        "Validation photos in each evaluation that is printed; -1 means all. The best step is chosen on all validation photos, or on 2,000 of them if there are more and this is not -1.",
+        used_by=ALWAYS,
+        in_snapshot="always",
+        minimum=1,
+        besides=-1,
     )
-    snapshot_steps: int = flag(
+    test_batch_size: int = option(
+        -1,
+        "Photos in the test at the end; -1 means all test photos.",
+        used_by=ALWAYS,
+        in_snapshot="no",
+        minimum=1,
+        besides=-1,
+    )
+    eval_step_interval: int = option(
+        10,
+        "The number of steps from one evaluation to the next.",
+        used_by=ALWAYS,
+        in_snapshot="always",
+        minimum=1,
+    )
+    early_stopping_steps: int = option(
         0,
-        "Write the whole state of training every so many steps, to the name of --checkpoint_path with _step_N.npz; 0 is never.",
+        "End training if the validation loss has not fallen for this many steps; 0 means never.",
+        used_by=[STEPS],
+        in_snapshot="always",
         minimum=0,
     )
-    resume: str = flag("", "A snapshot from which training goes on, to the same bits as without a break.")
-    seed: int = flag(0, "Seed of training: the same seed and photos give the same bits.", minimum=0)
+    snapshot_steps: int = option(
+        0,
+        "Write a snapshot of the whole training state whenever this many steps have been trained, to the name of --checkpoint_path with _step_N.npz added; 0 means never.",
+        used_by=[STEPS],
+        in_snapshot="no",
+        in_compare=False,
+        minimum=0,
+    )
+    resume: str = option(
+        "",
+        "The snapshot from which training continues. The result is bit for bit the same as without the interruption.",
+        used_by=[STEPS],
+        in_snapshot="no",
+        in_compare=False,
+    )
+    seed: int = option(
+        0,
+        "The seed of training: the same seed and photos give bit for bit the same result.",
+        used_by=ALWAYS,
+        in_snapshot="always",
+        minimum=0,
+    )
 
     def __post_init__(self) -> None:
         """Checks the bounds of each field.
@@ -94,9 +193,6 @@ class HeadOptions:
           UserError: naming the flag.
         """
         check(self)
-        for name in ("train_batch_size", "validation_batch_size", "test_batch_size"):
-            if getattr(self, name) == 0:
-                raise UserError(f"--{name}=0 is no batch; give 1 or more, or -1 for all")
         _check_policy(self)
         _check_decay(self)
         hidden_units_of(self.hidden_units)
@@ -131,16 +227,11 @@ def hidden_units_of(text: str) -> tuple[int, ...]:
 
 
 def _check_policy(options: HeadOptions) -> None:
-    needed = _POLICY_NUMBERS[options.lr_policy]
-    for name in _OF_POLICIES:
-        value = getattr(options, name)
-        if name in needed and value is None:
-            raise UserError(f"--lr_policy={options.lr_policy} needs --{name}, and it is not given")
-        if name not in needed and value is not None:
-            users = [policy for policy, numbers in _POLICY_NUMBERS.items() if name in numbers]
-            raise UserError(
-                f"--{name}={value:g} is not used by --lr_policy={options.lr_policy}; it goes with --lr_policy={' or '.join(users)}"
-            )
+    """Refuses a policy whose numbers are missing; a number that the policy does not use is refused with all unused flags."""
+    for field in flag_fields(HeadOptions):
+        policies = [use.flags["lr_policy"] for use in option_of(field).used_by if "lr_policy" in use.flags]
+        if any(options.lr_policy in names for names in policies) and getattr(options, field.name) is None:
+            raise UserError(f"--lr_policy={options.lr_policy} needs --{field.name}, and it is not given")
     if options.lr_policy in ("step", "exp") and not 0 < (options.gamma or 0) <= 1:
         raise UserError(f"--gamma={options.gamma:g} with --lr_policy={options.lr_policy}: give more than 0, at most 1")
 

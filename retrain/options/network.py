@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from label_image.errors import UserError
-from label_image.flags import check, flag
+from label_image.flags import check
 from retrain.backbones.table import DEFAULT_ARCHITECTURE, FAMILIES
+from retrain.options.option import ALWAYS, option
 
 _NAMES = ", ".join(row.names for row in FAMILIES if row.names)
 
@@ -17,24 +18,47 @@ _NAMES = ", ".join(row.names for row in FAMILIES if row.names)
 class NetworkOptions:
     """Which pretrained network computes the features, where its files are, and what runs it."""
 
-    title: ClassVar[str] = "Network"
+    title: ClassVar[str] = "Pretrained network"
 
-    architecture: str = flag(
+    architecture: str = option(
         DEFAULT_ARCHITECTURE,
         f"The pretrained network: {_NAMES}.",
+        used_by=ALWAYS,
+        in_snapshot="network",
+        common=True,
     )
-    tfhub_module: str = flag("", "A TF-Hub feature vector (address or folder) instead of --architecture.")
-    model_dir: str = flag("tf_files/models", "Where pretrained networks are looked for, downloaded to and kept ready.")
-    backbone_precision: str = flag(
+    tfhub_module: str = option(
+        "",
+        "A TF-Hub module that computes feature vectors, by its address or folder, instead of --architecture.",
+        used_by=ALWAYS,
+        in_snapshot="network",
+    )
+    model_dir: str = option(
+        "tf_files/models",
+        "The folder with pretrained networks: they are looked for, downloaded and prepared there.",
+        used_by=ALWAYS,
+        in_snapshot="no",
+    )
+    backbone_precision: str = option(
         "float32",
-        "How the network calculates while features are computed; int8 is quantized once, on training photos, and the layer is trained on what it gives.",
+        "The precision in which the network computes the features. For int8 the network is quantized once, with training photos, and the layer is trained on its features.",
+        used_by=ALWAYS,
+        in_snapshot="no",
         choices=("float32", "int8"),
     )
-    device: str = flag(
+    device: str = option(
         "auto",
-        "Where the network runs: auto, cpu, cpu:N (the whole run on N cores) or gpu; auto takes a GPU if TensorFlow sees one, else the CPU.",
+        "Where the network runs: auto, cpu, cpu:N (the whole run uses N cores) or gpu. auto uses a GPU if TensorFlow finds one, and otherwise the CPU.",
+        used_by=ALWAYS,
+        in_snapshot="no",
+        common=True,
     )
-    offline: bool = flag(False, "Never use the network.")
+    offline: bool = option(
+        False,
+        "Never connect to the internet: use only pretrained networks that are on this machine.",
+        used_by=ALWAYS,
+        in_snapshot="no",
+    )
 
     def __post_init__(self) -> None:
         """Checks the bounds of each field.

@@ -6,33 +6,57 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from label_image.errors import UserError
-from label_image.flags import check, flag
+from label_image.flags import check
+from retrain.options.option import ALWAYS, option
 
 
 @dataclass(frozen=True)
 class RunOptions:
     """Where features and the record of the run are kept, and what is shown."""
 
-    title: ClassVar[str] = "Run"
+    title: ClassVar[str] = "Records and messages"
 
-    bottleneck_dir: str = flag("tf_files/bottlenecks", "Where the photos' features are kept.")
-    runs_dir: str = flag(
+    bottleneck_dir: str = option(
+        "tf_files/bottlenecks",
+        "The folder that keeps the features of the photos, so that later runs need not compute them again.",
+        used_by=ALWAYS,
+        in_snapshot="no",
+    )
+    runs_dir: str = option(
         "tf_files/runs",
-        "Where each run has a folder of its own, with its record, its report and a copy of all that it exports; see python -m retrain.runs.",
+        "The folder in which each run gets a folder of its own, with its record, its report and a copy of all exports; see python -m retrain.runs.",
+        used_by=ALWAYS,
+        in_snapshot="no",
+        in_compare=False,
     )
-    summaries_dir: str = flag(
+    summaries_dir: str = option(
         "tf_files/training_summaries",
-        "Where TensorBoard's event files go, a folder for each run; an empty value writes none.",
+        "The folder for TensorBoard's event files, with a folder for each run; an empty value writes none.",
+        used_by=ALWAYS,
+        in_snapshot="no",
+        in_compare=False,
     )
-    report: str = flag(
+    report: str = option(
         "html",
-        "A page about the run beside its record, with an audit of the photos and TensorBoard's pictures of the test; none leaves all three out.",
+        "With html, a page about the run is written beside its record, the photos are audited, and TensorBoard gets pictures of the test. none leaves all three out.",
+        used_by=ALWAYS,
+        in_snapshot="no",
+        in_compare=False,
         choices=("html", "none"),
     )
-    print_misclassified_test_images: bool = flag(False, "List the test photos that were labelled wrongly.")
-    logging_verbosity: str = flag(
+    print_misclassified_test_images: bool = option(
+        False,
+        "List the test photos that were labelled wrongly.",
+        used_by=ALWAYS,
+        in_snapshot="no",
+        in_compare=False,
+    )
+    logging_verbosity: str = option(
         "INFO",
-        "How much is said. Where standard output is no terminal, evaluations are a line each tenth of the steps; DEBUG has the original's three lines for each, all warnings, and the traceback of a fault.",
+        "Which messages are printed. If standard output is not a terminal, an evaluation is printed after each tenth of the steps. DEBUG prints the original's three lines for each evaluation, all warnings, and the traceback of an error.",
+        used_by=ALWAYS,
+        in_snapshot="no",
+        in_compare=False,
         choices=("DEBUG", "INFO", "WARN", "ERROR", "FATAL"),
     )
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from label_image.errors import UserError
-from label_image.quiet import has_tensorflow
+from label_image.extras import install
+from label_image.quiet import check_tensorflow, has_tensorflow
+from retrain.backbones.prepare import check_installed
 from retrain.backbones.table import Architecture
 from retrain.head import lbfgs
 from retrain.head.snapshots import read_snapshot
@@ -22,12 +24,17 @@ def check(options: Options) -> Architecture:
 
     Raises:
       UserError: an unknown name, no room for a file, SciPy or a snapshot that is not there.
+      RunError: TensorFlow, which the network or the device needs, is not installed.
     """
     row = check_network(options)
     if options.finetune.tunes and not has_tensorflow():
         raise UserError(
-            f"--train={options.finetune.train} needs TensorFlow, which is not installed; pip install tensorflow, or use --train=head"
+            f"--train={options.finetune.train} needs TensorFlow, which is not installed; {install('tensorflow')}, or use --train=head"
         )
+    if options.finetune.weights != "none":
+        check_installed(options.network, row)
+    if options.network.device == "gpu":
+        check_tensorflow("--device=gpu", "use --device=cpu")
     check_outputs(options)
     if options.head.optimizer == "lbfgs":
         lbfgs.check_installed()

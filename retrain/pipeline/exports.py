@@ -16,13 +16,13 @@ from label_image.errors import RunError, UserError
 from label_image.find_run import RUNS_DIR
 from retrain.clock import Clock
 from retrain.console import Screen
-from retrain.exporters.write_all import members, write_exports
 from retrain.features.photo_features import PhotoFeatures
 from retrain.features.recheck import StaleFeaturesError
 from retrain.head.train import train
 from retrain.options.options import Options
 from retrain.pipeline.features import Int8Variant
 from retrain.pipeline.settings import first_layer_training
+from retrain.pipeline.write_exports import members, write_exports
 from retrain.runs.make_record import failed, record_of
 from retrain.runs.publish import publish, stands
 from retrain.runs.record import write_record

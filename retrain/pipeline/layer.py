@@ -8,7 +8,6 @@ from pathlib import Path
 
 from retrain.console import Screen
 from retrain.exporters import graph as graph_exporter
-from retrain.exporters.write_all import metadata_of
 from retrain.features.photo_features import PhotoFeatures
 from retrain.files.atomic import replacing
 from retrain.head.layer_training import LayerTraining
@@ -16,6 +15,7 @@ from retrain.head.snapshots import Snapshot, snapshot_path, write_snapshot
 from retrain.head.train import Evaluation, train
 from retrain.options.options import Options
 from retrain.pipeline.settings import first_layer_training, layer_training
+from retrain.pipeline.write_exports import metadata_of
 from retrain.progress import Progress, Tenths
 from retrain.report.tensorboard import Summaries
 from retrain.types import TESTING, TRAINING, VALIDATION, Curve, Head, Split

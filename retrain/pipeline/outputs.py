@@ -1,4 +1,4 @@
-"""Where a run writes, looked at as a whole and before the work: what cannot be written, or would write over another.
+"""Checks before the work where a run writes: what cannot be written, or would write over something else.
 
 A file takes the place of one; a folder export takes the place of a whole folder; into the others things are added.
 """
@@ -10,64 +10,24 @@ import itertools
 import os
 import stat
 import sys
-import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from label_image.errors import RunError, UserError
 from label_image.find_run import is_run
-from label_image.quiet import has_tensorflow
-from retrain.exporters import device_folder, saved_model
+from retrain.backbones.table import DEFAULT_ARCHITECTURE
 from retrain.exporters.folder import check_folder
-from retrain.exporters.onnx import check_installed
-from retrain.exporters.table import orders
+from retrain.exporters.order import Order
 from retrain.files.atomic import is_special
 from retrain.files.temporary_names import clear, temporary
 from retrain.options.options import Options
+from retrain.pipeline.places import Place, check_apart, key, places
+from retrain.pipeline.write_exports import orders_of
 from retrain.runs.folder import RUNNING
 from retrain.runs.usual_names import HOME, is_usual
 
-_HOLDS = {"device_folder": device_folder.HOLDS, "saved_model": saved_model.HOLDS}
 _PHOTOS = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".avif", ".heic")
 _MOST_LOOKED_AT = 1_000  # entries of a folder, to tell whether photos are in it
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where something is written."""
-
-    flag: str
-    path: Path
-    kind: str  # "file"; "folder", which is replaced whole; "tree", to which something is added
-
-    def __str__(self) -> str:
-        """As the user wrote it."""
-        return f"--{self.flag}={self.path}"
-
-
-def places(options: Options) -> list[Place]:
-    """All that a plan writes to."""
-    found = [
-        Place(order.exporter.flag, order.path, "folder" if order.exporter.kind in _HOLDS else "file")
-        for order in orders(options)
-    ]
-    found.append(Place("output_labels", Path(options.exports.output_labels), "file"))
-    if options.exports.checkpoint_path:
-        found.append(Place("checkpoint_path", Path(f"{options.exports.checkpoint_stem}.npz"), "file"))
-    if options.head.snapshot_steps:
-        last = f"{options.exports.checkpoint_stem}_step_{max(options.head.how_many_training_steps, options.head.snapshot_steps)}.npz"
-        found.append(Place("checkpoint_path", Path(last), "file"))
-    found.append(Place("runs_dir", Path(options.run.runs_dir), "tree"))
-    found.append(Place("bottleneck_dir", Path(options.run.bottleneck_dir), "tree"))
-    if options.run.summaries_dir:
-        found.append(Place("summaries_dir", Path(options.run.summaries_dir), "tree"))
-    if options.finetune.tunes:
-        found.append(Place("fine_tuned_dir", Path(options.finetune.fine_tuned_dir), "tree"))
-    if options.exports.intermediate_store_frequency:
-        graphs = Path(f"{options.exports.intermediate_output_graphs_dir}intermediate_0.pb").parent
-        found.append(Place("intermediate_output_graphs_dir", graphs, "tree"))
-    return found
 
 
 def check_outputs(options: Options) -> None:
@@ -75,29 +35,36 @@ def check_outputs(options: Options) -> None:
 
     Raises:
       UserError: two of them in one place or inside each other, a folder where a file is to go, something else where a
-        folder is to go, a place among the photos, or a graph that cannot be verified because TensorFlow is not installed.
+        folder is to go, a place in the folder of photos, or a format for which something is not installed.
       RunError: a place that cannot be written.
     """
-    for order in orders(options):
-        flag = order.exporter.flag
-        if order.exporter.kind in _HOLDS:
-            check_folder(flag, order.path, _HOLDS[order.exporter.kind])
-        if not order.exporter.needs_litert and options.network.backbone_precision == "float32" and not has_tensorflow():
-            without = f"--{flag}=" if options.value(flag) else "--export=tflite"
-            raise UserError(
-                f"cannot prove --{flag}={order.path}: TensorFlow is not installed; go without it: {without}"
-            )
-        if order.exporter.kind == "onnx" and options.network.backbone_precision == "float32":
-            check_installed()
+    for order in orders_of(options):
+        if order.format.is_folder:
+            check_folder(order.format.flag, order.path, order.format.exporter.holds)
+        _check_installed(order, options)
     check_places(places(options), options)
+
+
+def _check_installed(order: Order, options: Options) -> None:
+    """Refuses a format that could not be written or verified, since something is not installed."""
+    row = order.format
+    if not row.needs_litert and options.network.backbone_precision != "float32":
+        return  # none is written, which is said then
+    given = options.value(row.flag)
+    if row.by_default and given == row.place:
+        return  # nobody asked for it: after training `unverifiable` says that none is written
+    other = options.finetune.tunes or options.head.hidden_units or options.network.tfhub_module
+    default = options.network.architecture == DEFAULT_ARCHITECTURE and not other
+    if missing := row.exporter.missing(default):
+        without = f"--{row.flag}=" if given else "--export=tflite"
+        raise UserError(f"cannot verify --{row.flag}={order.path}: {missing}, or go without it: {without}")
 
 
 def check_places(found: list[Place], options: Options) -> None:
     """Looks at the places themselves; see `check_outputs`."""
     for place in found:
         _check_kind(place, str(options.value(place.flag)))
-    for one, other in itertools.permutations(found, 2):
-        _check_apart(one, other)
+    check_apart(found)
     for place in found:
         _check_not_kept_for_others(place, options)
         _check_not_among_photos(place, Path(options.data.image_dir))
@@ -171,26 +138,9 @@ def _is_terminal(path: Path) -> bool:
         os.close(descriptor)
 
 
-def _key(path: Path) -> tuple[str, ...]:
-    """What is the same for two names of one place: links followed, capitals and accents alike, as some disks take them."""
-    return tuple(unicodedata.normalize("NFC", part).casefold() for part in Path(os.path.realpath(path)).parts)
-
-
-def _check_apart(one: Place, other: Place) -> None:
-    """Refuses `one` in the place of `other`, or inside it where that is replaced whole."""
-    inner, outer = _key(one.path), _key(other.path)
-    if one.kind == other.kind == "tree" or (is_special(one.path) and is_special(other.path)):
-        return
-    if inner == outer:
-        raise UserError(f"cannot write {one} and {other}: both are one place; give each its own name")
-    if other.kind != "tree" and inner[: len(outer)] == outer:
-        what = "which is a file" if other.kind == "file" else "which is replaced as a whole"
-        raise UserError(f"cannot write {one}: it is inside {other}, {what}; choose another place")
-
-
 def _check_not_kept_for_others(place: Place, options: Options) -> None:
     """Refuses what would change the files of an earlier run, or what training is to go on from."""
-    if place.kind == "file" and options.head.resume and _key(place.path) == _key(Path(options.head.resume)):
+    if place.kind == "file" and options.head.resume and key(place.path) == key(Path(options.head.resume)):
         raise UserError(f"cannot write {place}: --resume goes on from that file; give another name")
     _check_not_read(place, options)
     if place.flag == "runs_dir":
@@ -212,6 +162,11 @@ def _check_not_read(place: Place, options: Options) -> None:
     path = Path(os.path.realpath(place.path))
     if path.parent == Path(os.path.realpath(options.run.bottleneck_dir)) and path.name.startswith("bottlenecks.sqlite"):
         raise UserError(f"cannot write {place}: the photos' features are kept there; choose another place")
+    models, here = key(Path(options.network.model_dir)), key(HOME)
+    if key(place.path)[: len(models)] == models and here[: len(models)] != models:
+        raise UserError(
+            f"cannot write {place}: it is inside --model_dir={options.network.model_dir}, where the networks are kept; choose another place"
+        )
     if options.network.tfhub_module and path.is_relative_to(os.path.realpath(options.network.tfhub_module)):
         raise UserError(
             f"cannot write {place}: the run begins with --tfhub_module={options.network.tfhub_module}; choose another place"
@@ -219,13 +174,16 @@ def _check_not_read(place: Place, options: Options) -> None:
 
 
 def _check_not_among_photos(place: Place, photos: Path) -> None:
-    """Refuses what would stand in a class's folder, or be taken for a class by the next run."""
-    inner, outer = _key(place.path), _key(photos)
+    """Refuses what would stand in a class's folder, be taken for a class by the next run, or lie between the classes.
+
+    Where the photos are in the current folder or above it, everything lies in there; then only the first two are refused.
+    """
+    inner, outer = key(place.path), key(photos)
     if inner[: len(outer)] != outer:
         return
     below = inner[len(outer) :]
     if not below:
-        if place.kind == "tree" and place.flag != "bottleneck_dir":
+        if place.kind == "tree" and place.flag not in ("bottleneck_dir", "checkpoint_path"):
             raise UserError(f"cannot write {place}: it is the folder of photos; choose another folder")
         return
     first = photos / Path(os.path.realpath(place.path)).parts[len(outer)]
@@ -237,6 +195,8 @@ def _check_not_among_photos(place: Place, photos: Path) -> None:
         )
     if (len(below) > 1 or place.kind == "tree") and _has_photos(first):
         raise UserError(f"cannot write {place}: it is among the photos of {first}; choose another place")
+    if key(Path.cwd())[: len(outer)] != outer:
+        raise UserError(f"cannot write {place}: it is inside --image_dir={photos}; choose another place")
 
 
 def _has_photos(folder: Path) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 from retrain import report
 from retrain.audit.audit import Auditor
-from retrain.audit.kept import FOLDER as AUDITS
+from retrain.audit.cache import FOLDER as AUDITS
 from retrain.clock import Clock
 from retrain.console import Screen
 from retrain.data.augment import View

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
+from label_image.errors import UserError
 from retrain.data.augment import Distortions, View, views_of
 from retrain.data.layout import FolderRules
 from retrain.data.scan import scan_photos
@@ -17,6 +18,7 @@ from retrain.finetune.stage import asked_of_network
 from retrain.head.layer_training import LayerTraining
 from retrain.head.schedule import Schedule
 from retrain.head.snapshots import asked_of
+from retrain.options.head import MOST_STEPS
 from retrain.options.options import Options
 from retrain.store.feature_store import Store
 from retrain.types import Scan, Split
@@ -104,26 +106,43 @@ def momentum_of(options: Options) -> float:
 
 
 def recipe_of(options: Options, photos: int) -> Recipe:
-    """How the network is trained on so many photos."""
-    head, tuning = options.head, options.finetune
-    if tuning.weights == "none":
-        return recipe.from_nothing(
-            photos,
-            epochs=tuning.epochs,
-            batch_size=head.train_batch_size,
-            optimizer=head.optimizer,
-            momentum=momentum_of(options),
-            schedule=schedule_of(options),
-            decay=head.decay,
+    """How the network is trained on so many photos.
+
+    Raises:
+      UserError: --epochs asks for more steps than --how_many_training_steps may.
+    """
+    tuning = options.finetune
+    made = _from_nothing(options, photos) if tuning.weights == "none" else _from_pretrained(options, photos)
+    if tuning.epochs and made.steps > MOST_STEPS:
+        raise UserError(
+            f"--epochs={tuning.epochs} is out of range: on {photos:,} training photos it takes {made.steps:,} steps of {made.batch_size}, and at most {MOST_STEPS:,} are possible; give fewer epochs"
         )
+    return made
+
+
+def _from_nothing(options: Options, photos: int) -> Recipe:
+    head = options.head
+    return recipe.from_nothing(
+        photos,
+        epochs=options.finetune.epochs,
+        batch_size=head.train_batch_size,
+        optimizer=head.optimizer,
+        momentum=momentum_of(options),
+        schedule=schedule_of(options),
+        decay=head.decay,
+    )
+
+
+def _from_pretrained(options: Options, photos: int) -> Recipe:
+    tuning = options.finetune
     return recipe.from_pretrained(
         photos,
         epochs=tuning.epochs,
         batch_size=tuning.fine_tune_batch_size,
         optimizer=tuning.fine_tune_optimizer,
-        momentum=_MOMENTUM,
+        momentum=momentum_of(options),
         highest_rate=tuning.fine_tune_learning_rate,
-        decay=head.decay,
+        decay=options.head.decay,
     )
 
 

@@ -1,4 +1,4 @@
-"""A run's record in, `report.html` beside it out. Imports nothing heavy: the libraries that draw are imported when it is made."""
+"""Writes the report page of a run, `report.html`. The libraries that draw it are imported only when it is written."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:  # NumPy: the program is not under way yet
+if TYPE_CHECKING:  # it imports NumPy, which is slow while the program starts
     from retrain.types import Head
 
 REPORT = "report.html"
-LIBRARIES = {"jinja2": "jinja2", "pygal": "pygal"}  # module -> what pip calls it
+LIBRARIES = {"jinja2": "jinja2", "pygal": "pygal"}  # module -> name of the package for pip
 
 
 def missing_libraries() -> list[str]:
-    """What is not installed of what draws the page."""
+    """Returns the libraries for the page that are not installed."""
     return [name for module, name in LIBRARIES.items() if importlib.util.find_spec(module) is None]
 
 
 def install_line(missing: list[str]) -> str:
-    """What is missing, and what to type."""
+    """Returns a line that says what is missing and how to install it."""
     are = "is" if len(missing) == 1 else "are"
     return f"{' and '.join(missing)} {are} not installed; pip install {' '.join(missing)}"
 
@@ -29,12 +29,12 @@ def write_report(folder: Path, record: Mapping[str, Any], head: Head | None) -> 
     """Writes the page of a run.
 
     Args:
-      folder: the run's.
-      record: what its run.json holds.
-      head: the trained layer; None leaves the heat maps out.
+      folder: the run's folder.
+      record: the content of its run.json.
+      head: the trained layer; without it (None), the page has no heat maps.
 
     Returns:
-      the page's path.
+      the path of the page.
     """
     from retrain.report.page import write_page
 

@@ -1,4 +1,4 @@
-"""The program `python -m retrain.report`: makes the page of a run anew."""
+"""The program `python -m retrain.report`: writes the report page of a run again."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ PROGRAM = "python -m retrain.report"
 
 
 @dataclass(frozen=True)
-class Command:
-    """Makes the page of a run again, for example `python -m retrain.report tf_files/runs/20261121-145318-efficientnet_lite0`."""
+class ReportCommand:
+    """Writes the report page of a run again, for example `python -m retrain.report tf_files/runs/20261121-145318-efficientnet_lite0`."""
 
-    run: str = flag("", "The run's folder, or its run.json; left out, it is the newest one.")
+    run: str = flag("", "The folder of the run, or its run.json. Default: the newest run.")
 
 
 def main(argv: Sequence[str]) -> int:
     """Runs the command; returns the exit status."""
 
     def work() -> None:
-        command, words = parse(Command, argv, PROGRAM, "run")
+        command, words = parse(ReportCommand, argv, PROGRAM, "run")
         if words or sum(not word.startswith("-") for word in argv) > 1:
-            raise UserError("one run at a time; python -m retrain.report RUN")
+            raise UserError("give one run only: python -m retrain.report RUN")
         from retrain.report import install_line, missing_libraries, write_report
         from retrain.report.explain import find_head
         from retrain.runs.folder import latest_run

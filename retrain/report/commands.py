@@ -1,4 +1,4 @@
-"""A record in, command lines out: to repeat the run, to draw its page again, to label."""
+"""Writes the command lines that a report page shows: to repeat the run, to write its page again, and to label a photo."""
 
 from __future__ import annotations
 
@@ -9,22 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from label_image.flags import flag_fields
+from retrain.exporters.table import runs_in_label_image
 from retrain.options.options import PROGRAM, Options
-
-_RUNS_WITH_LABELS = ("tflite", "graph", "saved_model", "onnx")
 
 
 def title(record: Mapping[str, Any]) -> str:
-    """What was trained on: the name of the folder of photos."""
+    """Returns the title of a run: the name of the folder of its photos."""
     folder = str(record.get("plan", {}).get("image_dir", "")).rstrip("/\\")
-    return os.path.basename(folder) or "a run"  # noqa: PTH119 - text of a record, perhaps of another system
+    return os.path.basename(folder) or "a run"  # noqa: PTH119 - text from a record, perhaps from another system
 
 
 def repeat(record: Mapping[str, Any]) -> str:
-    """The command that does the run again: every flag that is not at its default.
+    """Returns the command that repeats the run: it has every flag that differs from its default.
 
     >>> repeat({"plan": {"image_dir": "my flowers", "seed": 3, "strict": True, "learning_rate": 0.01}})
-    "python -m retrain --image_dir='my flowers' --seed=3 --strict"
+    "python -m retrain --image_dir='my flowers' --strict --seed=3"
     """
     options = record.get("plan", {})
     words = [PROGRAM]
@@ -40,13 +39,13 @@ def repeat(record: Mapping[str, Any]) -> str:
 
 
 def again(folder: Path) -> str:
-    """The command that draws the page again."""
+    """Returns the command that writes the page again."""
     return f"python -m retrain.report {shlex.quote(str(folder))}"
 
 
 def label(record: Mapping[str, Any]) -> str:
-    """The command that labels a photo with what was exported; "" where nothing was."""
+    """Returns the command that labels a photo with an exported classifier; "" if there is none."""
     for export in record.get("exports", []):
-        if export["kind"] in _RUNS_WITH_LABELS:
+        if runs_in_label_image(export["kind"]):
             return f"python -m label_image --graph={shlex.quote(str(export['path']))} --image=PHOTO.jpg"
     return ""

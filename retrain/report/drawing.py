@@ -1,6 +1,6 @@
-"""Draws charts with pygal, without colours, fonts, scripts or ids of its own.
+"""Draws charts with pygal and removes the colours, fonts, scripts and ids that it adds.
 
-What is drawn keeps pygal's classes (`series serie-0`, `axis`, `guide`), which the style of the page or the file colours.
+The elements keep pygal's classes (`series serie-0`, `axis`, `guide`), by which the style sheet of the page colours them.
 """
 
 from __future__ import annotations
@@ -14,30 +14,30 @@ _WIDTH, _HEIGHT = 480, 320
 _FONT_PX = 15
 
 
-def whole(number: float) -> str:
-    """A number of photos or steps on an axis.
+def with_commas(number: float) -> str:
+    """Formats a number of photos or steps for an axis.
 
-    >>> whole(4000.0)
+    >>> with_commas(4000.0)
     '4,000'
     """
     return f"{number:,.0f}"
 
 
 def new_chart(kind: str, font_px: int = _FONT_PX, **options: Any) -> Any:
-    """A chart of pygal's to add series to.
+    """Makes an empty pygal chart, to which series can be added.
 
     Args:
-      kind: the name of its class, such as "XY".
-      font_px: height of its letters, for which it leaves room.
-      **options: pygal's; they take the place of those below.
+      kind: the name of its class in pygal, such as "XY".
+      font_px: height of the text in pixels, for which the chart leaves room.
+      **options: options of pygal, which override those below.
     """
     before = list(sys.meta_path)
     import pygal
     from pygal.style import Style
 
-    # It puts a finder of its own, for maps, among Python's, which warns at each import that fails later in the process.
-    added = [finder for finder in sys.meta_path if finder not in before and type(finder).__module__ == "pygal"]
-    sys.meta_path[:] = [finder for finder in sys.meta_path if finder not in added]
+    # pygal and what it imports add import finders to Python, which another program's process must not keep; pygal's
+    # would also print a warning at each later import that fails.
+    sys.meta_path[:] = [finder for finder in sys.meta_path if finder in before]
     fonts = dict.fromkeys(("label_font_size", "major_label_font_size", "title_font_size"), font_px)
     settings: dict[str, Any] = {
         "style": Style(**fonts),
@@ -47,24 +47,24 @@ def new_chart(kind: str, font_px: int = _FONT_PX, **options: Any) -> Any:
         "height": _HEIGHT,
         "margin": 6,
         "spacing": 8,
-        "show_legend": False,  # the legend is ours: the page's grows with the reader's letters
+        "show_legend": False,  # the page has a legend of its own, which grows with the reader's text size
         "truncate_label": -1,
         "min_scale": 3,
-        "max_scale": 6,  # numbers at an axis
-        "x_value_formatter": whole,
+        "max_scale": 6,  # most numbers on an axis
+        "x_value_formatter": with_commas,
     }
     make: Callable[..., Any] = getattr(pygal, kind)
     return make(**{**settings, **options})
 
 
 def elements(chart: Any) -> ET.Element:
-    """The chart as an `svg` element: without namespaces, ids, style, scripts and words for a mouse."""
-    root = ET.fromstring(chart.render())  # noqa: S314 - pygal's own
+    """Returns the chart as an `svg` element without namespaces, ids, styles, scripts and tooltips."""
+    root = ET.fromstring(chart.render())  # noqa: S314 - this SVG comes from pygal
     for element in root.iter():
         element.tag = element.tag.split("}")[-1]
     for parent in list(root.iter()):
         for child in list(parent):
             if child.tag in ("defs", "title", "desc") or "tooltip-overlay" in child.get("class", ""):
                 parent.remove(child)
-    root.attrib.pop("id", None)  # drawn by chance
+    root.attrib.pop("id", None)  # a random value, which would make the page differ each time
     return root

@@ -1,4 +1,4 @@
-"""Mistakes in, two pictures for each out: where the photo spoke for the wrong label, and where for the right one."""
+"""Draws two heat maps for each mistake: the evidence for the wrong label, and the evidence for the right one."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from retrain.files.hashing import bytes_of, file_digest
 from retrain.report.photos import small_picture
 from retrain.types import Dense, Head
 
-Pair = tuple[Image.Image, Image.Image]  # for the wrong label, for the right one
+Pair = tuple[Image.Image, Image.Image]  # heat maps for the wrong label and for the right one
 
 
 def heat_maps(backbone: Mapping[str, Any], head: Head, mistakes: Sequence[Mapping[str, Any]]) -> Iterator[Pair | None]:
-    """Draws what made the difference between the label given and the right one.
+    """Draws the evidence for the predicted label against the true label.
 
-    Each place of the feature map adds its share to the difference of the two logits, and the shares' mean is the
-    difference. Where it is positive the photo speaks for the wrong label, where it is negative for the right one; both
-    pictures have one scale.
+    Each position of the feature map contributes to the difference of the two logits, and the mean of the contributions
+    is the difference. Positive contributions are evidence for the wrong label, negative ones for the right label. Both
+    pictures have the same scale.
 
     Args:
-      backbone: of the record.
-      head: the trained layer; with hidden layers there is no such map.
-      mistakes: of the record's test photos.
+      backbone: the backbone of the record.
+      head: the trained layer; with hidden layers there is no exact map.
+      mistakes: test photos of the record that were labelled wrongly.
 
     Yields:
-      a pair for each mistake; None for a photo that is gone, or has changed.
+      a pair for each mistake; None for a photo that is missing or has changed.
 
     Raises:
-      UserError: the network is not there, or has no such map; NoExactMap is one.
+      UserError: the network is missing, or has no exact map (then it is a NoExactMap).
     """
     if head.hidden:
         raise NoExactMap(
-            "the layer stands on hidden layers, behind which no place of a photo has an exact share of a score"
+            "the classifier has hidden layers, so the contribution of each position of a photo to a score is not exact"
         )
     graph = Path(backbone["graph"])
     size = backbone["height_px"], backbone["width_px"]
@@ -59,11 +59,11 @@ def heat_maps(backbone: Mapping[str, Any], head: Head, mistakes: Sequence[Mappin
                 pixels = normalise(decode(data, *size), mean, std)
             except PhotoError:
                 return None
-            shares = difference_map(maps(pixels[None])[0], head, *columns)
-            top = float(np.abs(shares).max())
+            evidence = difference_map(maps(pixels[None])[0], head, *columns)
+            top = float(np.abs(evidence).max())
             return (
-                Image.fromarray(overlay(small, shares, top=top)),
-                Image.fromarray(overlay(small, -shares, top=top)),
+                Image.fromarray(overlay(small, evidence, top=top)),
+                Image.fromarray(overlay(small, -evidence, top=top)),
             )
 
         return work
@@ -72,24 +72,24 @@ def heat_maps(backbone: Mapping[str, Any], head: Head, mistakes: Sequence[Mappin
 
 
 def difference_map(features: npt.NDArray[np.float32], head: Head, wrong: int, right: int) -> npt.NDArray[np.float32]:
-    """What each place adds to the wrong label's logit, less what it adds to the right one's.
+    """Computes what each position contributes to the wrong label's logit minus the right label's logit.
 
     Args:
-      features: float32 [rows, columns, width], the photo's feature map.
+      features: float32 [rows, columns, width], the feature map of the photo.
       head: the trained layer.
-      wrong: the column of the label given.
+      wrong: the column of the predicted label.
       right: the column of the true label.
 
     Returns:
-      float32 [rows, columns]; its mean is the difference of the two logits, the logarithm of the scores' ratio.
+      float32 [rows, columns]; its mean is the difference of the logits, which is the logarithm of the ratio of the scores.
     """
-    shares: npt.NDArray[np.float32] = class_activation_map(features, head.weights[:, wrong] - head.weights[:, right])
-    shares += head.biases[wrong] - head.biases[right]
-    return shares
+    evidence: npt.NDArray[np.float32] = class_activation_map(features, head.weights[:, wrong] - head.weights[:, right])
+    evidence += head.biases[wrong] - head.biases[right]
+    return evidence
 
 
 def find_head(record: Mapping[str, Any]) -> Head | None:
-    """The trained layer of a run that is over: from its checkpoint or its `.tflite`, if one is still what the run wrote."""
+    """Reads the trained layer of a finished run from its checkpoint or `.tflite`; None if neither is as the run wrote it."""
     for export in record.get("exports", []):
         path = Path(export.get("kept") or export["path"])
         if export["kind"] not in ("checkpoint", "tflite") or export.get("quantize", "none") != "none":
@@ -108,7 +108,7 @@ def find_head(record: Mapping[str, Any]) -> Head | None:
 
 
 def _head_of_checkpoint(file: Mapping[str, npt.NDArray[Any]], labels: tuple[str, ...]) -> Head:
-    """What `--checkpoint_path` holds, hidden layers included."""
+    """Reads a head with its hidden layers from the arrays of a checkpoint (--checkpoint_path)."""
     activations = file["activations"].tolist() if "activations" in file else []
     hidden = tuple(
         Dense(file[f"hidden_{number}_weights"], file[f"hidden_{number}_biases"], activation)

@@ -1,6 +1,6 @@
-"""A record in, words for a page out: each figure with the place in run.json that it comes from.
+"""Formats the figures of a record for the report page, each with its position in run.json.
 
-A figure is written as `<data value="0.9" data-of='["accuracy"]'>90.0 %</data>`: a test reads every one of them back.
+A figure is written as `<data value="0.9" data-of='["accuracy"]'>90.0 %</data>`. A test compares every one with run.json.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
 
 
 class Figures:
-    """Writes figures of one record."""
+    """Formats the figures of one record."""
 
     def __init__(self, record: Mapping[str, Any]) -> None:
         self._record = record
 
     def __call__(self, place: Place, form: str = "count") -> Markup:
-        """The figure at a place, as FORMS has it; a dash where there is none.
+        """Returns the figure at a position in the record, formatted by FORMS; a dash if there is none.
 
         >>> print(Figures({"interval_95": [0.809, 0.933]})(["interval_95", 1], "percent"))
         <data value="0.933" data-form="percent" data-of="[&#34;interval_95&#34;, 1]">93.3 %</data>
@@ -36,14 +36,14 @@ class Figures:
         except (KeyError, IndexError, TypeError):
             value = None
         if value is None:
-            return Markup('<span class="none" title="nothing to count">–</span>')  # noqa: RUF001
+            return Markup('<span class="none" title="no value">–</span>')  # noqa: RUF001
         return Markup('<data value="{}" data-form="{}" data-of="{}">{}</data>').format(
             json.dumps(value), form, json.dumps(list(place)), FORMS[form](value)
         )
 
 
 def size(count: float) -> str:
-    """Bytes for people.
+    """Formats a number of bytes.
 
     >>> size(13_400_000), size(40)
     ('13.4 MB', '40 bytes')
@@ -68,10 +68,10 @@ FORMS: dict[str, Callable[[Any], str]] = {
 
 
 def printable(value: Any) -> Any:
-    """Text that a page and a chart can hold: what they cannot is shown as in a program's text; anything else as it is.
+    """Escapes the characters of a text that a page or chart cannot contain; other values are returned unchanged.
 
-    That are control characters other than tabs and line ends, which XML forbids and no reader sees, the two numbers that are no
-    characters, and bytes of a file's name that are no UTF-8.
+    These are control characters other than tabs and line ends, which XML forbids, the two code points that are not
+    characters, and bytes of a file name that are not UTF-8.
 
     >>> printable("do\\x0bg"), printable(os.fsdecode(bytes([97, 255])))
     ('do\\\\x0bg', 'a\\\\xff')
@@ -83,12 +83,12 @@ def printable(value: Any) -> Any:
         return text
     try:
         return os.fsencode(text).decode("utf-8", "backslashreplace")
-    except UnicodeEncodeError:  # a surrogate that stands for no byte
+    except UnicodeEncodeError:  # a surrogate that does not represent a byte
         return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def short(path: str) -> str:
-    """A photo's folder and name.
+    """Shortens the path of a photo to its folder and name.
 
     >>> short("photos/daisy/1.jpg"), short(r"photos\\daisy\\1.jpg")
     ('daisy/1.jpg', 'daisy/1.jpg')

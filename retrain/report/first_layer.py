@@ -1,4 +1,4 @@
-"""The kernels of a first convolution in, a picture of them out: what the network looks for before all else."""
+"""Draws the kernels of a network's first convolution, which show the simplest patterns that the network responds to."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from PIL import Image
 
 from label_image.detectors.tflite_file import TfliteFile
 
-_SIDE_PX = 33  # of a kernel, at least
-_GAP_PX = 2
+_SIDE_PX = 33  # least side of a kernel in the picture
+_GAP_PX = 2  # between two kernels
 
 
 def first_kernels(arrays: Iterable[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32] | None:
-    """The first of a network's arrays that is a convolution of pixels: [height, width, 1 or 3, kernels]; None without one."""
+    """Returns the kernels of the first convolution of pixels: [height, width, 1 or 3, kernels]; None if there is none."""
     return next((one for one in arrays if one.ndim == 4 and one.shape[2] in (1, 3) and one.shape[0] > 1), None)
 
 
 def kernels_of_tflite(path: Path) -> npt.NDArray[np.float32] | None:
-    """The same of a `.tflite`: its convolutions in the order in which they are made.
+    """Returns the kernels of the first convolution of a `.tflite` file, like `first_kernels`.
 
     Raises:
-      OSError: it is not there.
-      RunError: it is damaged.
+      OSError: the file cannot be read.
+      RunError: the file is damaged.
     """
     file = TfliteFile(path)
     kernels = (file.sources(operator)[1] for operator in file.operators if file.op(operator) == "CONV_2D")
@@ -36,7 +36,7 @@ def kernels_of_tflite(path: Path) -> npt.NDArray[np.float32] | None:
 
 
 def kernels_picture(kernels: npt.NDArray[np.float32]) -> bytes:
-    """A PNG of all kernels in a square, each from its least number to its largest.
+    """Draws all kernels in a grid as a PNG, each scaled from its smallest weight (dark) to its largest (light).
 
     Args:
       kernels: float32 [height, width, 1 or 3, kernels].

@@ -1,4 +1,4 @@
-"""A run's record and its photos in, one page out that needs nothing else: no network, no other file."""
+"""Writes the report page of a run as one HTML file that needs no network and no other file."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from retrain.runs.make_record import MOST_MISTAKES, metrics_of
 from retrain.types import LISTS, Head
 
 HERE = Path(__file__).parent
-MOST_IN_A_CELL = 200  # photos that a cell of the confusion matrix opens
-MOST_CLASSES = 40  # in a matrix; with more of them the confused pairs are listed
-MOST_PAIRS = 200
-MOST_LINES = 200  # of a list of files
-MOST_SUSPECTS = 60
-FEW_PHOTOS = 10  # on which a class's figure rests, below which that is said beside it
-_POINTS_IN_A_TABLE = 20
-_BEST_SCORES = 3  # shown of a mistake, and that of the right label
+MOST_IN_A_CELL = 200  # most photos that a cell of the confusion matrix shows
+MOST_CLASSES = 40  # most classes in a confusion matrix; with more, the confused pairs are listed
+MOST_PAIRS = 200  # most confused pairs that are listed
+MOST_LINES = 200  # most files that are listed for one reason
+MOST_SUSPECTS = 60  # most likely label errors, and most pairs of near-duplicates, that are shown
+FEW_PHOTOS = 10  # a precision or recall computed from fewer photos is marked
+_POINTS_IN_A_TABLE = 20  # rows, about, in the table of the training curve
+_BEST_SCORES = 3  # scores shown for a mistake, besides that of the right label
 
 
 def write_page(path: Path, record: Mapping[str, Any], head: Head | None) -> Path:
@@ -42,7 +42,7 @@ def write_page(path: Path, record: Mapping[str, Any], head: Head | None) -> Path
 
 
 def page(record: Mapping[str, Any], head: Head | None, folder: Path) -> str:
-    """The page's text; `folder` is the run's."""
+    """Returns the text of the page; `folder` is the folder of the run."""
     record = with_metrics(record)
     album = Album()
     tests = record.get("test_photos", [])
@@ -55,9 +55,9 @@ def page(record: Mapping[str, Any], head: Head | None, folder: Path) -> str:
     cells = _cells(record, album)
     pictures, lost = album.develop()
     if lost:
-        notes.append(f"{lost} photos are not where they were, or have changed since the run: they are not shown.")
+        notes.append(f"{lost} photos were moved, deleted or changed after the run and are not shown.")
     if album.refused:
-        notes.append(f"{album.refused} photos are not shown, to keep this page small.")
+        notes.append(f"{album.refused} photos are left out to keep this page small.")
     script, style = (HERE / "script.js").read_text("utf-8"), (HERE / "style.css").read_text("utf-8")
     return (
         _environment()
@@ -74,9 +74,9 @@ def page(record: Mapping[str, Any], head: Head | None, folder: Path) -> str:
             pairs=_pairs(record),
             most_classes=MOST_CLASSES,
             most_in_a_cell=MOST_IN_A_CELL,
-            judged=bool(record.get("curve")) and charts.judges(record["curve"]),
+            loss_on_all=bool(record.get("curve")) and charts.has_loss_on_all(record["curve"]),
             few_photos=FEW_PHOTOS,
-            few=_rests_on_few(record),
+            few=_has_few(record),
             curve_rows=_curve_rows(record.get("curve"), record.get("kept_step")),
             skipped=_skipped(record.get("skipped", [])),
             lists=LISTS,
@@ -94,15 +94,13 @@ def page(record: Mapping[str, Any], head: Head | None, folder: Path) -> str:
 
 
 def _failure(record: Mapping[str, Any]) -> list[str]:
-    """A line on what failed, where the run did."""
+    """Returns a line about the failure of a failed run, else none."""
     failed = record.get("failed")
-    return (
-        [f"This run failed, and no classifier of it is in use ({failed['stage']}): {failed['what']}"] if failed else []
-    )
+    return [f"This run failed, so its classifier is not in use ({failed['stage']}): {failed['what']}"] if failed else []
 
 
 def with_metrics(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The record; one of an older version gets the metrics that its test photos give."""
+    """Returns the record; for a record of an older version, metrics are computed from its test photos and added."""
     full = dict(record)
     labels, tests = tuple(record.get("labels", ())), record.get("test_photos", [])
     classes = (full.get("metrics") or {}).get("per_class") or [{}]
@@ -132,7 +130,7 @@ def _environment() -> Environment:
 
 
 def _mistake(photo: Mapping[str, Any], at: int, labels: Sequence[str], album: Album) -> dict[str, Any]:
-    """One mistake as the page shows it; `at` is its place among the record's test photos."""
+    """Returns one mistake as the template needs it; `at` is its index among the test photos of the record."""
     scores = photo.get("scores", [])
     order = sorted(range(len(scores)), key=lambda k: -scores[k])
     best = [k for place, k in enumerate(order) if place < _BEST_SCORES or labels[k] == photo["label"]]
@@ -154,19 +152,22 @@ def _add_heat_maps(
     if not mistakes:
         return
     if head is None:
-        notes.append("There are no heat maps: the trained layer is not there any more, or is not what the run wrote.")
+        notes.append("There are no heat maps: the trained layer was deleted or changed after the run.")
     elif "graph" not in record.get("backbone", {}):
         notes.append("There are no heat maps: the record was written by an earlier version.")
     else:
         try:
             for mistake, pair in zip(mistakes, heat_maps(record["backbone"], head, mistakes), strict=True):
                 mistake["maps"] = tuple(map(album.put, pair)) if pair else ()
-        except UserError as error:  # NoExactMap among them
+        except UserError as error:  # includes NoExactMap
             notes.append(f"There are no heat maps: {error}.")
 
 
 def _cells(record: Mapping[str, Any], album: Album) -> dict[str, list[tuple[int, str, float]]]:
-    """The photos of each cell, "row,column": picture, name, score; mistakes the surest first, what is right the least sure first."""
+    """Returns the photos of each cell of the confusion matrix, by "row,column": picture, name and score.
+
+    Mistakes are sorted by falling score, correct predictions by rising score.
+    """
     number = {label: place for place, label in enumerate(record.get("labels", []))}
     cells: dict[tuple[int, int], list[Mapping[str, Any]]] = {}
     for photo in record.get("test_photos", []):
@@ -174,7 +175,7 @@ def _cells(record: Mapping[str, Any], album: Album) -> dict[str, list[tuple[int,
     shown = {}
     for row, column in sorted(
         cells, key=lambda cell: cell[0] == cell[1]
-    ):  # mistakes first: there may not be room for all
+    ):  # mistakes first, because the number of pictures is limited
         sign = 1 if row == column else -1
         photos = sorted(cells[row, column], key=lambda photo: sign * photo["score"])[:MOST_IN_A_CELL]
         shown[f"{row},{column}"] = [
@@ -185,7 +186,7 @@ def _cells(record: Mapping[str, Any], album: Album) -> dict[str, list[tuple[int,
 
 
 def _pairs(record: Mapping[str, Any]) -> list[tuple[int, int]]:
-    """(true class, guess) of what is confused, the most frequent first."""
+    """Returns (true class, predicted class) of all confused pairs, most frequent first."""
     table = np.array(record.get("metrics", {}).get("confusion", []))
     if not table.size:
         return []
@@ -195,21 +196,21 @@ def _pairs(record: Mapping[str, Any]) -> list[tuple[int, int]]:
     return [(int(row), int(column)) for row, column in zip(rows, columns, strict=True) if wrong[row, column]]
 
 
-def _rests_on_few(record: Mapping[str, Any]) -> bool:
-    """Whether some class's precision or recall rests on few photos."""
+def _has_few(record: Mapping[str, Any]) -> bool:
+    """Whether the precision or recall of some class was computed from few photos."""
     classes = record.get("metrics", {}).get("per_class", [])
     return any(0 < one.get(key, FEW_PHOTOS) < FEW_PHOTOS for one in classes for key in ("given", "support"))
 
 
 def _curve_rows(curve: Mapping[str, Any] | None, kept_step: int | None) -> list[int]:
-    """Which evaluations stand in the table: some, evenly spread, and the kept one."""
+    """Returns which evaluations the table shows: some, evenly spaced, the kept one and the last."""
     steps = list(curve["steps"]) if curve else []
     every = max(1, -(-len(steps) // _POINTS_IN_A_TABLE))
     return [at for at, step in enumerate(steps) if at % every == 0 or step == kept_step or at == len(steps) - 1]
 
 
 def _charts(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The charts that there is something to draw for."""
+    """Draws each chart for which the record has data."""
     drawn: dict[str, Any] = {}
     curve = record.get("curve")
     if curve and len(curve["steps"]) > 1:
@@ -228,7 +229,7 @@ def _charts(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _kernels(backbone: Mapping[str, Any]) -> tuple[str, int] | None:
-    """The first layer of a network that was trained here: the picture's data address, and how many kernels it shows."""
+    """Draws the first layer of a network that was trained here; returns its data URL and the number of kernels."""
     graph = Path(backbone.get("graph", ""))
     if not str(backbone.get("source", "")).startswith("trained") or graph.suffix != ".tflite" or not graph.exists():
         return None
@@ -240,7 +241,7 @@ def _kernels(backbone: Mapping[str, Any]) -> tuple[str, int] | None:
 
 
 def _audit(audit: Mapping[str, Any], album: Album) -> dict[str, Any]:
-    """What the audit found, with pictures."""
+    """Returns the audit of the record with pictures for the template."""
     suspects, duplicates = audit.get("suspects") or [], audit.get("duplicates") or []
     return {
         **audit,
@@ -255,7 +256,7 @@ def _audit(audit: Mapping[str, Any], album: Album) -> dict[str, Any]:
 
 
 def _skipped(skipped: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
-    """By reason, the most frequent first: how many, and the first of them."""
+    """Groups the unused files by reason, most frequent first: the number of files, and the first of them."""
     counts = Counter(one["reason"] for one in skipped)
     return [
         {

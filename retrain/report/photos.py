@@ -1,4 +1,4 @@
-"""Photos in, small JPEGs as data addresses out, each once however often the page shows it; decoded on all cores."""
+"""Makes thumbnails of photos as data URLs, each one once however often the page shows it; decodes on all cores."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from label_image.workers import cores, map_ordered
 from retrain.files.hashing import bytes_of
 
 SIDE_PX = 128  # the longer side of a thumbnail
-MOST_PHOTOS = 2_000  # at some 3.1 kB each, a third more as text: 8 MB
+MOST_PHOTOS = 2_000  # about 3.1 kB each, and a third more in base64: 8 MB
 _QUALITY = 60
 
 
 class Album:
-    """The pictures of a page; a number for each, -1 for one that is not shown because there are too many."""
+    """The pictures of a page. Each has a number; -1 stands for a picture that is left out because there are too many."""
 
     def __init__(self) -> None:
         self._places: dict[tuple[str, str], int] = {}
         self._made: dict[int, bytes] = {}
         self._count = 0
-        self.refused = 0  # photos for which there was no room
+        self.refused = 0  # photos that were left out because there are too many
 
     def add(self, path: str, sha256: str = "") -> int:
-        """Takes a photo; where its digest is given, only the photo that had it then is shown."""
+        """Adds a photo and returns its number; with a digest, the photo is shown only if it is unchanged."""
         place = self._places.get((path, sha256))
         if place is not None:
             return place
@@ -41,13 +41,13 @@ class Album:
         return place
 
     def put(self, picture: Image.Image) -> int:
-        """Takes a picture that was made for the page."""
+        """Adds a picture that was made for the page, and returns its number."""
         self._made[self._count] = _jpeg(picture)
         self._count += 1
         return self._count - 1
 
     def develop(self) -> tuple[list[str], int]:
-        """Every picture as a data address, "" for one that can not be shown; and how many can not."""
+        """Returns all pictures as data URLs, "" for those that cannot be shown, and the number of those."""
         results: list[str] = [""] * self._count
         for place, picture in self._made.items():
             results[place] = _address(picture)
@@ -61,15 +61,15 @@ class Album:
 
 
 def thumbnail(path: str, sha256: str = "", side_px: int = SIDE_PX) -> Image.Image:
-    """A photo, upright, RGB, its longer side `side_px` or shorter.
+    """Reads a photo as a small RGB picture, upright, with a longer side of at most `side_px`.
 
     Args:
       path: the file.
-      sha256: what its bytes' digest must be; "" does not ask, for records of old runs that do not say it.
-      side_px: of the longer side.
+      sha256: the digest that its bytes must have; "" skips this check, for old records without digests.
+      side_px: the longer side, in pixels.
 
     Raises:
-      PhotoError: it can not be read, or has changed.
+      PhotoError: the photo cannot be read, or has changed.
     """
     if sha256:
         return small_picture(bytes_of(path, sha256), side_px)
@@ -80,13 +80,13 @@ def thumbnail(path: str, sha256: str = "", side_px: int = SIDE_PX) -> Image.Imag
 
 
 def small_picture(data: bytes, side_px: int = SIDE_PX) -> Image.Image:
-    """The same of a photo's bytes."""
+    """Decodes the bytes of a photo to a small picture, like `thumbnail`."""
     with open_photo(data) as image:
         try:
             image.draft("RGB", (2 * side_px, 2 * side_px))
             small = to_rgb(ImageOps.exif_transpose(image))
             small.thumbnail((side_px, side_px))
-        except Exception as error:  # decoders raise anything at all on broken bytes
+        except Exception as error:  # decoders can raise any exception for damaged data
             raise PhotoError("damaged", type(error).__name__) from None
     return small
 

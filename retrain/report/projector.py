@@ -1,8 +1,8 @@
-"""What the test showed in, TensorBoard's pictures of it out: the confusion matrix, and the embedding projector's files.
+"""Writes the test results for TensorBoard: a picture of the confusion matrix, and the files of the embedding projector.
 
-They go into `test/` below --summaries_dir: an event file with the picture, and beside it what the projector reads: the
-photos' features (`tensors.bytes`), a line for each (`metadata.tsv`), thumbnails in one picture (`sprite.jpg`) and which is
-which (`projector_config.pbtxt`).
+They are written to `test/` in --summaries_dir: an event file with the picture, and the files that the projector reads.
+These are the features of the photos (`tensors.bytes`), a line for each photo (`metadata.tsv`), all thumbnails in one
+picture (`sprite.jpg`), and a configuration that names them (`projector_config.pbtxt`).
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from retrain.metrics import confusion
 from retrain.report.photos import thumbnail
 from retrain.types import Outcome, Photo, Split
 
-MOST_PHOTOS = 1_024  # in the projector: a sprite of 32 x 32 thumbnails
+MOST_PHOTOS = 1_024  # most photos in the projector: a sprite of 32 x 32 thumbnails
 _THUMBNAIL_PX = 64
-_CELL_PX, _LETTERS = 44, 16  # of the matrix; more letters of a label are cut off
-_MOST_NAMED = 40  # classes whose names and counts fit into the picture
+_CELL_PX, _LETTERS = 44, 16  # side of a cell of the matrix, and most characters of a label
+_MOST_NAMED = 40  # most classes whose names and counts fit into the picture
 
 
 def write_projector(folder: Path, features: npt.NDArray[np.float32], split: Split, outcome: Outcome) -> None:
-    """Writes the four files for the photos of the test, at most MOST_PHOTOS.
+    """Writes the four files of the projector for the first MOST_PHOTOS test photos.
 
     Args:
-      folder: `test/` below --summaries_dir; it is there.
+      folder: `test/` in --summaries_dir; it exists.
       features: float32 [photos of the split, width].
-      split: the photos.
-      outcome: which were tested, and what was predicted.
+      split: all photos.
+      outcome: the test photos and their predictions.
     """
     from google.protobuf import text_format
     from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
@@ -62,7 +62,10 @@ def write_projector(folder: Path, features: npt.NDArray[np.float32], split: Spli
 
 
 def confusion_picture(split: Split, outcome: Outcome) -> bytes:
-    """The confusion matrix as a PNG: a row a true label, a column a predicted one, darker for a larger share of its row."""
+    """Draws the confusion matrix as a PNG.
+
+    Each row is a true label and each column a predicted one; a cell is darker the larger its fraction of the row.
+    """
     labels = split.labels
     table = confusion(split.label_ids[outcome.rows], outcome.predictions, len(labels))
     named = len(labels) <= _MOST_NAMED
@@ -93,7 +96,7 @@ def confusion_picture(split: Split, outcome: Outcome) -> bytes:
 
 
 def _sprite(photos: Sequence[Photo]) -> Image.Image:
-    """The thumbnails row by row in one square picture, as the projector wants them; grey where a photo can not be read."""
+    """Puts the thumbnails row by row into one square picture, as the projector requires; unreadable photos are grey."""
     side = max(1, math.ceil(math.sqrt(len(photos))))
     sprite = Image.new("RGB", (side * _THUMBNAIL_PX, side * _THUMBNAIL_PX), "grey")
     small = map_ordered(lambda: _small, photos, cores())
@@ -115,12 +118,12 @@ def _corner(place: int, side: int) -> tuple[int, int]:
 
 
 def _cell(text: str) -> str:
-    """A name without what would begin another cell or line."""
+    """Removes the characters from a name that would start another cell or line."""
     return clean(text)
 
 
 def picture_event(png: bytes, step: int, tag: str = "confusion_matrix") -> Any:
-    """The Event that shows a PNG."""
+    """Returns an Event that contains a PNG."""
     from tensorboard.compat.proto.event_pb2 import Event
 
     event = Event(wall_time=time.time(), step=step)

@@ -1,5 +1,5 @@
 "use strict";
-// Puts the pictures, each of which stands in the page once, where they belong, and opens the cells of the matrix.
+// Shows the pictures, which the page contains once each, and opens the cells of the confusion matrix.
 const { pictures, cells } = JSON.parse(document.getElementById("data").textContent);
 const dialog = document.querySelector("dialog");
 
@@ -21,7 +21,7 @@ function item([number, photo, score]) {
   name.textContent = photo;
   picture.alt = "";
   picture.width = picture.height = 128;
-  caption.append(`${(score * 100).toFixed(1)} % sure`, document.createElement("br"), name);
+  caption.append(`score ${(score * 100).toFixed(1)} %`, document.createElement("br"), name);
   figure.append(picture, caption);
   entry.append(figure);
   show(picture, number);
@@ -34,7 +34,7 @@ function open(button) {
   const list = document.getElementById("dialog-photos");
   document.getElementById("dialog-title").textContent = button.getAttribute("aria-label").replace(/: show$/, "");
   document.getElementById("dialog-more").textContent =
-    photos.length < count ? `${photos.length} of them are shown; all are in run.json.` : "";
+    photos.length < count ? `${photos.length} of ${count} photos are shown; all are in run.json.` : "";
   list.replaceChildren(...photos.map(item));
   dialog.showModal();
   dialog.scrollTop = 0;

@@ -1,7 +1,7 @@
-"""Evaluations in, TensorBoard event files out, with the original's tags; tensorboard's own writer, no TensorFlow.
+"""Writes event files for TensorBoard, with the tags of the original program. It needs tensorboard, but not TensorFlow.
 
-`train/` and `validation/`, as the original's, and `test/` with pictures of the test, in a folder for each run below --summaries_dir: TensorBoard
-shows them side by side, and no run touches another's curves, or what a user keeps there.
+Each run has a folder of its own in --summaries_dir, with `train/` and `validation/`, as in the original, and `test/` with
+pictures of the test. So TensorBoard shows runs side by side, and no run changes other files in --summaries_dir.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from retrain.formats.event_file import EventFile
 from retrain.head.train import Evaluation
 from retrain.types import Outcome, Split
 
-MARKER = ".made-by-retrain"  # in each such folder: it is ours, and no class of photos
-RUNS = ("train", "validation")  # while training
-TEST = "test"  # after it
+MARKER = ".made-by-retrain"  # a file in each such folder, which shows that it is not a class of photos
+RUNS = ("train", "validation")  # written during training
+TEST = "test"  # written after the test
 _BINS = 30
 _HISTOGRAM_EVERY = 10  # evaluations
-_MOST_NUMBERS = 1_000_000  # of a variable: every k-th of more
+_MOST_NUMBERS = 1_000_000  # of a larger variable, every k-th number is used
 _LAYER = "final_training_ops"
 
 
 class Summaries:
-    """Writes what TensorBoard shows.
+    """Writes the training curves and weight statistics that TensorBoard shows.
 
     Args:
-      folder: of this run, below --summaries_dir.
+      folder: the folder of this run in --summaries_dir.
 
     Raises:
-      RunError: it can not be written.
+      RunError: the folder cannot be written.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -69,11 +69,11 @@ class Summaries:
         self._count += 1
 
     def write_network(self, point: Any, weights: dict[str, npt.NDArray[np.float32]]) -> None:
-        """Adds one evaluation of a network that is trained end to end, how its weights are distributed, and its first kernels.
+        """Adds one evaluation of a network that is trained end to end, the distribution of its weights, and its first kernels.
 
         Args:
           point: a `retrain.finetune.loop.Point`.
-          weights: float32, by name.
+          weights: float32 arrays, by name.
         """
         from tensorboard.compat.proto.summary_pb2 import Summary
 
@@ -93,10 +93,10 @@ class Summaries:
             self._event("validation", point.step, (point.validation_accuracy, point.validation_loss), Summary())
 
     def close(self) -> None:
-        """Writes what is still waiting, and brings it to the disk."""
+        """Writes all buffered events and flushes them to the disk."""
         for writer in self._writers.values():
             writer.close()
-        with contextlib.suppress(OSError):  # curves are no reason to lose a training
+        with contextlib.suppress(OSError):  # an error in writing curves must not end the training
             sync(self._folder)
 
     def _add(
@@ -123,14 +123,14 @@ def write_test(folder: Path, features: npt.NDArray[np.float32], split: Split, ou
     """Adds the run `test`: the confusion matrix as a picture, and the test photos in the embedding projector.
 
     Args:
-      folder: of this run, below --summaries_dir.
+      folder: the folder of this run in --summaries_dir.
       features: float32 [photos of the split, width].
-      split: the photos.
-      outcome: the test; nothing is written where no photo was tested.
-      step: the one that was kept.
+      split: all photos.
+      outcome: the test results; nothing is written if no photo was tested.
+      step: the step that was kept.
 
     Raises:
-      RunError: it can not be written.
+      RunError: the files cannot be written.
     """
     if not len(outcome.rows):
         return

@@ -1,1 +1,1 @@
-"""The runs that were made: what each did (`record`, `make_record`), its folder (`folder`), the list of them (`listing`, `cli`)."""
+"""Manages runs: the record of a run (`record`, `make_record`), its folder (`folder`), and the list of runs (`listing`, `cli`)."""

@@ -1,4 +1,4 @@
-"""The command `python -m retrain.runs`: what runs there are; which to keep, and which the usual names lead to."""
+"""The program `python -m retrain.runs`: lists runs, removes them, and chooses the one that the usual file names refer to."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ ACTIONS = "list, use NAME, remove NAME, prune --keep=N"
 
 
 @dataclass(frozen=True)
-class Command:
-    """Shows and tidies the runs of python -m retrain: `python -m retrain.runs list`.
+class RunsCommand:
+    """Lists and removes the runs of python -m retrain: `python -m retrain.runs list`.
 
-    list          name, time, folder of photos, accuracy and size of each run, the newest last; also without a word
-    use NAME      lets the usual names (tf_files/retrained.tflite and the others) lead to what that run exported
-    remove NAME   removes the folder of a run; the classifier that is in use stays usable
-    prune         removes the oldest runs, so that --keep of them are left; never the one in use
+    list          shows name, time, folder of photos, accuracy and size of each run, newest last; this is the default
+    use NAME      makes the usual names (tf_files/retrained.tflite and the others) refer to the exports of that run
+    remove NAME   removes the folder of a run; a classifier in use stays usable
+    prune         removes the oldest runs until --keep of them are left; never the run in use
 
     NAME is the name of a run's folder, or a path; for use also the beginning of a name.
     """
 
-    keep: int | None = flag(None, "How many runs prune leaves.", minimum=1)
-    runs_dir: str = flag("tf_files/runs", "Where the runs are, as of python -m retrain.")
+    keep: int | None = flag(None, "Number of runs that prune leaves.", minimum=1)
+    runs_dir: str = flag("tf_files/runs", "Folder of the runs, as in python -m retrain.")
 
     def __post_init__(self) -> None:
-        """Refuses what cannot be meant.
+        """Validates the flags.
 
         Raises:
-          UserError: naming the flag.
+          UserError: a flag has an invalid value; the message names the flag.
         """
         check(self)
 
@@ -43,22 +43,22 @@ def main(argv: Sequence[str]) -> int:
     """Runs the command; returns the exit status."""
 
     def work() -> None:
-        command, words = parse(Command, argv, PROGRAM)
+        command, words = parse(RunsCommand, argv, PROGRAM)
         action, names = (words[0], words[1:]) if words else ("list", [])
-        actions: dict[str, Callable[[Command, list[str]], Iterator[str]]] = {
+        actions: dict[str, Callable[[RunsCommand, list[str]], Iterator[str]]] = {
             "list": _list, "use": _use, "remove": _remove, "prune": _prune,
         }  # fmt: skip
         if action not in actions:
             raise UserError(f"{action!r} is not one of {ACTIONS}")
         if command.keep is not None and action != "prune":
-            raise UserError(f"--keep is for prune, not for {action}; leave it out")
+            raise UserError(f"--keep has no effect on {action}, only on prune; leave it out")
         for line in actions[action](command, names):
             say(line)
 
     return exit_status("retrain.runs", work)
 
 
-def _list(command: Command, names: list[str]) -> Iterator[str]:
+def _list(command: RunsCommand, names: list[str]) -> Iterator[str]:
     from retrain.runs.listing import listed, table
 
     _expect(names, 0, "list")
@@ -68,7 +68,7 @@ def _list(command: Command, names: list[str]) -> Iterator[str]:
     )
 
 
-def _use(command: Command, names: list[str]) -> Iterator[str]:
+def _use(command: RunsCommand, names: list[str]) -> Iterator[str]:
     from label_image.errors import RunError
     from label_image.find_run import check_unchanged, run_folder
     from retrain.runs.folder import end
@@ -80,7 +80,7 @@ def _use(command: Command, names: list[str]) -> Iterator[str]:
     record = read_record(run_folder(names[0], runs_dir))
     folder = record.folder
     if record.failed:
-        raise RunError(f"cannot use {folder.name}: the run failed ({record.failed}); train again")
+        raise RunError(f"cannot use {folder.name}: that run failed ({record.failed}); train again")
     members = members_of(folder, record.fields)
     check_unchanged(folder, [member.name for member in members])
     try:
@@ -90,7 +90,7 @@ def _use(command: Command, names: list[str]) -> Iterator[str]:
     yield f"{', '.join(str(member.target) for member in members)}: from {folder}"
 
 
-def _remove(command: Command, names: list[str]) -> Iterator[str]:
+def _remove(command: RunsCommand, names: list[str]) -> Iterator[str]:
     from label_image.find_run import run_folder
     from retrain.runs.listing import discard, listed
 
@@ -105,13 +105,13 @@ def _remove(command: Command, names: list[str]) -> Iterator[str]:
         yield f"removed {folder}{'; its classifier stays in use' if run.note.startswith('in use') else ''}"
 
 
-def _prune(command: Command, names: list[str]) -> Iterator[str]:
+def _prune(command: RunsCommand, names: list[str]) -> Iterator[str]:
     from retrain.runs.listing import discard, listed, to_prune
     from retrain.runs.publish import finish_killed
 
     _expect(names, 0, "prune --keep=N")
     if command.keep is None:
-        raise UserError("how many runs are to be left? prune --keep=N")
+        raise UserError(f"give the number of runs to keep: {PROGRAM} prune --keep=N")
     yield from finish_killed(Path(command.runs_dir))
     runs = listed(Path(command.runs_dir))
     old = to_prune(runs, command.keep)
@@ -123,4 +123,4 @@ def _prune(command: Command, names: list[str]) -> Iterator[str]:
 
 def _expect(names: list[str], count: int, usage: str) -> None:
     if len(names) != count:
-        raise UserError(f"found {len(names)} words behind the first, need {count}: {PROGRAM} {usage}")
+        raise UserError(f"found {len(names)} words after the action, expected {count}: {PROGRAM} {usage}")

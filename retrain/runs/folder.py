@@ -1,7 +1,8 @@
-"""The folder of one run, `RUNS_DIR/<time>-<architecture>/`: made when the run begins, gone if nothing came of it.
+"""Makes and removes the folder of a run, `RUNS_DIR/<time>-<architecture>/`.
 
-While a run is at work its folder holds `.running`: whose it is, and, once its classifier is verified, which names outside
-it are to be given to which files. A later run finds by it what a killed one left.
+It is made when the run begins, and removed if the run produced nothing. While the run is running, its folder contains a
+file `.running`. It names the process, and, once the classifier is verified, the files that are to be published under
+names outside the folder. From it, a later run can complete what a killed run left.
 """
 
 from __future__ import annotations
@@ -20,21 +21,21 @@ from label_image.process_mark import is_over, mark
 from retrain.files.temporary_names import clear, remove, temporary
 
 RUNNING = ".running"
-_LONGEST = 60  # characters of a network's name
+_LONGEST = 60  # most characters of a network's name in the name of a folder
 
 
 @dataclass(frozen=True)
 class Running:
-    """What `.running` says."""
+    """The content of `.running`."""
 
-    mark: str
-    targets: tuple[tuple[str, str], ...] = ()  # (name in the run's folder, whole path it goes to); () while at work
+    mark: str  # identifies the process
+    targets: tuple[tuple[str, str], ...] = ()  # (name in the run's folder, full path of the target); () until verified
 
     def write(self, folder: Path) -> None:
-        """Writes it into the folder of the run, whole.
+        """Writes `.running` into the folder of the run, atomically.
 
         Raises:
-          OSError: the folder is not there any more, or cannot be written.
+          OSError: the folder does not exist any more, or cannot be written.
         """
         from retrain.files.atomic import sync, sync_folder
 
@@ -50,21 +51,23 @@ class Running:
 
 
 def begin(runs_dir: Path, network: str) -> Path:
-    """Makes the folder of a run that begins now, which no other run has or gets.
+    """Makes the folder of a run that begins now; no other run gets the same folder.
 
     Args:
-      runs_dir: holds a folder a run; made if it is not there.
-      network: the name of the pretrained network, for the folder's name.
+      runs_dir: contains the folders of the runs; it is made if it does not exist.
+      network: the name of the pretrained network, which is part of the folder's name.
 
     Raises:
-      RunError: it cannot be made.
+      RunError: the folder cannot be made.
     """
     name = re.sub(r"[^A-Za-z0-9._-]+", "_", network)[-_LONGEST:]
     stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
     number = 1
     try:
         runs_dir.mkdir(parents=True, exist_ok=True)
-        scratch = temporary(runs_dir / f"{stem}-{os.urandom(4).hex()}")  # two runs may begin in one process
+        scratch = temporary(
+            runs_dir / f"{stem}-{os.urandom(4).hex()}"
+        )  # random, because two runs may begin in one process
         scratch.mkdir()
         Running(mark()).write(scratch)
         while True:
@@ -79,7 +82,10 @@ def begin(runs_dir: Path, network: str) -> Path:
 
 
 def _named(scratch: Path, folder: Path) -> bool:
-    """Gives a folder its name; False where another run has it. No folder of a run is ever empty, so a rename takes none's place."""
+    """Renames a folder; returns False if another run has that name.
+
+    The folder of a run is never empty, so the rename cannot replace one.
+    """
     try:
         scratch.rename(folder)
     except OSError:
@@ -90,7 +96,7 @@ def _named(scratch: Path, folder: Path) -> bool:
 
 
 def is_name(name: str) -> bool:
-    """Whether a folder is called as the runs are.
+    """Whether a name has the form of a run's folder.
 
     >>> is_name("20261121-182732-efficientnet_lite0"), is_name("20261121-182732-earlier"), is_name("my project")
     (True, True, False)
@@ -99,9 +105,9 @@ def is_name(name: str) -> bool:
 
 
 def end(folder: Path) -> None:
-    """The run is over: its folder stays if there is a record in it.
+    """Ends a run: removes its folder unless it contains a record.
 
-    So does `.running` where names were to be given to its files and something came between: the next run does it.
+    If publishing its files was interrupted, `.running` stays, so that the next run completes it.
     """
     with contextlib.suppress(OSError):
         if (folder / RECORD).exists():
@@ -110,11 +116,11 @@ def end(folder: Path) -> None:
                 (folder / RUNNING).unlink(missing_ok=True)
         else:
             _discard(folder)
-            folder.parent.rmdir()  # if it was the first
+            folder.parent.rmdir()  # succeeds only if there is no other run
 
 
 def running(folder: Path) -> Running | None:
-    """What `.running` says; None where there is none, or none that can be read."""
+    """Reads `.running`; returns None if it is missing or unreadable."""
     try:
         known = json.loads((folder / RUNNING).read_text("utf-8", "surrogateescape"))
         return Running(str(known["mark"]), tuple((str(name), str(path)) for name, path in known["targets"]))
@@ -123,7 +129,7 @@ def running(folder: Path) -> Running | None:
 
 
 def killed_runs(runs_dir: Path) -> list[tuple[Path, Running]]:
-    """Clears away what killed runs left in `runs_dir`, but for those whose classifier was verified: these are returned."""
+    """Removes what killed runs left in `runs_dir`; returns those whose classifier was verified, which are not removed."""
     verified = []
     clear(runs_dir)
     for folder in sorted(runs_dir.glob("*")) if runs_dir.is_dir() else []:
@@ -133,7 +139,7 @@ def killed_runs(runs_dir: Path) -> list[tuple[Path, Running]]:
         found = running(folder)
         if found is None:
             with contextlib.suppress(OSError):
-                folder.rmdir()  # killed before it was marked; fails where there is anything in it
+                folder.rmdir()  # killed before `.running` was written; fails unless the folder is empty
         elif is_over(found.mark, folder / RUNNING):
             if found.targets and (folder / RECORD).exists():
                 verified.append((folder, found))
@@ -143,10 +149,10 @@ def killed_runs(runs_dir: Path) -> list[tuple[Path, Running]]:
 
 
 def latest_run(runs_dir: Path = RUNS_DIR) -> Path:
-    """The folder of the newest run that left a record.
+    """Returns the folder of the newest run that has a record.
 
     Raises:
-      UserError: there is none.
+      UserError: there is no such run.
     """
     folders = [path for path in all_runs(runs_dir) if (path / RECORD).exists()]
     if not folders:
@@ -155,7 +161,7 @@ def latest_run(runs_dir: Path = RUNS_DIR) -> Path:
 
 
 def _discard(folder: Path) -> None:
-    """Removes the folder of a run; under a name that says so, lest a kill leaves a half that looks like a run."""
+    """Removes the folder of a run; it is renamed first, so that a kill cannot leave a half-removed folder that looks valid."""
     scratch = temporary(folder)
     folder.rename(scratch)
     remove(scratch)

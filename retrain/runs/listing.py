@@ -1,4 +1,4 @@
-"""The runs as a table: name, when, photos, accuracy, size; and which of them can go."""
+"""Lists the runs as a table of name, time, photos, accuracy and size; removes runs."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from retrain.runs.usual_names import ABOUT, HOME, newest_run
 
 
 @dataclass(frozen=True)
-class Run:
-    """One run, as far as it is listed."""
+class ListedRun:
+    """One row of the table."""
 
     folder: Path
     when: str
     photos: str  # the folder of photos
     accuracy: float | None  # 0..1
-    bytes: int  # of its files
-    freed: int  # of those that have no other name, which removing it frees
-    sure: bool  # nothing else could be meant: a record of ours is in it, or its name is a run's
-    note: str  # "the newest", what is wrong with its record, or ""
+    bytes: int  # size of its files
+    freed: int  # bytes that removing it frees: the size of the files without another hard link
+    sure: bool  # whether the folder is certainly a run: it has a record of ours, or the name of a run
+    note: str  # whether it is in use or running, what is wrong with its record, or ""
 
 
-def listed(runs_dir: Path) -> list[Run]:
-    """All runs, the newest last; one whose record cannot be read is listed all the same, and that is noted."""
+def listed(runs_dir: Path) -> list[ListedRun]:
+    """Returns all runs, newest last; a run with an unreadable record is included, with a note."""
     newest = newest_run(HOME)
     return [_run(folder, newest) for folder in all_runs(runs_dir)]
 
 
-def table(runs: Sequence[Run]) -> list[str]:
-    """The lines of `list`."""
+def table(runs: Sequence[ListedRun]) -> list[str]:
+    """Returns the lines that `list` prints."""
     rows = [("name", "when", "photos", "accuracy", "size", "")]
     for run in runs:
         accuracy = "-" if run.accuracy is None else f"{run.accuracy:.1%}"
@@ -55,27 +55,27 @@ def table(runs: Sequence[Run]) -> list[str]:
     return [*lines, f"{len(runs)} runs, {sum(run.bytes for run in runs) / 1e6:.1f} MB"]
 
 
-def to_prune(runs: Sequence[Run], keep: int) -> list[Run]:
-    """The oldest runs, so that `keep` are left; never the one in use, one that is at work, or what may be no run."""
+def to_prune(runs: Sequence[ListedRun], keep: int) -> list[ListedRun]:
+    """Returns the oldest runs, without the `keep` newest; never one in use, one still running, or a folder that may not be a run."""
     old = [run for run in runs if run.sure]
-    return [run for run in old[: max(0, len(old) - keep)] if not run.note.startswith(("in use", "at work"))]
+    return [run for run in old[: max(0, len(old) - keep)] if not run.note.startswith(("in use", "still running"))]
 
 
-def discard(run: Run) -> None:
+def discard(run: ListedRun) -> None:
     """Removes the folder of a run.
 
     Raises:
-      UserError: it is at work, or may be no run.
-      RunError: it cannot be removed.
+      UserError: it is still running, or may not be a run.
+      RunError: the folder cannot be removed.
     """
     if not run.sure:
         raise UserError(
-            f"cannot remove {run.folder}: it has no {RECORD} of a run, and its name is not one's; if nothing in it is needed, "
-            "remove it yourself"
+            f"cannot remove {run.folder}: it has no {RECORD} and not the name of a run, so it may be something else; "
+            "if you do not need it, remove it yourself"
         )
     state = running(run.folder)
     if state and not is_over(state.mark, run.folder / RUNNING):
-        raise UserError(f"cannot remove {run.folder.name}: that run is at work; wait for it, or stop it")
+        raise UserError(f"cannot remove {run.folder.name}: that run is still running; wait for it, or stop it")
     try:
         scratch = temporary(run.folder)
         run.folder.rename(scratch)
@@ -84,16 +84,16 @@ def discard(run: Run) -> None:
         raise RunError(f"cannot remove {run.folder}: {error.strerror or error}") from None
 
 
-def _run(folder: Path, newest: Path | None) -> Run:
+def _run(folder: Path, newest: Path | None) -> ListedRun:
     record, note = _record(folder)
     if newest is not None and os.path.realpath(newest) == os.path.realpath(folder):
         note = ", ".join(filter(None, (f"in use by {HOME}", note)))
     state = running(folder)
     if state and not is_over(state.mark, folder / RUNNING):
-        note = ", ".join(filter(None, ("at work", note)))
+        note = ", ".join(filter(None, ("still running", note)))
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(_time(folder)))
     options = record.options if record else {}
-    return Run(
+    return ListedRun(
         folder,
         when,
         str(options.get("image_dir", "-")),
@@ -105,7 +105,7 @@ def _run(folder: Path, newest: Path | None) -> Run:
 
 
 def _record(folder: Path) -> tuple[RunRecord | None, str]:
-    """The record of a run, or why there is none."""
+    """Returns the record of a run with a note, or None and the reason."""
     if not (folder / RECORD).exists():
         return None, "no record"
     try:
@@ -122,6 +122,6 @@ def _time(folder: Path) -> float:
 
 
 def _sizes(folder: Path) -> tuple[int, int]:
-    """Bytes of all files, and of those that have no other name: the sets that are in use have theirs in common with a run."""
+    """Returns the bytes of all files, and of those without another hard link; a set in use shares its files with a run."""
     states = [path.lstat() for path in folder.rglob("*") if path.is_file()]
     return sum(state.st_size for state in states), sum(state.st_size for state in states if state.st_nlink == 1)

@@ -1,4 +1,4 @@
-"""Makes the record of a run: what was asked, with what, how it went, every test photo."""
+"""Makes the record of a run: its options, versions, machine, photos, results and every test photo."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from retrain.metrics import calibration_error, confusion, precision_recall, reca
 from retrain.runs.record import FORMAT, finite
 from retrain.types import LISTS, Audit, Backbone, Bottlenecks, Export, Head, Outcome, Split
 
-NEIGHBOURS = 3  # training photos shown for a mistake
-MOST_MISTAKES = 60  # mistakes that are explained, the surest first
+NEIGHBOURS = 3  # similar training photos recorded for a mistake
+MOST_MISTAKES = 60  # most mistakes with similar photos; those with the highest scores are taken
 _PACKAGES = ("numpy", "pillow", "ai-edge-litert", "tensorflow", "tensorboard")
 _TIME = "%Y-%m-%d %H:%M:%S %z"
 
@@ -34,14 +34,14 @@ _TIME = "%Y-%m-%d %H:%M:%S %z"
 def record_of(
     plan: Mapping[str, Any], features: PhotoFeatures, head: Head, outcome: Outcome, seconds: Mapping[str, float]
 ) -> dict[str, Any]:
-    """Everything that a run has to say, as JSON's types; field names are the flags' where there is one.
+    """Returns the whole record as types of JSON; a field that belongs to a flag has the name of the flag.
 
     Args:
       plan: the value of each flag.
-      features: the photos, their features, and what made them.
-      head: trained on them.
-      outcome: of the test, with the exports.
-      seconds: of each stage.
+      features: the photos, their features, and how these were computed.
+      head: the head that was trained on them.
+      outcome: the test results and the exports.
+      seconds: duration of each stage.
     """
     record = {
         "format": FORMAT,
@@ -53,7 +53,7 @@ def record_of(
         **_results(features.split, outcome),
         "kept_step": head.curve.kept_step if head.curve else None,
         "curve": dataclasses.asdict(head.curve) if head.curve else None,
-        "audit": None,  # with_audit
+        "audit": None,  # filled by with_audit
         "test_photos": _test_photos(features.split, outcome, features.bottlenecks),
         "exports": [_export(made) for made in outcome.exports],
     }
@@ -61,18 +61,18 @@ def record_of(
 
 
 def failed(record: Mapping[str, Any], stage: str, what: str) -> dict[str, Any]:
-    """The record of a run that failed.
+    """Returns the record of a run that failed.
 
     Args:
-      record: what is known.
-      stage: that failed.
-      what: the line that the user was told.
+      record: the record so far.
+      stage: the stage that failed.
+      what: the error message that the user saw.
     """
     return {**record, "failed": {"stage": stage, "what": what}}
 
 
 def _made_with(features: PhotoFeatures) -> dict[str, Any]:
-    """Versions, machine, backbone and runtime."""
+    """Returns the versions, the machine, the backbone and the runtime."""
     return {
         "versions": versions(),
         "made_with": library_versions.of_key(features.bottlenecks.key),
@@ -107,7 +107,7 @@ def _runtime(runtime: Runtime) -> dict[str, Any]:
 
 
 def _photos(features: PhotoFeatures) -> dict[str, Any]:
-    """Labels, how many photos each subset has, and what was left out."""
+    """Returns the labels, the number of photos in each subset, and the files that were not used."""
     scan, split = features.scan, features.split
     return {
         "labels": list(split.labels),
@@ -134,7 +134,7 @@ def _speed(features: PhotoFeatures, seconds: Mapping[str, float]) -> dict[str, A
 
 
 def _results(split: Split, outcome: Outcome) -> dict[str, Any]:
-    """What the test gave."""
+    """Returns the results of the test."""
     label_ids = split.label_ids[outcome.rows]
     return {
         "accuracy": outcome.accuracy,
@@ -158,13 +158,13 @@ def _export(made: Export) -> dict[str, Any]:
 
 
 def with_audit(record: Mapping[str, Any], audit: Audit | None) -> dict[str, Any]:
-    """The record of a run that has ended, with what its audit found."""
+    """Returns the record of a run that has ended, with its audit."""
     found = finite(dataclasses.asdict(audit)) if audit else None
     return {**record, "finished": time.strftime(_TIME), "audit": found}
 
 
 def rounded(seconds: Mapping[str, float]) -> dict[str, float]:
-    """Seconds of each stage, to the millisecond."""
+    """Rounds the duration of each stage to milliseconds."""
     return {name: round(value, 3) for name, value in seconds.items()}
 
 
@@ -174,7 +174,14 @@ def metrics_of(
     confidences: npt.NDArray[np.float32],
     labels: tuple[str, ...],
 ) -> dict[str, Any]:
-    """The figures of a test as JSON's types; int64 [n], int64 [n], float32 [n]: true class, guess, the guess's score."""
+    """Computes the metrics of a test, as types of JSON.
+
+    Args:
+      label_ids: int64 [n], the true class of each test photo.
+      guesses: int64 [n], the predicted class.
+      confidences: float32 [n], the score of the predicted class.
+      labels: the names of the classes.
+    """
     table = confusion(label_ids, guesses, len(labels))
     bins = reliability(confidences, guesses == label_ids)
     right = int(np.trace(table))
@@ -188,7 +195,7 @@ def metrics_of(
                 "precision": precision,
                 "recall": recall,
                 "support": support,
-                "given": int(given[place]),  # photos that it gave this label: what the precision rests on
+                "given": int(given[place]),  # photos predicted as this class, the denominator of the precision
                 "precision_interval": list(wilson_interval(int(own[place]), int(given[place]))),
                 "recall_interval": list(wilson_interval(int(own[place]), support)),
             }
@@ -196,14 +203,14 @@ def metrics_of(
                 zip(labels, *(part.tolist() for part in precision_recall(table)), strict=True)
             )
         ],
-        "confusion": table.tolist(),  # row: the true class, column: the guess
+        "confusion": table.tolist(),  # row: the true class, column: the predicted class
         "calibration_error": calibration_error(bins),
         "reliability": [dataclasses.asdict(one) for one in bins],
     }
 
 
 def versions() -> dict[str, str]:
-    """The versions of what made the numbers."""
+    """Returns the versions of Python and of the packages that affect the results."""
     found = {"python": platform.python_version()}
     for package in ("tensorflow-for-poets", *_PACKAGES):
         try:
@@ -214,7 +221,7 @@ def versions() -> dict[str, str]:
 
 
 def machine() -> dict[str, Any]:
-    """What it ran on, without a name of the machine or of its user."""
+    """Describes the machine, without the name of the machine or of its user."""
     return {"system": platform.system(), "machine": platform.machine(), "processor": processor(), "cores": cores()}
 
 
@@ -223,7 +230,7 @@ def _digest_of(path: Path) -> str | None:
 
 
 def _photos_digest(split: Split) -> str:
-    """One sha256 for which photos there were, of which class, in which list; the same wherever the folder stands."""
+    """Returns one SHA-256 of the photos with their classes and subsets; it does not depend on where the folder is."""
     digest = hashlib.sha256()
     for photo, which in zip(split.photos, split.lists, strict=True):
         digest.update(f"{photo.sha256} {LISTS[which]} {photo.label}\n".encode("utf-8", "surrogateescape"))
@@ -231,7 +238,7 @@ def _photos_digest(split: Split) -> str:
 
 
 def _test_photos(split: Split, outcome: Outcome, bottlenecks: Bottlenecks) -> list[dict[str, Any]]:
-    """Every test photo with its scores; the surest mistakes also with the training photos nearest to them."""
+    """Returns every test photo with its scores; the mistakes with the highest scores also have their most similar training photos."""
     label_ids = split.label_ids[outcome.rows]
     best = outcome.scores.max(axis=1, initial=0)
     photos = [
@@ -246,8 +253,8 @@ def _test_photos(split: Split, outcome: Outcome, bottlenecks: Bottlenecks) -> li
         for at, (row, guess) in enumerate(zip(outcome.rows, outcome.predictions, strict=True))
     ]
     wrong = np.flatnonzero(outcome.predictions != label_ids)
-    surest = wrong[np.argsort(-best[wrong], kind="stable")][:MOST_MISTAKES]
-    for at, rows, similarities in zip(surest, *nearest(bottlenecks, outcome.rows[surest], NEIGHBOURS), strict=True):
+    worst = wrong[np.argsort(-best[wrong], kind="stable")][:MOST_MISTAKES]
+    for at, rows, similarities in zip(worst, *nearest(bottlenecks, outcome.rows[worst], NEIGHBOURS), strict=True):
         photos[at]["nearest"] = [
             {
                 "path": split.photos[row].path,

@@ -1,7 +1,8 @@
-"""What a run.json has to look like, said once; and what is wrong with one that was damaged or changed by hand.
+"""Defines the schema of run.json, and validates a record against it.
 
-A shape is a type (`str`), a tuple of types or shapes of which one has to fit, a list `[shape]` of any length, or a dict:
-{"name": shape}, where "name?" may be left out, and "*" is any other name. Records of older versions lack some names.
+A shape is a type (`str`), a tuple of alternative types or shapes, a list `[shape]` of any length, or a dict
+{"name": shape}. In a dict, "name?" is optional and "*" stands for any other name. Records of older versions lack some
+names.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 Shape = Any
 
 _NUMBER = (int, float)
-_SHARE = (int, float, None)  # 0..1, or nothing to say
+_SHARE = (int, float, None)  # a fraction, 0..1, or null if there is none
 _DIGEST = (str, None)
 _NEAR = {"path": str, "sha256?": _DIGEST, "label?": str, "similarity?": _NUMBER, "*": object}
 _PHOTO = {
@@ -21,7 +22,7 @@ _PHOTO = {
     "nearest?": [_NEAR], "*": object,
 }  # fmt: skip
 _SUSPECT = {"path": str, "label": str, "suggested": str, "quality": _NUMBER, "list": str, "*": object}
-_TWINS = {
+_NEAR_DUPLICATES = {
     "first": str, "second": str, "first_list": str, "second_list": str, "first_label": str, "second_label": str,
     "exact": bool, "similarity": _NUMBER, "*": object,
 }  # fmt: skip
@@ -41,7 +42,7 @@ _CURVE = {
 }
 _POINT = {"photos": int, "accuracy": _NUMBER, "per_class?": {"*": _SHARE}, "*": object}
 _AUDIT = {
-    "suspects?": [_SUSPECT], "duplicates?": [_TWINS], "leaks?": int, "accuracy_without_leaks?": _SHARE,
+    "suspects?": [_SUSPECT], "duplicates?": [_NEAR_DUPLICATES], "leaks?": int, "accuracy_without_leaks?": _SHARE,
     "tested_without_leaks?": int, "learning_curve?": [_POINT], "advice?": [str], "seconds?": _NUMBER, "missing?": str,
     "*": object,
 }  # fmt: skip
@@ -104,10 +105,10 @@ _WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or 
 
 
 def fault(record: Mapping[str, Any]) -> str:
-    """The first thing that is wrong with a record, for people; "" where nothing is.
+    """Describes the first error in a record in words; returns "" if it is valid.
 
     >>> fault({"format": 2, "plan": {}, "tested": "many"})
-    "'tested' has to be a whole number, found 'many'"
+    "'tested' must be a whole number, found 'many'"
     """
     try:
         return next(_misfits(record, RECORD, ""), "") or next(_contradictions(record), "")
@@ -116,7 +117,7 @@ def fault(record: Mapping[str, Any]) -> str:
 
 
 def _misfits(value: Any, shape: Shape, place: str) -> Iterator[str]:
-    """Where a value does not have its shape."""
+    """Yields a message for each value that does not match its shape."""
     if isinstance(shape, tuple):
         fits = [one for one in shape if _kind_fits(value, one)]
         if fits:
@@ -129,7 +130,7 @@ def _misfits(value: Any, shape: Shape, place: str) -> Iterator[str]:
             for number, item in enumerate(value):
                 yield from _misfits(item, shape[0], f"{place}[{number}]")
         return
-    yield f"{place!r} has to be {_said(shape)}, found {_shown(value)}"
+    yield f"{place!r} must be {_described(shape)}, found {_shown(value)}"
 
 
 def _dict_misfits(value: Mapping[str, Any], shape: Mapping[str, Shape], place: str) -> Iterator[str]:
@@ -139,7 +140,7 @@ def _dict_misfits(value: Mapping[str, Any], shape: Mapping[str, Shape], place: s
         if key in value:
             yield from _misfits(value[key], inner, where)
         elif name == key != "*":
-            yield f"{where!r} is not there"
+            yield f"{where!r} is missing"
     known = {name.removesuffix("?") for name in shape}
     for key, item in value.items():
         if key not in known:
@@ -161,39 +162,39 @@ def _kind_fits(value: Any, shape: Shape) -> bool:
 
 
 def _contradictions(record: Mapping[str, Any]) -> Iterator[str]:
-    """What has the right types and cannot be meant."""
+    """Yields a message for each value that has the right type but contradicts other values."""
     yield from _unlabelled(record)
     yield from _uneven(record)
     yield from _out_of_bounds(record)
 
 
 def _unlabelled(record: Mapping[str, Any]) -> Iterator[str]:
-    """What does not go with the labels."""
+    """Yields a message for each value that does not match the labels."""
     labels = record.get("labels") or []
     tests = record.get("test_photos") or []
     for photo in tests:
         for key in ("label", "predicted"):
             if photo[key] not in labels:
-                yield f"a test photo's {key} is {_shown(photo[key])}, which is none of the labels"
+                yield f"a test photo's {key} is {_shown(photo[key])}, which is not one of the labels"
         if photo.get("scores") and len(photo["scores"]) != len(labels):
-            yield f"a test photo has {len(photo['scores'])} scores, and there are {len(labels)} labels"
+            yield f"a test photo has {len(photo['scores'])} scores, but there are {len(labels)} labels"
     for table, width in _tables(record, len(labels)):
         if len(table) != width or any(len(row) != width for row in table if isinstance(row, list)):
-            yield "'metrics' is not of as many classes as there are labels"
+            yield "'metrics' and 'labels' have different numbers of classes"
     if "metrics" in record and any(one["label"] not in labels for one in record["metrics"]["per_class"]):
-        yield "'metrics' has a class that is none of the labels"
+        yield "'metrics' has a class that is not one of the labels"
 
 
 def _uneven(record: Mapping[str, Any]) -> Iterator[str]:
-    """Columns and pairs of a wrong length."""
+    """Yields a message for each column or pair of the wrong length."""
     curve = record.get("curve") or {}
     columns = [*(curve[name] for name in _COLUMNS), curve.get("judged_loss") or curve["steps"]] if curve else []
     if any(len(column) != len(curve["steps"]) for column in columns):
-        yield "the columns of 'curve' are not of one length"
+        yield "the columns of 'curve' differ in length"
     if any(len(point) != 2 for point in curve.get("share_losses") or ()):
-        yield "'curve.share_losses' has to be pairs of numbers"
+        yield "'curve.share_losses' must be pairs of numbers"
     if "interval_95" in record and len(record["interval_95"]) != 2:
-        yield "'interval_95' has to be two numbers"
+        yield "'interval_95' must be two numbers"
 
 
 def _tables(record: Mapping[str, Any], classes: int) -> Iterator[tuple[list[Any], int]]:
@@ -207,20 +208,20 @@ def _out_of_bounds(record: Mapping[str, Any]) -> Iterator[str]:
     backbone = record.get("backbone") or {}
     for key in ("mean", "std"):
         if key in backbone and len(backbone[key]) not in (1, 3):
-            yield f"'backbone.{key}' has to be one number or three"
+            yield f"'backbone.{key}' must be one number or three"
     for key in ("height_px", "width_px"):
         if key in backbone and not 0 < backbone[key] <= 10_000:
-            yield f"'backbone.{key}' is {backbone[key]}, which is no size"
-    shares: Callable[[str], Any] = record.get
+            yield f"'backbone.{key}' must be from 1 to 10000, found {backbone[key]}"
+    value_of: Callable[[str], Any] = record.get
     for key in ("accuracy", "recall_at_2"):
-        share = shares(key)
-        if share is not None and not 0 <= share <= 1:
-            yield f"{key!r} has to be from 0 to 1, found {share:g}"
+        value = value_of(key)
+        if value is not None and not 0 <= value <= 1:
+            yield f"{key!r} must be from 0 to 1, found {value:g}"
 
 
-def _said(shape: Shape) -> str:
+def _described(shape: Shape) -> str:
     if isinstance(shape, tuple):
-        return " or ".join(dict.fromkeys(_said(one) for one in shape))
+        return " or ".join(dict.fromkeys(_described(one) for one in shape))
     if isinstance(shape, dict):
         return "an object"
     return "a list" if isinstance(shape, list) else _WORDS.get(shape, "something")

@@ -1,14 +1,14 @@
-"""The newest set in tf_files: its model, its labels and all else under the usual names, which change all at once.
+"""Makes the usual names in tf_files refer to the exports of one run; all names change at once.
 
     tf_files/retrained.tflite      -> sets/newest/retrained.tflite
     tf_files/retrained_labels.txt  -> sets/newest/retrained_labels.txt
     tf_files/sets/newest           -> 20261121-182732-efficientnet_lite0      the one link that is changed
     tf_files/sets/20261121-182732-efficientnet_lite0/                         hard links to what the run keeps
 
-Two names of files cannot be renamed at once, but they can lead through one link. Whatever kills a run, before that one
-rename all names lead to the earlier set, after it all to the new one. The set has names of its own for the run's files, so
-that a user who removes tf_files/runs still has a classifier. The set before the newest stays until the next change, for
-readers that are just on their way into it.
+Two files cannot be renamed at once, but their names can be links through one common link. Before that link is renamed, all
+names refer to the earlier set; afterwards, all refer to the new one, whenever a run is killed. A set has hard links of its
+own to the run's files, so that a user who removes tf_files/runs still has a classifier. The previous set stays until the
+next change, for programs that are just opening its files.
 """
 
 from __future__ import annotations
@@ -21,20 +21,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from label_image import find_run
 from label_image.find_run import is_run
+from retrain.exporters.table import EXPORT_FORMATS
 from retrain.files.atomic import exchange, replacing, sync_folder
 from retrain.files.hard_links import second_name
 from retrain.files.temporary_names import clear, remove, temporary
-from retrain.options.exports import QUANTIZATIONS
 
-HOME = Path("tf_files")
-TFLITE, GRAPH, LABELS, CHECKPOINT = (
-    "retrained.tflite", "retrained_graph.pb", "retrained_labels.txt", "retrain_checkpoint.npz",
-)  # fmt: skip
-SAVED_MODEL, ONNX, DEVICE = "retrained_saved_model", "retrained.onnx", "device"
+HOME = Path(find_run.HOME)
+LABELS, CHECKPOINT = "retrained_labels.txt", "retrain_checkpoint.npz"
 NAMES = (
-    TFLITE, *(f"retrained_{name}.tflite" for name in QUANTIZATIONS), GRAPH, LABELS, CHECKPOINT, SAVED_MODEL, ONNX, DEVICE,
-)  # fmt: skip
+    *(name for row in EXPORT_FORMATS if row.by_default for name in row.kept_names),
+    LABELS,
+    CHECKPOINT,
+    *(name for row in EXPORT_FORMATS if not row.by_default for name in row.kept_names),
+)
+_FOLDERS = tuple(row.kept for row in EXPORT_FORMATS if row.is_folder)
 _SETS, _NEWEST, ABOUT = "sets", "newest", "set.json"
 
 
@@ -44,39 +46,39 @@ class NoLinksError(Exception):
 
 @dataclass(frozen=True)
 class Earlier:
-    """What stood under the usual names before."""
+    """What the usual names referred to before."""
 
-    run: str = ""  # the folder of its run; "" where there was none
+    run: str = ""  # the folder of the earlier run; "" if there was none
     about: str = ""  # the photos that it was trained on
-    gone: tuple[str, ...] = ()  # usual names that the new set does not have, taken away
+    gone: tuple[str, ...] = ()  # usual names that were removed because the new set does not have them
 
 
 def newest_run(home: Path) -> Path | None:
-    """The folder of the run whose set the usual names lead to; None where there is none, or it is gone."""
+    """Returns the folder of the run that the usual names refer to; None if there is none, or it was deleted."""
     run = _about(home).get("run", "")
     return Path(run) if run and Path(run).is_dir() else None
 
 
 def is_usual(target: Path) -> bool:
-    """Whether a path is one of the usual names in a tf_files, and not a link that the user made there."""
+    """Whether a path is one of the usual names in a folder tf_files, and not a link that the user made."""
     return (
         target.name in NAMES and target.parent.name == HOME.name and (not target.is_symlink() or _leads_through(target))
     )
 
 
 def change(home: Path, run: Path, names: Sequence[str], about: str, runs_dir: Path) -> Earlier:
-    """Lets the usual names lead to what a run keeps.
+    """Makes the usual names refer to the exports of a run.
 
     Args:
       home: tf_files.
-      run: the run's folder.
-      names: of NAMES, those that the run keeps; the others are taken away from `home`, if an earlier set has them.
+      run: the folder of the run.
+      names: those of NAMES that the run exported; the others are removed from `home` if they belong to an earlier set.
       about: the photos of the run.
-      runs_dir: a folder there gets what stands under the usual names and is of no run.
+      runs_dir: files with usual names that belong to no run are moved to a new folder there.
 
     Raises:
-      NoLinksError: nothing was changed, since there are no symbolic links here.
-      OSError: it cannot be written.
+      NoLinksError: nothing was changed, because the disk does not support symbolic links.
+      OSError: a file cannot be written.
     """
     sets = home / _SETS
     sets.mkdir(parents=True, exist_ok=True)
@@ -97,6 +99,15 @@ def change(home: Path, run: Path, names: Sequence[str], about: str, runs_dir: Pa
             _point(sets / _NEWEST, _built(sets, kept, sorted(had), "").name)
             for name in strangers:
                 _make_link(home / name)
+    last = _switch(home, made, names, strangers)
+    _tidy(sets, keep={made.name, last})
+    gone = tuple(name for name in NAMES if name in had and name not in names and not (home / name).exists())
+    return Earlier(before.get("run", ""), before.get("about", ""), gone)
+
+
+def _switch(home: Path, made: Path, names: Sequence[str], strangers: Sequence[str]) -> str:
+    """Lets the usual names lead to a set that was made; the name of the one before."""
+    sets = made.parent
     for name in names:
         if not os.path.lexists(home / name):
             _make_link(home / name)
@@ -110,16 +121,14 @@ def change(home: Path, run: Path, names: Sequence[str], about: str, runs_dir: Pa
         if name not in names and _leads_through(home / name):
             (home / name).unlink(missing_ok=True)
     sync_folder(home)
-    _tidy(sets, keep={made.name, last})
-    gone = tuple(name for name in NAMES if name in had and name not in names and not (home / name).exists())
-    return Earlier(before.get("run", ""), before.get("about", ""), gone)
+    return last
 
 
 def keep_strangers(home: Path, names: Sequence[str], runs_dir: Path) -> Path:
-    """Puts what is of no run (an earlier version made it, or the user put it there) into a folder beside the runs.
+    """Keeps files that belong to no run, from an earlier version or from the user, in a folder beside the runs.
 
     Returns:
-      the folder, `<time of the newest>-earlier`.
+      the folder, `<time of the newest file>-earlier`.
     """
     when = max((home / name).stat().st_mtime for name in names)
     folder = runs_dir / f"{time.strftime('%Y%m%d-%H%M%S', time.localtime(when))}-earlier"
@@ -141,7 +150,7 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def _built(sets: Path, run: Path, names: Sequence[str], about: str) -> Path:
-    """A new folder of `sets` with second names for what a run keeps."""
+    """Makes a new folder in `sets` with hard links to the exports of a run."""
     place, number = sets / run.name, 2
     while os.path.lexists(place):
         place, number = sets / f"{run.name}-{number}", number + 1
@@ -167,7 +176,7 @@ def _try_links(sets: Path) -> None:
 
 
 def _straighten(sets: Path) -> None:
-    """Makes `newest` a link again where tf_files was copied by a program that follows links."""
+    """Makes `newest` a link again after tf_files was copied by a program that follows links."""
     newest = sets / _NEWEST
     if newest.is_dir() and not newest.is_symlink():
         number = 1
@@ -178,10 +187,10 @@ def _straighten(sets: Path) -> None:
 
 
 def _make_link(name: Path) -> None:
-    """Makes a usual name lead through `newest`, whatever stands there now."""
+    """Makes a usual name a link through `newest`; replaces whatever has that name now."""
     scratch = temporary(name)
     remove(scratch)
-    scratch.symlink_to(f"{_SETS}/{_NEWEST}/{name.name}", target_is_directory=name.name in (SAVED_MODEL, DEVICE))
+    scratch.symlink_to(f"{_SETS}/{_NEWEST}/{name.name}", target_is_directory=name.name in _FOLDERS)
     try:
         if name.is_dir() and not name.is_symlink() and not exchange(scratch, name):
             old = temporary(name, "old")
@@ -195,7 +204,7 @@ def _make_link(name: Path) -> None:
 
 
 def _point(link: Path, target: str) -> None:
-    """Lets `newest` lead elsewhere: the one rename by which a set changes."""
+    """Makes `newest` refer to another set, with the one rename that changes all names."""
     scratch = temporary(link)
     remove(scratch)
     scratch.symlink_to(target, target_is_directory=True)
@@ -226,7 +235,7 @@ def _about(home: Path) -> Mapping[str, str]:
 
 
 def _tidy(sets: Path, keep: set[str]) -> None:
-    """Removes the sets that no name leads to any more."""
+    """Removes the sets that no name refers to any more."""
     for folder in _others(sets, keep):
         with contextlib.suppress(OSError):
             scratch = temporary(folder)
@@ -241,6 +250,6 @@ def _others(sets: Path, keep: set[str]) -> Iterator[Path]:
 
 
 def is_newest(home: Path, run: Path) -> bool:
-    """Whether the usual names lead to what that run keeps."""
+    """Whether the usual names refer to the exports of that run."""
     found = newest_run(home)
     return found is not None and is_run(run) and os.path.realpath(found) == os.path.realpath(run)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from label_image.errors import RunError
-from label_image.quiet import native_noise_hidden
+from label_image.quiet import check_tensorflow, native_noise_hidden
 from retrain.backbones.family import Family
 from retrain.backbones.frozen_graph import Forms, FrozenGraph, converted, freeze
 from retrain.backbones.model_folder import FoundWeights, ModelFolder
@@ -43,6 +43,7 @@ def find(row: Architecture, folder: ModelFolder) -> FoundWeights:
     own = folder.find(f"{row.name.removeprefix(KERAS_PREFIX)}.weights.h5")
     if own:
         return FoundWeights(file_digest(own), str(own), own)
+    check_tensorflow(row.name)
     published = (
         f"{row.name}, ImageNet, Keras {importlib.metadata.version('keras')}"  # Keras' source contains the digests
     )

@@ -1,9 +1,10 @@
-"""A trained head in; every file it is written to, proven and named, out."""
+"""The stage that writes the exports: each file that was asked for is written into the folder of the run and verified there."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,10 @@ from label_image.softmax import softmax
 from retrain.backbones.model_folder import ModelFolder
 from retrain.backbones.quantize import quantized
 from retrain.console import Screen
-from retrain.exporters.table import orders, why_not
-from retrain.exporters.verify import TOLERANCE, Proof, export
+from retrain.exporters.expected import Expected
+from retrain.exporters.order import Order, orders, why_not
+from retrain.exporters.table import EXPORT_FORMATS
+from retrain.exporters.verify import TOLERANCE, export
 from retrain.features import library_versions
 from retrain.features.recheck import LOOKED_AT, StaleFeaturesError, wrong_rows
 from retrain.features.runtimes import choose
@@ -29,15 +32,7 @@ from retrain.runs import usual_names
 from retrain.runs.publish import Member
 from retrain.types import TESTING, TRAINING, Backbone, Bottlenecks, Export, Head, Outcome, Photo, Split, Trained
 
-MOST_PHOTOS = 10_000  # a proof is no second test: so many photos show any fault, and a million must not take a day
-# What a program that is not ours made of an export (docs/elsewhere.md).
-_OUTCOMES = {
-    "agrees": "agrees",
-    "differs": "gives other scores",
-    "refuses": "cannot read it",
-    "crashes": "crashes on it",
-    "hangs": "does not answer",
-}
+MOST_PHOTOS = 10_000  # verification is no second test: so many photos show any fault, and a million must not take a day
 
 
 def metadata_of(options: Options, backbone: Backbone, split: Split, test: Mapping[str, object]) -> Metadata:
@@ -61,13 +56,31 @@ def metadata_of(options: Options, backbone: Backbone, split: Split, test: Mappin
     )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class _Work:
+    """What all exports of a run have in common."""
+
+    options: Options
+    split: Split
+    variants: Mapping[str, Trained]
+    scores: npt.NDArray[np.float32]  # [photos, classes], the trained model's, of the photos that exports are run on
+    test: Mapping[str, object]  # the figures of the test, for the metadata
+    run: Path
+    screen: Screen
+
+    @property
+    def trained(self) -> Trained:
+        """The trained model itself."""
+        return self.variants["none"]
+
+
 def write_exports(
     options: Options, split: Split, variants: Mapping[str, Trained], outcome: Outcome, run: Path, screen: Screen
 ) -> list[Export]:
     """Writes every export into the folder of the run and verifies it there; `publish` gives them their names.
 
     Args:
-      plan: what to write, and where.
+      options: what to write, and where.
       split: the photos.
       variants: the trained model as "none"; what was trained on int8 features as "int8", where --quantize asks for it.
       outcome: the test, for the metadata.
@@ -78,54 +91,61 @@ def write_exports(
       RunError: an export does not label as it should.
     """
     trained = variants["none"]
-    test = {"test_accuracy": outcome.accuracy, "tested": outcome.tested}
-    rows = proof_rows(trained.bottlenecks)
+    rows = verified_rows(trained.bottlenecks)
     scores = softmax(trained.head.logits(trained.bottlenecks.features[0, rows]))
+    test = {"test_accuracy": outcome.accuracy, "tested": outcome.tested}
+    work = _Work(options, split, variants, scores, test, run, screen)
     exports = []
-    for order in orders(options):
-        reason = why_not(order, trained.backbone)
+    for order in orders_of(options):
+        exporter = order.format.exporter
+        reason = why_not(order, trained.backbone) or exporter.unverifiable(trained.backbone, trained.head)
         if reason:
             screen.warn(f"no {order.path} is written: {reason}")
             continue
         screen.debug(f"writing {order.path}")
-        variant = _variant(order.quantize, variants, options, screen)
-        photos = tuple(split.photos[row] for row in rows)
-        made = {"made_with": library_versions.told(library_versions.of_key(variant.bottlenecks.key))}
-        proof = Proof(
-            photos,
-            variant.bottlenecks.features[0, rows],
-            variant.head,
-            variant.backbone,
-            metadata_of(options, variant.backbone, split, {**test, **made}),
-            scores,
-            options.exports.max_quantization_loss,
-            screen.warn,
-            partial(
-                _recheck, options, {id(one): one for one in (trained, variants.get(order.quantize, trained))}, split
-            ),
-        )
-        exports.append(export(dataclasses.replace(order, kept=run / order.name), proof))
+        exports.append(export(dataclasses.replace(order, kept=run / order.name), _expected(work, order.quantize, rows)))
     if not any(made.images for made in exports):
         # A graph that is known by its bits was not run, so nothing has shown that its layer rests on right features.
         _recheck(options, {0: trained}, split, [split.photos[row] for row in rows])
-    exports.append(
-        _write_plain(
-            "labels",
-            Path(options.exports.output_labels),
-            run / usual_names.LABELS,
-            lambda path: path.write_bytes(format_labels(split.labels)),
-        )
+    return [*exports, *_labels_and_layer(work)]
+
+
+def orders_of(options: Options) -> list[Order]:
+    """The files and folders that the options ask for."""
+    typed = {row.flag: str(options.value(row.flag)) for row in EXPORT_FORMATS}
+    return orders(typed, options.exports.formats, options.quantizations)
+
+
+def _expected(work: _Work, quantize: str, rows: npt.NDArray[np.int64]) -> Expected:
+    """What an export in one precision has to reproduce."""
+    options, split, trained = work.options, work.split, work.trained
+    variant = _variant(quantize, work.variants, options, work.screen)
+    made_with = library_versions.told(library_versions.of_key(variant.bottlenecks.key))
+    both = {id(one): one for one in (trained, work.variants.get(quantize, trained))}
+    return Expected(
+        tuple(split.photos[row] for row in rows),
+        variant.bottlenecks.features[0, rows],
+        variant.head,
+        variant.backbone,
+        metadata_of(options, variant.backbone, split, {**work.test, "made_with": made_with}),
+        work.scores,
+        options.exports.max_quantization_loss,
+        work.screen.warn,
+        partial(_recheck, options, both, split),
     )
-    if options.exports.checkpoint_path:
-        exports.append(
-            _write_plain(
-                "checkpoint",
-                Path(f"{options.exports.checkpoint_stem}.npz"),
-                run / usual_names.CHECKPOINT,
-                lambda path: _save_layer(path, trained.head),
-            )
-        )
-    return exports
+
+
+def _labels_and_layer(work: _Work) -> list[Export]:
+    """The labels, and the trained layer as plain arrays."""
+    asked = work.options.exports
+    labels, layer = work.run / usual_names.LABELS, work.run / usual_names.CHECKPOINT
+    text = format_labels(work.split.labels)
+    made = [_write_plain("labels", Path(asked.output_labels), labels, lambda path: path.write_bytes(text))]
+    if asked.checkpoint_path:
+        head = work.trained.head
+        place = Path(f"{asked.checkpoint_stem}.npz")
+        made.append(_write_plain("checkpoint", place, layer, lambda path: _save_layer(path, head)))
+    return made
 
 
 def _recheck(options: Options, variants: Mapping[int, Trained], split: Split, photos: Sequence[Photo]) -> None:
@@ -147,35 +167,10 @@ def members(exports: Sequence[Export]) -> list[Member]:
     return [Member(made.kept.name, made.path) for made in exports if made.kept]
 
 
-def proof_rows(bottlenecks: Bottlenecks) -> npt.NDArray[np.int64]:
-    """The photos that exports are run on: the test list; where it is empty, the training list."""
+def verified_rows(bottlenecks: Bottlenecks) -> npt.NDArray[np.int64]:
+    """The photos that exports are run on: the test set; where it is empty, the training set."""
     rows = bottlenecks.rows(TESTING)
     return (rows if len(rows) else bottlenecks.rows(TRAINING))[:MOST_PHOTOS]
-
-
-def table_lines(exports: Sequence[Export]) -> list[str]:
-    """What became of each export, for people: a table of those that were run, a line for each of the others."""
-    run = [made for made in exports if made.accuracy is not None and made.interval is not None]
-    width = max((len(str(made.path)) for made in run), default=0)
-    lines = []
-    if run:
-        lines.append(
-            f"{f'run on {run[0].images} photos':{width}}      size  ms/image  same label  score within  accuracy (95 times in 100)"
-        )
-    for made in run:
-        low, high = made.interval or (0.0, 1.0)
-        lines.append(
-            f"{made.path!s:{width}}  {size_of(made.bytes):>8}  {made.ms_image or 0:8.1f}  {made.agreement or 0:10.1%}  "
-            f"{made.largest_difference or 0:12.0e}  {made.accuracy or 0:.1%} ({low:.1%} to {high:.1%})"
-            f"{''.join(f'  {one.reader} {_OUTCOMES[one.outcome]}' for one in made.readings)}"
-        )
-    rest = [made for made in exports if made not in run]
-    return lines + [f"wrote {made.path} ({size_of(made.bytes)}{f', {made.how}' if made.how else ''})" for made in rest]
-
-
-def size_of(count: int) -> str:
-    """Bytes for people: "13.4 MB"."""
-    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count} B"
 
 
 def _variant(quantize: str, variants: Mapping[str, Trained], options: Options, screen: Screen) -> Trained:

@@ -1,0 +1,23 @@
+"""Reads an ONNX file that `python -m retrain` made; runs on ONNX Runtime. Those of others do not say what they take."""
+
+from __future__ import annotations
+
+from label_image import model_metadata
+from label_image.model_file import ModelFile
+from label_image.model_kinds.reader import ModelReader, Typed
+from label_image.model_metadata import METADATA_KEY, Metadata
+from label_image.runners.onnx import OnnxRunner, opened_onnx
+
+
+def open_runner(source: ModelFile, _: Metadata) -> OnnxRunner:
+    """The one session of a file: ONNX Runtime lets threads share it."""
+    return opened_onnx(source)
+
+
+def metadata_in(source: ModelFile, typed: Typed) -> Metadata | None:
+    """What is written inside."""
+    text = opened_onnx(source).metadata.get(METADATA_KEY)
+    return None if text is None else model_metadata.from_json(text, str(source.path), typed)
+
+
+READER = ModelReader(open_runner, metadata_in)

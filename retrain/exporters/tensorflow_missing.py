@@ -1,0 +1,11 @@
+"""Says whether TensorFlow is missing, for the formats that are verified with it."""
+
+from __future__ import annotations
+
+from label_image.extras import install
+from label_image.quiet import has_tensorflow
+
+
+def tensorflow_missing(_: bool = False) -> str:
+    """What has to be installed and is not, with the command; "" where TensorFlow is there."""
+    return "" if has_tensorflow() else f"TensorFlow is not installed; {install('tensorflow')}"
