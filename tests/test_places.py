@@ -112,7 +112,7 @@ def test_what_would_write_over_another_is_refused(tmp_path, case):
 
 
 # Each flag that names an output, and what else it takes to be used.
-OUTPUTS: dict[str, dict[str, str]] = {
+OUTPUTS: dict[str, dict[str, Any]] = {
     row.flag: {"export": "tflite,pb,saved_model,onnx,device_folder"} for row in EXPORT_FORMATS
 } | {
     "output_labels": {},
