@@ -30,12 +30,12 @@ ROOMS = (
 
 
 def main(_: Sequence[str] = ()) -> int:
-    """The program; returns the exit status."""
+    """Runs the program; returns the exit status."""
     options = _options()
     rooms = options.only.split(",") if options.only else ROOMS
     unknown = [name for name in rooms if name not in ROOMS]
     if unknown:
-        print(f"benchmarks: no rows are called {unknown[0]!r}; choose of {', '.join(ROOMS)}", file=sys.stderr)
+        print(f"benchmarks: {unknown[0]!r} is not a group of rows; choose from {', '.join(ROOMS)}", file=sys.stderr)
         return 2
     for flag, folder in (("--photos", options.photos), ("--models", options.models)):
         if not folder.is_dir():
@@ -59,7 +59,7 @@ def main(_: Sequence[str] = ()) -> int:
                 for row in rows_of(name, bench):
                     rows.append(row)
                     print(results.line(row), flush=True)
-            except Exception:  # one room must not take the others' hour with it
+            except Exception:  # a failure in one group must not lose the results of the others
                 traceback.print_exc()
                 failed.append(name)
             results.write(options.out, {**about, "load_at_end": load(), "failed": failed}, groups)
@@ -70,7 +70,7 @@ def main(_: Sequence[str] = ()) -> int:
 
 
 def rows_of(name: str, bench: Bench) -> Iterator[Row]:
-    """The rows of one room, each when it is measured."""
+    """Yields the rows of one group, each as soon as it is measured."""
     rows: Iterator[Row] = importlib.import_module(f"benchmarks.rows.{name}").rows(bench)
     return rows
 
@@ -78,7 +78,7 @@ def rows_of(name: str, bench: Bench) -> Iterator[Row]:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
     parser.add_argument("--size", choices=("smallest", "full"), default="full")
-    parser.add_argument("--only", default="", help=f"of {', '.join(ROOMS)}, with commas")
+    parser.add_argument("--only", default="", help=f"groups of rows, separated by commas: {', '.join(ROOMS)}")
     parser.add_argument("--photos", type=Path, default=SHARED / "flower_photos")
     parser.add_argument("--models", type=Path, default=SHARED / "models")
     parser.add_argument("--repeat", type=int, default=5)

@@ -25,7 +25,7 @@ RECORD = re.compile(r"^wrote (.*run\.json)$", re.MULTILINE)
 
 
 def run(photos: Path, folder: Path, *flags: str) -> tuple[float, int]:
-    """One run in `folder`; (test accuracy in percent, photos tested)."""
+    """Makes one run in `folder`; returns (test accuracy in percent, number of test photos)."""
     command = [sys.executable, "-m", "retrain", f"--image_dir={photos}", *flags]
     done = subprocess.run(
         command, cwd=folder, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)}

@@ -28,7 +28,7 @@ EXPORTS = ("retrained.tflite", "retrained_graph.pb", "saved_model")
 
 
 def trained(photos: Path, folder: Path, architecture: str) -> dict[str, Any]:
-    """Runs the job with all exports; returns its record."""
+    """Makes a run with all exports; returns its record."""
     command = [
         sys.executable,
         "-m",

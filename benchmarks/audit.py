@@ -54,7 +54,7 @@ def cropped(image: Image.Image) -> Image.Image:
     return image.crop((x, y, image.width - x, image.height - y))
 
 
-KINDS: dict[str, tuple[Callable[[Image.Image], Image.Image], int]] = {  # what is done, JPEG quality
+KINDS: dict[str, tuple[Callable[[Image.Image], Image.Image], int]] = {  # kind of change, JPEG quality
     "resized": (lambda image: image.resize((image.width * 6 // 10, image.height * 6 // 10)), 90),
     "re-encoded": (lambda image: image, 40),
     "mirrored": (ImageOps.mirror, 90),
@@ -63,7 +63,7 @@ KINDS: dict[str, tuple[Callable[[Image.Image], Image.Image], int]] = {  # what i
 
 
 def silent(*_: object) -> None:
-    """Says nothing."""
+    """A screen that prints nothing."""
 
 
 def features_of(run_options: Options) -> tuple[Split, np.ndarray]:
@@ -77,7 +77,7 @@ def features_of(run_options: Options) -> tuple[Split, np.ndarray]:
 
 
 def share(order: np.ndarray, flipped: np.ndarray, photos: int) -> float:
-    """Of the flipped labels, the share that is in the first SUSPECTS of a ranking."""
+    """Returns the fraction of the flipped labels that are in the first SUSPECTS of a ranking."""
     return float(np.isin(flipped, order[: int(photos * SUSPECTS)]).mean())
 
 
@@ -99,7 +99,11 @@ def flips(split: Split, features: np.ndarray, seeds: int) -> None:
 
 
 def planted(photos: Path, run_options: Options, seeds: int, scratch: Path) -> None:
-    print("\n| twins, seed | found | " + " | ".join(KINDS) + " | other pairs | of them found with nothing planted |")
+    print(
+        "\n| near-duplicates, seed | found | "
+        + " | ".join(KINDS)
+        + " | other pairs | of them also found without the copies |"
+    )
     print("|---|---|" + "---|" * len(KINDS) + "---|---|")
     split, features = features_of(run_options)
     before = {frozenset((split.photos[a].name, split.photos[b].name)) for a, b, _ in pairs_of(features)}
@@ -142,7 +146,7 @@ def pairs_of(features: np.ndarray) -> list[tuple[int, int, float]]:
     return near_pairs(components(features), np.arange(len(features)))
 
 
-# The same command without its audit, to be compared with.
+# The same command without its audit, for comparison.
 WITHOUT = """
 import sys
 from retrain import cli
@@ -160,8 +164,8 @@ sys.exit(cli.main(sys.argv[1:]))
 
 
 def cost(photos: Path, run_options: Options, scratch: Path, repeat: int) -> None:
-    """Whole processes in turns, with and without the audit; where others use the machine, the processor's time tells."""
-    print("\n| a run, whole process | with the audit | without | processor, with | without | it waited for the audit |")
+    """Times whole processes, alternating with and without the audit; on a busy machine the processor time is the reliable one."""
+    print("\n| whole process of a run | with the audit | without | processor, with | without | wait for the audit |")
     print("|---|---|---|---|---|---|")
     flags = [
         f"--image_dir={photos.resolve()}",
@@ -199,13 +203,13 @@ def cost(photos: Path, run_options: Options, scratch: Path, repeat: int) -> None
 
 
 def processor_s() -> float:
-    """What ended processes of ours, and theirs, have used."""
+    """Returns the processor time of the child processes that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 def scale(photos: int) -> None:
-    """The audit's process alone, on features made up of 200 hidden ones and noise, five classes that overlap."""
+    """Measures the audit's process alone, on synthetic features: 200 latent features and noise, five classes that overlap."""
     rng = np.random.default_rng(0)
     ids, hidden = np.arange(photos) % 5, rng.standard_normal((200, 1280), dtype=np.float32)
     features = np.empty((photos, 1280), np.float32)

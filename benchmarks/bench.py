@@ -29,39 +29,39 @@ RUN = "run"  # the folder of a run with default flags
 
 
 def silent(_: str) -> None:
-    """Takes the lines that nobody reads here."""
+    """A screen that discards the lines."""
 
 
 @dataclass(frozen=True)
 class Bench:
-    """What is measured, and how often."""
+    """The settings of the benchmarks, and the data that they share."""
 
-    photos: Path  # a folder a class
-    models: Path  # a copy of the original archives, which may be written to
+    photos: Path  # one folder for each class
+    models: Path  # a copy of the original archives, which may be changed
     scratch: Path
-    repeat: int = 5  # turns
-    full: bool = True  # or the smallest size that shows that a row still runs
-    long: bool = False  # with what takes an hour by itself
+    repeat: int = 5  # repetitions
+    full: bool = True  # otherwise the smallest size with which a row still runs
+    long: bool = False  # including the rows that take an hour each
 
     def turns(self, works: Mapping[str, Callable[[], float]]) -> dict[str, tuple[float, ...]]:
-        """Measures several things in turn, after one round that does not count: files in memory, functions traced."""
+        """Times several functions in turn, after one round that does not count: it reads files into memory and traces functions."""
         if self.full:
             in_turn(works, 1)
         return in_turn(works, self.repeat)
 
     def pick(self, smallest: int, full: int) -> int:
-        """A size."""
+        """Returns the size of a full benchmark, or that of the smallest one."""
         return full if self.full else smallest
 
     def folder(self, name: str) -> Path:
-        """An empty folder."""
+        """Makes an empty folder."""
         path = self.scratch / name
         shutil.rmtree(path, ignore_errors=True)
         path.mkdir(parents=True)
         return path
 
     def photo_folder(self, smallest: int, full: int = 0) -> Path:
-        """A folder of photos, so many a class; 0 is all of them."""
+        """Makes a folder with a number of photos of each class; 0 is all of them."""
         each = self.pick(smallest, full)
         if not each:
             return self.photos
@@ -74,7 +74,7 @@ class Bench:
         return folder
 
     def options(self, folder: Path, architecture: str = DEFAULT_ARCHITECTURE) -> Options:
-        """A run on a folder, with all else by default."""
+        """Returns the options of a run on a folder, with defaults for all others."""
         return Options.of(
             str(folder),
             architecture=architecture,
@@ -85,11 +85,11 @@ class Bench:
         )
 
     def backbone(self, architecture: str = DEFAULT_ARCHITECTURE) -> Backbone:
-        """A pretrained network, ready."""
+        """Prepares a pretrained network."""
         return prepare(self.options(self.photos, architecture).network, silent)
 
     def features(self, folder: Path, architecture: str = DEFAULT_ARCHITECTURE) -> tuple[Split, Bottlenecks]:
-        """The photos of a folder as a run deals them, and their features; kept, so that they are computed once."""
+        """Returns the photos of a folder as a run splits them, and their features; these are cached."""
         options, backbone = self.options(folder, architecture), self.backbone(architecture)
         split = divided(options, Scan(tuple(photos_in(folder))))
         store = Store(Path(options.run.bottleneck_dir))
@@ -98,7 +98,7 @@ class Bench:
         return split, Bottlenecks(found.features[None], split.label_ids, split.lists)
 
     def trained(self) -> Path:
-        """A folder in which a run with default flags has left its exports; made once."""
+        """Returns a folder with the exports of a run with default flags; it is made once."""
         folder = self.scratch / RUN
         if not folder.exists():
             folder.mkdir()
@@ -107,7 +107,7 @@ class Bench:
 
 
 def photos_in(folder: Path) -> list[Photo]:
-    """The photos of a folder, by label, then name."""
+    """Returns the photos of a folder, sorted by label and name."""
     paths = sorted(folder.glob("*/*.jpg"))
     digests = map_ordered(lambda: file_digest, map(str, paths), cores())
     return [Photo(str(path), path.parent.name, digest) for path, digest in zip(paths, digests, strict=True)]

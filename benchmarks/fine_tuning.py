@@ -27,13 +27,13 @@ _FOLDS = 5
 
 
 def main() -> int:
-    """The program; returns the exit status."""
+    """Runs the program; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fine_tuning", description=__doc__.splitlines()[0])
-    parser.add_argument("images", type=Path, help="a folder a class")
+    parser.add_argument("images", type=Path, help="one folder for each class")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--head", default="", help="flags of both runs")
-    parser.add_argument("--flags", default="--train all", help="flags of the run that fine-tunes")
-    parser.add_argument("--folds", type=int, default=_FOLDS, help=f"run only so many of the {_FOLDS}")
+    parser.add_argument("--flags", default="--train all", help="flags of the run with fine-tuning")
+    parser.add_argument("--folds", type=int, default=_FOLDS, help=f"run only this number of the {_FOLDS} folds")
     options = parser.parse_args()
     head, tuned = [], []
     for fold in range(options.folds):
@@ -45,7 +45,7 @@ def main() -> int:
         share, temperature = (tuned[-1]["curve"][name] for name in ("share", "temperature"))
         print(
             f"fold {fold}: {head[-1]['accuracy']:.1%}, fine-tuned {tuned[-1]['accuracy']:.1%} ({change:+.1f} points); "
-            f"{share:.0%} of the way, logits divided by {temperature:.2f}; {tuned[-1]['seconds']['fine_tuning']:.0f} s",
+            f"interpolation {share:.0%}, logits divided by {temperature:.2f}; {tuned[-1]['seconds']['fine_tuning']:.0f} s",
             flush=True,
         )
     print(_summary(head, tuned))
@@ -53,7 +53,7 @@ def main() -> int:
 
 
 def _fold(images: Path, folder: Path, fold: int) -> Path:
-    """An image folder whose test photos are every fifth of each class, in a random order that is the same each time."""
+    """Makes an image folder with every fifth photo of each class as test photo, in a random but fixed order."""
     if folder.exists():
         return folder
     part = folder.with_name(f"{folder.name}.part")
@@ -71,7 +71,7 @@ def _same_file(old: Path, new: Path) -> None:
     with contextlib.suppress(FileExistsError):
         try:
             os.link(old, new)
-        except OSError:  # another disk
+        except OSError:  # a link to another disk is impossible
             shutil.copyfile(old, new)
 
 
@@ -81,14 +81,14 @@ def _summary(head: list[dict[str, Any]], tuned: list[dict[str, Any]]) -> str:
         for records in (head, tuned)
     ]
     photos = rights[0].keys() & rights[1].keys()
-    won = sum(rights[1][photo] and not rights[0][photo] for photo in photos)
+    gained = sum(rights[1][photo] and not rights[0][photo] for photo in photos)
     lost = sum(rights[0][photo] and not rights[1][photo] for photo in photos)
-    chance = binomtest(won, won + lost).pvalue if won + lost else 1.0
-    shares = [100 * sum(right.values()) / len(right) for right in rights]
+    p = binomtest(gained, gained + lost).pvalue if gained + lost else 1.0
+    accuracies = [100 * sum(right.values()) / len(right) for right in rights]
     errors = [np.mean([one["metrics"]["calibration_error"] for one in records]) for records in (head, tuned)]
     return (
-        f"{len(photos):,} photos: the layer alone {shares[0]:.1f} %, fine-tuned {shares[1]:.1f} % ({shares[1] - shares[0]:+.1f} points); "
-        f"{won} won, {lost} lost, by luck alone with a chance of {chance:.2g}; calibration error {errors[0]:.3f} and {errors[1]:.3f}"
+        f"{len(photos):,} photos: the layer alone {accuracies[0]:.1f} %, fine-tuned {accuracies[1]:.1f} % ({accuracies[1] - accuracies[0]:+.1f} points); "
+        f"{gained} corrected, {lost} lost, McNemar's test p = {p:.2g}; calibration error {errors[0]:.3f} and {errors[1]:.3f}"
     )
 
 

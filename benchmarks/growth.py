@@ -30,34 +30,34 @@ from benchmarks.rows.extraction import ours
 from label_image.workers import cores
 from retrain.options.options import Options
 
-Works = dict[float, Callable[[], float]]  # x -> what is measured there
+Works = dict[float, Callable[[], float]]  # x -> measurement at x
 
 
 @dataclass(frozen=True)
 class Growth:
-    """Points, and the line through them."""
+    """Measured points, and the line fitted to them."""
 
     what: str
-    unit: str  # of x
+    unit: str  # name and unit of x
     points: dict[float, float]  # x -> seconds (or a rate), the median
     y: str = "seconds"
 
     @property
     def line(self) -> tuple[float, float]:
-        """(at zero, for each more of x)."""
+        """Returns (intercept, slope)."""
         slope, start = np.polyfit(list(self.points), list(self.points.values()), 1)
         return float(start), float(slope)
 
     @property
     def explained(self) -> float:
-        """0..1: the share of the variance that the line explains."""
+        """Returns the coefficient of determination, 0..1."""
         start, slope = self.line
         y = np.array(list(self.points.values()))
         rest = y - start - slope * np.array(list(self.points))
         return float(1 - (rest**2).sum() / max(((y - y.mean()) ** 2).sum(), 1e-30))
 
     def markdown(self) -> str:
-        """A table of the points, and the line in words."""
+        """Returns a table of the points, and the line in words."""
         start, slope = self.line
         rows = "\n".join(f"| {x:,.6g} | {y:.4g} |" for x, y in self.points.items())
         line = f"{self.y} = {start:.3g} + {slope:.3g} x {self.unit}; explained {self.explained:.3f}"
@@ -65,7 +65,7 @@ class Growth:
 
 
 def with_photos(bench: Bench) -> Growth:
-    """First extraction, mobilenet_0.25_128."""
+    """Measures the first extraction with mobilenet_0.25_128."""
     backbone, every = bench.backbone("mobilenet_0.25_128"), photos_in(bench.photos)
     counts = (5, 10, 20) if not bench.full else (125, 250, 500, len(every))
     works: Works = {count: ours(bench, backbone, every[:: len(every) // count][:count]) for count in counts}
@@ -73,7 +73,7 @@ def with_photos(bench: Bench) -> Growth:
 
 
 def with_stored(bench: Bench) -> Growth:
-    """Opening the store and loading all of it; 256 features each."""
+    """Measures opening and loading a store with 256 features for each image."""
     counts = (10_000, 50_000, 100_000, 200_000) if bench.full else (50, 100, 200)
     folders = {count: bench.folder(f"store_{count}") for count in counts}
     for count, folder in folders.items():
@@ -82,11 +82,11 @@ def with_stored(bench: Bench) -> Growth:
     points = _medians(bench, works)
     for folder in folders.values():
         shutil.rmtree(folder)
-    return Growth("Loading the store", "kept images", points)
+    return Growth("Loading the store", "stored images", points)
 
 
 def with_classes(bench: Bench) -> Growth:
-    """1,000 steps with an evaluation in the beginning and at the end; synthetic features."""
+    """Measures 1,000 steps with an evaluation at the beginning and at the end, on synthetic features."""
     counts = (5, 50, 100, 200, 400) if bench.full else (2, 4, 8)
     steps = bench.pick(20, 1_000)
     run_options = Options.of("-", how_many_training_steps=steps, eval_step_interval=steps)
@@ -96,7 +96,7 @@ def with_classes(bench: Bench) -> Growth:
 
 
 def with_cores(bench: Bench) -> Growth:
-    """First extraction on some of the cores."""
+    """Measures the first extraction on some of the cores."""
     backbone, photos = bench.backbone(), photos_in(bench.photo_folder(2, 40))
     work, every = ours(bench, backbone, photos), sorted(os.sched_getaffinity(0))
 
@@ -113,7 +113,7 @@ def with_cores(bench: Bench) -> Growth:
 
 
 def with_pixels(bench: Bench) -> Growth:
-    """Decoding to 224 x 224, a JPEG a size, all cores; Pillow decodes large ones at 1/2, 1/4 or 1/8."""
+    """Measures decoding to 224 x 224 on all cores, with one JPEG of each size; Pillow decodes large ones at 1/2, 1/4 or 1/8."""
     sizes = {0.12: (400, 300), 0.48: (800, 600), 1.92: (1600, 1200), 7.68: (3200, 2400), 12.0: (4000, 3000)}
     folder, some = bench.folder("sizes"), photos_in(bench.photo_folder(1, 4))
     works: Works = {}
@@ -142,7 +142,7 @@ def _loaded(folder: Path, count: int) -> float:
 
 
 def _decoding(paths: list[str]) -> float:
-    """Seconds a photo on one core, all cores busy."""
+    """Returns the seconds per photo on one core while all cores are busy."""
     return limit.decoding(paths, 224, 224) / len(paths) * cores()
 
 

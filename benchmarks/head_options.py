@@ -46,11 +46,11 @@ FOLDS = 10
 
 
 def silent(*_: object) -> None:
-    """Says nothing."""
+    """A screen that prints nothing."""
 
 
 def features_of(run_options: Options) -> tuple[Scan, np.ndarray]:
-    """The photos, and float32 [photos, width]."""
+    """Returns the photos and their features, float32 [photos, width]."""
     store = Store(Path(run_options.run.bottleneck_dir))
     scan = scanned(run_options, store, silent)
     backbone = prepare(run_options.network, silent)
@@ -84,7 +84,7 @@ def rows(options: argparse.Namespace, scratch: str) -> None:
 
 
 def dealt(label_ids: np.ndarray, seed: int) -> Iterator[np.ndarray]:
-    """The list of each photo, five times: 70 % to train, 10 % to validate, 20 % to test, so that each is tested once."""
+    """Returns five splits into 70 % training, 10 % validation and 20 % test photos, in which each photo is tested once."""
     rng = np.random.default_rng(seed)
     tenth = np.empty(len(label_ids), int)
     for label in np.unique(label_ids):

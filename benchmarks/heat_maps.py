@@ -39,7 +39,7 @@ EXPORTS = (
 
 
 def row(graph: Path, photos: list[Path], out: Path) -> str:
-    """One row of the table."""
+    """Returns one row of the table."""
     classifier, maps, (weights, biases) = Classifier(graph), feature_maps(graph), head_of(graph)
     explainer = Explainer(classifier)
     worst, labelled, drawn = 0.0, [], []
@@ -51,7 +51,7 @@ def row(graph: Path, photos: list[Path], out: Path) -> str:
         labelled.append(between - start)
         drawn.append(time.perf_counter() - between)
         ready = classifier.ready(photo)
-        assert not isinstance(ready, bytes)  # none of these reads files itself
+        assert not isinstance(ready, bytes)  # none of these reads files by itself
         (features,) = maps(ready[None])
         logits = np.array([class_activation_map(features, column).mean() for column in weights.T]) + biases
         powers = np.exp(logits - logits.max())
@@ -63,7 +63,7 @@ def row(graph: Path, photos: list[Path], out: Path) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("photos", type=Path)
-    parser.add_argument("--every", type=int, default=10, help="take every so manieth photo")
+    parser.add_argument("--every", type=int, default=10, help="use only every n-th photo")
     options = parser.parse_args()
     photos = sorted(options.photos.resolve().glob("*/*.jpg"))[:: options.every]
     with tempfile.TemporaryDirectory() as scratch:

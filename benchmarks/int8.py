@@ -24,7 +24,7 @@ PRECISIONS = ("float32", "int8")
 
 
 def run(folder: Path, *flags: str) -> dict[str, Any]:
-    """The record of one run in `folder`."""
+    """Makes one run in `folder`; returns its record."""
     done = subprocess.run(
         [sys.executable, "-m", "retrain", "--export=tflite", "--eval_step_interval=100", "--summaries_dir=", *flags],
         cwd=folder, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)},

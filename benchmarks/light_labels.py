@@ -17,11 +17,11 @@ from pathlib import Path
 
 from benchmarks.process import ROOT
 
-_AT_ONCE = 1_000  # photos a call of run.py: a command line is not endless
+_AT_ONCE = 1_000  # photos for each call of run.py, because the length of a command line is limited
 
 
 def main() -> int:
-    """The program; returns the exit status: 1 if a label differs."""
+    """Runs the program; returns the exit status: 1 if a label differs."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.light_labels", description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--light", type=Path, required=True)

@@ -16,7 +16,7 @@ _ROOT = Path(__file__).resolve().parent.parent
 
 
 def machine() -> dict[str, object]:
-    """JSON-ready: names and versions."""
+    """Returns names and versions as types of JSON."""
     info = _text("/proc/cpuinfo")
     model = re.search(r"^model name\s*: (.*)$", info, re.MULTILINE)
     memory = re.search(r"^MemTotal:\s*(\d+) kB", _text("/proc/meminfo"), re.MULTILINE)
@@ -33,13 +33,13 @@ def machine() -> dict[str, object]:
 
 
 def has_int8_dot_products(cpuinfo: str = "") -> bool:
-    """Whether the processor multiplies and adds bytes in one instruction; without, int8 gains little over float32."""
+    """Whether the processor multiplies and adds bytes in one instruction; without it, int8 is hardly faster than float32."""
     flags = re.search(r"^(?:flags|Features)\s*: (.*)$", cpuinfo or _text("/proc/cpuinfo"), re.MULTILINE)
     return bool(flags and {"avx512_vnni", "avx_vnni", "asimddp"} & set(flags[1].split()))
 
 
 def load() -> list[float]:
-    """How many processes wanted a core, on average over the last 1, 5 and 15 minutes."""
+    """Returns the load average of the last 1, 5 and 15 minutes."""
     return [round(number, 1) for number in os.getloadavg()] if hasattr(os, "getloadavg") else []
 
 

@@ -20,16 +20,16 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True)
 class Done:
-    """What a process did."""
+    """The result of a process."""
 
     seconds: float
-    peak_mb: float  # resident, of the process or of its largest child; 0 where the system does not tell
+    peak_mb: float  # peak resident memory of the process or of its largest child; 0 if the system does not measure it
     output: str  # of standard output
     errors: str  # of standard error
 
 
 def run(arguments: Sequence[str], folder: Path, env: Mapping[str, str] | None = None) -> Done:
-    """`python ARGUMENTS` in a folder, from start to end.
+    """Runs `python ARGUMENTS` in a folder from start to end.
 
     Raises:
       RuntimeError: it failed; with what it said last.

@@ -28,7 +28,7 @@ ENV = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
 def copies(photos: Path, count: int, out: Path) -> Path:
-    """`count` photos, as many of each class as there are in PHOTOS, each with bytes of its own."""
+    """Makes `count` photos, with the same proportions of classes as in PHOTOS, each with different bytes."""
     known = sorted(path for path in photos.glob("*/*") if path.suffix == ".jpg")
     for number in range(count):
         path = known[number % len(known)]
@@ -39,7 +39,7 @@ def copies(photos: Path, count: int, out: Path) -> Path:
 
 
 def run(photos: Path, folder: Path, *flags: str) -> tuple[float, float]:
-    """(seconds, processor seconds) of a whole run."""
+    """Measures (seconds, processor seconds) of a whole run."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     command = [sys.executable, "-m", "retrain", f"--image_dir={photos}", *flags]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=ENV)
@@ -51,7 +51,7 @@ def run(photos: Path, folder: Path, *flags: str) -> tuple[float, float]:
 
 
 def opened(report: Path, repeat: int) -> float:
-    """Median seconds until every picture of a report is decoded, from the start of the navigation."""
+    """Measures the median seconds from opening a report until every picture is decoded."""
     from playwright.sync_api import sync_playwright
 
     times = []

@@ -37,7 +37,7 @@ def write(folder: Path, about: Mapping[str, Any], groups: Mapping[str, Sequence[
 
 
 def markdown(about: Mapping[str, Any], groups: Mapping[str, Sequence[Row]]) -> str:
-    """The table for people."""
+    """Returns the results as a Markdown table."""
     packages = ", ".join(f"{name} {version}" for name, version in about["packages"].items())
     about_system = (
         f"{about['processor']}, {about['cores']} cores, {about['memory_gib']} GiB, "
@@ -60,7 +60,7 @@ def markdown(about: Mapping[str, Any], groups: Mapping[str, Sequence[Row]]) -> s
 
 
 def line(row: Row) -> str:
-    """A row for the screen."""
+    """Returns a row as text for the screen."""
     ratio = f", {statistics.median(row.ratios):.3g} x {row.baseline}" if row.ratios else ""
     goal = f" (goal {row.goal}: {'met' if row.met else 'NOT met'})" if row.goal else ""
     return f"{row.what}: {statistics.median(row.ours):.4g} {row.unit}{ratio}{goal}"

@@ -15,48 +15,50 @@ MORE_IS_BETTER = ("images/s", "%")
 
 @dataclass(frozen=True)
 class Row:
-    """One thing that was measured."""
+    """One measurement."""
 
     what: str
-    unit: str  # of MORE_IS_BETTER, or one of which less is better: "s", "MB"
-    ours: tuple[float, ...]  # a value a run
-    baseline: str = ""  # what it is held against
-    theirs: tuple[float, ...] = ()  # a value a run, in the same turns; one alone is a fixed bound
-    at_least: float | None = None  # the goal: how many times as good as the baseline
-    at_most: float | None = None  # the goal: our median, in `unit`
+    unit: str  # one of MORE_IS_BETTER, or one of which less is better: "s", "MB"
+    ours: tuple[float, ...]  # one value for each run
+    baseline: str = ""  # name of the baseline
+    theirs: tuple[
+        float, ...
+    ] = ()  # one value for each run, measured in turn with ours; a single value is a fixed bound
+    at_least: float | None = None  # the goal as a multiple of the baseline
+    at_most: float | None = None  # the goal for our median, in `unit`
     note: str = ""
 
     @property
     def ratios(self) -> tuple[float, ...]:
-        """How many times as good as the baseline, a turn each: 2 is twice the images a second, or half the seconds."""
+        """Returns for each turn how many times better than the baseline: 2 is twice the images per second, or half the seconds."""
         theirs = self.theirs * len(self.ours) if len(self.theirs) == 1 else self.theirs
         pairs = zip(self.ours, theirs, strict=True) if theirs else ()
         return tuple(ours / other if self.unit in MORE_IS_BETTER else other / ours for ours, other in pairs)
 
     @property
     def goal(self) -> str:
-        """In words; "" where there is none."""
+        """Describes the goal in words; "" if there is none."""
         if self.at_least is not None:
             return f"≥ {self.at_least:g} x"
         return "" if self.at_most is None else f"≤ {self.at_most:g} {self.unit}".rstrip()
 
     @property
     def met(self) -> bool | None:
-        """Whether the goal is met by the medians; None where there is none."""
+        """Whether the medians meet the goal; None if there is no goal."""
         if self.at_least is not None:
             return statistics.median(self.ratios) >= self.at_least
         return None if self.at_most is None else statistics.median(self.ours) <= self.at_most
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """How long a call takes."""
+    """Measures the seconds of a call."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
 
 
 def in_turn(works: Mapping[str, Callable[[], float]], repeat: int) -> dict[str, tuple[float, ...]]:
-    """Measures several things in turn, the order turned round each time: A B, B A, A B ...
+    """Measures several things in turn, in alternating order: A B, B A, A B ...
 
     Args:
       works: each gives its figure.
@@ -73,5 +75,5 @@ def in_turn(works: Mapping[str, Callable[[], float]], repeat: int) -> dict[str, 
 
 
 def rates(count: int, times: tuple[float, ...]) -> tuple[float, ...]:
-    """Seconds for `count` photos -> photos a second."""
+    """Converts seconds for `count` photos to photos per second."""
     return tuple(count / time_s for time_s in times)

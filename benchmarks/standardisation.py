@@ -32,7 +32,7 @@ ARCHITECTURES = ("efficientnet_lite0", "mobilenet_0.25_128", "mobilenet_0.25_224
 
 
 class Plain(Standardiser):
-    """Deviation 1 for every feature."""
+    """Standardises every feature to standard deviation 1."""
 
     def __init__(self, features: np.ndarray) -> None:
         super().__init__(features)
@@ -41,11 +41,11 @@ class Plain(Standardiser):
 
 
 def silent(*_: object) -> None:
-    """Says nothing."""
+    """A screen that prints nothing."""
 
 
 def accuracies(run_options: Options, splits: int) -> list[float]:
-    """Test accuracy in percent for each split."""
+    """Returns the test accuracy in percent for each split."""
     store = Store(Path(run_options.run.bottleneck_dir))
     scan = scanned(run_options, store, silent)
     backbone = prepare(run_options.network, silent)

@@ -34,12 +34,12 @@ from retrain.pipeline.settings import divided
 from retrain.types import Bottlenecks, Scan
 
 NETWORKS = ("mobilenet_0.25_128", "mobilenet_0.25_224")
-STEPS = 100  # measured; both do the same in each
+STEPS = 100  # the phases that are measured; both programs do the same in each
 
 
 @dataclass(frozen=True)
 class TrueOriginal:
-    """The real scripts, in a folder of their own."""
+    """The original scripts, in a folder of their own."""
 
     python: str
     retrain: str
@@ -49,7 +49,7 @@ class TrueOriginal:
     folder: Path
 
     def seconds(self, name: str, steps: int, *, empty: bool) -> float:
-        """A whole run, from an empty or a full cache."""
+        """Makes a whole run with an empty or a full cache."""
         if empty:
             shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(exist_ok=True)
@@ -60,15 +60,15 @@ class TrueOriginal:
         return self._run(self.retrain, *(f"--{flag}={value}" for flag, value in flags.items()))
 
     def features(self, name: str) -> float:
-        """Seconds of getting all features: a run from an empty cache less one from a full one."""
+        """Measures the seconds of computing all features: a run with an empty cache minus one with a full cache."""
         return self.seconds(name, 1, empty=True) - self.seconds(name, 1, empty=False)
 
     def steps(self, name: str, count: int) -> float:
-        """Seconds of so many training steps: a run less one of a single step."""
+        """Measures the seconds of a number of training steps: a run minus a run with a single step."""
         return self.seconds(name, count + 1, empty=False) - self.seconds(name, 1, empty=False)
 
     def label(self, photo: Path) -> float:
-        """One photo with the graph that the last run left, as a whole process."""
+        """Labels one photo with the graph of the last run, as a whole process."""
         files = ("--graph=graph.pb", "--labels=labels.txt", f"--image={photo}")
         return self._run(self.label_image, *files, "--input_height=224", "--input_width=224")
 
@@ -86,12 +86,12 @@ def _features(bench: Bench, way: Extraction, paths: list[str]) -> float:
 
 
 def _env() -> dict[str, str]:
-    """Without what today's TensorFlow leaves in the environment: it would switch the old one to eager execution."""
+    """Returns the environment without the variables of today's TensorFlow, which would switch the old one to eager execution."""
     return {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "TF2_BEHAVIOR")}
 
 
 def rows(bench: Bench, true: TrueOriginal) -> Iterator[Row]:
-    """Features of two networks, training steps, labelling one photo."""
+    """Measures features of two networks, training steps, and labelling of one photo."""
     photos = photos_in(true.photos)
     paths = [photo.path for photo in photos]
     for name in NETWORKS:

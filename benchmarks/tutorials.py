@@ -30,7 +30,7 @@ _RESNET = (
     "--lr_policy cosine --train_batch_size 128 --epochs 15 --snapshot_steps 352"
 )
 _SHIFTED = "--pad_and_crop 4 --flip_left_right"
-_MODULE = "lite0_module"  # a TF2 module of --out, made of EfficientNet-Lite0's weights: TF-Hub's servers are not asked
+_MODULE = "lite0_module"  # a TF2 module in --out from the weights of EfficientNet-Lite0, so that TF-Hub's servers are not needed
 _TFHUB = f"--tfhub_module ../../{_MODULE} --label_smoothing 0.1 --dropout 0.2"
 _UNFROZEN = "--fine_tune_learning_rate 0.005 --fine_tune_optimizer momentum --epochs 5 --augment=false"
 _ALEXNET = "--architecture alexnet --weights none --train all --train_batch_size 32 --eval_step_interval 26"
@@ -38,7 +38,7 @@ _ALEXNET = "--architecture alexnet --weights none --train all --train_batch_size
 
 @dataclass(frozen=True)
 class Section:
-    """One tutorial: which photos, and what is run on them."""
+    """One tutorial: its photos and its runs."""
 
     photos: str  # "mnist", "cifar10" or "flowers"
     runs: dict[str, str]  # name -> flags
@@ -98,11 +98,11 @@ SECTIONS = {
 
 
 def main() -> int:
-    """The program; returns the exit status."""
+    """Runs the program; returns the exit status."""
     options = _options()
     for name in options.only.split(",") if options.only else SECTIONS:
         if name not in SECTIONS:
-            print(f"tutorials: no section is called {name!r}; choose of {', '.join(SECTIONS)}", file=sys.stderr)
+            print(f"tutorials: {name!r} is not a section; choose from {', '.join(SECTIONS)}", file=sys.stderr)
             return 2
         section = SECTIONS[name]
         photos = getattr(options, section.photos)
@@ -124,7 +124,7 @@ def main() -> int:
 
 
 def record_of(folder: Path, photos: Path, flags: str) -> dict[str, Any]:
-    """The record of a run in a folder; run now, if it is not there."""
+    """Returns the record of a run in a folder; makes the run if it does not exist."""
     if not list(folder.glob("tf_files/runs/*/run.json")):
         folder.mkdir(parents=True, exist_ok=True)
         words = ["-m", "retrain", f"--image_dir={photos}", *shlex.split(flags), "--report=none", "--export=tflite"]
@@ -137,7 +137,7 @@ def record_of(folder: Path, photos: Path, flags: str) -> dict[str, Any]:
 
 
 def make_module(folder: Path) -> None:
-    """A TF2 module as TF-Hub has them: pixels of 0 to 1, `training`, lists of variables; of EfficientNet-Lite0, normalisation and all."""
+    """Makes a TF2 module of EfficientNet-Lite0 as on TF-Hub: pixels of 0 to 1, `training`, lists of variables, normalisation included."""
     if (folder / "saved_model.pb").exists():
         return
     import tensorflow as tf
@@ -158,7 +158,7 @@ def make_module(folder: Path) -> None:
 
 
 def line(record: dict[str, Any]) -> str:
-    """What a run came to."""
+    """Returns the results of a run."""
     low, high = record["interval_95"]
     seconds = sum(record["seconds"].values())
     return (
@@ -168,7 +168,7 @@ def line(record: dict[str, Any]) -> str:
 
 
 def table(records: dict[str, dict[str, Any]]) -> str:
-    """A row a run, in Markdown."""
+    """Returns a Markdown table with a row for each run."""
     rows = ["| run | test accuracy (95% confidence interval) | recall@2 | training, s |", "|---|---|---|---|"]
     for label, record in records.items():
         low, high = record["interval_95"]
@@ -180,12 +180,12 @@ def table(records: dict[str, dict[str, Any]]) -> str:
 
 
 def spreads(folders: dict[str, Path]) -> str:
-    """The standard deviation of each layer's weights at the first and at the last evaluation, as TensorBoard has them; in Markdown."""
+    """Returns a Markdown table of the standard deviation of each layer's weights at the first and the last evaluation, from TensorBoard's files."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     rows: dict[str, list[str]] = {}
     for folder in folders.values():
-        curves = max(folder.glob("tf_files/training_summaries/*/train"))  # of the last run
+        curves = max(folder.glob("tf_files/training_summaries/*/train"))  # event files of the last run
         events = EventAccumulator(str(curves), size_guidance={"scalars": 0})
         events.Reload()
         for tag in events.Tags()["scalars"]:
@@ -198,7 +198,7 @@ def spreads(folders: dict[str, Path]) -> str:
 
 
 def curves(records: dict[str, dict[str, Any]]) -> str:
-    """Validation accuracy over the steps, a line a run, as SVG."""
+    """Draws validation accuracy over the steps as SVG, with a line for each run."""
     import pygal
 
     chart = pygal.XY(x_title="step", y_title="validation accuracy", show_dots=False, width=800, height=450, js=[])
@@ -213,7 +213,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.tutorials", description=__doc__.splitlines()[0])
     for photos in ("mnist", "cifar10", "flowers"):
         parser.add_argument(f"--{photos}", type=Path, help="an image folder")
-    parser.add_argument("--only", default="", help=f"of {', '.join(SECTIONS)}, with commas")
+    parser.add_argument("--only", default="", help=f"sections, separated by commas: {', '.join(SECTIONS)}")
     parser.add_argument("--out", type=Path, default=Path("tutorials"))
     return parser.parse_args()
 

@@ -485,7 +485,7 @@ def test_runs_without_a_curve_and_names_of_any_kind_are_drawn(tmp_path):
     assert "<a> & \\x1b[31m" in words
     assert "b" * 59 + "…" in words
     words, _ = drawn(tmp_path / "d.svg", a_run(**bare), a_run("b", **bare))
-    assert "While training" in words
+    assert "Accuracy during training" in words
 
 
 def test_twenty_runs_are_told_apart_by_colour_and_dashes(tmp_path):

@@ -126,6 +126,8 @@ def test_every_flag_named_exists(page):
         "pass",
         "name",
         "noname",
+        "cups_of_tea",  # the example of CONTRIBUTING.md, with and without underscores
+        "cups",
     }
     for name in re.findall(r"`--([a-z_]+)", page.read_text("utf-8")):
         assert name in known | others, f"{page.name}: --{name}"

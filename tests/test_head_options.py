@@ -232,7 +232,7 @@ def test_hidden_layers_are_exported_in_every_form_and_proven(retrain_here, colou
     assert answers[0].argmax() == 0
     # What TensorFlow has not run with such a head is run again; what it has run is compared to the bit.
     again = run(retrain_here, colour_photos, model_dir, "--hidden_units=8,5", "--activation=tanh", "--optimizer=adam")
-    assert "bit by bit the graph that TensorFlow ran before" in again.stdout
+    assert "identical to a graph that TensorFlow verified before" in again.stdout
 
 
 def test_behind_hidden_layers_there_is_no_heat_map_and_one_line_says_so(
@@ -243,7 +243,7 @@ def test_behind_hidden_layers_there_is_no_heat_map_and_one_line_says_so(
     monkeypatch.chdir(tmp_path)
     head = explain.find_head(record)
     assert [layer.activation for layer in head.hidden] == ["sigmoid"]
-    with pytest.raises(NoExactMap, match="the layer stands on hidden layers"):
+    with pytest.raises(NoExactMap, match="the classifier has hidden layers"):
         next(explain.heat_maps(record["backbone"], head, []))
     for name in ("retrained.tflite", "retrained_graph.pb"):
         with pytest.raises(NoExactMap, match=f"no exact heat map for .*{name}: "):
@@ -285,7 +285,7 @@ def test_lbfgs_from_the_command_line_says_what_it_did(retrain, colour_photos, mo
     assert record["plan"]["optimizer"] == "lbfgs"
     (report,) = (tmp_path / "tf_files/runs").glob("*/report.html")
     text = re.sub(r"<[^>]+>", "", report.read_text("utf-8"))
-    assert re.search(r"Solved in \d+ iterations, with a weight decay of [\d.e-]+\.", text)
+    assert re.search(r"The layer was trained in \d+ iterations, with a weight decay of [\d.e-]+\.", text)
     assert "the one with the best loss" not in text
 
 
@@ -298,4 +298,4 @@ def test_test_time_views_are_tested_beside_the_photo_as_it_is(retrain_here, colo
     assert record_of(tmp_path)["accuracy_of_views"] == 1
     (report,) = (tmp_path / "tf_files/runs").glob("*/report.html")
     text = re.sub(r"<[^>]+>", "", report.read_text("utf-8"))
-    assert "By the mean score of 2 distorted views of each test photo it would be 100.0 %" in text
+    assert "With the mean score of 2 distorted views of each test photo, the accuracy would be 100.0 %" in text

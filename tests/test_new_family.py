@@ -86,7 +86,7 @@ def test_its_network_is_found_by_name_and_is_one_of_those_that_help_names(row, t
 def test_the_documents_name_it(tmp_path):
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); from retrain.backbones import table; from tests.test_new_family import ROW;"
-        "table.FAMILIES = (*table.FAMILIES, ROW); import tools.docs; print(tools.docs.page())"
+        "table.FAMILIES = (*table.FAMILIES, ROW); import tools.docs; print(tools.docs.flag_page())"
     )
     done = subprocess.run([sys.executable, "-c", code, str(ROOT)], capture_output=True, text=True, check=True, cwd=ROOT)
     assert NAME in done.stdout

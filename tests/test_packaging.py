@@ -88,6 +88,8 @@ def test_each_extra_that_a_message_names_exists():
     for path in FILES:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "install":
+                if path.name == "doctor.py":  # it goes through all of them
+                    continue
                 assert isinstance(node.args[0], ast.Constant)
                 named.add(node.args[0].value)
     assert {"tensorflow", "onnx", "demo", "heic"} <= named <= extras().keys()

@@ -28,7 +28,7 @@ NUMBERS = """() => [...document.querySelectorAll("data")].map(
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, model_dir) -> Path:
-    """The folder of a run with mistakes that can not be avoided, and with labels and names that are attacks."""
+    """The folder of a run with mistakes that cannot be avoided, and with labels and names that are attacks."""
     place = tmp_path_factory.mktemp("report")
     for label, colour in {**COLOURS, HOSTILE: COLOURS["cyan"]}.items():
         for number in range(24):

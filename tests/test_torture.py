@@ -45,10 +45,10 @@ def test_there_are_eleven_commands_and_graphs_of_each_kind(ground):
 def test_a_mixed_set_and_half_a_set_are_seen(ground):
     folder = ground.copy_of(ground.home("a"), "mixed")
     assert set_problem(folder, ground, "a") == ""
-    assert set_problem(folder, ground, "b") == "the set is of training a, and b is right"
+    assert set_problem(folder, ground, "b") == "the set belongs to training a, expected b"
     labels = folder / "tf_files/retrained_labels.txt"
     labels.unlink()
-    assert set_problem(folder, ground, "a").startswith("half a set: only retrained.tflite")
+    assert set_problem(folder, ground, "a").startswith("an incomplete set: only retrained.tflite")
     labels.write_text("one\ntwo\nthree\n")
     assert set_problem(folder, ground, "ab").startswith("a mixed set")
 
@@ -82,7 +82,7 @@ def test_the_table_is_put_between_its_marks(tmp_path):
     tally = Tally("kills", "some", tried=3, failures=["kill 1: half a set"])
     torture.write(document, [tally], "seed 0")
     assert document.read_text() == (
-        f"before\n{torture._BEGIN}\n| kind | what was tried | tried | survived | failed |\n|---|---|---|---|---|\n"
+        f"before\n{torture._BEGIN}\n| kind | test | trials | passed | failed |\n|---|---|---|---|---|\n"
         f"| kills | some | 3 | 2 | 1 |\n\n(seed 0)\n{torture._END}\nbehind\n"
     )
     document.write_text("no marks")
@@ -92,4 +92,4 @@ def test_the_table_is_put_between_its_marks(tmp_path):
 
 def test_an_unknown_kind_is_usage(capsys):
     assert torture.main(["--only", "killz"]) == 2
-    assert "no kind of force is called 'killz'" in capsys.readouterr().err
+    assert "'killz' is not a kind of test" in capsys.readouterr().err

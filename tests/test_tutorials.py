@@ -1,4 +1,4 @@
-"""The programs behind docs/tutorials.md: the folds, the summary of what was won, the light labels, runs that are resumed."""
+"""The programs behind docs/tutorials.md: the folds, the summary of corrected and lost photos, the light labels, runs that are resumed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_what_is_won_and_lost_is_counted_by_photo():
 
     line = fine_tuning._summary([record("abab")], [record("aaaa")])
     assert line.startswith("4 photos: the layer alone 50.0 %, fine-tuned 100.0 % (+50.0 points)")
-    assert "2 won, 0 lost, by luck alone with a chance of 0.5" in line
+    assert "2 corrected, 0 lost, McNemar's test p = 0.5" in line
 
 
 def test_a_run_that_is_there_is_not_run_again_and_a_snapshot_is_gone_on_from(tmp_path, monkeypatch):

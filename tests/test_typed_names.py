@@ -103,8 +103,12 @@ def test_a_comparison_names_the_list_that_was_typed(typed, said):
 
 def test_every_line_of_an_error_names_the_flag_as_typed_and_no_longer_name_is_changed():
     words = ["--image-dir=x"]
-    with pytest.raises(LinesError) as caught, named_as_typed(Options, words):
+
+    def fail() -> None:
         raise LinesError("--image_dir=x is odd", "see --image_dir, not --image_dirs or --image_dir_list")
+
+    with pytest.raises(LinesError) as caught, named_as_typed(Options, words):
+        fail()
     assert caught.value.lines == ("--image-dir=x is odd", "see --image-dir, not --image_dirs or --image_dir_list")
 
 

@@ -31,7 +31,7 @@ from label_image.quiet import native_noise_hidden, tensorflow  # noqa: E402
 
 DATA = ROOT.parent / "shared" / "data" / "retrained"
 PAGE = ROOT / "docs" / "compatibility.md"
-TOLERANCE = 1e-3  # scores are sums of float32 in another order
+TOLERANCE = 1e-3  # because scores are sums of float32 in another order
 
 Scores = npt.NDArray[np.float32]
 MINUS, ZERO_ONE, PIXELS = (127.5, 127.5), (0.0, 255.0), (0.0, 1.0)
@@ -39,7 +39,7 @@ MINUS, ZERO_ONE, PIXELS = (127.5, 127.5), (0.0, 255.0), (0.0, 1.0)
 
 @dataclass(frozen=True)
 class Truth:
-    """What a file really takes, and the right answers."""
+    """The true settings of a file, and the correct labels."""
 
     folder: str
     file: str
@@ -47,7 +47,7 @@ class Truth:
     size: int
     range: tuple[float, float]  # mean, std
     ends: tuple[str, str] = ("", "")  # tensors of a frozen graph
-    answers: Mapping[str, str] = field(default_factory=dict)  # photo -> the label that README.tsv has verified
+    answers: Mapping[str, str] = field(default_factory=dict)  # photo -> the label that README.tsv states as verified
     order: str = "RGB"
     crop: int = 0
     flat: bool = False
@@ -97,35 +97,35 @@ TRUTHS = (
 
 @dataclass(frozen=True)
 class FileResult:
-    """One file, run both ways."""
+    """The result of running one file in both ways."""
 
     truth: Truth
     taken: Metadata | None
     right: int
     difference: float
-    seconds: float  # to open it and label its first photo
+    seconds: float  # to open the file and label its first photo
     error: str = ""
 
 
 def photos(truth: Truth) -> list[Path]:
-    """Its sample images; where it has none, those of the grey digits, to compare scores at least."""
+    """Returns its sample images; if it has none, the grey digits, which at least allow comparing scores."""
     own = sorted((DATA / truth.folder / "images").glob("*"))
     return own or sorted((DATA / "mnist_gray_tflite" / "images").glob("*"))
 
 
 def pixels(truth: Truth, photo: Path) -> Scores:
-    """A photo as the true settings want it, with its batch."""
+    """Reads a photo with the true settings, as a batch of one."""
     values = decode(photo, truth.size, truth.size, truth.crop).astype(np.float32)
     if truth.order == "BGR":
         values = values[..., ::-1]
     if truth.order == "grey":
-        values = values[..., :1]  # the samples are grey: each channel is the same
+        values = values[..., :1]  # the samples are grey, so all channels are equal
     values = (values - truth.range[0]) / truth.range[1]
     return np.ascontiguousarray(values.reshape(1, -1) if truth.flat else values[None])
 
 
 def reference(truth: Truth) -> Callable[[Path], Scores]:
-    """The bare runtime with the true settings: a photo's path -> scores."""
+    """Returns a function that runs the runtime itself with the true settings: path of a photo -> scores."""
     path = DATA / truth.folder / truth.file
     if path.suffix in (".tflite", ".lite"):
         return _litert(truth, path)
@@ -174,7 +174,7 @@ def _litert(truth: Truth, path: Path) -> Callable[[Path], Scores]:
 
 
 def outcome(truth: Truth) -> FileResult:
-    """Runs one file both ways."""
+    """Runs one file in both ways."""
     start = time.perf_counter()
     try:
         classifier = Classifier(DATA / truth.folder / truth.file, threads=1)
@@ -192,14 +192,16 @@ def outcome(truth: Truth) -> FileResult:
 
 
 def row(found: FileResult) -> str:
-    """A line of the table."""
+    """Returns a row of the table."""
     truth, metadata = found.truth, found.taken
     name = f"`{truth.folder}/{truth.file}`"
     if metadata is None:
-        return f"| {name} | {truth.what} | refused in one line | no runtime here runs it | - | {found.seconds:.1f} |"
+        return (
+            f"| {name} | {truth.what} | refused with one line | no runtime here can run it | - | {found.seconds:.1f} |"
+        )
     crop = f", middle of {metadata.crop_px}" if metadata.crop_px else ""
     taken = f"{metadata.height_px} x {metadata.width_px} {metadata.order}{crop}, {range_text(metadata)}; {_first(metadata.facts['range'])}"
-    right = f"{found.right} of {len(truth.answers)}" if truth.answers else "no known answer"
+    right = f"{found.right} of {len(truth.answers)}" if truth.answers else "no known label"
     return f"| {name} | {truth.what} | {taken} | {right} | {found.difference:.1g} | {found.seconds:.1f} |"
 
 
@@ -208,15 +210,16 @@ def _first(text: str) -> str:
 
 
 def page(found: list[FileResult]) -> str:
-    """The document."""
+    """Returns the text of the document."""
     head = """# Compatibility
 
-Made by `python tools/compatibility.py` from the seventeen classifiers in `../shared/data/retrained`, which other people
-exported. Each is run as `python -m label_image --graph FILE --image PHOTO` runs it, without another flag, and again by the bare
-runtime with the true settings of `README.tsv`. "Right" counts the sample photos whose answer is known; "difference" is the largest
-between any two scores; seconds are for opening the file and labelling its first photo, the first `.pb` with TensorFlow's import.
+`python tools/compatibility.py` wrote this page from the seventeen classifiers in `../shared/data/retrained`, which other people
+exported. Each is run as `python -m label_image --graph FILE --image PHOTO`, without another flag, and again by its runtime alone
+with the true settings of `README.tsv`. "Correct" counts the sample photos with a known label; "difference" is the largest
+difference between two scores; "seconds" is the time to open the file and label its first photo (for the first `.pb`, including
+the import of TensorFlow).
 
-| file | what | taken without a flag, and why | right | difference | seconds |
+| file | origin | settings without a flag, and why | correct | difference | seconds |
 |---|---|---|---|---|---|
 """
     lines = "\n".join(row(one) for one in found)
@@ -224,19 +227,19 @@ between any two scores; seconds are for opening the file and labelling its first
     guesses = [one.truth.folder for one in found if one.taken and "a guess" in one.taken.facts["range"]]
     tail = f"""
 
-Refused, with this line and exit status 1:
+These files are refused with one line and exit status 1:
 
 {refused}
 
-Where the range is called a guess, only names or habits tell it ({", ".join(f"`{name}`" for name in guesses)}); the line on
-standard error begins with the guess and ends it with what to type if the labels look wrong. A wrong range gives scores that look
-as sure as the right ones.
+A range that is called a guess was derived only from names or conventions ({", ".join(f"`{name}`" for name in guesses)}). The
+message on standard error starts with the guess and ends with the flag to use if the labels look wrong. With a wrong range,
+scores can be just as high as with the right one.
 """
     return head + lines + tail
 
 
 def main(argv: list[str]) -> int:
-    """Runs all and writes the page, or checks; exit status 1 where something is wrong."""
+    """Runs all files and writes the page, or checks it; returns exit status 1 if something is wrong."""
     found = [outcome(truth) for truth in TRUTHS]
     bad = [one for one in found if (one.taken is None) != one.truth.refused or one.right != len(one.truth.answers)]
     bad += [one for one in found if one.difference > TOLERANCE]

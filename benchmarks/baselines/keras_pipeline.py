@@ -11,7 +11,7 @@ from retrain.types import TRAINING, Backbone, Bottlenecks
 
 
 class Pipeline:
-    """Photos of a folder to features, through a Keras model.
+    """Computes the features of the photos of a folder with a Keras model.
 
     Args:
       network: layers and weights.
@@ -27,7 +27,7 @@ class Pipeline:
         self._model = self._keras.Model(image, to_keras(network)(scale(image)))
 
     def run(self) -> float:
-        """Seconds of reading and predicting all photos."""
+        """Measures the seconds of reading and predicting all photos."""
         size = (self._backbone.height_px, self._backbone.width_px)
         start = time.perf_counter()
         photos = self._keras.utils.image_dataset_from_directory(
@@ -38,7 +38,7 @@ class Pipeline:
 
 
 class Fit:
-    """A softmax layer on features, trained by `fit`."""
+    """Trains a softmax layer on features with `fit`."""
 
     def __init__(self, bottlenecks: Bottlenecks, classes: int) -> None:
         keras = keras_on_tensorflow()
@@ -49,7 +49,7 @@ class Fit:
         self._model.compile(keras.optimizers.SGD(0.01), "sparse_categorical_crossentropy")
 
     def run(self, steps: int) -> float:
-        """Seconds of at least so many steps of 100 photos, scaled to so many; without evaluation."""
+        """Measures the seconds of a number of steps of 100 photos, scaled to that number, without evaluation."""
         each = -(-len(self._features) // 100)
         epochs = -(-steps // each)
         start = time.perf_counter()

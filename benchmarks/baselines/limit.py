@@ -18,7 +18,7 @@ from label_image.workers import cores, map_ordered
 
 
 def decoding(paths: Sequence[str], height_px: int, width_px: int) -> float:
-    """Seconds of reading the photos, a worker a core."""
+    """Measures the seconds of decoding the photos, with one worker per core."""
 
     def make_worker() -> Callable[[str], Any]:
         return lambda path: decode(path, height_px, width_px)
@@ -27,7 +27,7 @@ def decoding(paths: Sequence[str], height_px: int, width_px: int) -> float:
 
 
 def forward(make_runner: Callable[[], Runner], pixels: npt.NDArray[np.float32], count: int) -> float:
-    """Seconds of running the network `count` times on one photo, a worker a core, each with a runner of its own.
+    """Measures the seconds of running the network `count` times on one photo, with one worker and one runner per core.
 
     Args:
       make_runner: makes what runs it.
@@ -43,7 +43,7 @@ def forward(make_runner: Callable[[], Runner], pixels: npt.NDArray[np.float32], 
 
 
 def ready(path: str, height_px: int, width_px: int, scale: tuple[tuple[float, ...], tuple[float, ...]]) -> Any:
-    """One photo as a network takes it: float32 [height, width, 3]; `scale` is (mean, std)."""
+    """Reads one photo as input of a network: float32 [height, width, 3]; `scale` is (mean, std)."""
     return normalise(decode(path, height_px, width_px), *scale)
 
 

@@ -19,11 +19,11 @@ import numpy as np
 from label_image.quiet import tensorflow
 from retrain.types import TRAINING, VALIDATION, Bottlenecks
 
-INPUT, FEATURES = "input:0", "MobilenetV1/Predictions/Reshape:0"  # of a MobileNet archive; 1,001 numbers a photo
+INPUT, FEATURES = "input:0", "MobilenetV1/Predictions/Reshape:0"  # in a MobileNet archive; 1,001 numbers for each photo
 
 
 class Extraction:
-    """A MobileNet archive's graph, ready to run.
+    """The graph of a MobileNet archive, ready to run.
 
     Args:
       frozen_graph: the bytes of its `frozen_graph.pb`.
@@ -43,11 +43,11 @@ class Extraction:
         self._run = v1.Session(graph=graph).make_callable(features, [jpeg])
 
     def features(self, path: str) -> Any:
-        """float32 [1001] of one photo."""
+        """Returns float32 [1001] for one photo."""
         return np.squeeze(self._run(Path(path).read_bytes()))
 
     def run(self, paths: Sequence[str], folder: Path) -> float:
-        """Seconds of writing a text file for each photo into an empty folder, and reading each back."""
+        """Measures the seconds of writing a text file for each photo into an empty folder, and reading each back."""
         start = time.perf_counter()
         for number, path in enumerate(paths):
             text = folder / f"{number}.txt"
@@ -57,7 +57,7 @@ class Extraction:
 
 
 class Training:
-    """The original's training: 100 text files a step, every 10 steps 100 more, one call of `Session.run` each.
+    """Trains as the original does: 100 text files in each step, 100 more every 10 steps, and one call of `Session.run` each.
 
     Args:
       bottlenecks: whose plain view is written as text.
@@ -99,7 +99,7 @@ class Training:
         self._session.run(start)
 
     def run(self, steps: int) -> float:
-        """Seconds of so many steps, with an evaluation every 10."""
+        """Measures the seconds of a number of steps, with an evaluation every 10."""
         start = time.perf_counter()
         for step in range(steps):
             batch = self._draw(TRAINING)
@@ -110,7 +110,7 @@ class Training:
         return time.perf_counter() - start
 
     def _draw(self, which: int) -> dict[Any, Any]:
-        """100 photos, class first; with a list of no photos, training's."""
+        """Draws 100 photos, the class first; from the training set if the subset is empty."""
         classes = self._rows[which] or self._rows[TRAINING]
         features, truths = [], []
         for _ in range(100):

@@ -15,11 +15,11 @@ from retrain.pipeline.settings import layer_training
 from retrain.types import TESTING, TRAINING, VALIDATION, Bottlenecks
 
 WIDTH = 256
-PHOTOS = 100  # a class
+PHOTOS = 100  # photos of each class
 
 
 def rows(bench: Bench) -> Iterator[Row]:
-    """The whole training and the steps alone, a row a size each, and how the time of a class grows."""
+    """Returns a row of each size for the whole training and for the steps alone, and one for the growth with classes."""
     counts = (10, 100, 1_000) if bench.full else (2, 4, 8)
     whole = Options.of(str(bench.photos), how_many_training_steps=bench.pick(20, 4_000))
     steps = whole.head.how_many_training_steps
@@ -46,7 +46,7 @@ NOTES = {
 
 
 def synthetic(classes: int) -> Bottlenecks:
-    """Features around a centre for each class; of 100 photos 80 train, 10 validate, 10 test."""
+    """Makes features around a centre for each class; of 100 photos, 80 are for training, 10 for validation, 10 for the test."""
     rng = np.random.default_rng(classes)
     label_ids = np.repeat(np.arange(classes), PHOTOS)
     features = rng.normal(size=(len(label_ids), WIDTH)).astype(np.float32)
@@ -56,7 +56,7 @@ def synthetic(classes: int) -> Bottlenecks:
 
 
 def train_and_test(bottlenecks: Bottlenecks, options: Options) -> float:
-    """Seconds of the whole training, and of labelling the test list."""
+    """Measures the seconds of the whole training, and of labelling the test set."""
     labels = tuple(f"class {number}" for number in range(int(bottlenecks.label_ids.max()) + 1))
 
     def work() -> None:

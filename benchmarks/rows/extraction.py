@@ -21,7 +21,7 @@ from retrain.store.feature_store import Store
 from retrain.types import Backbone, Photo
 
 SMALLEST = "mobilenet_0.25_128"
-NETWORKS = {  # how many times the original's rate is the goal; None where the original does not know it
+NETWORKS = {  # the goal as a multiple of the original's rate; None for networks that the original does not support
     "efficientnet_lite0": None,
     "mobilenet_0.25_128": 5.0,
     "mobilenet_0.25_224": 5.0,
@@ -30,7 +30,7 @@ NETWORKS = {  # how many times the original's rate is the goal; None where the o
 
 
 def rows(bench: Bench) -> Iterator[Row]:
-    """Two or three rows a network."""
+    """Returns two or three rows for each network."""
     folder = bench.photo_folder(4)
     photos = photos_in(folder)
     for name in NETWORKS if bench.full else (SMALLEST,):
@@ -51,7 +51,7 @@ def rows(bench: Bench) -> Iterator[Row]:
 
 
 def ours(bench: Bench, backbone: Backbone, photos: list[Photo]) -> Callable[[], float]:
-    """Seconds of our extraction into an empty store."""
+    """Measures the seconds of our extraction into an empty store."""
     runtime = choose(backbone, "cpu")
 
     def work() -> float:
@@ -65,7 +65,7 @@ def ours(bench: Bench, backbone: Backbone, photos: list[Photo]) -> Callable[[], 
 
 
 def the_limit(backbone: Backbone, photos: list[Photo]) -> Callable[[], float]:
-    """Seconds of decoding alone and the network alone."""
+    """Measures the seconds of decoding alone and of the network alone."""
     runtime, paths = choose(backbone, "cpu"), [photo.path for photo in photos]
     size = backbone.height_px, backbone.width_px
     pixels = limit.ready(paths[0], *size, (backbone.mean, backbone.std))

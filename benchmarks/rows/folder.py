@@ -11,7 +11,7 @@ from label_image.classifier import Classifier
 
 
 def rows(bench: Bench) -> Iterator[Row]:
-    """One row."""
+    """Returns one row."""
     classifier = Classifier(bench.trained() / "tf_files/retrained.tflite")
     metadata = classifier.metadata
     paths = sorted(str(path) for path in bench.photo_folder(4).glob("*/*.jpg"))

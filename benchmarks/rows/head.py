@@ -17,11 +17,11 @@ from retrain.types import TESTING, TRAINING, Bottlenecks, Head
 
 
 def rows(bench: Bench) -> Iterator[Row]:
-    """Four rows, of which one is about the time alone."""
+    """Returns four rows: the time beside a bound, and beside three baselines."""
     folder = bench.photo_folder(8)
     split, bottlenecks = bench.features(folder)
     options, classes = bench.options(folder), len(split.labels)
-    few = bench.pick(2, 40)  # steps of the slow ones, which are then scaled
+    few = bench.pick(2, 40)  # steps of the slow baselines, whose time is then scaled
     steps = options.head.how_many_training_steps
     original = Training(bottlenecks, classes, bench.folder("original_features"))
     fit = Fit(bottlenecks, classes)
@@ -50,7 +50,7 @@ def _train(bottlenecks: Bottlenecks, labels: tuple[str, ...], options: Options) 
 
 
 def logistic(bottlenecks: Bottlenecks) -> float:
-    """Fits scikit-learn's LogisticRegression on the same features; the share of the test photos it labels rightly."""
+    """Fits scikit-learn's LogisticRegression on the same features; returns its test accuracy."""
     from sklearn.linear_model import LogisticRegression
 
     rows = bottlenecks.rows(TRAINING)

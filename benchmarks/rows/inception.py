@@ -22,11 +22,11 @@ from retrain.backbones.table import Architecture
 from retrain.features.runtimes import choose
 from retrain.types import Backbone
 
-_BATCH = 32  # photos a call on TensorFlow
+_BATCH = 32  # photos for each call of TensorFlow
 
 
 def rows(bench: Bench) -> Iterator[Row]:
-    """One row."""
+    """Returns one row."""
     photos = photos_in(bench.photo_folder(1, 40))
     backbone = _random_weights(bench)
     pixels = limit.ready(photos[0].path, backbone.height_px, backbone.width_px, (backbone.mean, backbone.std))
@@ -43,14 +43,14 @@ def rows(bench: Bench) -> Iterator[Row]:
 
 
 def _in_batches(backbone: Backbone, pixels: npt.NDArray[np.float32], count: int) -> Callable[[], float]:
-    """Seconds of the network alone on TensorFlow, on all cores."""
+    """Measures the seconds of the network alone on TensorFlow, on all cores."""
     runner = GraphRunner(backbone.graph, backbone.input_layer, backbone.features_layer, "/cpu:0")
     batch = np.stack([pixels] * min(_BATCH, count))
     return lambda: seconds(lambda: [runner.scores(batch[: count - at]) for at in range(0, count, _BATCH)])
 
 
 def _random_weights(bench: Bench) -> Backbone:
-    """Inception-v3 as Keras builds it, kept as any other network is."""
+    """Builds Inception-v3 with Keras, and stores it as any other network."""
     keras = keras_on_tensorflow()
     keras.utils.set_random_seed(0)
     sizes = {"weights": None, "include_top": False, "pooling": "avg"}

@@ -13,7 +13,7 @@ from retrain.backbones.quantize import quantized
 
 
 def rows(bench: Bench) -> Iterator[Row]:
-    """One row a network."""
+    """Returns one row for each network."""
     folder = bench.photo_folder(2)
     photos = photos_in(folder)
     note = "" if has_int8_dot_products() else "this processor has no int8 dot products (VNNI, asimddp)"

@@ -26,11 +26,11 @@ from retrain.pipeline.settings import layer_training
 from retrain.store.feature_store import Store
 from retrain.types import Backbone, Photo
 
-SIZE = (4000, 3000)  # what a phone takes
+SIZE = (4000, 3000)  # size of a phone's photos
 
 
 def rows(bench: Bench) -> Iterator[Row]:
-    """Decoding, the whole extraction, and whether both say the same."""
+    """Returns rows for decoding, for the whole extraction, and for the agreement of the labels."""
     photos = _enlarged(bench)
     backbone = bench.backbone()
     size = backbone.height_px, backbone.width_px
@@ -54,13 +54,13 @@ def rows(bench: Bench) -> Iterator[Row]:
 
 
 def full_size(path: str, height_px: int, width_px: int) -> npt.NDArray[np.uint8]:
-    """The same numbers the plain way: all pixels are decoded, then made small."""
+    """Computes the same features from photos that are decoded at full size and then reduced."""
     with Image.open(path) as image:
         return np.asarray(image.convert("RGB").resize((width_px, height_px), Image.Resampling.BILINEAR))
 
 
 def _enlarged(bench: Bench) -> list[Photo]:
-    """Photos in 12 megapixels, upright where they were; some 500 of them."""
+    """Makes about 500 photos of 12 megapixels; upright photos stay upright."""
     folder, size = bench.folder("large"), bench.pick(1, 100)
     wanted = [photo for label in sorted(bench.photos.iterdir()) for photo in sorted(label.glob("*.jpg"))[:size]]
     wanted = wanted[: bench.pick(4, 500)]
@@ -77,7 +77,7 @@ def _enlarged(bench: Bench) -> list[Photo]:
 
 
 def _plain_features(backbone: Backbone, paths: list[str]) -> npt.NDArray[np.float32]:
-    """float32 [photos, width] after a full-size decode, a worker a core."""
+    """Computes features after decoding at full size, with one worker per core: float32 [photos, width]."""
     runtime = choose(backbone, "cpu")
 
     def make_worker() -> Callable[[str], npt.NDArray[np.float32]]:
@@ -94,7 +94,7 @@ def _plain_features(backbone: Backbone, paths: list[str]) -> npt.NDArray[np.floa
 
 
 def _same_answers(bench: Bench, backbone: Backbone, photos: list[Photo]) -> tuple[float, float]:
-    """(share of the photos with the same label, largest difference of a feature beside the largest feature)."""
+    """Returns (fraction of the photos with the same label, largest difference of a feature relative to the largest feature)."""
     split, bottlenecks = bench.features(bench.photo_folder(8))
     head = train(bottlenecks, split.labels, layer_training(bench.options(bench.photos)))
     store = Store(bench.folder("empty_store"))

@@ -18,7 +18,7 @@ ARCHITECTURE, WIDTH = "mobilenet_0.25_128", 256
 
 
 def rows(bench: Bench) -> Iterator[Row]:
-    """The peak with many photos, less twice their features, against that with few."""
+    """Compares the peak memory with many photos, without twice their features, with the peak for few photos."""
     few, many = bench.pick(50, 1_000), bench.pick(150, 100_000 if bench.long else 20_000)
     peaks = {count: first_run_peak(bench, count) for count in (few, many)}
     bare = {count: peak - 2 * count * WIDTH * 4 / 1e6 for count, peak in peaks.items()}
@@ -30,7 +30,7 @@ def rows(bench: Bench) -> Iterator[Row]:
 
 
 def first_run_peak(bench: Bench, count: int) -> float:
-    """MB of `python -m retrain` on so many photos, from nothing; ends after 100 steps."""
+    """Measures the MB of a first run of `python -m retrain` on a number of photos, with 100 steps."""
     folder, here = repeated(bench, count), bench.folder("memory_run")
     flags = [f"--image_dir={folder}", f"--architecture={ARCHITECTURE}", f"--model_dir={bench.models}"]
     done = run(["-m", "retrain", *flags, "--how_many_training_steps=100", "--export=tflite"], here)
@@ -39,10 +39,10 @@ def first_run_peak(bench: Bench, count: int) -> float:
 
 
 def repeated(bench: Bench, count: int) -> Path:
-    """A folder of so many photos: the real ones again and again, each with its number behind the picture's end."""
+    """Makes a folder of a number of photos: copies of the real ones, each with a number after the end of the picture."""
     folder = bench.folder("repeated")
     originals = [(path.parent.name, path) for path in sorted(bench.photos.glob("*/*.jpg"))]
-    originals = originals[:: max(1, len(originals) // count)]  # of each class, however few
+    originals = originals[:: max(1, len(originals) // count)]  # least number of photos of each class
     data = {path: path.read_bytes() for _, path in originals}
     for number in range(count):
         label, path = originals[number % len(originals)]

@@ -13,7 +13,7 @@ from label_image.model_metadata import Metadata
 
 
 def rows(bench: Bench) -> Iterator[Row]:
-    """Two rows about a photo, two about --help."""
+    """Returns two rows for a photo and two for --help."""
     here = bench.trained()
     photo = next(bench.photos.glob("*/*.jpg"))
     label = ["-m", "label_image", f"--image={photo}"]
@@ -32,7 +32,7 @@ def rows(bench: Bench) -> Iterator[Row]:
 
 
 def _with_tensorflow(here: Path, photo: Path) -> list[str]:
-    """The same photo with the same run's frozen graph, under TensorFlow."""
+    """Labels the same photo with the frozen graph of the same run, with TensorFlow."""
     metadata: Metadata = Classifier(here / "tf_files/retrained.tflite").metadata
     return [
         *("-m", "benchmarks.baselines.label_with_tensorflow"),

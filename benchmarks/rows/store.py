@@ -30,19 +30,19 @@ from retrain.pipeline.settings import scanned
 from retrain.store.feature_store import Store
 from retrain.store.known_files import KnownFile, stamp_of
 
-WIDTH = 256  # of mobilenet_0.25
+WIDTH = 256  # width of mobilenet_0.25
 ARCHITECTURE = "mobilenet_0.25_128"
 KEY = "synthetic"
 _AT_ONCE = 10_000
 
 
 def rows(bench: Bench) -> Iterator[Row]:
-    """Time and memory of loading at three sizes, and of adding one image."""
+    """Measures time and memory of loading at three sizes, and of adding one image."""
     counts = (10_000, 100_000, 1_000_000) if bench.full else (50, 200, 1_000)
     folders = {count: bench.folder(f"store_{count}") for count in counts}
     for count, folder in folders.items():
         fill(folder, KEY, digests(count))
-    peaks: list[float] = []  # of the largest
+    peaks: list[float] = []  # of the largest size
 
     def loaded(count: int) -> float:
         seconds, peak_mb = load(folders[count], count)
@@ -68,12 +68,12 @@ def rows(bench: Bench) -> Iterator[Row]:
 
 
 def digests(count: int) -> list[str]:
-    """As many digests of photos that nobody took."""
+    """Makes digests of photos that do not exist."""
     return [hashlib.sha256(number.to_bytes(8, "big")).hexdigest() for number in range(count)]
 
 
 def fill(folder: Path, key: str, photos: list[str]) -> None:
-    """Writes synthetic features with the store's own code."""
+    """Writes synthetic features with the code of the store."""
     rng, store = np.random.default_rng(0), Store(folder)
     for start in range(0, len(photos), _AT_ONCE):
         some = photos[start : start + _AT_ONCE]
@@ -82,13 +82,13 @@ def fill(folder: Path, key: str, photos: list[str]) -> None:
 
 
 def load(folder: Path, count: int) -> tuple[float, float]:
-    """(seconds, peak in MB) of opening and loading all in a process of its own."""
+    """Measures (seconds, peak in MB) of opening and loading a store in a process of its own."""
     done = run(["-m", "benchmarks.rows.store", "load", str(folder), str(count)], folder)
     return float(json.loads(done.output)["seconds"]), done.peak_mb
 
 
 def _adding(bench: Bench) -> Iterator[Row]:
-    """One photo more in a folder whose others are known: the process that finds, decodes, runs and keeps it."""
+    """Measures the process that adds one photo to a folder whose other photos are in the store."""
     count, folder, kept = bench.pick(100, 100_000), bench.folder("many"), bench.folder("many_store")
     names = _tiny_photos(folder, count)
     key = key_for(bench.backbone(ARCHITECTURE), choose(bench.backbone(ARCHITECTURE), "cpu"), View())
@@ -115,7 +115,7 @@ def _adding(bench: Bench) -> Iterator[Row]:
 
 
 def _tiny_photos(folder: Path, count: int) -> list[list[Path]]:
-    """Files with a photo's first bytes, in five folders; nobody decodes them."""
+    """Makes files with the first bytes of a photo in five folders; they are never decoded."""
     names: list[list[Path]] = []
     for label in range(5):
         (folder / f"class_{label}").mkdir()
@@ -127,7 +127,7 @@ def _tiny_photos(folder: Path, count: int) -> list[list[Path]]:
 
 def _known(path: Path, sha256: str) -> KnownFile:
     size, mtime_ns, ctime_ns, inode, device = stamp_of(path.stat())
-    seen_ns = ctime_ns + 1_000_000_000  # long after it was written, so that it is believed
+    seen_ns = ctime_ns + 1_000_000_000  # seen a second after its last change, so that the store trusts it
     return KnownFile(size, mtime_ns, sha256, ctime_ns, inode, device, seen_ns)
 
 

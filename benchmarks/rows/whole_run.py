@@ -13,7 +13,7 @@ from benchmarks.row import Row
 from benchmarks.rows.extraction import the_limit
 from retrain.options.options import Options
 
-# Each process says at its end what it has imported.
+# Each process prints at its end which modules it imported.
 _SPY = """import atexit, os, pathlib, sys
 
 def tell():
@@ -25,7 +25,7 @@ atexit.register(tell)
 
 
 def rows(bench: Bench) -> Iterator[Row]:
-    """Times with default flags, and whether TensorFlow was imported."""
+    """Measures times with default flags, and whether TensorFlow was imported."""
     folder = bench.photo_folder(8)
     photos, here = photos_in(folder), bench.scratch / RUN
     command = ["-m", "retrain", f"--image_dir={folder}"]
@@ -52,14 +52,14 @@ def rows(bench: Bench) -> Iterator[Row]:
 
 
 def _reports() -> dict[str, tuple[tuple[str, ...], float]]:
-    """The second run's forms: name -> (flags, goal in seconds)."""
+    """Returns the variants of the second run: name -> (flags, goal in seconds)."""
     if "report" not in {field.name for field in dataclasses.fields(Options)}:
         return {"there is no report yet": ((), 2.0)}
     return {"no report": (("--report=none",), 2.0), "with its report": ((), 3.5)}
 
 
 def _spied(bench: Bench, command: list[str], folder: Path) -> tuple[float, set[str]]:
-    """(seconds of the process, the modules of TensorFlow that it or a process it started has imported)."""
+    """Returns (seconds of the process, TensorFlow modules that it or its children imported)."""
     spy = bench.folder("spy")
     (spy / "sitecustomize.py").write_text(_SPY, "ascii")
     done = run(command, folder, {"PYTHONPATH": os.pathsep.join((str(spy), str(ROOT)))})

@@ -24,21 +24,21 @@ from retrain.files.atomic import replacing
 KINDS = ("streams", "crowd", "disks", "readers", "pictures", "stores", "graphs", "kills")
 _SHARED = ROOT.parent / "shared/data"
 _BEGIN, _END = "<!-- begin: python -m benchmarks.torture -->", "<!-- end -->"
-_SHOWN = 5  # failures of a kind that are named
+_SHOWN = 5  # most failures of one kind that are printed
 
 
 def main(argv: Sequence[str]) -> int:
-    """The program; returns the exit status."""
+    """Runs the program; returns the exit status."""
     options = _options(argv)
     kinds = options.only.split(",") if options.only else list(KINDS)
     unknown = [name for name in kinds if name not in KINDS]
     if unknown:
-        print(f"torture: no kind of force is called {unknown[0]!r}; choose of {', '.join(KINDS)}", file=sys.stderr)
+        print(f"torture: {unknown[0]!r} is not a kind of test; choose from {', '.join(KINDS)}", file=sys.stderr)
         return 2
     for flag, folder in (("--photos", options.photos), ("--models", options.models)):
         if not folder.is_dir():
             print(
-                f"torture: cannot work without real photos and weights: no folder {folder}; name one with {flag}",
+                f"torture: real photos and weights are needed, but there is no folder {folder}; name one with {flag}",
                 file=sys.stderr,
             )
             return 1
@@ -58,8 +58,8 @@ def main(argv: Sequence[str]) -> int:
 
 
 def said(tally: Tally) -> str:
-    """One kind for people: a line, and its first failures."""
-    line = f"{tally.kind}: {tally.tried:,} tried, {tally.survived:,} survived, {len(tally.failures)} failed, {tally.seconds:.0f} s"
+    """Returns a line for one kind, and its first failures."""
+    line = f"{tally.kind}: {tally.tried:,} trials, {tally.survived:,} passed, {len(tally.failures)} failed, {tally.seconds:.0f} s"
     if tally.missing:
         line += f"; {tally.missing}"
     shown = [f"  {failure}" for failure in tally.failures[:_SHOWN]]
@@ -68,8 +68,8 @@ def said(tally: Tally) -> str:
 
 
 def table(tallies: Sequence[Tally], about: str) -> str:
-    """The rows as Markdown."""
-    rows = ["| kind | what was tried | tried | survived | failed |", "|---|---|---|---|---|"]
+    """Returns the rows as Markdown."""
+    rows = ["| kind | test | trials | passed | failed |", "|---|---|---|---|---|"]
     for tally in tallies:
         failed = tally.missing or str(len(tally.failures))
         rows.append(f"| {tally.kind} | {tally.what} | {tally.tried:,} | {tally.survived:,} | {failed} |")
@@ -77,7 +77,7 @@ def table(tallies: Sequence[Tally], about: str) -> str:
 
 
 def write(path: Path, tallies: Sequence[Tally], about: str) -> None:
-    """Puts the table between its marks in a document.
+    """Writes the table between its marks in a document.
 
     Raises:
       ValueError: the marks are not there.
@@ -97,12 +97,14 @@ def _machine() -> str:
 
 def _options(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.torture", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--only", default="", help=f"kinds of force, with commas: {', '.join(KINDS)}")
-    parser.add_argument("--seed", type=int, default=0, help="of all that is drawn (default: 0)")
-    parser.add_argument("--scale", type=float, default=1.0, help="share of the trials that are made (default: 1)")
-    parser.add_argument("--photos", type=Path, default=_SHARED / "flower_photos", help="real photos, a folder a class")
+    parser.add_argument("--only", default="", help=f"kinds of tests, separated by commas: {', '.join(KINDS)}")
+    parser.add_argument("--seed", type=int, default=0, help="seed of all random choices (default: 0)")
+    parser.add_argument("--scale", type=float, default=1.0, help="fraction of the trials that are made (default: 1)")
+    parser.add_argument(
+        "--photos", type=Path, default=_SHARED / "flower_photos", help="real photos, one folder for each class"
+    )
     parser.add_argument("--models", type=Path, default=_SHARED / "models", help="original MobileNet archives")
-    parser.add_argument("--out", type=Path, default=None, help="the document whose table is renewed")
+    parser.add_argument("--out", type=Path, default=None, help="the document in which the table is replaced")
     return parser.parse_args(argv)
 
 

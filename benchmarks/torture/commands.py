@@ -16,23 +16,23 @@ import numpy as np
 from benchmarks.torture.ground import Ground
 from benchmarks.torture.whole import set_problem
 
-Check = Callable[[Path], str]  # a folder -> what is wrong, "" where nothing is
+Check = Callable[[Path], str]  # a folder -> what is wrong, "" if nothing is
 
 
 @dataclass(frozen=True)
 class KilledCommand:
-    """One command line that works in a copy of a folder."""
+    """One command line that runs in a copy of a folder."""
 
     name: str
-    words: tuple[str, ...]  # behind `python -m`
-    start: Path  # the folder that is copied
-    at_any_moment: Check  # after a kill
-    in_the_end: Check  # after the same command was run again to its end
-    again: tuple[int, ...] = (0,)  # exit statuses that the rerun may have
+    words: tuple[str, ...]  # after `python -m`
+    start: Path  # the folder that is copied before the run
+    at_any_moment: Check  # what must hold after a kill
+    in_the_end: Check  # what must hold after the same command ran again to its end
+    again: tuple[int, ...] = (0,)  # allowed exit statuses of the rerun
 
 
 def commands(ground: Ground) -> list[KilledCommand]:
-    """The eleven, with the folders that they start from."""
+    """Returns the eleven commands, with the folders in which they start."""
     empty = ground.folder("start_empty")
     ground.home()  # copies the weights
     a, b = ground.home("a"), tuple(ground.retrain("b"))
@@ -89,7 +89,7 @@ def _count(folder: Path, pattern: str, wanted: int) -> str:
 
 
 def _none_or(wanted: int, pattern: str) -> Check:
-    """A data set is there whole, or not at all."""
+    """Checks that a data set is complete or absent."""
 
     def check(folder: Path) -> str:
         return _count(folder, pattern, wanted) if (folder / "made").exists() else ""
@@ -151,7 +151,7 @@ def _sort(ground: Ground) -> KilledCommand:
         return "" if found == sizes else f"{len(found)} of {len(sizes)} photos are sorted"
 
     words = ("label_image", "--image=new", "--sort_into=sorted", "--move", "--format=csv")
-    # Where all photos were moved before the kill, there is none left to label, and that is said with status 1.
+    # If all photos were moved before the kill, none is left to label, which is exit status 1.
     return KilledCommand("label_image --sort_into --move", words, start, none_lost, all_sorted, (0, 1))
 
 

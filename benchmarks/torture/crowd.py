@@ -18,8 +18,8 @@ PROCESSES = 8
 
 
 def tried(ground: Ground) -> Tally:
-    """Starts them together, several times."""
-    tally = Tally("a crowd", f"{PROCESSES} trainings at once in one folder, four on each of two sets of photos")
+    """Starts the trainings together, several times."""
+    tally = Tally("concurrent runs", f"{PROCESSES} trainings at once in one folder, four on each of two sets of photos")
     for turn in range(ground.times(3, 1)):
         folder = ground.copy_of(ground.home("a"), f"crowd_{turn}")
         before = len(list(folder.glob("tf_files/runs/*/run.json")))
@@ -44,6 +44,6 @@ def _together(ground: Ground, folder: Path, before: int) -> str:
         try:
             json.loads(path.read_text("utf-8"))
         except ValueError as error:
-            return f"{path.parent.name} has half a record: {error}"
+            return f"{path.parent.name} has an incomplete record: {error}"
     left = temporary_names(folder)
     return set_problem(folder, ground, "ab") or (f"{', '.join(left[:3])} is left" if left else "")

@@ -16,13 +16,13 @@ from benchmarks.torture.tally import Tally
 from benchmarks.torture.whole import set_problem
 
 DISKS = 12
-_ROOM_KB = (8, 64, 200, 400, 800, 1200, 1600, 2000, 2600, 3200, 4500, 6000)  # left over behind the first training
+_ROOM_KB = (8, 64, 200, 400, 800, 1200, 1600, 2000, 2600, 3200, 4500, 6000)  # free after the first training
 _MORE = "size=200m"
 
 
 def tried(ground: Ground) -> Tally:
-    """Trains on small disks, one after the other."""
-    tally = Tally("full disks", "trainings on disks with 8 to 6,000 KB left; then with room")
+    """Trains on small disks, one after the other; returns the count."""
+    tally = Tally("full disks", "trainings on disks with 8 to 6,000 KB free; then with enough room")
     home = ground.home("a")
     for number, room in enumerate(_ROOM_KB[: ground.times(DISKS, 1)]):
         place = ground.folder(f"disk_{number}")
@@ -58,7 +58,7 @@ def _problem(ground: Ground, place: Path) -> str:
 
 
 def _mount(place: Path, options: str) -> bool:
-    """Mounts a file system in memory, or changes its size; whether that failed."""
+    """Mounts a file system in memory, or changes its size; returns whether that failed."""
     try:
         done = subprocess.run(
             ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)], check=False, capture_output=True

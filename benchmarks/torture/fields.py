@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 from label_image.detectors.flatbuffer import Table, root
 
-Field = tuple[int, str]  # where it is, and its form as `struct` has it
+Field = tuple[int, str]  # its offset, and its format for `struct`
 _LIMITS = {"b": (-128, 127), "B": (0, 255), "H": (0, 65535), "i": (-(2**31), 2**31 - 1), "I": (0, 2**32 - 1)}
 _LIMITS |= {"q": (-(2**63), 2**63 - 1), "Q": (0, 2**64 - 1)}
 _TELLING = (0, 1, -1, 2, 3, 4, 7, 8, 16, 127, 128, 255, 256, 1000, 65535, 2**20, 2**31 - 1, -(2**31))
@@ -23,7 +23,7 @@ _FLOATS = (0.0, 1.0, -1.0, 1e-38, 1e38, float("inf"), float("nan"))
 
 
 def mutated(data: bytes, seed: int) -> bytes:
-    """A network's bytes with one to three fields changed."""
+    """Returns the bytes of a network with one to three fields changed."""
     chance = random.Random(seed)
     if data[4:8] == b"TFL3":
         fields = list(_tflite_fields(data))
@@ -41,7 +41,7 @@ def _changed(data: bytes, fields: list[Field], chance: random.Random) -> bytes:
 
 
 def _value(old: float, form: str, chance: random.Random) -> float:
-    """Another value that such a field could have."""
+    """Returns another value that such a field could have."""
     if form == "f":
         return chance.choice((*_FLOATS, -old, old * 1000))
     low, high = _LIMITS[form]
@@ -51,7 +51,7 @@ def _value(old: float, form: str, chance: random.Random) -> float:
 
 
 def _tflite_fields(data: bytes) -> Iterator[Field]:
-    """Every field of a `.tflite` that a runtime believes."""
+    """Returns every field of a `.tflite` that a runtime trusts."""
     model = root(data)
     for code in model.tables(1):
         yield from _scalars(code, {0: "b", 2: "i", 3: "i"})
@@ -59,8 +59,8 @@ def _tflite_fields(data: bytes) -> Iterator[Field]:
         yield from _scalars(buffer, {1: "Q", 2: "Q"})
         start, count = buffer.span(0, 1)
         if start:
-            yield start - 4, "I"  # how many bytes it has
-            if 0 < count <= 64:  # shapes, axes and paddings, not weights
+            yield start - 4, "I"  # most bytes of such a vector
+            if 0 < count <= 64:  # includes shapes, axes and paddings, but not weights
                 yield from ((start + at, "i") for at in range(0, count - 3, 4))
     for graph in model.tables(2):
         for number in (1, 2):
@@ -83,7 +83,7 @@ def _tensor_fields(tensor: Table) -> Iterator[Field]:
 
 
 def _option_fields(options: Table) -> Iterator[Field]:
-    """The fields of an operator's options, whatever they are called: by where the next one begins."""
+    """Returns the fields of an operator's options, found by their offsets."""
     places = sorted({place for number in range(16) if (place := options.place(number))})
     ends = [*places[1:], places[-1] + 4] if places else []
     for place, end in zip(places, ends, strict=True):
@@ -97,7 +97,7 @@ def _scalars(table: Table, forms: dict[int, str]) -> Iterator[Field]:
 
 
 def _elements(table: Table, number: int, form: str, size: int, most: int = 64) -> Iterator[Field]:
-    """A vector's length and its elements."""
+    """Returns the length and the elements of a vector."""
     start, count = table.span(number, size)
     if start:
         yield start - 4, "I"
@@ -105,7 +105,7 @@ def _elements(table: Table, number: int, form: str, size: int, most: int = 64) -
 
 
 def _graph_changed(data: bytes, chance: random.Random) -> bytes:
-    """A GraphDef with values of its attributes, inputs or names changed; without TensorFlow, by our own reading of it."""
+    """Changes attributes, inputs or names of a GraphDef, without TensorFlow."""
     from retrain.formats.graph_def import new_graph
 
     graph = new_graph()
@@ -127,7 +127,7 @@ def _graph_changed(data: bytes, chance: random.Random) -> bytes:
 
 
 def _attribute_changed(value: object, chance: random.Random) -> None:
-    """One value of an attribute: a type, a size, a number, a shape."""
+    """Changes one value of an attribute: a type, a size, a number or a shape."""
     which = value.WhichOneof("value")  # type: ignore[attr-defined]
     if which in ("i", "type"):
         setattr(value, which, int(_value(getattr(value, which), "i", chance)) if which == "i" else chance.randrange(24))

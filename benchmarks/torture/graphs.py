@@ -21,8 +21,8 @@ from benchmarks.torture.mutate import mutated
 from benchmarks.torture.tally import Tally
 
 GRAPHS = 1000
-_PATIENCE_S = 60.0  # for one file; the first also imports TensorFlow
-_TFLITE_SHARE = 0.6  # of the trials; the other kinds share the rest
+_PATIENCE_S = 60.0  # limit for one file; the first one also imports TensorFlow
+_TFLITE_SHARE = 0.6  # fraction of the trials; the other kinds share the rest
 _OTHERS = ("*.pb", "*.h5", "*.keras")
 _LARGEST = 3_000_000  # bytes
 _WITH_FIELDS = (".tflite", ".lite", ".pb")
@@ -50,7 +50,7 @@ def tried(ground: Ground) -> Tally:
 
 
 def originals(ground: Ground) -> tuple[list[Path], list[Path]]:
-    """The sound files: those for LiteRT, and those for TensorFlow."""
+    """Returns the intact files for LiteRT, and those for TensorFlow."""
     ours = ground.home("a") / "tf_files"
     strangers = ground.models.parent / "retrained"
     light = [ours / "retrained.tflite", *_files(strangers, "*.tflite"), *_files(strangers, "*.lite")]
@@ -64,7 +64,7 @@ def _files(folder: Path, pattern: str) -> list[Path]:
 
 
 def damaged(file: Path, ground: Ground, number: int) -> Path:
-    """A damaged copy; of a SavedModel one of its files is damaged."""
+    """Makes a damaged copy; in a SavedModel, one of its files is damaged."""
     rng = ground.rng(30, number)
     copy = ground.scratch / f"graph_{number}{file.suffix}"
     if file.is_dir():
@@ -72,7 +72,7 @@ def damaged(file: Path, ground: Ground, number: int) -> Path:
         parts = sorted(part for part in copy.rglob("*") if part.is_file())
         part = parts[int(rng.integers(len(parts)))]
         part.write_bytes(mutated(part.read_bytes(), rng))
-    elif file.suffix in _WITH_FIELDS and rng.integers(2):  # half of them in what a runtime believes, half anywhere
+    elif file.suffix in _WITH_FIELDS and rng.integers(2):  # half of them in fields that a runtime trusts, half anywhere
         copy.write_bytes(fields.mutated(file.read_bytes(), number))
     else:
         copy.write_bytes(mutated(file.read_bytes(), rng))
@@ -87,14 +87,14 @@ def _remove(path: Path) -> None:
 
 
 class Opener:
-    """A process that opens one file after another; a new one takes over where it dies."""
+    """A process that opens one file after another; after a crash, a new process continues."""
 
     def __init__(self, ground: Ground) -> None:
         self._photo = next(iter(sorted(ground.some_photos("a").glob("*/*.jpg"))))
         self._process: subprocess.Popen[str] | None = None
 
     def problem(self, path: Path) -> str:
-        """What went wrong with a file; "" where nothing did."""
+        """Returns what went wrong with a file; "" if nothing did."""
         process = self._process = self._process or self._start()
         assert process.stdin is not None
         assert process.stdout is not None
@@ -125,7 +125,7 @@ class Opener:
 
 
 def sound(ground: Ground) -> Iterator[tuple[Path, str]]:
-    """Each original with what is wrong with it; for the test that the trial itself is fair."""
+    """Returns each intact file with the errors found in it; a test checks with it that there are none."""
     light, heavy = originals(ground)
     with contextlib.closing(Opener(ground)) as opener:
         for file in (*light, *heavy):

@@ -21,30 +21,30 @@ import numpy as np
 import numpy.typing as npt
 
 ROOT = Path(__file__).resolve().parents[2]
-NETWORK = "mobilenet_0.25_128"  # the smallest with real weights: a second run takes a second
+NETWORK = "mobilenet_0.25_128"  # the smallest with real weights, so that a second run takes one second
 CLASSES = {"a": ("daisy", "roses", "tulips"), "b": ("dandelion", "roses", "sunflowers")}
-MARK = "TORTURE_TRIAL"  # in the environment of whatever a trial starts, also of children's children
+MARK = "TORTURE_TRIAL"  # an environment variable that all processes of a trial inherit
 _STEPS = 200
 Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a process ended."""
+    """The result of a process."""
 
-    status: int  # negative where a signal ended it
+    status: int  # negative if a signal ended it
     output: str
     errors: str
 
     @property
     def last(self) -> str:
-        """The last line of what it complained of."""
+        """Returns the last line on its standard error."""
         return (self.errors.strip() or self.output.strip()).rpartition("\n")[2][:200]
 
 
 @dataclass(frozen=True)
 class Ground:
-    """What each kind of force works on.
+    """The data of the robustness tests.
 
     Args:
       photos: the real photos, a folder a class.
@@ -61,22 +61,22 @@ class Ground:
     scale: float = 1.0
 
     def times(self, full: int, least: int = 1) -> int:
-        """How often something is tried."""
+        """Scales a number of trials by `scale`."""
         return max(least, round(full * self.scale))
 
     def rng(self, *numbers: int) -> np.random.Generator:
-        """A generator for one trial: the same seed and numbers give the same trial."""
+        """Returns a random generator for one trial; the same seed and numbers give the same trial."""
         return np.random.default_rng([self.seed, *numbers])
 
     def folder(self, name: str) -> Path:
-        """An empty folder."""
+        """Makes an empty folder."""
         path = self.scratch / name
         shutil.rmtree(path, ignore_errors=True)
         path.mkdir(parents=True)
         return path
 
     def some_photos(self, which: str, each: int = 10) -> Path:
-        """A folder of photos, so many of each of CLASSES[which]; made once."""
+        """Returns a folder with a number of photos of each of CLASSES[which]; it is made once."""
         folder = self.scratch / f"photos_{which}_{each}"
         if not folder.exists():
             for label in CLASSES[which]:
@@ -86,14 +86,14 @@ class Ground:
         return folder
 
     def retrain(self, which: str, *more: str) -> list[str]:
-        """The words of a training on one of the two sets of photos."""
+        """Returns the command line of a training on one of the two sets of photos."""
         return [
             "retrain", f"--image_dir={self.some_photos(which)}", f"--architecture={NETWORK}", f"--model_dir={self.scratch / 'models'}",
             f"--how_many_training_steps={_STEPS}", "--offline", *more,
         ]  # fmt: skip
 
     def home(self, *trainings: str) -> Path:
-        """A folder in which those trainings were done, one after the other; made once, so copy it before use."""
+        """Returns a folder in which these trainings ran, one after the other; it is made once, so copy it before use."""
         folder = self.scratch / f"home_{''.join(trainings)}"
         if not folder.exists():
             self._copy_models()
@@ -101,11 +101,11 @@ class Ground:
             for which in trainings:
                 done = run(self.retrain(which), folder)
                 if done.status:
-                    raise RuntimeError(f"the ground could not be prepared: {done.errors}{done.output[-2000:]}")
+                    raise RuntimeError(f"cannot prepare the folders of the tests: {done.errors}{done.output[-2000:]}")
         return folder
 
     def copy_of(self, home: Path, name: str) -> Path:
-        """A copy of a folder, links as links, for one trial."""
+        """Copies a folder for one trial; links stay links."""
         target = self.scratch / name
         shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(home, target, symlinks=True)
@@ -120,13 +120,13 @@ class Ground:
 
 
 def environment(trial: str = "") -> dict[str, str]:
-    """The environment of what is started, marked with the trial's name."""
+    """Returns the environment for the processes of a trial, marked with its name."""
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     return {**os.environ, "PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3", MARK: trial}
 
 
 def run(words: Sequence[str], folder: Path, trial: str = "", timeout_s: float = 120) -> Ended:
-    """`python -m WORDS` in a folder, to its end."""
+    """Runs `python -m WORDS` in a folder to its end."""
     command = [sys.executable, "-m", *words]
     done = subprocess.run(
         command, cwd=folder, env=environment(trial), capture_output=True, text=True, errors="replace", timeout=timeout_s, check=False,
@@ -135,20 +135,20 @@ def run(words: Sequence[str], folder: Path, trial: str = "", timeout_s: float = 
 
 
 def alive(trial: str) -> list[int]:
-    """The processes that a trial started and that still run; [] where the system does not tell (no /proc)."""
+    """Returns the processes of a trial that still run; [] if the system has no /proc."""
     mark = f"{MARK}={trial}".encode()
     found = []
     for place in Path("/proc").glob("[0-9]*"):
         try:
             if mark in (place / "environ").read_bytes().split(b"\0") and b") Z " not in (place / "stat").read_bytes():
                 found.append(int(place.name))
-        except OSError:  # it ended meanwhile, or is another user's
+        except OSError:  # it ended, or belongs to another user
             continue
     return found
 
 
 def outlived(trial: str, patience_s: float = 3.0) -> bool:
-    """Whether something that a trial started still runs after a while."""
+    """Whether a process of a trial still runs after some time."""
     end = time.monotonic() + patience_s
     while alive(trial):
         if time.monotonic() > end:
@@ -158,14 +158,14 @@ def outlived(trial: str, patience_s: float = 3.0) -> bool:
 
 
 def in_pairs(work: Callable[[Item], None], items: Iterable[Item]) -> None:
-    """Does work on items, two at a time; the first exception ends it."""
+    """Calls a function for each item, two at a time; the first exception ends it."""
     with ThreadPoolExecutor(2) as pool:
         for _ in pool.map(work, items):
             pass
 
 
 def weights_of(folder: Path) -> npt.NDArray[np.float32] | None:
-    """The trained layer that a folder's newest set holds; None where there is none."""
+    """Returns the trained layer in the newest set of a folder; None if there is none."""
     path = folder / "tf_files/retrain_checkpoint.npz"
     if not path.exists():
         return None

@@ -28,7 +28,7 @@ _PATIENCE_S = 20.0
 
 
 def tried(ground: Ground) -> Tally:
-    """Kills the commands in turn; each trial has a moment and a signal of its own."""
+    """Kills the commands in turn; each trial has its own moment and signal."""
     tally = Tally("kills", "eleven commands ended at random moments by SIGKILL, SIGTERM or Ctrl-C, then run again")
     count = ground.times(KILLS, 3)
     ready = [(command, usual_s(command, ground)) for command in commands(ground)[:count]]
@@ -46,7 +46,7 @@ def tried(ground: Ground) -> Tally:
 
 
 def usual_s(command: KilledCommand, ground: Ground) -> float:
-    """How long a command takes when nobody disturbs it.
+    """Measures the time of a command that is not interrupted.
 
     Raises:
       RuntimeError: it fails even then.
@@ -57,7 +57,7 @@ def usual_s(command: KilledCommand, ground: Ground) -> float:
     seconds = time.perf_counter() - start
     problem = command.in_the_end(folder) if done.status == 0 else done.errors[-1000:]
     if problem:
-        raise RuntimeError(f"{command.name} fails undisturbed: {problem}")
+        raise RuntimeError(f"{command.name} fails without a kill: {problem}")
     return seconds
 
 
@@ -86,12 +86,12 @@ def _problem(command: KilledCommand, ground: Ground, trial: str, moment: float, 
 
 
 def _before_our_first_line(ended: Ended) -> bool:
-    """Whether Ctrl-C met Python itself while it started: its own traceback, without a line of ours, which nobody can put off."""
+    """Whether Ctrl-C interrupted the start of Python: its traceback contains no line of ours, and no program can prevent it."""
     return "KeyboardInterrupt" in ended.errors and not _OUR_LINE.search(ended.errors)
 
 
 def ended_by(words: tuple[str, ...], folder: Path, trial: str, moment: float, which: signal.Signals) -> Ended:
-    """Starts a command, ends it after a while, and tells how it ended."""
+    """Starts a command, ends it after some time, and returns its result."""
     process = subprocess.Popen(
         [sys.executable, "-m", *words], cwd=folder, env=environment(trial), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True, errors="replace", start_new_session=True,
@@ -110,6 +110,6 @@ def ended_by(words: tuple[str, ...], folder: Path, trial: str, moment: float, wh
 
 
 def _gone(folder: Path) -> str:
-    """Removes what a survived trial used."""
+    """Removes the folder of a trial that passed."""
     shutil.rmtree(folder)
     return ""

@@ -8,7 +8,7 @@ _NUMBERS = (b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\x01\0\0\0"
 
 
 def mutated(data: bytes, rng: np.random.Generator) -> bytes:
-    """One kind of damage, drawn: bytes flipped, a piece cut, doubled, zeroed, moved, or a number made extreme.
+    """Applies one random kind of damage: flipped bytes, a piece cut, doubled, zeroed or moved, or an extreme number.
 
     Args:
       data: not empty.
@@ -21,7 +21,7 @@ def mutated(data: bytes, rng: np.random.Generator) -> bytes:
     changed = bytearray(data)
     at = int(rng.integers(len(data)))
     length = min(len(data) - at, 2 ** int(rng.integers(1, 12)))
-    if kind in (0, 1):  # most files are damaged in few bytes; headers matter most, so half of them there
+    if kind in (0, 1):  # mostly few bytes; half of them in the header, which matters most
         end = len(data) if kind == 0 else min(len(data), 512)
         for place in rng.integers(0, end, int(rng.integers(1, 12))).tolist():
             changed[place] = int(rng.integers(256))

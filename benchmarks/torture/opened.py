@@ -14,7 +14,7 @@ import numpy as np
 
 
 def outcome(path: Path, photo: Path) -> str:
-    """What is wrong with how a file was opened; "" where it labels, or is refused in one line."""
+    """Returns the error in opening a file; "" if it gives a label, or is refused with one line."""
     from label_image.classifier import Classifier
     from label_image.errors import UserError
     from label_image.find_metadata import Overrides
@@ -23,17 +23,17 @@ def outcome(path: Path, photo: Path) -> str:
         answer = Classifier(path, Overrides()).classify(photo)
     except UserError as error:
         text = str(error)
-        return "" if text and "\n" not in text and len(text) < 1000 else f"the reason is no line: {text[:200]!r}"
-    except Exception as error:  # what is counted here
+        return "" if text and "\n" not in text and len(text) < 1000 else f"the message is not one line: {text[:200]!r}"
+    except Exception as error:  # this is what the test counts
         return f"{type(error).__name__}: {str(error)[:200]}"
     scores = np.asarray(answer.scores)
     return "" if np.isfinite(scores).all() else "a score that is no number was given as an answer"
 
 
 def main(photo: str) -> int:
-    """Answers line by line until standard input ends."""
+    """Answers each line until standard input ends."""
     answers = sys.stdout
-    sys.stdout = sys.stderr  # what libraries print is no answer
+    sys.stdout = sys.stderr  # keeps what libraries print out of the answers
     for line in sys.stdin:
         start = time.perf_counter()
         problem = outcome(Path(line.rstrip("\n")), Path(photo))

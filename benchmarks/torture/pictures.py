@@ -23,13 +23,13 @@ from benchmarks.torture.tally import Tally
 
 PICTURES = 5000
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "AVIF")
-_A_CHILD = 250  # pictures
-_PATIENCE_S = 20.0  # for one picture
+_A_CHILD = 250  # pictures for each child
+_PATIENCE_S = 20.0  # limit for one picture
 _MOST_MB = 2500  # resident
 
 
 def tried(ground: Ground) -> Tally:
-    """Decodes damaged pictures in children, so that a crash is counted and not suffered."""
+    """Decodes damaged pictures in child processes, so that a crash is counted."""
     tally = Tally("pictures", "damaged JPEG, PNG, WebP, GIF, TIFF, BMP, PPM and AVIF pictures, decoded")
     originals = list(_originals(ground))
     numbers = iter(range(ground.times(PICTURES, 50)))
@@ -55,7 +55,7 @@ def _originals(ground: Ground) -> Iterator[tuple[str, bytes]]:
 
 
 def _a_child(ground: Ground, originals: list[tuple[str, bytes]], numbers: list[int], tally: Tally) -> list[int]:
-    """Decodes some pictures in one child; returns those that are left where the child died or hung."""
+    """Decodes pictures in one child process; returns those that are left if it crashed or hung."""
     ours, theirs = multiprocessing.Pipe()
     child = multiprocessing.get_context("fork").Process(target=_decode_all, args=(ground, originals, numbers, theirs))
     child.start()
@@ -91,11 +91,11 @@ def _problem(data: bytes) -> str:
     try:
         pixels = decode(data, 128, 128)
         if pixels.shape != (128, 128, 3) or pixels.dtype != np.uint8:
-            return f"{pixels.dtype} {pixels.shape} came out"
+            return f"decoding returned {pixels.dtype} {pixels.shape}"
     except PhotoError as error:
         if not error.reason or "\n" in str(error):
-            return f"the reason is no line: {str(error)!r}"
-    except Exception as error:  # what is counted here
+            return f"the message is not one line: {str(error)!r}"
+    except Exception as error:  # this is what the test counts
         return f"{type(error).__name__}: {error}"
     if time.perf_counter() - start > _PATIENCE_S:
         return f"it took {time.perf_counter() - start:.0f} s"

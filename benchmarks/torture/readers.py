@@ -20,14 +20,14 @@ from label_image.classifier import Classifier, Prediction
 from label_image.errors import UserError
 
 READS = 1000
-_PAUSE_S = 0.005  # between two replacements
+_PAUSE_S = 0.005  # seconds between two replacements
 _SAME = 1e-4
 Answers = dict[tuple[str, ...], npt.NDArray[np.float32]]  # labels -> scores
 
 
 def tried(ground: Ground) -> Tally:
-    """Reads while a file, then while a whole set is replaced; half of the reads each."""
-    tally = Tally("reads", "a classifier opened and asked while it is replaced by another training's")
+    """Reads while a file is replaced, and then while a whole set is replaced; half of the reads each."""
+    tally = Tally("reads", "a classifier opened and run while another training replaces it")
     photo = next(iter(sorted(ground.some_photos("a").glob("*/*.jpg"))))
     wanted: Answers = {}
     for which in "ab":
@@ -60,7 +60,7 @@ def _meanwhile(work: Callable[[threading.Event], None]) -> Iterator[None]:
 
 
 def _rename_in_turn(ground: Ground, place: Path, stop: threading.Event) -> None:
-    """As another program would replace a file: whole, by renaming."""
+    """Replaces a file by renaming, as another program would."""
     models = [ground.home(which) / "tf_files/retrained.tflite" for which in "ba"]
     while not stop.is_set():
         for model in models:
@@ -84,7 +84,7 @@ def _first(place: Path, photo: Path, wanted: Answers) -> str:
 
 
 def _several(place: Path, photo: Path, wanted: Answers) -> str:
-    """One Classifier whose workers begin after the file was replaced: all answers must be of one training."""
+    """Labels with one Classifier whose workers start after the file was replaced: all answers must belong to one training."""
     try:
         classifier = Classifier(place)
         answers = [classifier.classify(photo), *classifier.classify_all([photo] * 4)]
@@ -98,6 +98,6 @@ def _mixed(answer: Prediction, wanted: Answers) -> str:
     if answer.error:
         return f"refused: {answer.error}"
     if answer.labels not in wanted:
-        return f"labels of no training: {answer.labels}"
+        return f"the labels belong to neither training: {answer.labels}"
     difference = float(np.abs(answer.scores - wanted[answer.labels]).max())
     return "" if difference < _SAME else f"labels of one training, scores of another (they differ by {difference:.2g})"

@@ -18,8 +18,8 @@ STORES = 200
 
 
 def tried(ground: Ground) -> Tally:
-    """Trains from damaged stores."""
-    tally = Tally("stores", "damaged stores of features, then the same training: the same layer bit by bit")
+    """Trains with damaged stores."""
+    tally = Tally("stores", "damaged stores of features, then the same training: exactly the same layer")
     home = ground.home("a")
     wanted = weights_of(home)
 
@@ -27,7 +27,7 @@ def tried(ground: Ground) -> Tally:
         folder = ground.copy_of(home, f"store_{number}")
         files = sorted(path for path in (folder / "tf_files/bottlenecks").rglob("*") if path.is_file())
         rng = ground.rng(40, number)
-        # The database is what counts; now and then it is one of the files beside it.
+        # Mostly the database is damaged, sometimes one of the files beside it.
         databases = [path for path in files if path.suffix == ".sqlite"]
         path = files[int(rng.integers(len(files)))] if number % 8 == 0 else databases[0]
         data = path.read_bytes()

@@ -20,12 +20,12 @@ _FULL = Path("/dev/full")
 
 @dataclass(frozen=True)
 class Stream:
-    """How a program is started."""
+    """One way to start a program."""
 
     name: str
-    shell: str = ""  # what a shell adds: redirections
+    shell: str = ""  # redirections of the shell
     env: Mapping[str, str] = field(default_factory=dict)
-    may_fail: bool = False  # with 1 or 2: what is written goes nowhere
+    may_fail: bool = False  # exit status 1 or 2 is allowed, because the output cannot be written
 
 
 STREAMS = (
@@ -38,7 +38,7 @@ STREAMS = (
 
 
 def programs(ground: Ground) -> dict[str, list[str]]:
-    """Ten programs with a small job each, in a folder where a training was done; names no stream can show are among them."""
+    """Returns ten programs with a small job each, in a folder with a training; some names cannot be shown on these streams."""
     photos = ground.some_photos("a")
     photo = str(next(iter(sorted(photos.glob("*/*.jpg")))))
     return {
@@ -56,7 +56,7 @@ def programs(ground: Ground) -> dict[str, list[str]]:
 
 
 def tried(ground: Ground) -> Tally:
-    """Each program with each stream."""
+    """Runs each program with each stream."""
     tally = Tally("streams", "ten programs with output closed, errors closed, full disk, ASCII, cp1252")
     jobs = programs(ground)
     pairs = [(name, stream) for stream in STREAMS for name in jobs]

@@ -14,11 +14,11 @@ from label_image.errors import UserError
 from label_image.find_metadata import Overrides, metadata_of
 
 _TEMPORARY = re.compile(r"^\..*\.(tmp|old|part|new)$|\.part$|\.tmp$")
-_SAME = 1e-4  # of a score: float32 sums in another order
+_SAME = 1e-4  # largest difference of a score: float32 sums in another order
 
 
 def set_problem(folder: Path, ground: Ground, allowed: str) -> str:
-    """What is wrong with the set under the old names; "" where it is whole.
+    """Returns what is wrong with the files under the usual names; "" if they are one complete set.
 
     Args:
       folder: where the tool was used.
@@ -36,7 +36,7 @@ def set_problem(folder: Path, ground: Ground, allowed: str) -> str:
     if not there and "-" in allowed:
         return ""
     if len(there) != len(readers):
-        return f"half a set: only {', '.join(there) or 'nothing'}"
+        return f"an incomplete set: only {', '.join(there) or 'nothing'}"
     try:
         labels = {name: readers[name]() for name in there}
     except (UserError, OSError, ValueError) as error:
@@ -45,7 +45,7 @@ def set_problem(folder: Path, ground: Ground, allowed: str) -> str:
         return f"a mixed set: {labels}"
     which = next((letter for letter in "ab" if CLASSES[letter] == labels["retrained.tflite"]), "?")
     if which not in allowed:
-        return f"the set is of training {which}, and {allowed} is right"
+        return f"the set belongs to training {which}, expected {allowed}"
     return _scores_problem(places, ground, which)
 
 
@@ -63,7 +63,7 @@ def _scores_problem(places: Path, ground: Ground, which: str) -> str:
 
 
 def temporary_names(folder: Path) -> list[str]:
-    """Temporary names that were left somewhere below a folder."""
+    """Returns the temporary files that are left in a folder."""
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if _TEMPORARY.search(path.name))
 
 

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 from retrain.compare.findings import ComparisonResult
 from retrain.compare.records import ComparedRun
 from retrain.compare.table import SHOWN_S
-from retrain.report.drawing import elements, new_chart, whole
+from retrain.report.drawing import elements, new_chart, with_commas
 from retrain.report.figures import printable
 
 # The colours of Okabe and Ito, which colour-blind readers can distinguish. Lines 9 to 16 are dashed, 17 to 24 dotted.
@@ -82,7 +82,7 @@ def _lines(found: ComparisonResult, height: int) -> ET.Element:
         x_title="training steps (logarithmic)",
         y_title="validation accuracy, %",
         x_labels=ticks,
-        x_value_formatter=lambda power: whole(10**power),
+        x_value_formatter=lambda power: with_commas(10**power),
         value_formatter=lambda percent: f"{percent:g}",
         xrange=(ticks[0], ticks[-1]),
         dots_size=3,

@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 
 from markupsafe import Markup
 
-from retrain.report.drawing import elements, new_chart, whole
+from retrain.report.drawing import elements, new_chart, with_commas
 from retrain.report.figures import printable
 
 MOST_BARS = 40  # most classes in a bar chart; with more, only the table is shown
@@ -81,7 +81,7 @@ def balance_chart(counts: Mapping[str, Mapping[str, int]], lists: Iterable[str])
     classes = list(counts)[::-1]  # pygal draws the first bar at the bottom
     shown = [printable(label) for label in classes]
     chart.x_labels = [label if len(label) <= _LONGEST_LABEL else f"{label[:_LONGEST_LABEL]}…" for label in shown]
-    chart.value_formatter = whole
+    chart.value_formatter = with_commas
     for name in lists:
         chart.add(name, [counts[label].get(name, 0) for label in classes])
     return _svg(chart)
@@ -91,7 +91,7 @@ def learning_chart(points: Sequence[Mapping[str, Any]]) -> Markup:
     """Draws accuracy over the number of training photos."""
     chart = new_chart("XY", x_title="training photos", y_title="accuracy", dots_size=4)
     chart.value_formatter = percent
-    chart.x_value_formatter = whole
+    chart.x_value_formatter = with_commas
     chart.add("accuracy", _points([point["photos"] for point in points], [point["accuracy"] for point in points]))
     return _svg(chart)
 

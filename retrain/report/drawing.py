@@ -14,10 +14,10 @@ _WIDTH, _HEIGHT = 480, 320
 _FONT_PX = 15
 
 
-def whole(number: float) -> str:
+def with_commas(number: float) -> str:
     """Formats a number of photos or steps for an axis.
 
-    >>> whole(4000.0)
+    >>> with_commas(4000.0)
     '4,000'
     """
     return f"{number:,.0f}"
@@ -51,7 +51,7 @@ def new_chart(kind: str, font_px: int = _FONT_PX, **options: Any) -> Any:
         "truncate_label": -1,
         "min_scale": 3,
         "max_scale": 6,  # most numbers on an axis
-        "x_value_formatter": whole,
+        "x_value_formatter": with_commas,
     }
     make: Callable[..., Any] = getattr(pygal, kind)
     return make(**{**settings, **options})
