@@ -114,7 +114,7 @@ def test_only_our_own_networks_are_kept_as_layers(tmp_path):
         network_of(plan_of(tmp_path, architecture="inception_v3").network)
 
 
-# ---- folders that can not be written
+# ---- folders that cannot be written
 
 
 @pytest.fixture
@@ -148,7 +148,7 @@ def test_a_read_only_model_dir_with_the_graph_works_and_says_where_the_forms_are
     backbone = prepare(plan_of(folder).network, lines.append)
     assert_runs(backbone)
     assert str(backbone.graph.parent) == "tf_files/models"
-    assert lines == [f"{folder} can not be written: {backbone.graph.stem}.* goes to tf_files/models"]
+    assert lines == [f"{folder} cannot be written: {backbone.graph.stem}.* goes to tf_files/models"]
     assert sorted(folder.rglob("*")) == before
     assert prepare(plan_of(folder).network, pytest.fail) == backbone
 
@@ -170,7 +170,7 @@ def test_a_read_only_model_dir_without_the_archive_sends_the_download_elsewhere(
     lines = []
     assert_runs(prepare(plan_of(folder).network, lines.append))
     assert (tmp_path / "tf_files" / "models" / ARCHIVE).is_file()
-    assert lines[0] == f"{folder} can not be written: {ARCHIVE} goes to tf_files/models"
+    assert lines[0] == f"{folder} cannot be written: {ARCHIVE} goes to tf_files/models"
 
 
 @pytest.mark.parametrize("model_dir", ["file", "file/below"])
