@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 from collections import Counter
 from pathlib import Path
@@ -58,6 +59,7 @@ def module_name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+@functools.cache
 def imports(path: Path, *, top_level: bool) -> set[str]:
     """Modules that a file imports; with top_level only those imported when it is."""
     tree = ast.parse(path.read_text("utf-8"))

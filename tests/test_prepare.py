@@ -114,7 +114,7 @@ def test_only_our_own_networks_are_kept_as_layers(tmp_path):
         network_of(plan_of(tmp_path, architecture="inception_v3").network)
 
 
-# ---- folders that can not be written
+# ---- folders that cannot be written
 
 
 @pytest.fixture
