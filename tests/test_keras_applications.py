@@ -111,7 +111,7 @@ def test_offline_names_the_address_and_the_path_and_does_not_connect(tmp_path, n
     with pytest.raises(RunError) as caught:
         prepare(plan_of(tmp_path / "models", offline=True).network, print)
     line = str(caught.value)
-    assert f"keras-applications/mobilenet/{PUBLISHED} elsewhere" in line
+    assert f"keras-applications/mobilenet/{PUBLISHED} on another computer" in line
     assert str(tmp_path / "models" / PUBLISHED) in line
     assert "or use efficientnet_lite0, which needs no download" in line
 

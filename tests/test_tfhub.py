@@ -218,7 +218,7 @@ def test_offline_says_the_address_the_place_and_what_works_at_once(tmp_path, mon
     with pytest.raises(RunError) as caught:
         prepare(plan_of(handle, tmp_path, offline=True).network, print)
     line = str(caught.value)
-    assert f"fetch {handle}?tf-hub-format=compressed elsewhere" in line
+    assert f"download {handle}?tf-hub-format=compressed on another computer" in line
     assert str(tmp_path / hashlib.sha1(handle.encode()).hexdigest()) + ".tgz" in line
     assert "or use efficientnet_lite0, which needs no download" in line
 
