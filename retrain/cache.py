@@ -1,11 +1,11 @@
-"""The program `python -m retrain.cache import DIR`: takes the original's text bottlenecks over into our store."""
+"""Implements the program `python -m retrain.cache import DIR`, which imports the original's text bottlenecks into our store."""
 
 from __future__ import annotations
 
-if __name__ == "__main__":  # before anything else is imported: from here on Ctrl-C is a line
+if __name__ == "__main__":  # before all other imports, so that Ctrl-C ends with one line from here on
     try:
         from label_image.program import run_program
-    except KeyboardInterrupt:  # so early that nobody can say it
+    except KeyboardInterrupt:  # too early to print a message
         raise SystemExit(130) from None
     run_program("retrain.cache")
 
@@ -20,25 +20,27 @@ from label_image.program import exit_status
 from label_image.terminal import say
 
 PROGRAM = "python -m retrain.cache import"
-_NAMED = 10  # files that are named before the rest is counted
+_NAMED = 10  # files that are listed; further files are only counted
 
 
 @dataclass(frozen=True)
 class Import:
-    """Takes the original's text bottlenecks over: `python -m retrain.cache import DIR --image_dir flowers`.
+    """Imports the original's text bottlenecks: `python -m retrain.cache import DIR --image_dir flowers`.
 
-    DIR is what the original was given as --bottleneck_dir. The numbers are kept under the photos' contents, apart from those
-    that this tool computes: the original read and scaled pixels by other code.
+    DIR is the folder that was the original's --bottleneck_dir. The features are stored under the photos' contents, separately from
+    those that this tool computes, because the original read and scaled photos with other code.
     """
 
-    image_dir: str = flag("", "The photos they are of, one sub-folder a class.")
-    bottleneck_dir: str = flag("tf_files/bottlenecks", "Where features are kept, as of python -m retrain.")
+    image_dir: str = flag(
+        "", "Folder of the photos to which the bottlenecks belong, with one subfolder for each class."
+    )
+    bottleneck_dir: str = flag("tf_files/bottlenecks", "Folder in which features are stored, as for python -m retrain.")
 
     def __post_init__(self) -> None:
-        """Refuses what can not be meant.
+        """Validates the flags.
 
         Raises:
-          UserError: naming the flag.
+          UserError: a flag has an invalid value; the message names the flag.
         """
         check(self)
 
@@ -57,18 +59,18 @@ def main(argv: Sequence[str]) -> int:
 
 
 def imported(folder: Path, asked: Import) -> list[str]:
-    """Reads the folder into the store; returns lines for the user.
+    """Reads the folder into the store, and returns lines for the user.
 
     Raises:
-      UserError: nothing there can be taken over.
-      RunError: the store can not be written.
+      UserError: there is nothing that can be imported.
+      RunError: the store cannot be written.
     """
     from retrain.store.feature_store import Store
     from retrain.store.text_bottlenecks import imported_key, read_folder, rows_of
 
     for name, path in (("DIR", folder), ("--image_dir", Path(asked.image_dir))):
         if not str(path).strip(".") or not path.is_dir():
-            raise UserError(f"cannot import: {name}={path} is no folder; write: {PROGRAM} DIR --image_dir=PHOTOS")
+            raise UserError(f"cannot import: {name}={path} is not a folder; write: {PROGRAM} DIR --image_dir=PHOTOS")
     found, skipped = read_folder(folder, Path(asked.image_dir))
     lines = [f"left out {one.path}: {one.reason} ({one.detail})" for one in skipped[:_NAMED]]
     if skipped:
@@ -83,7 +85,9 @@ def imported(folder: Path, asked: Import) -> list[str]:
     try:
         for network, rows in rows_of(found).items():
             store.write(imported_key(network), rows)
-            lines.append(f"imported {len(rows)} of {network}, {len(rows[0][1])} numbers a photo, into {store.path}")
+            lines.append(
+                f"imported the features of {len(rows)} photos by {network}, {len(rows[0][1])} numbers for each photo, into {store.path}"
+            )
         lines += store.notes
     finally:
         store.close()

@@ -1,4 +1,4 @@
-"""Stages in, the seconds of each out."""
+"""Measures the seconds that each stage of a run takes."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from contextlib import contextmanager
 
 @dataclasses.dataclass
 class Clock:
-    """Seconds spent in each stage."""
+    """The seconds spent in each stage."""
 
     seconds: dict[str, float] = dataclasses.field(default_factory=dict)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Adds the time of the block to a stage."""
+        """Adds the time that the block takes to a stage."""
         start = time.perf_counter()
         try:
             yield

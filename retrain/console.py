@@ -1,7 +1,7 @@
-"""What `python -m retrain` prints, as --logging_verbosity asks: lines of its log, results, warnings.
+"""Prints the messages of `python -m retrain` (log lines, results, warnings) as --logging_verbosity determines.
 
-Results and log lines go to standard output, so that a log holds them; warnings go to standard error. `label_image.terminal`
-does the printing.
+Results and log lines are printed on standard output, so that they can be redirected to a file; warnings are printed on standard
+error. `label_image.terminal` does the printing.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from label_image import terminal
 from label_image.program import show_tracebacks
 
 _LEVELS = {"DEBUG": 10, "INFO": 20, "WARN": 30, "ERROR": 40, "FATAL": 50}
-_MOST_ALIKE, _EXAMPLES = 5, 3  # warnings of one kind that are all printed; examples where there are more
-_PACE_S = 10.0  # between two log lines that say how far the work is
+_MOST_ALIKE, _EXAMPLES = 5, 3  # at most this many similar warnings are all printed; of more, only so many examples
+_PACE_S = 10.0  # between two log lines about progress
 _WHERE_ALL = "--logging_verbosity=DEBUG prints them all"
-# What differs between two warnings of one kind, whatever their words: numbers, and what stands in quotes
+# The parts in which similar warnings may differ: numbers and quoted text
 _PARTICULAR = re.compile(r"'[^']*'|\"[^\"]*\"|\d[\d.,]*")
 
 
 class Screen:
-    """What the user reads.
+    """Prints what the user reads.
 
     Attributes:
-      terminal: somebody watches standard error, where progress is shown.
-      logged: standard output goes to a file or another program, or nobody watches progress.
-      debugs: everything is printed, for who looks for a fault.
+      terminal: whether standard error, which shows progress, is a terminal.
+      logged: whether standard output goes to a file or another program, or progress is not shown.
+      debugs: whether everything is printed, for finding errors.
     """
 
     def __init__(self, verbosity: str = "INFO") -> None:
@@ -41,29 +41,29 @@ class Screen:
         self.logged = not (self.terminal and terminal.is_terminal(sys.stdout))
 
     def debug(self, line: str) -> None:
-        """A line for those who look for a fault."""
+        """Prints a line for finding errors."""
         self._print(line, "DEBUG")
 
     def info(self, line: str) -> None:
-        """A line of the log."""
+        """Prints a line of the log."""
         self._print(line, "INFO")
 
     def result(self, line: str) -> None:
-        """A line that is asked for: printed at any verbosity."""
+        """Prints a result, at any verbosity."""
         terminal.say(line)
 
     def warn(self, line: str) -> None:
-        """A line the user should not miss."""
+        """Prints a warning."""
         if self._level <= _LEVELS["WARN"]:
             terminal.warn(line if line.startswith("WARNING") else f"WARNING: {line}")
 
     def notes(self, lines: Iterable[str]) -> None:
-        """Several warnings; of many that are alike some are printed and the others counted."""
+        """Prints several warnings; of many similar ones, some are printed and the others counted."""
         for line in lines if self.debugs else counted(list(lines)):
             self.warn(line)
 
     def first(self, count: int) -> Callable[[str], None]:
-        """A sink for log lines that are alike: prints the first ones, and once that there are more."""
+        """Returns a function for similar log lines, which prints the first ones and then once that there are more."""
         seen = 0
 
         def info(line: str) -> None:
@@ -77,7 +77,7 @@ class Screen:
         return info
 
     def paced(self) -> Callable[[str], None]:
-        """A sink for log lines that say how far the work is: of those that differ in numbers only, one now and then."""
+        """Returns a function for log lines about progress; of lines that differ only in numbers it prints one from time to time."""
         last: dict[str, float] = {}
 
         def info(line: str) -> None:
@@ -94,10 +94,10 @@ class Screen:
 
 
 def counted(lines: list[str]) -> list[str]:
-    """Warnings, those of one kind together: all of a few; of many some, and how many more there are.
+    """Groups similar warnings: a few are all returned; of many, some examples and the number of the others.
 
-    Two are of one kind if they have the same words, but for numbers, what is quoted, and words that few lines have: the
-    names of classes and photos. A line of which most words are its own is like no other.
+    Two warnings are similar if they have the same words, except for numbers, quoted text, and words that few lines contain, such
+    as names of classes and photos. A line with mostly rare words is not similar to any other.
 
     >>> counted([f"left out p/{n}.jpg: cut short" for n in range(1000)])[-1]
     '... and 997 more like these (--logging_verbosity=DEBUG prints them all)'

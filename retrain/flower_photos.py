@@ -1,14 +1,14 @@
-"""Fetches the 3,670 flower photos of the tutorials, with resumption; checks and unpacks them safely.
+"""Downloads the 3,670 flower photos of the tutorials, checks them and unpacks them; an interrupted download is resumed.
 
 `python -m retrain.flower_photos --out tf_files/flower_photos`; photographers and licences are in its LICENSE.txt (CC-BY 2.0).
 """
 
 from __future__ import annotations
 
-if __name__ == "__main__":  # before anything else is imported: from here on Ctrl-C is a line
+if __name__ == "__main__":  # before all other imports, so that Ctrl-C ends with one line from here on
     try:
         from label_image.program import run_program
-    except KeyboardInterrupt:  # so early that nobody can say it
+    except KeyboardInterrupt:  # too early to print a message
         raise SystemExit(130) from None
     run_program("retrain.flower_photos")
 
@@ -27,17 +27,17 @@ COUNTS = {"daisy": 633, "dandelion": 898, "roses": 641, "sunflowers": 699, "tuli
 
 
 def fetch_flowers(out: Path, url: str = URL) -> Path:
-    """Fetches the photos into `out`, whole or not at all.
+    """Downloads the photos into `out`, completely or not at all.
 
-    The archive's digest is not known to us: it must be whole (its own checksum says so) and hold the published number of
-    photos a class.
+    The archive has no published digest. It must be complete according to its own checksum, and contain the published number
+    of photos of each class.
 
     Raises:
-      UserError: `out` is there already.
-      RunError: the archive can not be fetched, or holds something else.
+      UserError: `out` already exists.
+      RunError: the archive cannot be downloaded, or contains something else.
     """
     if out.exists():
-        raise UserError(f"{out} is there already; delete it to fetch the photos again")
+        raise UserError(f"{out} already exists; delete it to download the photos again")
     from retrain.files.archive import unpack
     from retrain.files.download import fetch
     from retrain.files.temporary_names import remove, temporary
@@ -50,7 +50,7 @@ def fetch_flowers(out: Path, url: str = URL) -> Path:
         found = {label: len(list((root / label).glob("*.jpg"))) for label in COUNTS}
         if found != COUNTS:
             raise RunError(
-                f"{archive} does not hold the flower photos: found {found}, expected {COUNTS}; delete it and try again"
+                f"{archive} does not contain the flower photos: found {found}, expected {COUNTS}; delete it and try again"
             )
         root.replace(out)
     finally:
@@ -61,18 +61,18 @@ def fetch_flowers(out: Path, url: str = URL) -> Path:
 
 @dataclass(frozen=True)
 class FlowerPhotosCommand:
-    """Fetches the flower photos of the tutorials: 3,670 in five classes, 219 MB."""
+    """Downloads the flower photos of the tutorials: 3,670 in five classes, 219 MB."""
 
-    out: str = flag("tf_files/flower_photos", "The folder to make.")
+    out: str = flag("tf_files/flower_photos", "Folder for the photos, which must not exist yet.")
 
     def __post_init__(self) -> None:
-        """Refuses what can not be meant."""
+        """Validates the flags."""
         if not self.out:
-            raise UserError("--out is empty; name the folder to make")
+            raise UserError("--out is empty; name the folder for the photos")
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs the command; returns the exit status."""
+    """Runs the command and returns the exit status."""
 
     def work() -> None:
         asked, words = parse(FlowerPhotosCommand, argv, PROGRAM)
@@ -82,4 +82,4 @@ def main(argv: Sequence[str]) -> int:
         say(f"{sum(COUNTS.values())} photos of {len(COUNTS)} classes in {folder}")
         say(f"python -m retrain --image_dir {folder}")
 
-    return exit_status("flower_photos", work, lambda _: "stopped; the same command goes on from there")
+    return exit_status("flower_photos", work, lambda _: "stopped; run the same command again to continue")

@@ -1,4 +1,4 @@
-"""Arrays in, figures out: accuracy, its interval, cross-entropy, confusion, calibration. Knows no path and no flag."""
+"""Computes metrics from arrays: accuracy, its interval, cross-entropy, confusion matrix and calibration."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ import numpy as np
 import numpy.typing as npt
 
 Z_95 = 1.959963984540054  # the normal quantile of a two-sided 95 % interval
-BINS = 10  # of the reliability diagram; a hundred test photos fill no more
+BINS = 10  # bins of the reliability diagram; a hundred test photos are too few for more
 
 
 def losses(logits: npt.NDArray[np.float32], label_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-    """float32 [n, classes], int64 [n] -> float32 [n]: the cross-entropy of each row, in nats."""
+    """Computes the cross-entropy of each row in nats: float32 [n, classes], int64 [n] -> float32 [n]."""
     shifted = logits - logits.max(axis=1, keepdims=True)
-    surprise: npt.NDArray[np.float32] = np.log(np.exp(shifted).sum(axis=1))
-    surprise -= shifted[np.arange(len(label_ids)), label_ids]
-    return surprise
+    loss: npt.NDArray[np.float32] = np.log(np.exp(shifted).sum(axis=1))
+    loss -= shifted[np.arange(len(label_ids)), label_ids]
+    return loss
 
 
 def hits(logits: npt.NDArray[np.float32], label_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    """float32 [n, classes], int64 [n] -> bool [n]: is the largest value at the label? Of equal ones the first counts."""
+    """Tells for each row whether the largest value is at the label: float32 [n, classes], int64 [n] -> bool [n]. Ties go to the first."""
     right: npt.NDArray[np.bool_] = logits.argmax(axis=1) == label_ids
     return right
 
 
 def cross_entropy(logits: npt.NDArray[np.float32], label_ids: npt.NDArray[np.int64]) -> float:
-    """Mean cross-entropy in nats; nan where there is nothing to average."""
+    """Computes the mean cross-entropy in nats; NaN if there are no rows."""
     return mean(losses(logits, label_ids))
 
 
 def accuracy(logits: npt.NDArray[np.float32], label_ids: npt.NDArray[np.int64]) -> float:
-    """Share of rows whose largest value is at the label, 0..1; nan where there are none."""
+    """Computes the fraction of rows whose largest value is at the label, 0..1; NaN if there are no rows."""
     return mean(hits(logits, label_ids))
 
 
 def mean(values: npt.NDArray[Any]) -> float:
-    """The mean; nan where there is nothing to average.
+    """Computes the mean; NaN if there are no values.
 
     >>> mean(np.array([True, False, True, True]))
     0.75
@@ -48,7 +48,7 @@ def mean(values: npt.NDArray[Any]) -> float:
 
 
 def recall_at(count: int, scores: npt.NDArray[np.float32], label_ids: npt.NDArray[np.int64]) -> float:
-    """Share of photos whose label is among the best `count` scores: float32 [n, classes], int64 [n] -> 0..1.
+    """Computes the fraction of photos whose label is among the best `count` scores: float32 [n, classes], int64 [n] -> 0..1.
 
     >>> recall_at(2, np.float32([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]]), np.array([1, 2]))
     0.5
@@ -58,7 +58,7 @@ def recall_at(count: int, scores: npt.NDArray[np.float32], label_ids: npt.NDArra
 
 
 def wilson_interval(right: int, tested: int) -> tuple[float, float]:
-    """The 95 % interval of a share, after Wilson (1927); (0, 1) where nothing was tested.
+    """Computes the 95% confidence interval of a proportion by Wilson's method (1927); (0, 1) if nothing was tested.
 
     >>> tuple(round(bound, 3) for bound in wilson_interval(90, 100))
     (0.826, 0.945)
@@ -72,7 +72,7 @@ def wilson_interval(right: int, tested: int) -> tuple[float, float]:
 
 
 def confusion(label_ids: npt.NDArray[np.int64], guesses: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.int64]:
-    """int64 [classes, classes]: row is the true class, column the guess.
+    """Computes the confusion matrix, int64 [classes, classes]: rows are true classes, columns are predictions.
 
     >>> confusion(np.array([0, 0, 1]), np.array([0, 1, 1]), 2).tolist()
     [[1, 1], [0, 1]]
@@ -85,15 +85,15 @@ def confusion(label_ids: npt.NDArray[np.int64], guesses: npt.NDArray[np.int64], 
 def precision_recall(
     table: npt.NDArray[np.int64],
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Precision, recall and support of each class.
+    """Computes precision, recall and support of each class.
 
     Args:
-      table: int64 [classes, classes], what `confusion` gives.
+      table: int64 [classes, classes], the confusion matrix of `confusion`.
 
     Returns:
-      float64 [classes]: of the photos given this label, the share that has it; nan where none was given it.
-      float64 [classes]: of the photos that have this label, the share that was given it; nan where none has it.
-      int64 [classes]: how many have it.
+      float64 [classes]: precision, the fraction of the photos with this prediction that have this label; NaN if there are none.
+      float64 [classes]: recall, the fraction of the photos with this label that have this prediction; NaN if there are none.
+      int64 [classes]: support, the number of photos with this label.
 
     >>> [part.tolist() for part in precision_recall(np.array([[3, 1], [0, 4]]))]
     [[1.0, 0.8], [0.75, 1.0], [4, 4]]
@@ -105,21 +105,21 @@ def precision_recall(
 
 @dataclass(frozen=True)
 class Bin:
-    """The photos whose best score lies in one tenth."""
+    """A bin of the reliability diagram: the photos whose best score lies in one tenth."""
 
-    low: float  # exclusive, but for 0
+    low: float  # exclusive, except for 0
     high: float  # inclusive
     photos: int
-    confidence: float  # the mean of their best scores; nan where there are none
-    accuracy: float  # the share of them that is right; nan where there are none
+    confidence: float  # the mean of their best scores; NaN if there are no photos
+    accuracy: float  # the fraction of them that is correct; NaN if there are no photos
 
 
 def reliability(confidences: npt.NDArray[np.float32], right: npt.NDArray[np.bool_]) -> tuple[Bin, ...]:
     """Sorts photos into ten bins by their best score, after Guo et al. (2017), "On Calibration of Modern Neural Networks".
 
     Args:
-      confidences: float32 [n], the score of the label given, 0..1.
-      right: bool [n], whether it was right.
+      confidences: float32 [n], the score of the predicted label, 0..1.
+      right: bool [n], whether the prediction was correct.
     """
     places = np.clip(np.ceil(confidences * BINS).astype(np.int64) - 1, 0, BINS - 1)
     return tuple(
@@ -129,7 +129,7 @@ def reliability(confidences: npt.NDArray[np.float32], right: npt.NDArray[np.bool
 
 
 def calibration_error(bins: Sequence[Bin]) -> float:
-    """The expected calibration error, 0..1: the mean distance of score and accuracy, each bin by its photos; nan of none.
+    """Computes the expected calibration error, 0..1: the mean difference of score and accuracy, weighted by the photos of each bin; NaN if there are none.
 
     >>> round(calibration_error([Bin(0.5, 0.6, 1, 0.6, 1.0), Bin(0.9, 1.0, 3, 0.9, 0.9)]), 3)
     0.1

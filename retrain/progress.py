@@ -1,7 +1,7 @@
-"""How far a piece of work is, how fast it goes and how long it will still take, as a line for people.
+"""Shows the progress of a piece of work: what is done, the rate and the time left.
 
-On a terminal one line that is written over; in a log a plain line now and then, ever more rarely. The clock starts when
-the work does. Where standard error is closed or full, nothing is written.
+On a terminal, one line is updated in place; a log gets a line from time to time, with growing intervals. The clock starts
+with the work. If standard error is closed or full, nothing is written.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from typing import TextIO
 from label_image.terminal import is_terminal
 
 _TERMINAL_EVERY_S = 0.1
-_LOG_EVERY_S, _LONGEST_S = 10.0, 600.0  # between two lines of a log: at the beginning, and after hours
-_LOG_SHARE = 0.25  # of the time gone by that passes before the next line of a log: some twenty in an hour
-_TAKE_AWAY = "\r\x1b[2K"  # to the line's beginning; empty it
+_LOG_EVERY_S, _LONGEST_S = 10.0, 600.0  # seconds between two lines of a log: at the beginning, and after hours
+_LOG_SHARE = (
+    0.25  # the interval until the next line of a log, as a fraction of the elapsed time: about twenty lines in an hour
+)
+_TAKE_AWAY = "\r\x1b[2K"  # move to the beginning of the line and clear it
 
 
 _LISTENER: ContextVar[Callable[[int, int, str], None] | None] = ContextVar("_LISTENER", default=None)
@@ -27,7 +29,7 @@ _LISTENER: ContextVar[Callable[[int, int, str], None] | None] = ContextVar("_LIS
 
 @contextlib.contextmanager
 def report_progress_to(listener: Callable[[int, int, str], None]) -> Iterator[None]:
-    """While the block runs, progress is not written but handed to `listener(done, total, noun)`; holds for this thread."""
+    """In the block, passes progress to `listener(done, total, noun)` instead of printing it; applies to this thread."""
     token = _LISTENER.set(listener)
     try:
         yield
@@ -40,8 +42,8 @@ class Progress:
 
     Args:
       total: how many items.
-      noun: what they are: "photos".
-      stream: where to write; its being a terminal decides the form.
+      noun: the name of the items: "photos".
+      stream: where to write; the form depends on whether it is a terminal.
     """
 
     def __init__(self, total: int, noun: str, stream: TextIO | None = None) -> None:
@@ -53,7 +55,7 @@ class Progress:
         self._listener = _LISTENER.get()
 
     def update(self, done: int, detail: str = "") -> None:
-        """Says that `done` items are done; writes when it is time to."""
+        """Records that `done` items are done, and writes a line if it is time for one."""
         if self._listener:
             self._listener(done, self._total, self._noun)
             return
@@ -63,13 +65,13 @@ class Progress:
             return
         self._last = now
         line = describe(done, self._total, self._noun, now - self._start) + (f"  {detail}" if detail else "")
-        if self._terminal:  # a line that wraps could not be taken away
+        if self._terminal:  # a line that wraps could not be cleared
             line = _TAKE_AWAY + line[: shutil.get_terminal_size().columns - 1]
         self._write(line if self._terminal else f"{line}\n")
         self._open = self._terminal
 
     def close(self) -> None:
-        """Takes the line away, at the end or to make room for another line; `update` brings it back."""
+        """Clears the line, at the end or before another line is printed; `update` shows it again."""
         if self._open:
             self._write(_TAKE_AWAY)
             self._open = False
@@ -77,26 +79,26 @@ class Progress:
     def _write(self, text: str) -> None:
         if self._stream is None:
             return
-        with contextlib.suppress(OSError, ValueError):  # full or closed: the work goes on without
+        with contextlib.suppress(OSError, ValueError):  # the stream is full or closed: the work continues without it
             self._stream.write(text)
             self._stream.flush()
 
 
 class Tenths:
-    """When a log that nobody watches gets a line: at each tenth of the steps; before the next one where that takes long.
+    """Decides when a log gets a line: at each tenth of the steps, and in between if a tenth takes long.
 
     Args:
-      steps: how many there will be.
+      steps: the total number of steps.
     """
 
     def __init__(self, steps: int) -> None:
         self._steps = max(steps, 1)
-        self._next = 0  # tenth
-        self._wait_s = 60.0  # doubled with each line between two tenths: a run of a day has some ten of them
+        self._next = 0  # the next tenth
+        self._wait_s = 60.0  # doubled with each line between two tenths, so a run of a day has about ten of them
         self._last = time.monotonic()
 
     def due(self, step: int) -> bool:
-        """Whether the evaluation of this step, counted from 0, gets a line."""
+        """Whether to print a line for the evaluation of this step, counted from 0."""
         now, tenth = time.monotonic(), (step + 1) * 10 // self._steps
         late = now - self._last >= self._wait_s
         if tenth < self._next and not late:
@@ -108,7 +110,7 @@ class Tenths:
 
 
 def describe(done: int, total: int, noun: str, elapsed_s: float) -> str:
-    """One line: count, rate and time left.
+    """Formats the progress as one line: count, rate and time left.
 
     >>> describe(50, 200, "photos", 10.0)
     '50 of 200 photos, 5.0 photos/s, 30 s left'
@@ -118,7 +120,7 @@ def describe(done: int, total: int, noun: str, elapsed_s: float) -> str:
 
 
 def speed_of(done: int, total: int, noun: str, elapsed_s: float) -> str:
-    """Rate and time left; nothing where neither is known yet.
+    """Formats rate and time left; returns "" if they are not known yet.
 
     >>> speed_of(50, 200, "photos", 10.0)
     '5.0 photos/s, 30 s left'
@@ -130,7 +132,7 @@ def speed_of(done: int, total: int, noun: str, elapsed_s: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds for people.
+    """Formats a number of seconds for people.
 
     >>> [duration(s) for s in (0.4, 59.6, 61, 7261)]
     ['0 s', '60 s', '1 min 1 s', '2 h 1 min']

@@ -1,4 +1,4 @@
-"""The nouns of the pipeline: frozen, with shape and dtype at the field. Imports nothing heavy and nothing of ours.
+"""Defines the data types of the pipeline: frozen, with shape and dtype at each field. Imports no large package.
 
 Photo -> Scan -> Split -> Backbone -> Bottlenecks -> Head -> Export
 """
@@ -13,11 +13,17 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-LISTS = ("training", "validation", "testing")  # the original's names; a list's number is its place here
+LISTS = (
+    "training",
+    "validation",
+    "testing",
+)  # the names of the subsets in the original; a subset's number is its index here
 TRAINING, VALIDATION, TESTING = range(3)
 ACTIVATIONS: dict[str, Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]] = {
     "relu": lambda flow: np.maximum(flow, np.float32(0)),
-    "sigmoid": lambda flow: np.float32(0.5) * (1 + np.tanh(np.float32(0.5) * flow)),  # 1 / (1 + e^-x), which overflows
+    "sigmoid": lambda flow: (
+        np.float32(0.5) * (1 + np.tanh(np.float32(0.5) * flow))
+    ),  # equals 1 / (1 + e^-x), which can overflow
     "tanh": np.tanh,
 }
 
@@ -29,30 +35,32 @@ class Photo:
     path: str  # as found: join(image_dir as typed, folder, file)
     label: str
     sha256: str  # of the file's bytes, hex
-    given: int | None = None  # the list it belongs to where the folders say it (train/, validation/, test/)
+    given: int | None = None  # its subset, if a folder (train/, validation/, test/) determines it
 
     @property
     def name(self) -> str:
         """The file's name without folders."""
-        return self.path[self.path.rfind(os.sep) + 1 :]  # Path's and os.path's ways take longer; a million are asked
+        return self.path[
+            self.path.rfind(os.sep) + 1 :
+        ]  # Path and os.path are slower, and there may be a million photos
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """One file that is not used, and why."""
+    """A file that is not used, with the reason."""
 
     path: str
-    reason: str  # what it is counted by
+    reason: str  # a short reason, by which files are counted
     detail: str
 
 
 @dataclass(frozen=True)
 class Scan:
-    """What a folder holds."""
+    """The photos and other files of a folder."""
 
     photos: tuple[Photo, ...]  # by label, then file name
     skipped: tuple[Skipped, ...] = ()
-    notes: tuple[str, ...] = ()  # what the user should know, a line each
+    notes: tuple[str, ...] = ()  # notes for the user, one line each
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -62,7 +70,7 @@ class Scan:
 
 @dataclass(frozen=True)
 class Split:
-    """Photos with the list that each belongs to."""
+    """Photos with the subset of each."""
 
     photos: tuple[Photo, ...]
     labels: tuple[str, ...]  # class k is labels[k]
@@ -76,7 +84,7 @@ class Split:
         return np.array([number[photo.label] for photo in self.photos], np.int64)
 
     def counts(self) -> npt.NDArray[np.int64]:
-        """int64 [classes, 3]: photos of each class in each list."""
+        """int64 [classes, 3]: number of photos of each class in each subset."""
         table = np.zeros((len(self.labels), len(LISTS)), np.int64)
         np.add.at(table, (self.label_ids, self.lists), 1)
         return table
@@ -84,72 +92,68 @@ class Split:
 
 @dataclass(frozen=True)
 class Backbone:
-    """A pretrained network without its head, made ready in --model_dir."""
+    """A pretrained network without its head, prepared in --model_dir."""
 
     name: str  # "efficientnet_lite0"
-    digest: str  # sha256 of the weights it was made from and of how, hex
+    digest: str  # SHA-256 of its weights and of the way it was made, hex
     height_px: int
     width_px: int
     mean: tuple[float, ...]  # input = (pixel - mean) / std
     std: tuple[float, ...]
-    width: int  # features a photo
+    width: int  # number of features for each photo
     graph: Path  # headless GraphDef
     input_layer: str  # in that graph
     features_layer: str
-    tflite: Path | None  # headless .tflite; None where LiteRT can not run the network
+    tflite: Path | None  # headless .tflite; None if LiteRT cannot run the network
     why_no_tflite: str = ""
-    source: str = ""  # where the weights came from, for people
+    source: str = ""  # the origin of the weights, for messages
     licence: str = ""
     precision: str = (
-        "float32"  # of the `.tflite`: "float32", "float16", "dynamic" or "int8"; the graph is float32 always
+        "float32"  # of the `.tflite`: "float32", "float16", "dynamic" or "int8"; the graph is always float32
     )
 
 
 @dataclass(frozen=True)
 class Bottlenecks:
-    """The features of photos: what stands before the head."""
+    """The features of photos, which are the input of the head."""
 
-    features: npt.NDArray[np.float32]  # [views, photos, width]; view 0 is the photo as it is
+    features: npt.NDArray[np.float32]  # [views, photos, width]; view 0 is the photo without distortion
     label_ids: npt.NDArray[np.int64]  # [photos], indices into Split.labels
     lists: npt.NDArray[np.int8]  # [photos]
     key: str = ""  # the store key of view 0
 
     def rows(self, which: int) -> npt.NDArray[np.int64]:
-        """The numbers of the photos in one list."""
+        """Returns the indices of the photos in one subset."""
         return np.flatnonzero(self.lists == which)
 
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast the features of photos came, without distorted views; all 0 where each was in the store."""
+    """The speed of computing features, without distorted views; all 0 if all features were in the store."""
 
     computed: int = 0  # photos that were not in the store
-    seconds: float = 0.0  # spent on them, the network's start included
-    first: int = 0  # photos that came with the first batch
-    first_seconds: float = 0.0  # until it was there
+    seconds: float = 0.0  # computing time, including the start of the network
+    first: int = 0  # photos in the first batch
+    first_seconds: float = 0.0  # time until the first batch was done
 
 
 @dataclass(frozen=True)
 class Curve:
-    """What training showed: one entry an evaluation."""
+    """The learning curve of training, with one entry for each evaluation."""
 
     steps: tuple[int, ...]
-    train_accuracy: tuple[float, ...]  # 0..1, on the batch just trained
+    train_accuracy: tuple[float, ...]  # 0..1, on the current training batch
     train_loss: tuple[float, ...]  # nats
-    validation_accuracy: tuple[float, ...]  # 0..1, on the batch drawn
-    validation_loss: tuple[float, ...]  # nats, on the batch drawn
-    kept_step: int  # the step whose weights are the result
+    validation_accuracy: tuple[float, ...]  # 0..1, on a random validation batch
+    validation_loss: tuple[float, ...]  # nats, on a random validation batch
+    kept_step: int  # the step whose weights were kept
     stopped_early: bool = False  # by Ctrl-C
-    weight_decay: float | None = None  # that lbfgs used; None of the others, whose plan says it
-    share: float | None = (
-        None  # of fine-tuning: how far from the pretrained weights to the last ones the result lies, 0..1
-    )
-    temperature: float | None = None  # of fine-tuning: what its logits were divided by
-    judged_loss: tuple[float, ...] = ()  # nats, on all photos that judge the steps: what the kept step was chosen by
-    judged_photos: int = 0  # how many these are: the validation list, or 2,000 of it
-    share_losses: tuple[
-        tuple[float, float], ...
-    ] = ()  # of fine-tuning: (share, loss) of each point that `share` was chosen of
+    weight_decay: float | None = None  # used by lbfgs; None for other optimizers, which take it from the options
+    share: float | None = None  # fine-tuning: position of the result between pretrained (0) and last (1) weights
+    temperature: float | None = None  # fine-tuning: the temperature by which the logits were divided
+    judged_loss: tuple[float, ...] = ()  # nats, on the validation subset by which the kept step was chosen
+    judged_photos: int = 0  # size of that subset: the validation set, or 2,000 photos of it
+    share_losses: tuple[tuple[float, float], ...] = ()  # fine-tuning: (share, loss) of each candidate for `share`
 
 
 @dataclass(frozen=True)
@@ -158,21 +162,23 @@ class Dense:
 
     weights: npt.NDArray[np.float32]  # [in, out]
     biases: npt.NDArray[np.float32]  # [out]
-    activation: str  # of ACTIVATIONS
+    activation: str  # a key of ACTIVATIONS
 
 
 @dataclass(frozen=True)
 class Head:
-    """A softmax layer: scores = softmax(features @ weights + biases); perhaps hidden layers between features and it."""
+    """A softmax layer, scores = softmax(x @ weights + biases), where x is the features or the output of hidden layers."""
 
-    weights: npt.NDArray[np.float32]  # [width, classes], of the last layer; standardisation is folded into the first
+    weights: npt.NDArray[
+        np.float32
+    ]  # [width, classes], of the last layer; standardisation is folded into the first layer
     biases: npt.NDArray[np.float32]  # [classes]
     labels: tuple[str, ...]
     curve: Curve | None = field(default=None, repr=False)
-    hidden: tuple[Dense, ...] = ()  # what needs a linear head (class activation maps) has to ask whether it is empty
+    hidden: tuple[Dense, ...] = ()  # class activation maps need a linear head and must check that it is empty
 
     def logits(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """float32 [n, width] -> float32 [n, classes]."""
+        """Computes the logits: float32 [n, width] -> float32 [n, classes]."""
         for layer in self.hidden:
             features = ACTIVATIONS[layer.activation](features @ layer.weights + layer.biases)
         product: npt.NDArray[np.float32] = features @ self.weights + self.biases
@@ -190,31 +196,31 @@ class Trained:
 
 @dataclass(frozen=True)
 class Reading:
-    """What a program that is not ours made of an export (docs/elsewhere.md)."""
+    """The result of running an export in another program (docs/elsewhere.md)."""
 
-    reader: str  # its name and version
+    reader: str  # name and version of the program
     outcome: str  # "agrees", "differs", "refuses", "crashes" or "hangs"
     difference: float | None = None  # the largest of a score, from that of our own runtime
 
 
 @dataclass(frozen=True)
 class Export:
-    """A file that was written, read back and found right. What was not measured is None."""
+    """A file that was written, read back and verified. Values that were not measured are None."""
 
     kind: str  # as its row in exporters/table says; "labels", "checkpoint"
     path: Path
     bytes: int
-    largest_difference: float | None = None  # of a score, against the trained model
-    how: str = ""  # how it was checked
+    largest_difference: float | None = None  # the largest difference of a score from the trained model
+    how: str = ""  # how it was verified
     quantize: str = "none"  # "none", "float16", "dynamic" or "int8"
-    agreement: float | None = None  # 0..1, share of the photos with the trained model's label
+    agreement: float | None = None  # 0..1, fraction of the photos with the same label as the trained model
     accuracy: float | None = None  # 0..1, on these photos
-    interval: tuple[float, float] | None = None  # 95 %, Wilson
-    images: int = 0  # photos that it was run on
-    ms_image: float | None = None  # median, of the network alone, all cores busy
-    kept: Path | None = None  # where the run keeps it, in its own folder
-    readings: tuple[Reading, ...] = ()  # by other programs that are installed here
-    asked: Path | None = None  # where it was to go, if it did not: a stopped training leaves what was there before
+    interval: tuple[float, float] | None = None  # 95% confidence interval (Wilson)
+    images: int = 0  # number of photos on which it was run
+    ms_image: float | None = None  # median, of the network alone, with all cores in use
+    kept: Path | None = None  # its copy in the folder of the run
+    readings: tuple[Reading, ...] = ()  # by other programs that are installed on this computer
+    asked: Path | None = None  # its intended path, if it was not written there: a stopped training keeps the older file
 
 
 @dataclass(frozen=True)
@@ -253,7 +259,7 @@ class CurvePoint:
 
 @dataclass(frozen=True)
 class Audit:
-    """Which photos to look at, and whether more of them would help."""
+    """The photos to check, and an estimate of whether more photos would help."""
 
     suspects: tuple[Suspect, ...] = ()  # lowest label quality first
     duplicates: tuple[NearDuplicates, ...] = ()  # pairs in different subsets first
@@ -263,19 +269,21 @@ class Audit:
     learning_curve: tuple[CurvePoint, ...] = ()  # fewest photos first
     advice: tuple[str, ...] = ()  # the lines that are printed
     seconds: float = 0.0
-    missing: str = ""  # what could not be done, and why
+    missing: str = ""  # what could not be done, and the reason
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run has to say for itself."""
+    """The results of a run on the test set."""
 
-    accuracy: float | None  # 0..1 on the test list; None where it is empty
+    accuracy: float | None  # 0..1 on the test set; None if it is empty
     tested: int
-    interval: tuple[float, float]  # 95 %, Wilson
-    predictions: npt.NDArray[np.int64]  # [tested], what the head says
-    rows: npt.NDArray[np.int64]  # [tested], which photos
+    interval: tuple[float, float]  # 95% confidence interval (Wilson)
+    predictions: npt.NDArray[np.int64]  # [tested], the predictions of the head
+    rows: npt.NDArray[np.int64]  # [tested], the indices of the photos
     scores: npt.NDArray[np.float32]  # [tested, classes], rows that sum to 1
     exports: tuple[Export, ...] = ()
-    accuracy_of_views: float | None = None  # 0..1, of the mean score over --test_time_views; None where there are none
+    accuracy_of_views: float | None = (
+        None  # 0..1, of the mean score over --test_time_views; None if there are no such views
+    )
     audit: Audit | None = None

@@ -369,24 +369,24 @@ def hub_module(folder, *, evil):
 
 def test_a_hub_module_that_writes_is_refused_for_features_and_for_training(place):
     from retrain.backbones.families.tfhub import load_module
-    from retrain.backbones.model_folder import Weights
+    from retrain.backbones.model_folder import FoundWeights
     from retrain.backbones.prepare import prepare
 
     folder = hub_module(place / "hub", evil=True)
     with pytest.raises(RunError, match=r"cannot use the module .*is a WriteFile"):
         prepare(plan_of(folder, place / "models").network, print)
     with pytest.raises(RunError, match="is a WriteFile"):
-        load_module(Weights("", "hub", folder))
+        load_module(FoundWeights("", "hub", folder))
 
 
 def test_a_hub_module_with_a_hidden_write_in_its_restore_or_a_table_is_not_trained(place):
     from retrain.backbones.families.tfhub import load_module
-    from retrain.backbones.model_folder import Weights
+    from retrain.backbones.model_folder import FoundWeights
 
     with pytest.raises(RunError, match="is a WriteFile"):
-        load_module(Weights("", "hub", edited(write_on_restore)(place / "a")))
+        load_module(FoundWeights("", "hub", edited(write_on_restore)(place / "a")))
     with pytest.raises(RunError, match="contains tables or files"):
-        load_module(Weights("", "hub", saved(place / "b", beside=listed)))
+        load_module(FoundWeights("", "hub", saved(place / "b", beside=listed)))
 
 
 # --- all other formats: the function that makes the file, the function that opens it, the message

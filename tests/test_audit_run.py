@@ -316,7 +316,7 @@ def test_ctrl_c_while_the_audit_is_waited_for_leaves_it_out_of_the_run(tmp_path,
 
 @pytest.mark.parametrize("asked", ["by the system", "by its input"])
 def test_the_process_ends_when_the_one_that_started_it_is_killed(tmp_path, asked):
-    """While it is at work: it sleeps where it would look for duplicates."""
+    """A kill while the audit runs: it sleeps instead of searching for duplicates."""
     (tmp_path / "sitecustomize.py").write_text(
         "import sys, time\n"
         "if 'retrain.audit.worker' in sys.orig_argv:\n"

@@ -93,7 +93,7 @@ def test_a_file_and_the_folder_one_is_in_are_no_place(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="a file has that name"):
         check_place(tmp_path / "file")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match="the one you are in"):
+    with pytest.raises(UserError, match="the current folder"):
         check_place(tmp_path)
 
 
@@ -122,7 +122,7 @@ def test_a_broken_file_leaves_nothing(tmp_path, capsys):
     pixels, labels = digits(30)
     write_pair(tmp_path / "in", "train", pixels, labels, cut=10)
     assert main(["mnist", str(tmp_path / "in"), str(tmp_path / "out")]) == 1
-    assert "cut short, 29 of 30" in one_line(capsys)
+    assert "incomplete, with 29 of 30" in one_line(capsys)
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 

@@ -134,7 +134,7 @@ def test_batches_that_are_missing_are_said_and_one_alone_has_no_lists(tmp_path, 
     folder = write(tmp_path / "in", binary)
     assert main(["cifar10", str(folder / "test_batch.bin"), str(tmp_path / "out")]) == 0
     said = capsys.readouterr()
-    assert "not there, and left out: data_batch_1, data_batch_2, data_batch_3, data_batch_4, data_batch_5" in said.err
+    assert "missing, and left out: data_batch_1, data_batch_2, data_batch_3, data_batch_4, data_batch_5" in said.err
     assert len(list((tmp_path / "out").glob("*/test_batch_*.png"))) == 12
 
 
@@ -162,7 +162,7 @@ def test_a_pickle_that_wants_to_run_a_command_is_refused_and_the_command_not_run
     harm = tmp_path / "harm"
     rows, labels = batch(1)
     for data in (pickle.dumps(Harm(harm), 2), pickled({"data": Harm(harm), "labels": labels})):
-        broken(tmp_path, "data_batch_1", data, r"(posix|nt)\.system is not allowed.*nothing of it was run")
+        broken(tmp_path, "data_batch_1", data, r"(posix|nt)\.system is not allowed.*no code in it was run")
     (tmp_path / "in/data_batch_1").write_bytes(for_python(rows, labels))
     broken(tmp_path, "batches.meta", pickled({"label_names": Harm(harm)}), "is not allowed")
     assert not harm.exists()
@@ -180,13 +180,13 @@ def test_a_pickle_of_something_else_is_said(tmp_path):
     rows, labels = batch(1)
     whole = for_python(rows, labels)
     for data, part in (
-        (pickled([1]), "a part of it is of another kind"),
+        (pickled([1]), "a part of it has the wrong type"),
         (pickled({"data": rows}), "no data and labels"),
         (pickled({"data": rows, "fine_labels": labels}), "another data set"),
-        (pickled({"data": rows, "labels": labels[:-1]}), "11 labels, 36864 bytes"),
-        (pickled({"data": rows[:, :-1].copy(), "labels": labels}), r"expected \(12, 3072\)"),
+        (pickled({"data": rows, "labels": labels[:-1]}), "11 labels and 36864 bytes"),
+        (pickled({"data": rows[:, :-1].copy(), "labels": labels}), r"expected shape \(12, 3072\)"),
         (pickled({"data": rows.astype(np.float32), "labels": labels}), "expected bytes"),
-        (pickled({"data": np.asfortranarray(rows), "labels": labels}), "order of rows"),
+        (pickled({"data": np.asfortranarray(rows), "labels": labels}), "row-major order"),
         (pickled({"data": rows, "labels": [10, *labels[1:]]}), "label of picture 0 is 10"),
         (pickled({"data": rows, "labels": [-1, *labels[1:]]}), "label of picture 0 is -1"),
     ):
@@ -197,21 +197,21 @@ def test_a_pickle_of_something_else_is_said(tmp_path):
 
 def test_a_binary_batch_that_is_cut_or_another_is_said(tmp_path):
     data = binary(*batch(1))
-    broken(tmp_path, "data_batch_1.bin", data[:-1], "no whole number of pictures")
-    broken(tmp_path, "data_batch_1.bin", b"", "no whole number of pictures")
+    broken(tmp_path, "data_batch_1.bin", data[:-1], "not a multiple of the picture size")
+    broken(tmp_path, "data_batch_1.bin", b"", "not a multiple of the picture size")
     broken(tmp_path, "data_batch_1.bin", data[:3073] + b"\x0b" + data[3074:], "label of picture 1 is 11")
 
 
 def test_what_is_no_cifar_or_twice_is_said(tmp_path):
     (tmp_path / "in").mkdir()
-    with pytest.raises(UserError, match="no CIFAR-10 in"):
+    with pytest.raises(UserError, match="no CIFAR-10 files in"):
         convert("cifar10", tmp_path / "in", tmp_path / "out")
     for name in ("data_batch_1", "data_batch_1.bin"):
         (tmp_path / "in" / name).write_bytes(binary(*batch(1)))
     with pytest.raises(UserError, match="data_batch_1 twice"):
         convert("cifar10", tmp_path / "in", tmp_path / "out")
     (tmp_path / "photo.tar.gz").write_bytes(b"\x1f\x8b junk")
-    with pytest.raises(RunError, match="it is damaged .*get it again"):
+    with pytest.raises(RunError, match="it is damaged .*download it again"):
         convert("cifar10", tmp_path / "photo.tar.gz", tmp_path / "out")
 
 

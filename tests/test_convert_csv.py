@@ -80,14 +80,14 @@ def test_files_that_are_not_there_are_counted_with_their_lines(photos, tmp_path,
     assert main(["csv", str(photos / "list.csv"), str(tmp_path / "out")]) == 0
     said = capsys.readouterr()
     assert said.err == (
-        "WARNING: not found, and left out: 9 of 10 rows: line 3 (lost0.jpg), line 4 (lost1.jpg), line 5 (lost2.jpg), "
+        "WARNING: not found and left out: 9 of 10 rows: line 3 (lost0.jpg), line 4 (lost1.jpg), line 5 (lost2.jpg), "
         "line 6 (lost3.jpg), line 7 (lost4.jpg) and 4 more\n"
     )
     assert said.out.startswith("1 pictures, 1 classes, in ")
 
 
 def test_no_file_at_all_is_a_failure_that_names_the_first(photos, tmp_path):
-    with pytest.raises(RunError, match=r"line 1 \(lost.jpg\) names no file in .*--root says") as caught:
+    with pytest.raises(RunError, match=r"line 1 \(lost.jpg\) names no file in .*--root") as caught:
         converted(tmp_path, "lost.jpg,cat\n")
     assert caught.value.exit_status == 1
     with pytest.raises(RunError, match="it has no rows"):
@@ -101,7 +101,7 @@ def test_no_file_at_all_is_a_failure_that_names_the_first(photos, tmp_path):
         ("a.jpg,cat,7\n", "line 1 has 3 columns, and no header"),
         ("a.jpg,cat\nb.jpg\n", r"line 2 has no label: 'b.jpg'"),
         ("a.jpg,cat\nb.jpg,\n", "line 2 has no label"),
-        ('a.jpg,"cat\nb.jpg,dog\n', "is no CSV"),
+        ('a.jpg,"cat\nb.jpg,dog\n', "is not valid CSV"),
         (b"a.jpg,cat\nb.jpg,\xe4\n", "not UTF-8"),
         ("a.jpg,cat\nb.jpg,../dog\n", r"cannot use the label '../dog' \(line 2 of"),
         ("a.jpg,cat\nb.jpg,.dog\n", "line 2 of"),
@@ -166,7 +166,8 @@ def test_numbers_that_could_be_lists_are_asked_about_and_never_trained_on_in_sil
     status, said, made = run(tmp_path, capsys, NUMBERS.format(name))
     assert (status, made) == (1, [])
     assert (
-        f"{name!r} says '0' (2 rows), '2' (2 rows), first in line 2; say what is what, as --split_values=0=test" in said
+        f"{name!r} contains '0' (2 rows), '2' (2 rows), first in line 2; give the meaning, as in --split_values=0=test"
+        in said
     )
     assert run(tmp_path, capsys, NUMBERS.format(name), "--split_values=0=train,2=test")[2] == HONOURED
 
@@ -180,7 +181,7 @@ def test_the_column_of_lists_can_be_left_out(tmp_path, capsys):
 def test_fold_numbers_are_no_lists_unless_the_user_says_so(tmp_path, capsys):
     status, said, made = run(tmp_path, capsys, NUMBERS.format("fold"))
     assert (status, len(made)) == (0, 4)
-    assert "'fold' holds numbers of folds, which name no list: it is not read" in said
+    assert "'fold' contains fold numbers, which name no subset, and is not read" in said
     assert "not read: 'fold'" in said
     (tmp_path / "out").rename(tmp_path / "old")
     assert run(tmp_path, capsys, NUMBERS.format("fold"), "--split_values=2=test")[2] == HONOURED
@@ -190,14 +191,14 @@ def test_a_column_about_something_else_is_said_not_to_be_read(tmp_path, capsys):
     rows = "path,label,dataset\na.jpg,cat,v\nb.jpg,dog,w\nc.jpg,cat,x\nd.jpg,dog,y\n"
     status, said, made = run(tmp_path, capsys, rows)
     assert (status, len(made)) == (0, 4)
-    assert "'dataset' names no lists ('v', 'w', 'x', 'y'): it is not read" in said
+    assert "'dataset' names no subsets ('v', 'w', 'x', 'y'), and is not read" in said
 
 
 def test_a_word_that_is_no_list_is_refused_with_its_line(tmp_path, capsys):
     rows = "path,label,split\na.jpg,cat,train\nb.jpg,dog,extra\nc.jpg,cat,test\n"
     status, said, made = run(tmp_path, capsys, rows)
     assert (status, made) == (1, [])
-    assert "'split' says 'extra' (1 row), first in line 3" in said
+    assert "'split' contains 'extra' (1 row), first in line 3" in said
 
 
 def test_a_photo_for_training_and_test_is_kept_for_the_test_alone(tmp_path, capsys):
@@ -205,7 +206,7 @@ def test_a_photo_for_training_and_test_is_kept_for_the_test_alone(tmp_path, caps
     _, said, made = run(tmp_path, capsys, rows)
     assert made == ["test/cat/a.jpg", "test/dog/b.jpg", "train/cat/c.jpg", "train/dog/d.jpg"]
     assert (
-        "photos that rows put into two lists, kept in test or validation only: 2: line 3 (a.jpg), line 5 (b.jpg)"
+        "photos that are in two subsets by different rows, kept in test or validation only: 2: line 3 (a.jpg), line 5 (b.jpg)"
         in said
     )
 
@@ -214,13 +215,13 @@ def test_rows_for_the_test_without_a_label_are_left_out_and_counted(tmp_path, ca
     rows = "path,label,split\na.jpg,cat,train\nb.jpg,dog,train\nc.jpg,,test\n"
     status, said, made = run(tmp_path, capsys, rows)
     assert (status, made) == (0, ["cat/a.jpg", "dog/b.jpg"])
-    assert "rows for the test or validation without a label, left out: 1: line 4 (c.jpg)" in said
+    assert "rows for test or validation without a label, left out: 1: line 4 (c.jpg)" in said
 
 
 def test_a_table_of_test_photos_alone_is_not_trained_on(tmp_path, capsys):
     status, said, made = run(tmp_path, capsys, "path,label,split\na.jpg,cat,test\nb.jpg,dog,test\n")
     assert (status, made) == (1, [])
-    assert "nothing to train on" in said
+    assert "there are no training photos" in said
 
 
 # --- columns
@@ -249,13 +250,13 @@ def test_columns_are_named_by_flags_or_numbers(tmp_path, capsys):
             "path,cat,dog\na.jpg,1,0\nb.jpg,0.0,1.0\n",
             (),
             1,
-            "the class of a row is the column with its 1 (cat, dog); write",
+            "each class has a column, with 1 in the row's class (cat, dog); write",
         ),
         ("path,x,z\na.jpg,1,1\nb.jpg,0,1\n", (), 1, "its columns are 'path', 'x', 'z'; name them: --label_column"),
-        ("path,bar,baz\na.jpg,cat,1\n", ("--label_column=ba",), 2, "no column --label_column=ba in"),
-        ("a.jpg,cat,1\nb.jpg,dog,2\n", (), 1, "say which they are by number, as --path_column=1 --label_column=2"),
-        ("a.jpg,cat\n", ("--label_column=7",), 2, "no column --label_column=7"),
-        ("path,label\na.jpg,cat\n", ("--split_column=list",), 2, "no column --split_column=list"),
+        ("path,bar,baz\na.jpg,cat,1\n", ("--label_column=ba",), 2, "no column for --label_column=ba in"),
+        ("a.jpg,cat,1\nb.jpg,dog,2\n", (), 1, "give them by number, as in --path_column=1 --label_column=2"),
+        ("a.jpg,cat\n", ("--label_column=7",), 2, "no column for --label_column=7"),
+        ("path,label\na.jpg,cat\n", ("--split_column=list",), 2, "no column for --split_column=list"),
         ("path,label,s\na.jpg,cat,1\n", ("--split_column=s", "--split_values=1"), 2, "is not VALUE=train"),
     ],
 )
@@ -313,9 +314,9 @@ def test_names_without_an_ending_are_found_and_ambiguous_ones_are_said(tmp_path,
         write_photo(tmp_path / "photos" / name, COLOURS["magenta"], number)
     status, said, made = run(tmp_path, capsys, "id,breed\na,cat\nx,dog\ny,cat\nz,dog\nnone,dog\n")
     assert (status, made) == (0, ["cat/a.jpg", "cat/y.JPG", "dog/x.png"])
-    assert "without the ending in the table: 3" in said
-    assert "rows which name several files, and are left out: 1: line 5 (z)" in said
-    assert "not found, and left out: 1 of 5 rows: line 6 (none)" in said
+    assert "by their name without a suffix: 3" in said
+    assert "rows that match several files, left out: 1: line 5 (z)" in said
+    assert "not found and left out: 1 of 5 rows: line 6 (none)" in said
 
 
 def test_paths_of_another_machine_are_found_by_their_end(tmp_path, capsys):
@@ -324,7 +325,7 @@ def test_paths_of_another_machine_are_found_by_their_end(tmp_path, capsys):
     rows = "path,label\n/content/data/photos/a.jpg,cat\nC:\\data\\b.jpg,dog\n/content/two/x.jpg,dog\n"
     _, said, made = run(tmp_path, capsys, rows)
     assert made == ["cat/a.jpg", "dog/b.jpg", "dog/x.jpg"]
-    assert "by the end of their paths: 3" in said
+    assert "by the last part of their path: 3" in said
     assert (tmp_path / "out/dog/x.jpg").read_bytes() == (tmp_path / "photos/two/x.jpg").read_bytes()
 
 
@@ -332,8 +333,8 @@ def test_paths_that_lead_out_of_the_root_are_said_and_no_other_files_are_copied(
     write_photo(tmp_path / "more/e.jpg", COLOURS["yellow"], 1)
     status, said, made = run(tmp_path, capsys, "path,label\na.jpg,cat\n../more/e.jpg,dog\n../list.csv,dog\n")
     assert (status, made) == (0, ["cat/a.jpg", "dog/e.jpg"])
-    assert "copied all the same: 1: line 3 (../more/e.jpg)" in said
-    assert "to files that are no pictures, left out: 1: line 4 (../list.csv)" in said
+    assert "copied nevertheless: 1: line 3 (../more/e.jpg)" in said
+    assert "to files that are not pictures, left out: 1: line 4 (../list.csv)" in said
 
 
 # --- several labels in a cell
@@ -372,7 +373,7 @@ def test_a_class_of_two_words_is_a_class_and_that_is_said(tmp_path, capsys):
     rows = "id,breed\na,golden retriever\nb,labrador retriever\nc,bull terrier\n"
     status, said, made = run(tmp_path, capsys, rows)
     assert (status, len(made)) == (0, 3)
-    assert "3 labels of several words are taken for a class each: 'golden retriever'" in said
+    assert "3 labels of several words are read as one class each: 'golden retriever'" in said
 
 
 def test_flags_of_tables_are_refused_for_other_formats(tmp_path, capsys):

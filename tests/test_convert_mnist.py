@@ -108,7 +108,7 @@ def test_what_is_no_data_set_is_said(tmp_path):
 def test_a_count_that_differs_is_said_before_a_picture_is_written(tmp_path, packed):
     pixels, labels = digits(5)
     write_pair(tmp_path / "in", "train", pixels, labels[:-1], packed=packed)
-    assert broken(tmp_path, RunError, "holds 5 pictures, .* 4 labels") == 1
+    assert broken(tmp_path, RunError, "contains 5 pictures, .* 4 labels") == 1
 
 
 def test_another_file_of_that_name_is_said(tmp_path):
@@ -118,9 +118,9 @@ def test_another_file_of_that_name_is_said(tmp_path):
     for data, part in (
         (b"<html>not here</html>", "begins with 0x3c68746d"),
         (b"", "begins with nothing"),
-        (whole[:10], "cut short in its header"),
-        (whole + b"x", "holds more than the 5"),
-        (whole[:-1], "cut short, 4 of 5 are there"),
+        (whole[:10], "its header is incomplete"),
+        (whole + b"x", "contains more than the 5"),
+        (whole[:-1], "incomplete, with 4 of 5"),
         (struct.pack(">4I", 0x803, 5, 0, 28), "0 x 28 pixels"),
         (struct.pack(">4I", 0x803, 5, 1 << 31, 1 << 31), "2147483648 x 2147483648 pixels"),
     ):
@@ -134,7 +134,7 @@ def test_a_packed_file_that_is_cut_or_damaged_is_named(tmp_path, kind):
     path = tmp_path / f"in/train-{kind}-ubyte"
     whole = path.read_bytes()
     path.write_bytes(whole[:-9])
-    assert broken(tmp_path, RunError, f"{kind}-ubyte: it is (damaged|cut short)") == 1
+    assert broken(tmp_path, RunError, f"{kind}-ubyte: it is (damaged|incomplete)") == 1
     path.write_bytes(whole[:-6] + bytes([whole[-6] ^ 1]) + whole[-5:])  # its checksum
     assert broken(tmp_path, RunError, f"{kind}-ubyte: it is damaged") == 1
 

@@ -193,9 +193,7 @@ def test_what_is_no_picture_is_left_out_and_said(tmp_path, capsys):
     write(tmp_path / "in.tfrecord", good, bad, bad)
     assert main(["tfrecord", str(tmp_path / "in.tfrecord"), str(tmp_path / "out")]) == 0
     error = capsys.readouterr().err
-    assert error.startswith(
-        f"WARNING: 2 records hold no picture that can be opened; the first is record 1 of {tmp_path}"
-    )
+    assert error.startswith(f"WARNING: 2 records contain no readable picture; the first is record 1 of {tmp_path}")
     assert len(files(tmp_path / "out")) == 1
     write(tmp_path / "in.tfrecord", bad)
     assert main(["tfrecord", str(tmp_path / "in.tfrecord"), str(tmp_path / "out2")]) == 1
@@ -206,7 +204,7 @@ def test_parts_that_are_missing_are_said(tmp_path, capsys):
     for part in (0, 2):
         write(tmp_path / f"in/train-0000{part}-of-00004", example(**{PHOTO: photo(part), LABEL: 1}))
     assert main(["tfrecord", str(tmp_path / "in"), str(tmp_path / "out")]) == 0
-    assert capsys.readouterr().err == "WARNING: train: 2 of 4 parts are there\n"
+    assert capsys.readouterr().err == "WARNING: train: 2 of 4 parts are present\n"
 
 
 def broken(tmp_path, data, part, error=RunError):
@@ -224,33 +222,33 @@ def test_each_flipped_bit_is_found(tmp_path):
     for place in [*range(12), *range(12, len(whole), 37), len(whole) - 1]:
         data = bytearray(whole)
         data[place] ^= 0x10
-        broken(tmp_path, bytes(data), "damaged|no TFRecord|cut short")
+        broken(tmp_path, bytes(data), "damaged|not a TFRecord|incomplete")
 
 
 def test_each_cut_is_found(tmp_path):
     first, second = (record(example(**{PHOTO: photo(number), LABEL: 1})) for number in range(2))
     whole, half = first + second, len(first)  # a file may end between two records: it does not say how many it has
     for size in [*range(1, 20), half - 1, half + 1, half + 13, len(whole) - 5, len(whole) - 1]:
-        broken(tmp_path, whole[:size], "cut short|no TFRecord")
+        broken(tmp_path, whole[:size], "incomplete|not a TFRecord")
     packed = gzip.compress(whole)
-    broken(tmp_path, packed[:-9], "damaged|cut short")
+    broken(tmp_path, packed[:-9], "damaged|incomplete")
     broken(tmp_path, packed[:-1] + b"\xff", "damaged")
 
 
 def test_a_length_beyond_all_memory_is_refused(tmp_path):
     length = struct.pack("<Q", 1 << 60)
-    broken(tmp_path, length + guard(length) + b"x", "no TFRecord")
+    broken(tmp_path, length + guard(length) + b"x", "not a TFRecord")
 
 
 def test_records_of_something_else_are_said(tmp_path):
     for data, part in (
-        (b"\xff\xff", "record 0 of .* no tf.train.Example"),
+        (b"\xff\xff", "record 0 of .* not a tf.train.Example"),
         (example(text=b"hello"), "no image/encoded; found text"),
         (b"", "found no feature"),
         (example(**{PHOTO: photo(1)}), "no image/class/label and no image/class/text"),
-        (example(**{PHOTO: photo(1), LABEL: [1, 2]}), "image/class/label is not one number"),
-        (example(**{PHOTO: [photo(1), photo(2)], LABEL: 1}), "image/encoded is not one piece of bytes"),
-        (example(**{PHOTO: 5, LABEL: 1}), "image/encoded is not one piece of bytes"),
+        (example(**{PHOTO: photo(1), LABEL: [1, 2]}), "image/class/label is not a single number"),
+        (example(**{PHOTO: [photo(1), photo(2)], LABEL: 1}), "image/encoded is not a single byte string"),
+        (example(**{PHOTO: 5, LABEL: 1}), "image/encoded is not a single byte string"),
         (example(**{PHOTO: photo(1), TEXT: b"../x"}), r"cannot use the label '../x' \(record 0 of"),
     ):
         broken(tmp_path, record(data), part)
@@ -265,5 +263,7 @@ def test_a_folder_without_records_or_with_a_stray_is_said(tmp_path):
         convert("tfrecord", tmp_path / "in", tmp_path / "out")
     for name in ("train.tfrecord", "constraint.tfrecord"):
         write(tmp_path / "in" / name, example(**{PHOTO: photo(1), LABEL: 1}))
-    with pytest.raises(UserError, match=r"the list of .*constraint.tfrecord: others here say train"):
+    with pytest.raises(
+        UserError, match=r"the subset of .*constraint.tfrecord: the names of other files here contain train"
+    ):
         convert("tfrecord", tmp_path / "in", tmp_path / "out")

@@ -37,7 +37,7 @@ def test_bytes_are_those_that_were_hashed(photo):
 
 
 def test_other_bytes_are_one_line_that_says_what_to_do(replaced):
-    with pytest.raises(PhotoError, match=r"^changed: .*while the run was going on; run the same command again$"):
+    with pytest.raises(PhotoError, match=r"^changed: .*during the run; run the same command again$"):
         bytes_of(replaced.path, replaced.sha256)
 
 

@@ -120,7 +120,7 @@ def test_a_package_that_is_not_there_is_named_with_its_pip_line_and_what_works_a
 
 
 def test_weights_of_another_network_are_said_to_lack_something():
-    with pytest.raises(RunError, match="cannot build efficientnet_lite0: its weights do not read"):
+    with pytest.raises(RunError, match="cannot build efficientnet_lite0: its weights cannot be read"):
         efficientnet_lite.load("efficientnet_lite0", b"none")
 
 

@@ -205,7 +205,7 @@ def test_a_network_without_blocks_says_so(retrain_here, colour_photos, model_dir
     words = (f"--image_dir={colour_photos}", f"--architecture={STAND_IN}", f"--model_dir={model_dir}")
     done = retrain_here(*words, "--train=last:2", *QUICK)
     assert done.returncode == 2
-    assert f"{STAND_IN} does not say which layers form a block; use --train=all" in done.stderr
+    assert f"{STAND_IN} has no layer names that show its blocks; use --train=all" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -215,8 +215,8 @@ def test_a_network_without_blocks_says_so(retrain_here, colour_photos, model_dir
             {"architecture": "inception_v3"},
             "inception_v3 is a frozen graph, which cannot be trained; use --train=head",
         ),
-        ({"tfhub_module": "a", "train": "last:2"}, "--train=last:2: a TF-Hub module does not say where its blocks are"),
-        ({"tfhub_module": "a", "weights": "none"}, "--weights=none: a TF-Hub module comes with its weights"),
+        ({"tfhub_module": "a", "train": "last:2"}, "--train=last:2: the blocks of a TF-Hub module are unknown"),
+        ({"tfhub_module": "a", "weights": "none"}, "--weights=none: a TF-Hub module always has its own weights"),
     ],
 )
 def test_what_a_network_does_not_allow_is_one_line_before_it_is_fetched(flags, line):
@@ -380,7 +380,7 @@ def test_blocks_are_what_their_papers_draw():
     assert blocks_of(pairs) == [[0], [1, 2], [3, 4]]
     with pytest.raises(UserError, match="x has 3 blocks; give at most last:3, or all"):
         last_blocks(names, "last:4", "x")
-    with pytest.raises(UserError, match="does not say which layers form a block"):
+    with pytest.raises(UserError, match="has no layer names that show its blocks"):
         last_blocks(["a", "b"], "last:1", "x")
 
 

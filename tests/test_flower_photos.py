@@ -43,7 +43,7 @@ def test_the_photos_come_whole_with_their_licence_and_leave_nothing_else(tmp_pat
 
 def test_photos_that_are_there_are_not_touched_and_nobody_is_asked(tmp_path, web):  # noqa: F811
     (tmp_path / "flowers").mkdir()
-    with pytest.raises(UserError, match="is there already") as caught:
+    with pytest.raises(UserError, match="already exists") as caught:
         flower_photos.fetch_flowers(tmp_path / "flowers", web.url)
     assert (caught.value.exit_status, web.ranges) == (2, [])
 
@@ -51,7 +51,7 @@ def test_photos_that_are_there_are_not_touched_and_nobody_is_asked(tmp_path, web
 @pytest.mark.parametrize("more", [{}, {"daisy": 2, "tulips": 2}])
 def test_an_archive_of_something_else_is_refused_and_not_unpacked(tmp_path, web, more):  # noqa: F811
     web.answers = [serve(archive_of(more))]
-    with pytest.raises(RunError, match="does not hold the flower photos") as caught:
+    with pytest.raises(RunError, match="does not contain the flower photos") as caught:
         flower_photos.fetch_flowers(tmp_path / "flowers", web.url)
     assert "delete it" in str(caught.value)
     assert [path.name for path in tmp_path.iterdir()] == ["flower_photos.tgz"]
@@ -70,7 +70,7 @@ def test_the_command_says_what_to_type_next_or_what_went_wrong(tmp_path, web, mo
     out = tmp_path / "flowers"
     assert flower_photos.main(["--out", str(out)]) == 1
     error = capsys.readouterr().err
-    assert error.startswith("flower_photos: cannot fetch flower_photos.tgz from ")
+    assert error.startswith("flower_photos: cannot download flower_photos.tgz from ")
     assert error.count("\n") == 1
     web.answers = [serve(archive_of(FEW))]
     assert flower_photos.main(["--out", str(out)]) == 0

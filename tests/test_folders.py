@@ -86,7 +86,7 @@ def test_a_name_that_legacy_labels_leave_blank_is_refused(tmp_path):
 def test_a_name_that_a_labels_file_can_not_hold_is_refused(tmp_path, name):
     tree(tmp_path, f"{name}/1.jpg", "dog/1.jpg")
     text = refusal(tmp_path)
-    assert "one name a line; rename it" in text
+    assert "one name per line; rename it" in text
     assert name not in text or name.isspace()  # a message is a line too
 
 
@@ -137,7 +137,7 @@ def test_loose_photos_are_counted_and_other_loose_files_are_not(tmp_path):
     tree(tmp_path, "a/1.jpg", "b/1.jpg", "LICENSE.txt")
     assert notes(tmp_path) == []
     tree(tmp_path, "x.JPG", "y.png", ".z.jpg")
-    assert notes(tmp_path) == [f"2 photos in {tmp_path} itself belong to no class and are not read"]
+    assert notes(tmp_path) == [f"2 photos directly in {tmp_path} belong to no class and are not read"]
 
 
 # --- nothing to train on
@@ -167,11 +167,11 @@ def test_an_empty_folder_shows_what_is_seen_and_what_is_expected(tmp_path):
     root = tree(tmp_path, "flowers/") / "flowers"
     assert refusal(root).splitlines() == [
         f"no photos in --image_dir={root}: it has no sub-folders",
-        "seen:      flowers/ (empty)",
+        "found:     flowers/ (empty)",
         "expected:  flowers/CLASS/photo.jpg",
     ]
     tree(root, "notes.txt", "table.csv")
-    assert "seen:      flowers/{notes.txt, table.csv}" in refusal(root)
+    assert "found:     flowers/{notes.txt, table.csv}" in refusal(root)
 
 
 def test_an_empty_class_folder_is_one_line_before_any_photo_is_read(tmp_path):
@@ -185,7 +185,7 @@ def test_a_class_whose_photos_lie_deeper_is_told_so(tmp_path):
     tree(tmp_path, "a/1.jpg", "b/old/1.jpg")
     text = refusal(tmp_path)
     assert "move their photos up one level" in text
-    assert "seen:      b/old/" in text
+    assert "found:     b/old/" in text
 
 
 def test_one_class_is_one_line(tmp_path):
@@ -202,8 +202,8 @@ def test_one_level_too_low_is_recognised(tmp_path, monkeypatch):
     tree(tmp_path, "flowers/daisy/b.JPG", "flowers/daisy/a.png", "flowers/rose/1.jpg")
     monkeypatch.chdir(tmp_path)
     assert refusal("flowers/daisy/").splitlines() == [
-        "--image_dir=flowers/daisy/ is one level too low: it holds photos itself, and no folder a class; give the folder above: --image_dir=flowers",
-        "seen:      daisy/{a.png, b.JPG}",
+        "--image_dir=flowers/daisy/ is one level too low: it contains photos, but no class folders; give the parent folder: --image_dir=flowers",
+        "found:     daisy/{a.png, b.JPG}",
         "expected:  flowers/daisy/a.png",
     ]
 
@@ -213,8 +213,8 @@ def test_the_folder_above_is_right_however_the_folder_was_typed(tmp_path, monkey
     tree(tmp_path, "flowers/daisy/1.jpg", "flowers/rose/1.jpg")
     monkeypatch.chdir(tmp_path / "flowers" / "daisy")
     text = refusal(typed)
-    assert f"give the folder above: --image_dir={above}\n" in text
-    assert "seen:      daisy/{1.jpg}\nexpected:  flowers/daisy/1.jpg" in text
+    assert f"give the parent folder: --image_dir={above}\n" in text
+    assert "found:     daisy/{1.jpg}\nexpected:  flowers/daisy/1.jpg" in text
     assert len(found(above)) == 2
 
 
@@ -223,8 +223,8 @@ def test_one_level_too_high_is_recognised_and_more_levels_too(tmp_path, below):
     tree(tmp_path / "data", f"{below}/daisy/1.jpg", f"{below}/rose/1.jpg", "LICENSE.txt")
     root = tmp_path / "data"
     assert refusal(root).splitlines() == [
-        f"--image_dir={root} is one level too high: its folders hold folders, not photos; give --image_dir={root}/{below}",
-        f"seen:      data/{below}/{{daisy/, rose/}}",
+        f"--image_dir={root} is one level too high: its folders contain folders, not photos; give --image_dir={root}/{below}",
+        f"found:     data/{below}/{{daisy/, rose/}}",
         "expected:  data/CLASS/photo.jpg",
     ]
     assert len(found(root / below)) == 2
@@ -249,7 +249,7 @@ def test_train_validation_and_test_folders_are_recognised_said_and_kept(tmp_path
     tree(tmp_path, *PETS)
     expected = [(label, which) for which in (TRAINING, VALIDATION, TESTING) for label in ("cat", "dog")]
     assert found(tmp_path) == expected
-    assert notes(tmp_path) == ["the folders test/, train/, validation/ say which list a photo belongs to; that is kept"]
+    assert notes(tmp_path) == ["the folders test/, train/, validation/ determine the subset of each photo; it is kept"]
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ def test_list_folders_may_be_spelt_in_the_usual_ways(tmp_path, names):
 def test_where_a_list_has_no_folder_the_training_folder_is_dealt_to_it_and_that_is_said(tmp_path):
     tree(tmp_path, *(one for one in PETS if not one.startswith("validation")))
     assert found(tmp_path) == [("cat", None), ("dog", None), ("cat", TESTING), ("dog", TESTING)]
-    assert f"no folder has photos for validation: 10 % of {tmp_path}/train are used for it" in notes(tmp_path)
+    assert f"no folder has photos for validation: 10% of {tmp_path}/train is used instead" in notes(tmp_path)
     assert len(notes(tmp_path, validation_percentage=0)) == 1
 
 
@@ -277,7 +277,7 @@ def test_a_test_folder_without_classes_is_no_test_and_that_is_said(tmp_path):
 def test_a_training_folder_without_classes_is_refused_with_both_trees(tmp_path):
     tree(tmp_path, "train/1.jpg", "test/1.jpg")
     text = refusal(tmp_path)
-    assert "seen:      train/{1.jpg}\nexpected:  train/CLASS/photo.jpg" in text
+    assert "found:     train/{1.jpg}\nexpected:  train/CLASS/photo.jpg" in text
 
 
 def test_a_class_that_only_the_test_folder_has_is_refused(tmp_path):
@@ -330,7 +330,7 @@ def test_other_spellings_of_the_lists_are_kept_and_said(tmp_path, train, test):
     tree(tmp_path, *(f"{part}/{label}/1.jpg" for part in (train, test) for label in ("cat", "dog")))
     assert found(tmp_path) == [("cat", None), ("dog", None), ("cat", TESTING), ("dog", TESTING)]
     assert f"{train}/" in notes(tmp_path)[0]
-    assert "say which list a photo belongs to" in notes(tmp_path)[0]
+    assert "determine the subset of each photo" in notes(tmp_path)[0]
 
 
 @pytest.mark.parametrize(("dev", "which"), [("dev", VALIDATION), ("eval", VALIDATION), ("valid", VALIDATION)])
@@ -347,7 +347,7 @@ def test_a_list_folder_in_one_of_the_same_name_is_gone_through_as_unpacked_archi
 def test_lists_in_each_class_are_kept_and_said(tmp_path):
     tree(tmp_path, *(f"{label}/{part}/1.jpg" for label in ("cat", "dog") for part in ("train", "test")))
     assert found(tmp_path) == [("cat", None), ("dog", None), ("cat", TESTING), ("dog", TESTING)]
-    assert "the folders test/, train/ in each class say which list" in notes(tmp_path)[0]
+    assert "the folders test/, train/ in each class determine the subset" in notes(tmp_path)[0]
 
 
 def test_a_test_folder_beside_the_classes_is_the_test_where_it_has_their_names(tmp_path):
@@ -368,7 +368,7 @@ def test_names_that_differ_in_nothing_but_the_list_are_lists(tmp_path, train, te
         ("cat", which),
         ("dog", which),
     ]
-    assert "say which list a photo belongs to" in notes(tmp_path)[0]
+    assert "determine the subset of each photo" in notes(tmp_path)[0]
     if not inner and which == TESTING:
         assert any(note.endswith(f"--image_dir={tmp_path}") for note in notes(tmp_path / train))
 
@@ -377,7 +377,7 @@ def test_classes_that_are_parted_into_lists_by_their_names_are_said(tmp_path):
     names = ["cat_test", "cat_train", "dog_test", "dog_train"]
     tree(tmp_path, *(f"{name}/{number}.jpg" for name in names for number in range(2)))
     assert found(tmp_path) == [(name, None) for name in names]
-    (note,) = [note for note in notes(tmp_path) if "differ in nothing but the list" in note]
+    (note,) = [note for note in notes(tmp_path) if "differ only in the subset" in note]
     assert "cat_test/ and cat_train/, and 1 more such; if that is wrong, move the photos into" in note
 
 
@@ -408,14 +408,14 @@ def test_classes_that_are_called_after_trains_and_tests_remain_classes(tmp_path,
 def test_classes_named_as_lists_remain_classes_and_that_is_said(tmp_path, names):
     tree(tmp_path, *(f"{name}/{number}.jpg" for name in names for number in range(2)))
     assert found(tmp_path) == [(name, None) for name in sorted(names)]
-    assert any(f"{names[0]}/ is taken for a class" in note for note in notes(tmp_path))
+    assert any(f"{names[0]}/ is read as a class" in note for note in notes(tmp_path))
 
 
 @pytest.mark.parametrize("place", ["test", "test/unknown", "test/images"])
 def test_unlabelled_test_photos_are_counted_with_the_command_that_labels_them(tmp_path, place):
     tree(tmp_path, "train/cat/1.jpg", "train/dog/1.jpg", *(f"{place}/{number}.jpg" for number in range(9)))
     (note,) = [note for note in notes(tmp_path) if "label_image" in note]
-    assert note.startswith(f"9 photos in {tmp_path}/{place} in no folder of a class: not used for testing")
+    assert note.startswith(f"9 photos in {tmp_path}/{place} are in no class folder: not used for testing")
     assert note.endswith(f"python -m label_image --image {tmp_path}/{place}")
     assert found(tmp_path) == [("cat", None), ("dog", None)]
 
@@ -423,9 +423,9 @@ def test_unlabelled_test_photos_are_counted_with_the_command_that_labels_them(tm
 def test_train_or_test_alone_as_image_dir_says_that_the_other_stands_beside_it(tmp_path):
     tree(tmp_path, *PETS)
     (note,) = [note for note in notes(tmp_path / "test") if "beside" in note]
-    assert note.endswith(f"to train on train/ instead, give the folder above: --image_dir={tmp_path}")
+    assert note.endswith(f"to train on train/ instead, give the parent folder: --image_dir={tmp_path}")
     assert any(
-        f"to test on test/, give the folder above: --image_dir={tmp_path}" in x for x in notes(tmp_path / "train")
+        f"to test on test/, give the parent folder: --image_dir={tmp_path}" in x for x in notes(tmp_path / "train")
     )
 
 
@@ -433,7 +433,7 @@ def test_a_test_folder_without_anything_to_train_on_is_never_advised(tmp_path):
     tree(tmp_path, "test/cat/1.jpg", "test/dog/1.jpg", "other/1.jpg")
     text = refusal(tmp_path)
     assert f"--image_dir={tmp_path}/test" not in text
-    assert "its name says that it is a test or validation set" in text
+    assert "its name stands for a test or validation set" in text
 
 
 # --- folders in folders
@@ -504,10 +504,10 @@ def test_the_look_at_a_large_tree_is_bounded_and_the_bound_is_said(tmp_path, mon
     monkeypatch.setattr("retrain.data.folder_tree.MOST_FOLDERS", 20)
     tree(tmp_path, *(f"disk/{a}/{b}/1.jpg" for a in range(10) for b in range(10)))
     text = refusal(tmp_path)
-    assert "(looked into the first 20 folders, " in text
+    assert "(searched only the first 20 folders and " in text
     assert "--nested" not in text  # what was not seen could change it
     monkeypatch.setattr("retrain.data.folder_tree.MOST_SECONDS", -1)
-    assert "looked into the first 0 folders" in refusal(tmp_path)
+    assert "searched only the first 0 folders" in refusal(tmp_path)
 
 
 def test_a_text_beside_the_class_folders_hides_no_level(tmp_path):
@@ -542,7 +542,7 @@ def test_a_file_in_place_of_a_folder_is_told_apart(tmp_path, name, part):
 
 
 def test_an_address_is_to_be_downloaded(tmp_path):
-    assert "it is an address: download it" in refusal("http://example.org/flowers.tgz")
+    assert "it is a web address: download it" in refusal("http://example.org/flowers.tgz")
 
 
 def test_photos_without_class_folders_are_sent_to_the_table_beside_them_and_never_to_a_home_folder(tmp_path):
@@ -582,7 +582,7 @@ def test_what_this_tool_wrote_is_no_class_and_that_is_said(tmp_path, name):
     tree(tmp_path, "daisy/1.jpg", "rose/1.jpg", *(f"{name}/{file}" for file in OUTPUTS[name]))
     assert found(tmp_path) == [("daisy", None), ("rose", None)]
     (note,) = notes(tmp_path)
-    assert note.startswith(f"{tmp_path}/{name}/ holds ")
+    assert note.startswith(f"{tmp_path}/{name}/ contains ")
     assert "not read" in note
 
 
@@ -594,7 +594,7 @@ def test_several_of_our_folders_are_said_in_one_line(tmp_path):
         *(f"{name}/{file}" for name in ("runs", "saved") for file in OUTPUTS[name]),
     )
     assert notes(tmp_path) == [
-        f"{tmp_path}/runs/ holds the record of a run, {tmp_path}/saved/ holds a SavedModel: they are taken for no classes and are not read"
+        f"{tmp_path}/runs/ contains the record of a run, {tmp_path}/saved/ contains a SavedModel: these folders are not classes and are not read"
     ]
 
 
@@ -619,7 +619,7 @@ def test_photos_beside_our_outputs_are_found_and_advised(tmp_path):
 
 def test_a_folder_of_outputs_alone_is_said_to_be_one(tmp_path):
     tree(tmp_path, "tf_files/bottlenecks/bottlenecks.sqlite")
-    assert "it holds nothing but what this tool wrote" in refusal(tmp_path)
+    assert "it contains only folders that this tool wrote" in refusal(tmp_path)
 
 
 # --- no permission
@@ -670,5 +670,5 @@ def test_each_reading_is_a_line_of_its_own_and_a_name_cannot_forge_one(tmp_path,
     assert main(["--image_dir=."]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith("retrain: cannot tell which folders of --image_dir=. are the classes")
-    assert [line[:10] for line in lines[1:]] == ["seen:     ", "- 2 classe", "- 2 classe"]
+    assert [line[:10] for line in lines[1:]] == ["found:    ", "- 2 classe", "- 2 classe"]
     assert "dog\\nretrain: all is well" in lines[1]

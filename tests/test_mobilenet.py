@@ -162,7 +162,7 @@ def broken(change):
         (lambda nodes: setattr(nodes["Conv2d_0/mul"], "op", "Div"), "Conv2d_0/mul is Div, not a convolution"),
         (lambda nodes: setattr(nodes["Conv2d_0/rsqrt"], "op", "Relu"), "Conv2d_0/rsqrt is Relu, not a constant"),
         (lambda nodes: nodes[POOL].ClearField("input"), "cannot read the graph"),
-        (lambda nodes: nodes["Conv2d_0/convolution"].input.__setitem__(0, "Conv2d_1_pointwise/Relu6"), "in a circle"),
+        (lambda nodes: nodes["Conv2d_0/convolution"].input.__setitem__(0, "Conv2d_1_pointwise/Relu6"), "form a cycle"),
         (lambda nodes: nodes["Conv2d_0/read"].input.__setitem__(0, "Conv2d_0/read"), "cannot read the graph"),
     ],
 )  # fmt: skip
@@ -177,7 +177,7 @@ def test_a_pb_that_is_no_graph_is_named(tmp_path, data):
     path = tmp_path / "mobilenet_v1_0.25_128" / "frozen_graph.pb"
     path.parent.mkdir()
     path.write_bytes(data)
-    with pytest.raises(RunError, match="it is no TensorFlow graph") as caught:
+    with pytest.raises(RunError, match="it is not a TensorFlow graph") as caught:
         prepare(plan_of("mobilenet_0.25_128", tmp_path).network, print)
     assert str(path) in str(caught.value)
 

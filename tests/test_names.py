@@ -113,7 +113,7 @@ def test_two_folders_whose_names_look_the_same_are_refused_and_both_are_named(tm
     assert said.startswith("two folders have names that look the same: ")
     assert ascii(one) in said
     assert ascii(other) in said
-    assert said.endswith("if they are one class, move the photos into one of them, else rename one")
+    assert said.endswith("if they are one class, move the photos into one of them; otherwise rename one")
 
 
 ALIKE = [("Rose", "rose"), ("rose", "\uff52\uff4f\uff53\uff45"), ("STRASSE", "stra\u00dfe"), ("rose", "r\u043ese")]
@@ -125,7 +125,7 @@ def test_two_folders_whose_names_look_alike_are_two_classes_and_that_is_said(tmp
     root = tree(tmp_path, f"{one}/1.jpg", f"{other}/2.jpg", "tulip/1.jpg")
     assert len(set(labels(root))) == 3
     (note,) = notes(root)
-    assert "classes of their own" in note
+    assert "separate classes" in note
     assert ascii(composed(one)) in note
     assert ascii(composed(other)) in note
     assert "tulip" not in note

@@ -89,7 +89,7 @@ def test_each_network_is_an_architecture_and_says_what_it_needs(name):
     options = Options.of(image_dir="x", architecture=name)
     row = architecture(name)
     assert family_of(row).small
-    with pytest.raises(UserError, match=f"{name} has no trained weights: give --weights=none --train=all"):
+    with pytest.raises(UserError, match=f"{name} has no pretrained weights; add --weights=none --train=all"):
         check_network(options)
 
 

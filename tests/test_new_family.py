@@ -19,8 +19,8 @@ from retrain.backbones import table
 from retrain.backbones.family import Family
 from retrain.backbones.frozen_graph import Forms
 from retrain.backbones.lookup import architecture, family_of
-from retrain.backbones.model_folder import ModelFolder, Weights
-from retrain.backbones.network_layers import INPUT, Conv, Network, Norm
+from retrain.backbones.model_folder import FoundWeights, ModelFolder
+from retrain.backbones.network_layers import INPUT, Conv, LayeredNetwork, Norm
 from retrain.backbones.own_layers import forms_of, trainable_layers
 from retrain.backbones.table import Architecture, FamilyRow
 from retrain.backbones.trainable import Building, Trainable
@@ -30,18 +30,18 @@ NAME = "three_colours"
 ROW = FamilyRow("tests.test_new_family", NAME)
 
 
-def network(row: Architecture) -> Network:
+def network(row: Architecture) -> LayeredNetwork:
     """A network of one convolution, which passes the three colours on."""
     ones, zeros = np.ones(3, np.float32), np.zeros(3, np.float32)
     kernel = np.eye(3, dtype=np.float32)[None, None]
-    return Network(row.size_px, (Conv("colours", INPUT, kernel, Norm(ones, zeros, zeros, ones, 1e-3), 1, True),))
+    return LayeredNetwork(row.size_px, (Conv("colours", INPUT, kernel, Norm(ones, zeros, zeros, ones, 1e-3), 1, True),))
 
 
-def find(row: Architecture, folder: ModelFolder) -> Weights:
-    return Weights("three colours, version 1", "the test")
+def find(row: Architecture, folder: ModelFolder) -> FoundWeights:
+    return FoundWeights("three colours, version 1", "the test")
 
 
-def convert(row: Architecture, found: Weights, folder: ModelFolder, say: Callable[[str], None]) -> Forms:
+def convert(row: Architecture, found: FoundWeights, folder: ModelFolder, say: Callable[[str], None]) -> Forms:
     return forms_of(row, network(row))
 
 

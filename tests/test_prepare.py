@@ -92,7 +92,7 @@ def test_a_missing_or_broken_form_is_made_again(tmp_path, suffix, damage):
     lines = []
     assert prepare(options.network, lines.append) == first
     assert path.read_bytes() == data
-    assert lines == [] if (suffix, damage) == (".json", "deleted") else "not as they were written" in lines[0]
+    assert lines == [] if (suffix, damage) == (".json", "deleted") else "changed or damaged" in lines[0]
 
 
 def test_other_weights_under_the_same_name_are_another_backbone(tmp_path):
@@ -110,7 +110,7 @@ def test_other_weights_under_the_same_name_are_another_backbone(tmp_path):
 
 
 def test_only_our_own_networks_are_kept_as_layers(tmp_path):
-    with pytest.raises(RunError, match="inception_v3 is not kept as layers"):
+    with pytest.raises(RunError, match="inception_v3 is not stored as layers"):
         network_of(plan_of(tmp_path, architecture="inception_v3").network)
 
 
@@ -148,7 +148,7 @@ def test_a_read_only_model_dir_with_the_graph_works_and_says_where_the_forms_are
     backbone = prepare(plan_of(folder).network, lines.append)
     assert_runs(backbone)
     assert str(backbone.graph.parent) == "tf_files/models"
-    assert lines == [f"{folder} cannot be written: {backbone.graph.stem}.* goes to tf_files/models"]
+    assert lines == [f"{folder} is read-only: {backbone.graph.stem}.* is written to tf_files/models"]
     assert sorted(folder.rglob("*")) == before
     assert prepare(plan_of(folder).network, pytest.fail) == backbone
 
@@ -170,7 +170,7 @@ def test_a_read_only_model_dir_without_the_archive_sends_the_download_elsewhere(
     lines = []
     assert_runs(prepare(plan_of(folder).network, lines.append))
     assert (tmp_path / "tf_files" / "models" / ARCHIVE).is_file()
-    assert lines[0] == f"{folder} cannot be written: {ARCHIVE} goes to tf_files/models"
+    assert lines[0] == f"{folder} is read-only: {ARCHIVE} is written to tf_files/models"
 
 
 @pytest.mark.parametrize("model_dir", ["file", "file/below"])
@@ -237,13 +237,13 @@ def test_an_archive_with_another_digest_than_published_is_refused(tmp_path):
 def test_a_damaged_archive_is_refused(tmp_path, monkeypatch):
     published_at(monkeypatch, "http://127.0.0.1:9")
     (tmp_path / ARCHIVE).write_bytes(archive_of(tmp_path)[:-20])
-    assert "delete it and it will be fetched again" in refused(plan_of(tmp_path))
+    assert "delete it, and it will be downloaded again" in refused(plan_of(tmp_path))
 
 
 def test_an_archive_without_the_graph_is_refused(tmp_path, monkeypatch):
     published_at(monkeypatch, "http://127.0.0.1:9")
     (tmp_path / ARCHIVE).write_bytes(archive_of(tmp_path, member="mobilenet_v1_0.25_128/readme.txt"))
-    assert "holds no frozen_graph.pb" in refused(plan_of(tmp_path))
+    assert "contains no frozen_graph.pb" in refused(plan_of(tmp_path))
 
 
 def test_a_graph_that_may_not_be_read_is_one_line(tmp_path):

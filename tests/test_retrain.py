@@ -310,7 +310,7 @@ def test_folders_named_train_and_test_are_kept_as_lists(retrain, model_dir, tmp_
     done = retrain("--image_dir=photos", f"--architecture={STAND_IN}", f"--model_dir={model_dir}", *FAST)
     assert done.returncode == 0, done.stderr
     assert {Path(photo["path"]).parts[1] for photo in record_of(tmp_path)["test_photos"]} == {"test"}
-    assert "say which list" in done.stderr
+    assert "determine the subset" in done.stderr
 
 
 def test_a_log_has_some_lines_of_a_training_and_no_more(retrain, colour_photos, model_dir):

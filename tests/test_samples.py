@@ -163,7 +163,7 @@ def test_a_file_in_the_place_of_the_folder_is_refused_and_left_untouched(tmp_pat
 
 def test_the_folder_one_stands_in_is_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match="the folder you are in"):
+    with pytest.raises(UserError, match="the current folder"):
         write_samples(Path(), 3, 0)
     assert contents(tmp_path) == {}
 
@@ -194,7 +194,7 @@ def test_the_command_says_what_it_drew_and_what_to_type_next(drawn, tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
         f"15 pictures, 3 each of daisy, dandelion, roses, sunflowers, tulips, in {out}",
-        "pictures to try the tool on; no accuracy on them says anything about photos",
+        "these pictures are for trying the tool; accuracy on them does not predict accuracy on photos",
         f"next: python -m retrain --image_dir '{out.as_posix()}'",
     ]
     assert contents(out) == contents(drawn)  # another process, another hash seed, the same bytes

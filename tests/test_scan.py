@@ -155,7 +155,7 @@ def test_what_is_unreadable_is_left_out_with_its_file_and_reason(flowers, store)
 def test_strict_stops_instead_and_names_the_file_and_the_reason(flowers, store):
     (flowers / "daisy" / "notes.txt").write_text("bought in May")
     assert refusal(flowers, store, strict=True) == (
-        f"cannot use {flowers}/daisy/notes.txt (a text file: 'bought in May'); mend or remove it, or leave out --strict"
+        f"cannot use {flowers}/daisy/notes.txt (a text file: 'bought in May'); repair or remove it, or leave out --strict"
     )
 
 
@@ -175,7 +175,7 @@ def test_files_in_deeper_folders_are_counted_and_said(flowers, store):
     (flowers / "daisy" / "more" / "deeper").mkdir()
     result = scanned(flowers, store)
     assert result.notes == (
-        f"2 files in sub-folders of {flowers}/daisy are not read; only daisy/ itself is (--nested=parts reads them too)",
+        f"2 files in sub-folders of {flowers}/daisy are not read; only files directly in daisy/ are (--nested=parts reads both)",
     )
     assert len(result.photos) == 6
 

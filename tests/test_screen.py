@@ -34,7 +34,7 @@ def test_warnings_of_a_thousand_classes_are_counted_by_kind(names):
     lines += [
         f"{name}: the deal left no photo for testing; {place}.jpg was moved there" for place, name in enumerate(names)
     ]
-    lines += ["the folders train and test say which list a photo belongs to; that is kept"]
+    lines += ["the folders train and test determine the subset of each photo; it is kept"]
     said = counted(lines)
     assert len(said) == 9
     assert said[0] == lines[0]
@@ -44,11 +44,11 @@ def test_warnings_of_a_thousand_classes_are_counted_by_kind(names):
 
 def test_warnings_that_have_little_in_common_are_all_said():
     lines = [
-        "the folders test/, train/ say which list a photo belongs to; that is kept",
-        "9 photos in p/test in no folder of a class: not used for testing; label them afterwards",
+        "the folders test/, train/ determine the subset of each photo; it is kept",
+        "9 photos in p/test are in no class folder: not used for testing; label them afterwards",
         "no folder has photos for validation: 10 % of p/train are dealt to it",
-        "12 photos in p itself belong to no class and are not read",
-        "p/runs/ holds the record of a run: it is taken for no class and is not read",
+        "12 photos directly in p belong to no class and are not read",
+        "p/runs/ contains the record of a run: this folder is not a class and is not read",
         "the folders annotations/ beside them are not read",
         "p/test has no photos of cat",
         "alpha beta",

@@ -313,7 +313,7 @@ def test_three_photos_are_one_a_list_and_each_move_is_said(count):
     assert lists_of(split)[nearest[0]] == VALIDATION  # validation takes the one nearest to it, then testing
     assert lists_of(split)[nearest[1]] == TESTING
     assert split.notes == tuple(
-        f"a: the random split put no photo in the {SET_NAMES[which]}; {path.split('/')[-1]} was moved there"
+        f"a: the random split put no photo in the {SET_NAMES[which]}; moved {path.split('/')[-1]} there"
         for path, which in zip(nearest, (VALIDATION, TESTING), strict=False)
     )
 
@@ -333,7 +333,7 @@ def test_a_mended_photo_takes_its_copies_with_it():
     split = deal(photos + copies)
     assert (split.lists[:3] == split.lists[3:]).all()
     assert split.counts().tolist() == [[2, 2, 2]]
-    assert "and 1 that belong to it was moved there" in split.notes[0]
+    assert "moved 1.jpg and 1 other of its group there" in split.notes[0]
 
 
 def test_mending_one_class_takes_no_list_from_another():
@@ -360,7 +360,7 @@ def test_a_class_that_can_not_be_mended_because_its_photos_have_other_labels_is_
     # The seven lines of the Fano plane: three pictures a class, each pair of classes shares one. No deal serves all.
     lines = ["012", "034", "056", "135", "146", "236", "245"]
     photos = [photo(f"c{k}", picture, picture) for k, line in enumerate(lines) for picture in line]
-    with pytest.raises(UserError, match="its photos lie in other classes too") as caught:
+    with pytest.raises(UserError, match="its photos are also in other classes") as caught:
         deal(photos)
     assert caught.value.exit_status == 2
 
@@ -372,7 +372,7 @@ def test_a_class_that_can_not_be_mended_because_its_photos_have_other_labels_is_
 @pytest.mark.parametrize("flags", [{}, {"legacy_split": True}])
 def test_one_or_two_photos_are_refused_with_the_number_that_is_needed(count, found, flags):
     photos = [photo("a", f"{n}") for n in range(50)] + [photo("b", f"{n}") for n in range(count)]
-    with pytest.raises(UserError, match=f"cannot split 'b': {found} need 3 \\(one a subset\\)") as caught:
+    with pytest.raises(UserError, match=f"cannot split 'b': {found} need 3 \\(one for each subset\\)") as caught:
         deal(photos, **flags)
     assert caught.value.exit_status == 2
     assert "\n" not in str(caught.value)
@@ -440,7 +440,7 @@ def test_a_test_photo_that_is_also_a_training_photo_is_kept_and_said():
     split = deal(photos)
     assert split.lists.tolist() == [TRAINING] * 5 + [TESTING] * 6
     assert split.notes == (
-        "pictures in two subsets, which makes the test too easy: 2; photos/test/a/3 and photos/train/a/3 have the same bytes",
+        "pictures in two subsets, which inflates the accuracy: 2; photos/test/a/3 and photos/train/a/3 have the same bytes",
     )
 
 

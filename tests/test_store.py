@@ -160,7 +160,7 @@ def test_a_file_that_is_no_database_is_set_aside_and_said(tmp_path, data):
     (tmp_path / "bottlenecks.sqlite").write_bytes(data)
     with closing(Store(tmp_path)) as store:
         assert len(store.notes) == 1
-        assert "set aside as bottlenecks.broken" in store.notes[0]
+        assert "renamed to bottlenecks.broken" in store.notes[0]
         store.write(KEY, some_rows([1]))
         assert right(store.read(KEY, [digest(1)], WIDTH), [1])
     assert (tmp_path / "bottlenecks.broken").read_bytes() == data
@@ -192,7 +192,7 @@ def test_a_flipped_byte_in_a_row_is_a_miss_and_said(filled):
         features, found = store.read(KEY, [digest(number) for number in range(300)], WIDTH)
         right((features, found), range(300))
         assert np.flatnonzero(~found).tolist() == [17]
-        assert store.notes == [f"1 kept features are damaged and will be computed again ({filled})"]
+        assert store.notes == [f"1 stored features are damaged and will be computed again ({filled})"]
         store.write(KEY, some_rows([17]))
         assert right(store.read(KEY, [digest(number) for number in range(300)], WIDTH), range(300))
 
@@ -221,7 +221,7 @@ def test_a_row_of_another_type_is_a_miss(filled, monkeypatch, scan):
         features, found = store.read(KEY, [digest(number) for number in range(300)], WIDTH)
         right((features, found), range(300))
         assert np.flatnonzero(~found).tolist() == [1, 2, 3, 4]
-        assert store.notes == [f"4 kept features are damaged and will be computed again ({filled})"]
+        assert store.notes == [f"4 stored features are damaged and will be computed again ({filled})"]
 
 
 def test_a_row_of_another_width_is_a_miss(store):
@@ -258,7 +258,7 @@ def test_damage_found_while_digests_are_read_is_mended_too(filled):
     damage(filled, (page - 1) * size, length=size)
     with closing(Store(filled.parent)) as store:
         assert store.files(filled.parent) == {}
-        assert "set aside" in store.notes[0]
+        assert "renamed to" in store.notes[0]
         store.remember_files(filled.parent, {"a.jpg": KnownFile(1, 2, digest(1))})
         assert store.files(filled.parent) == {"a.jpg": KnownFile(1, 2, digest(1))}
 
@@ -268,7 +268,7 @@ def test_a_file_that_another_process_has_mended_is_not_set_aside_again(tmp_path)
     with closing(Store(tmp_path)) as first, closing(Store(tmp_path)) as late:
         first.write(KEY, some_rows([1]))
         late._database._inode = -1  # as if it had seen the broken file before `first` mended it
-        late._database.start_over(sqlite3.DatabaseError("malformed"))
+        late._database.replace_damaged(sqlite3.DatabaseError("malformed"))
         assert late.notes == []
         assert right(late.read(KEY, [digest(1)], WIDTH), [1])
         assert right(first.read(KEY, [digest(1)], WIDTH), [1])
@@ -281,7 +281,7 @@ def test_what_can_be_read_of_a_damaged_file_is_kept(filled):
         features, found = store.read(KEY, digests, WIDTH)
         right((features, found), range(300))
         assert 250 < found.sum() < 300
-        assert "set aside" in store.notes[0]
+        assert "renamed to" in store.notes[0]
     with closing(Store(filled.parent)) as store:
         assert store.read(KEY, digests, WIDTH)[1].tolist() == found.tolist()
         assert store.notes == []
@@ -398,7 +398,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing_kept(store):
     store.write(KEY, some_rows(range(5)))
     (pages,) = store._database.connection.execute("PRAGMA page_count").fetchone()
     store._database.connection.execute(f"PRAGMA max_page_count = {pages}")
-    with pytest.raises(RunError, match=r"full; make room"):
+    with pytest.raises(RunError, match=r"full; free some space"):
         store.write(KEY, some_rows(range(10_000)))
     assert right(store.read(KEY, [digest(number) for number in range(5)], WIDTH), range(5))
 
@@ -448,6 +448,6 @@ def test_a_format_that_no_program_will_have_is_damage(tmp_path):
         connection.execute(f"PRAGMA user_version = {0x7FFF_FFFF}")
     connection.close()
     with closing(Store(tmp_path)) as again:
-        assert "its format is said to be 2147483647" in again.notes[0]
+        assert "its format version is 2147483647" in again.notes[0]
         again.write(key, [(digest, np.ones(3, np.float32))])
         assert again.read(key, [digest], 3)[1].all()

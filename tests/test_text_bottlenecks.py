@@ -46,7 +46,7 @@ def test_every_generation_is_read_into_the_store(photos, tmp_path):
     }
     done = run_import(tmp_path, "old", f"--image_dir={photos}")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.count("imported 4 of ") == 3
+    assert done.stdout.count("imported the features of 4 photos by ") == 3
     store = Store(tmp_path / "tf_files/bottlenecks")
     for network, rows in wanted.items():
         width = len(next(iter(rows.values())))
@@ -76,14 +76,14 @@ def test_what_can_not_be_read_is_left_out_with_its_reason(photos, tmp_path):
     (tmp_path / "old/red rose/a.jpg.txt").write_text("1,2,nan,4")
     found, skipped = read_folder(tmp_path / "old", photos)
     # One whole row is left: of two widths, each once, the first seen would win, so another is needed.
-    assert {one.reason for one in skipped} >= {"no such photo", "not numbers with commas"}
+    assert {one.reason for one in skipped} >= {"no such photo", "not numbers separated by commas"}
     write_text(tmp_path / "old", photos, "")
     (old / "b.JPG.txt").write_text("1.0,2.0")
     found, skipped = read_folder(tmp_path / "old", photos)
     assert [one.photo.name for one in found] == ["a.jpg", "a.jpg", "c.png_d.jpg"]
     assert sorted((one.reason, one.detail) for one in skipped) == [
-        ("cut off", "2 numbers, the others have 4"),
-        ("no such photo", f"none of that name in {photos / 'daisy'}"),
+        ("cut off", "2 numbers, but the others have 4"),
+        ("no such photo", f"there is none with that name in {photos / 'daisy'}"),
     ]
     done = run_import(tmp_path, "old", f"--image_dir={photos}")
     assert done.returncode == 0
@@ -94,9 +94,9 @@ def test_what_can_not_be_read_is_left_out_with_its_reason(photos, tmp_path):
     ("words", "message"),
     [
         ((), "found 'import'; write: python -m retrain.cache import DIR --image_dir=PHOTOS"),
-        (("nowhere", "--image_dir=photos"), "DIR=nowhere is no folder"),
-        (("photos",), "--image_dir=. is no folder"),
-        (("photos", "--image_dir=nowhere"), "--image_dir=nowhere is no folder"),
+        (("nowhere", "--image_dir=photos"), "DIR=nowhere is not a folder"),
+        (("photos",), "--image_dir=. is not a folder"),
+        (("photos", "--image_dir=nowhere"), "--image_dir=nowhere is not a folder"),
         (("photos", "--image_dir=photos"), "found no CLASS/PHOTO.jpg.txt"),
         (("photos", "--imagedir=photos"), "unknown flag --imagedir"),
     ],

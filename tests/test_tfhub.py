@@ -153,10 +153,10 @@ def odd_module(folder, change):
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        (lambda tf, x: tf.math.digamma(x), "it lacks Digamma"),
+        (lambda tf, x: tf.math.digamma(x), "it does not support Digamma"),
         # Of this one TensorFlow 2.21 makes a file that gives nothing, without a word.
-        (lambda tf, x: tf.math.lgamma(x), "the converter's file gives other features than the graph"),
-        (lambda tf, x: x + tf.random.normal(tf.shape(x)), "the converter's file gives other features than the graph"),
+        (lambda tf, x: tf.math.lgamma(x), "the converted file computes other features than the graph"),
+        (lambda tf, x: x + tf.random.normal(tf.shape(x)), "the converted file computes other features than the graph"),
     ],
     ids=["an operation that LiteRT lacks", "a fault of the converter", "chance"],
 )
@@ -170,12 +170,12 @@ def test_what_litert_can_not_run_is_left_to_tensorflow_and_said(tmp_path, change
 
 def test_features_that_are_no_numbers_are_refused(tmp_path):
     module = odd_module(tmp_path / "module", lambda tf, x: x / 0.0)
-    with pytest.raises(RunError, match="its features are no finite numbers"):
+    with pytest.raises(RunError, match="its features are NaN or infinite"):
         prepare(plan_of(module, tmp_path / "models").network, print)
 
 
 def test_a_folder_that_is_no_module_is_refused(tmp_path):
-    with pytest.raises(UserError, match="it holds no saved_model.pb") as caught:
+    with pytest.raises(UserError, match="it contains no saved_model.pb") as caught:
         prepare(plan_of(tmp_path, tmp_path / "models").network, print)
     assert caught.value.exit_status == 2
     with pytest.raises(UserError, match="there is no such folder"):

@@ -13,7 +13,7 @@ from label_image.errors import RunError
 from label_image.model_metadata import Metadata
 from retrain.backbones.model_folder import ModelFolder
 from retrain.backbones.network_graph import to_graph
-from retrain.backbones.network_layers import Add, Conv, Network, Norm
+from retrain.backbones.network_layers import Add, Conv, LayeredNetwork, Norm
 from retrain.backbones.network_tflite import to_tflite
 from retrain.backbones.quantize import quantized
 from retrain.exporters import tflite as tflite_exporter
@@ -43,7 +43,7 @@ def backbone(tmp_path_factory):
     first = layer("first", "input", (3, 8), 1)
     wide = layer("wide", "first", (8, 8), 2, depthwise=True)
     narrow = layer("narrow", "first", (8, 8), 3)
-    network = Network(16, (first, wide, narrow, Add("sum", "wide", "narrow")))
+    network = LayeredNetwork(16, (first, wide, narrow, Add("sum", "wide", "narrow")))
     (folder / "tiny-1.pb").write_bytes(to_graph(network).SerializeToString())
     (folder / "tiny-1.tflite").write_bytes(to_tflite(network))
     files = (folder / "tiny-1.pb", "input", "features", folder / "tiny-1.tflite")
@@ -136,7 +136,7 @@ def damaged(path, change):
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        (lambda model: setattr(model.codes[1], "version", 1), "operator 1, CONV_2D, has version 1 where its types need 3"),
+        (lambda model: setattr(model.codes[1], "version", 1), "operator 1, CONV_2D, has version 1, but its types need 3"),
         (lambda model: setattr(model, "codes", [*model.codes, model.codes[0]]), "is used by no operator"),
         (lambda model: model.signature("serving_default", "image", "final_result"), "its signatures are"),
         (lambda model: model.signature("other", "input", "final_result"), "its signatures are"),

@@ -88,7 +88,7 @@ def test_constants_behind_the_flatbuffer_are_taken_in(doubling, tmp_path):
 def test_what_can_not_be_read_is_one_line(doubling, tmp_path):
     whole, broken = doubling.read_bytes(), tmp_path / "broken.tflite"
     broken.write_bytes(b"no model at all")
-    with pytest.raises(RunError, match=r"it is no \.tflite"):
+    with pytest.raises(RunError, match=r"it is not a \.tflite"):
         TfliteModel(broken)
     refused = 0
     for end in range(8, len(whole), 5):

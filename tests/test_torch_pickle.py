@@ -138,7 +138,7 @@ def test_a_file_cut_anywhere_is_refused(data):
 
 def test_a_file_cut_inside_its_arrays_is_refused(pth, state):
     whole = pth(state)
-    with pytest.raises(ValueError, match="cut short"):
+    with pytest.raises(ValueError, match="incomplete"):
         read_state(whole[:-1])
 
 

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from retrain.backbones.network_keras import keras_on_tensorflow, to_keras
-from retrain.backbones.network_layers import Network
+from retrain.backbones.network_layers import LayeredNetwork
 from retrain.types import TRAINING, Backbone, Bottlenecks
 
 
@@ -19,7 +19,7 @@ class Pipeline:
       folder: the photos.
     """
 
-    def __init__(self, network: Network, backbone: Backbone, folder: Path) -> None:
+    def __init__(self, network: LayeredNetwork, backbone: Backbone, folder: Path) -> None:
         self._keras = keras_on_tensorflow()
         self._backbone, self._folder = backbone, folder
         image = self._keras.Input((backbone.height_px, backbone.width_px, 3))

@@ -16,7 +16,7 @@ from benchmarks.row import Row, rates, seconds
 from benchmarks.rows.extraction import ours
 from label_image.runners.tensorflow import GraphRunner
 from retrain.backbones.frozen_graph import freeze, to_tflite
-from retrain.backbones.model_folder import ModelFolder, Weights
+from retrain.backbones.model_folder import FoundWeights, ModelFolder
 from retrain.backbones.network_keras import keras_on_tensorflow
 from retrain.backbones.table import Architecture
 from retrain.features.runtimes import choose
@@ -61,5 +61,5 @@ def _random_weights(bench: Bench) -> Backbone:
         name, size_px = "mobilenet_0.25_128, random weights", 128
         model = keras.applications.MobileNet(input_shape=(size_px, size_px, 3), alpha=0.25, **sizes)
     frozen = freeze(lambda image: model(image, training=False), size_px, size_px, std=127.5)
-    row, weights = Architecture(name, "inception", size_px), Weights(f"random {name}", "random numbers")
+    row, weights = Architecture(name, "inception", size_px), FoundWeights(f"random {name}", "random numbers")
     return ModelFolder.of(bench.options(bench.photos).network, silent).keep(row, weights, frozen, *to_tflite(frozen))

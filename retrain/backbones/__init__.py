@@ -1,1 +1,1 @@
-"""Pretrained networks without their heads: one table of rows, one file a source."""
+"""Provides pretrained networks without their heads: a table of families, and one file for each family."""

@@ -1,8 +1,8 @@
-"""Names of a network's layers in, their blocks out: what `--train last:N` counts.
+"""Groups the layers of a network into blocks by their names, for `--train last:N`.
 
-A block is what its paper draws as one box, and the names of the layers tell which: `blocks_15_project_conv`, `block_16_add`,
-`conv5_block3_out`, `Conv2d_13_pointwise`. Layers without such a name go with the block before them: so the last block
-also has the convolution and the average behind it.
+A block is what its paper draws as one box. The names of the layers show it: `blocks_15_project_conv`, `block_16_add`,
+`conv5_block3_out`, `Conv2d_13_pointwise`. A layer without such a name belongs to the block before it, so the last block
+also contains the final convolution and the average pooling.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from label_image.errors import UserError
 
 _BLOCK = re.compile(
-    r"""blocks_\d+            # EfficientNet-Lite, as we build it
+    r"""blocks_\d+            # EfficientNet-Lite in our form
     |conv\d+_block\d+         # ResNet, DenseNet
     |stage_\d+_block_\d+      # ConvNeXt
     |block_?\d+[a-z]*(?=_)    # EfficientNet, VGG, Xception, MobileNetV2, Inception-ResNet, our small ResNets
@@ -26,7 +26,7 @@ _BLOCK = re.compile(
 
 
 def blocks_of(names: Sequence[str]) -> list[list[int]]:
-    """Places of the layers of each block, in order; the first is what stands before the first named block.
+    """Returns the indices of the layers of each block, in order; the layers before the first named block come first.
 
     >>> blocks_of(["stem", "blocks_0_a", "blocks_0_b", "add", "blocks_1_a", "head"])
     [[0], [1, 2, 3], [4, 5]]
@@ -44,7 +44,7 @@ def blocks_of(names: Sequence[str]) -> list[list[int]]:
 
 
 def last_blocks(names: Sequence[str], train: str, what: str) -> set[int]:
-    """Places of the layers that are trained.
+    """Returns the indices of the layers that are trained.
 
     Args:
       names: of the layers, in order.
@@ -52,14 +52,14 @@ def last_blocks(names: Sequence[str], train: str, what: str) -> set[int]:
       what: the network, for the error.
 
     Raises:
-      UserError: it has no blocks, or fewer.
+      UserError: the network has no blocks, or fewer than N.
     """
     if train == "all":
         return set(range(len(names)))
     count = int(train.removeprefix("last:"))
     blocks = blocks_of(names)
     if len(blocks) < 3:
-        raise UserError(f"--train={train}: {what} does not say which layers form a block; use --train=all")
+        raise UserError(f"--train={train}: {what} has no layer names that show its blocks; use --train=all")
     if count > len(blocks):
         raise UserError(f"--train={train}: {what} has {len(blocks)} blocks; give at most last:{len(blocks)}, or all")
     return {place for block in blocks[-count:] for place in block}

@@ -1,8 +1,8 @@
-"""A Network of ours in, the same as TensorFlow variables and a function out, its normalisation folded into the convolutions.
+"""Builds a network of our own layers as TensorFlow variables, with batch normalisation folded into the convolutions.
 
-With frozen statistics a convolution and its normalisation are one convolution with a bias, and these two are trained. A step costs
-a third less than with layers of their own, and half the memory; and one rate fits all layers: where a normalisation scales up by
-ten, a step of its kernel would count a hundred times.
+With frozen statistics, a convolution and its normalisation equal one convolution with a bias, and this kernel and bias are trained. A
+step takes a third less time than with separate layers, and half the memory. Also, one learning rate suits all layers: if a
+normalisation multiplied the output by ten, the gradient step of its kernel would have a hundred times the effect.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from typing import Any
 import numpy as np
 
 from label_image.quiet import tensorflow
-from retrain.backbones.network_layers import INPUT, Conv, Network, Norm
+from retrain.backbones.network_layers import INPUT, Conv, LayeredNetwork, Norm
 
-PARTS = 2  # variables of a layer: kernel and bias
+PARTS = 2  # number of variables of a layer: kernel and bias
 
 
 class FoldedNetwork:
-    """The network, its variables in the order of its layers.
+    """The network and its variables, in the order of its layers.
 
     Args:
-      network: with the statistics that stay as they are.
+      network: with the statistics that stay fixed.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: LayeredNetwork) -> None:
         self._tf = tensorflow()
         self._network = network
         self.convolutions = [layer for layer in network.layers if isinstance(layer, Conv)]
@@ -36,7 +36,7 @@ class FoldedNetwork:
         ]
 
     def __call__(self, image: Any, _: bool = False) -> Any:
-        """float32 [n, size, size, 3], scaled -> [n, width]."""
+        """Computes the features: float32 [n, size, size, 3], scaled -> [n, width]."""
         tf = self._tf
         outputs = {INPUT: image}
         parts = {
@@ -50,8 +50,8 @@ class FoldedNetwork:
                 outputs[layer.name] = outputs[layer.first] + outputs[layer.second]
         return tf.reduce_mean(outputs[self._network.layers[-1].name], [1, 2])
 
-    def network(self) -> Network:
-        """The Network with the weights of now; its own classifier is left out."""
+    def network(self) -> LayeredNetwork:
+        """Returns the network with the current weights, without its original classifier."""
         values = [variable.numpy() for variable in self.variables]
         now = {}
         for place, layer in enumerate(self.convolutions):

@@ -1,6 +1,6 @@
-"""Freezes a network of TensorFlow's into a GraphDef without its head, and converts that to `.tflite`.
+"""Freezes a TensorFlow network into a GraphDef without its head, and converts it to `.tflite`.
 
-For networks that are not kept as layers of our own (`own_layers`).
+It is used for networks that are not stored as our own layers (`own_layers`).
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ from label_image.runners.tensorflow import function_of
 from retrain.formats.graph_def import parse_graph
 from retrain.formats.tflite_codes import with_right_codes
 
-# Of a feature, relative to the largest: the same float32 sums in another order, through a hundred layers or two.
+# Allowed difference of a feature, relative to the largest: float32 sums in another order, through 100 to 200 layers.
 _TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
 class FrozenGraph:
-    """A headless network as TensorFlow's graph, and what it takes."""
+    """A network without its head as a TensorFlow graph, with the description of its input."""
 
-    graph: Any  # GraphDef, variables turned into constants
+    graph: Any  # GraphDef in which variables are constants
     input_layer: str
     features_layer: str
     height_px: int
     width_px: int
     mean: tuple[float, ...]  # input = (pixel - mean) / std
     std: tuple[float, ...]
-    width: int  # features a photo
+    width: int  # number of features for each photo
 
 
 class Forms(NamedTuple):
-    """The files that a backbone is kept as."""
+    """The forms in which a backbone is stored."""
 
     frozen: FrozenGraph
-    tflite: bytes | None  # headless; None where LiteRT cannot run it
+    tflite: bytes | None  # without the head; None if LiteRT cannot run it
     why_no_tflite: str = ""
 
 
@@ -52,7 +52,7 @@ def freeze(
     """Freezes a Python function on float32 [n, height_px, width_px, 3], pixels / std -> float32 [n, width].
 
     Raises:
-      ValueError: the function's result has another shape.
+      ValueError: the result of the function has another shape.
     """
     tf = tensorflow()
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
@@ -72,13 +72,13 @@ def freeze(
 
 
 def to_tflite(frozen: FrozenGraph) -> tuple[bytes | None, str]:
-    """Converts it, and runs the result once beside the original.
+    """Converts a frozen graph to `.tflite`, and compares the results of both on two photos.
 
     Returns:
       (the bytes of a `.tflite`, "") or (None, why LiteRT cannot run it).
 
     Raises:
-      ValueError: TensorFlow itself cannot run the graph, or its features are no numbers.
+      ValueError: TensorFlow itself cannot run the graph, or its features are NaN or infinite.
     """
     tf = tensorflow()
     function = graph_function(frozen.graph, frozen.input_layer, frozen.features_layer)
@@ -90,22 +90,22 @@ def to_tflite(frozen: FrozenGraph) -> tuple[bytes | None, str]:
         except (ValueError, tf.errors.OpError) as error:
             raise ValueError(f"TensorFlow cannot run the graph on two photos: {_one_line(error)}") from None
         if not np.isfinite(expected).all():
-            raise ValueError("its features are no finite numbers")
+            raise ValueError("its features are NaN or infinite")
         try:
             converted = bytes(tf.lite.TFLiteConverter.from_concrete_functions([function], function).convert())
-            tflite = with_right_codes(converted, "what TensorFlow converted")  # it puts constants anywhere
+            tflite = with_right_codes(converted, "what TensorFlow converted")  # the converter does not align constants
             got = _run(tflite, batch)
         except Exception as error:  # the converter raises many kinds; TensorFlow can still run the graph
             missing = sorted(set(re.findall(r"tf\.([A-Z]\w+)", str(error))))
-            return None, f"it lacks {', '.join(missing)}" if missing else _one_line(error)
-    # The converter has its faults: of Lgamma, for one, it makes an empty constant, and says nothing.
+            return None, f"it does not support {', '.join(missing)}" if missing else _one_line(error)
+    # The converter has bugs: for Lgamma, for example, it writes an empty constant without an error.
     if got.shape == expected.shape and np.abs(got - expected).max() <= _TOLERANCE * np.abs(expected).max():
         return tflite, ""
-    return None, "the converter's file gives other features than the graph"
+    return None, "the converted file computes other features than the graph"
 
 
 def graph_function(graph: Any, input_layer: str, output_layer: str) -> Any:
-    """A GraphDef as a TensorFlow function from one operation's output to another's, once its operations are known to be harmless.
+    """Makes a TensorFlow function of a GraphDef, from one operation's output to another's, after checking that its operations are harmless.
 
     Raises:
       ValueError: TensorFlow refuses the graph.
@@ -121,7 +121,7 @@ def graph_function(graph: Any, input_layer: str, output_layer: str) -> Any:
 
 
 def _run(tflite: bytes, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """The features of two pictures on LiteRT."""
+    """Computes the features of each picture with LiteRT."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_content=tflite)
@@ -139,17 +139,17 @@ def _one_line(error: Exception) -> str:
 
 
 def converted(name: str, make: Callable[[], FrozenGraph], say: Callable[[str], None]) -> Forms:
-    """The forms of a network that TensorFlow makes.
+    """Builds a network with TensorFlow and returns its forms.
 
     Args:
-      name: of the network, for people.
-      make: loads and freezes it.
-      say: called with a line about the long work.
+      name: the name of the network, for messages.
+      make: loads and freezes the network.
+      say: called with a line before the long work.
 
     Raises:
-      RunError: TensorFlow cannot run it, or it gives no features.
+      RunError: TensorFlow cannot run the network, or it computes no features.
     """
-    say(f"making {name} ready with TensorFlow, once")
+    say(f"preparing {name} with TensorFlow, which is needed only once")
     try:
         frozen = make()
         return Forms(frozen, *to_tflite(frozen))

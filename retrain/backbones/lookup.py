@@ -1,4 +1,4 @@
-"""Finds a network by its name, and the family that it belongs to."""
+"""Finds a network by its name, and the family to which it belongs."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ _EXAMPLES = ("efficientnet_lite0", "mobilenet_1.0_224", "inception_v3", "keras:M
 
 
 def architecture(name: str, tfhub_module: str = "") -> Architecture:
-    """The network that a name, as typed, means; the original lower-cased names too.
+    """Returns the network with the name that the user typed; upper and lower case are equal, as in the original.
 
     Raises:
-      UserError: the name is unknown; the nearest ones are said.
+      UserError: the name is unknown; the message suggests similar names.
     """
     if tfhub_module:
         return Architecture(tfhub_module, table.TFHUB.module, licence="the module's own")
     typed = name.strip().lower()
-    for row in table.FAMILIES:  # one after the other: a family's file is imported only where its networks are asked for
+    for row in table.FAMILIES:  # in order: a family's file is imported only when the search reaches it
         if typed in architectures_of(row.module):
             return architectures_of(row.module)[typed]
     raise UserError(f"unknown --architecture={name}; {_hint(typed)}")
 
 
 def family_of(row: Architecture) -> Family:
-    """The family of a network."""
+    """Returns the family of a network."""
     return _family(row.family)
 
 
 @functools.cache
 def architectures_of(module: str) -> dict[str, Architecture]:
-    """The networks of a family by their names in lower case."""
+    """Returns the networks of a family by their names in lower case."""
     return {row.name.lower(): row for row in _family(module).architectures}
 
 
 def all_architectures() -> dict[str, Architecture]:
-    """All networks that are known by name."""
+    """Returns all networks that are known by name."""
     return {name: row for family in table.FAMILIES for name, row in architectures_of(family.module).items()}
 
 

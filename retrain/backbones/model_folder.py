@@ -1,9 +1,9 @@
-"""The folder of pretrained networks: where weights are looked for and downloaded to, and where the converted forms are kept.
+"""Manages the folder of pretrained networks, which holds downloaded weights and the converted forms of backbones.
 
-It is --model_dir. Schools share it read-only; what is missing there goes to tf_files/models beside the user.
-For each backbone three files, named after the digest of what it was made from: `.tflite` (headless, for LiteRT), `.pb`
-(headless, for TensorFlow and the frozen export) and `.json` (what they take, and their digests). The `.json` is written
-last; a file that does not have its digest is a miss, and said. What is made of a backbone (`quantized`) stands beside it.
+The folder is --model_dir. A school may share it read-only; missing files are then written to the user's tf_files/models.
+Each backbone has three files, named after the digest of its weights: `.tflite` (without the head, for LiteRT), `.pb` (without
+the head, for TensorFlow and the frozen export) and `.json` (a description of the input, and the digests of the other two). The
+`.json` is written last. A file with another digest is made again, with a note. `quantized` files are stored beside their backbone.
 """
 
 from __future__ import annotations
@@ -27,35 +27,35 @@ from retrain.files.hashing import file_digest
 from retrain.types import Backbone
 
 USUAL_MODEL_DIR = "tf_files/models"
-BUILD = 5  # raise it when the same weights become another file
+BUILD = 5  # increase it when the conversion of the same weights gives other files
 
 
 @dataclass(frozen=True)
-class Weights:
-    """Where a backbone's numbers are."""
+class FoundWeights:
+    """The weights of a backbone and their origin."""
 
-    digest: str  # sha256 of all that they depend on
-    source: str  # for people
-    path: Path | None = None  # the file, archive or folder; None where a library brings them
+    digest: str  # SHA-256 of everything on which the weights depend
+    source: str  # the origin, for messages
+    path: Path | None = None  # the file, archive or folder; None if a library provides the weights
     data: bytes = field(default=b"", repr=False)  # the file's bytes, or those of the archive's member
 
 
 class KeptNetworks(Protocol):
-    """Where networks are looked for and kept."""
+    """The options for the folder of networks."""
 
     @property
-    def model_dir(self) -> str: ...  # noqa: D102 - the flags of these names say it
+    def model_dir(self) -> str: ...  # noqa: D102 - the flags with these names explain them
     @property
     def offline(self) -> bool: ...  # noqa: D102
 
 
 class ModelFolder:
-    """The folder of pretrained networks, and the usual one beside it where that one is read-only.
+    """The folder of pretrained networks, and the default folder as well if the first is read-only.
 
     Args:
       model_dir: the folder.
-      say: called with a line about a download, a folder that cannot be written, a damaged file.
-      offline: never use the network.
+      say: called with a line about a download, a read-only folder or a damaged file.
+      offline: never connect to a server.
     """
 
     def __init__(self, model_dir: str, say: Callable[[str], None], *, offline: bool = False) -> None:
@@ -65,30 +65,30 @@ class ModelFolder:
 
     @classmethod
     def of(cls, network: KeptNetworks, say: Callable[[str], None]) -> ModelFolder:
-        """The folder that flags name; NetworkOptions, for example."""
+        """Makes the folder from options, such as NetworkOptions."""
         return cls(network.model_dir, say, offline=network.offline)
 
     @property
     def home(self) -> Path:
-        """The folder that new files go to."""
+        """The folder to which new files are written."""
         return self._folders[-1]
 
     def find(self, *names: str) -> Path | None:
-        """The first of these files or folders that is there; a name may be a pattern."""
+        """Returns the first of these files or folders that exists; a name may be a pattern."""
         found = (path for folder in self._folders for name in names for path in sorted(folder.glob(name)))
         return next(found, None)
 
     def place(self, name: str) -> Path:
-        """Where a new file goes."""
+        """Returns the path for a new file."""
         if len(self._folders) > 1:
-            self._say(f"{self._folders[0]} cannot be written: {name} goes to {self.home}")
+            self._say(f"{self._folders[0]} is read-only: {name} is written to {self.home}")
         return self.home / name
 
     def bring(self, url: str, path: Path, sha256: str | None = None) -> Path:
-        """The file at `url`, brought to `path` if it is not there.
+        """Downloads `url` to `path` if that file does not exist.
 
         Raises:
-          RunError: it is not to be had; the line names the address, the place to put it, and what works at once.
+          RunError: it cannot be downloaded; the message names the address, the path for the file, and a network that needs no download.
         """
         from retrain.files.download import fetch
 
@@ -100,8 +100,8 @@ class ModelFolder:
                 f"no weights in {looked}; {error}; or use {DEFAULT_ARCHITECTURE}, which needs no download"
             ) from None
 
-    def kept(self, row: Architecture, found: Weights) -> Backbone | None:
-        """The backbone as it was kept; None if it was not, or not whole."""
+    def kept(self, row: Architecture, found: FoundWeights) -> Backbone | None:
+        """Returns the stored backbone; None if it is missing, incomplete or damaged."""
         for folder in self._folders:
             stem = _stem(folder, row, found)
             if not _file(stem, ".json").exists():
@@ -109,17 +109,17 @@ class ModelFolder:
             try:
                 return _read(stem)
             except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-                self._say(f"the files {stem}.* are not as they were written; making them again")
+                self._say(f"the files {stem}.* were changed or damaged; making them again")
         return None
 
     def has_kept(self, row: Architecture) -> bool:
-        """Whether a backbone of this name was kept, of whatever weights."""
+        """Whether a backbone of this name is stored, with any weights."""
         return self.find(f"{_letters(row)}-*.json") is not None
 
     def keep(
-        self, row: Architecture, found: Weights, frozen: FrozenGraph, tflite: bytes | None, why_no_tflite: str = ""
+        self, row: Architecture, found: FoundWeights, frozen: FrozenGraph, tflite: bytes | None, why_no_tflite: str = ""
     ) -> Backbone:
-        """Writes the ready forms.
+        """Stores the converted forms of a backbone.
 
         Raises:
           RunError: the folder cannot be written.
@@ -155,12 +155,12 @@ class ModelFolder:
             ) from None
 
     def derived(self, backbone: Backbone, suffix: str, make: Callable[[], bytes]) -> tuple[Path, str]:
-        """A `.tflite` that was made from a backbone, and its sha256; made beside it if it is not there, or not whole.
+        """Returns a `.tflite` derived from a backbone, and its SHA-256; it is made if it is missing or damaged.
 
         Args:
-          backbone: one that is kept here.
-          suffix: what was done to it: "int8-0a1b2c3d".
-          make: gives the file's bytes.
+          backbone: a backbone that is stored in this folder.
+          suffix: the kind of conversion, for the file's name: "int8-0a1b2c3d".
+          make: returns the bytes of the file.
 
         Raises:
           RunError: the folder cannot be written.
@@ -174,7 +174,7 @@ class ModelFolder:
                 digest = path.with_name(f"{name}.sha256").read_text("utf-8", "replace").strip()
                 if file_digest(path) == digest:
                     return path, digest
-                self._say(f"{path} is not as it was written; making it again")
+                self._say(f"{path} was changed or damaged; making it again")
         data = make()
         path, digest = home / name, hashlib.sha256(data).hexdigest()
         try:
@@ -200,22 +200,22 @@ def _read(stem: Path) -> Backbone:
     return Backbone(digest=digest, graph=files[".pb"], tflite=files.get(".tflite"), **fields)
 
 
-def _stem(folder: Path, row: Architecture, found: Weights) -> Path:
+def _stem(folder: Path, row: Architecture, found: FoundWeights) -> Path:
     digest = hashlib.sha256(f"{BUILD}:{found.digest}".encode()).hexdigest()
     return folder / f"{_letters(row)}-{digest[:12]}"
 
 
 def _letters(row: Architecture) -> str:
-    """The name of a backbone as the name of a file."""
+    """Converts the name of a backbone to the name of a file."""
     return re.sub(r"[^A-Za-z0-9._-]+", "_", row.name)[-60:]
 
 
 def _file(stem: Path, suffix: str) -> Path:
-    return stem.with_name(stem.name + suffix)  # with_suffix would cut at the dot of "0.25"
+    return stem.with_name(stem.name + suffix)  # with_suffix would cut at the dot in "0.25"
 
 
 def _read_only(folder: Path) -> bool:
-    """Whether a folder is there and this user may not write into it; permission bits alone do not tell."""
+    """Whether a folder exists and this user cannot write into it; permission bits alone do not show this."""
     if not folder.is_dir():
         return False
     try:

@@ -1,4 +1,4 @@
-"""A Network in, a headless GraphDef out, of operations that every TensorFlow since 1.4 knows; TensorFlow is not needed."""
+"""Converts a network of our own layers to a headless GraphDef with operations of TensorFlow 1.4; TensorFlow is not needed."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from retrain.backbones.network_layers import FEATURES, INPUT, Conv, Network
+from retrain.backbones.network_layers import FEATURES, INPUT, Conv, LayeredNetwork
 from retrain.formats.graph_def import INT32, constant, new_graph, operation, placeholder
 
 
-def to_graph(network: Network) -> Any:
-    """A GraphDef: INPUT float32 [n, size, size, 3] -> FEATURES float32 [n, width]."""
+def to_graph(network: LayeredNetwork) -> Any:
+    """Makes a GraphDef: INPUT float32 [n, size, size, 3] -> FEATURES float32 [n, width]."""
     graph = new_graph()
     outputs = {INPUT: placeholder(graph, INPUT, [-1, network.size_px, network.size_px, 3])}
     for layer in network.layers:

@@ -1,4 +1,4 @@
-"""A Network in, a Keras model out, with its batch normalisation as layers of their own: the form that can be trained further."""
+"""Converts a network of our own layers to a Keras model with separate batch normalisation, which can be trained further."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import os
 from typing import Any
 
 from label_image.quiet import tensorflow
-from retrain.backbones.network_layers import FEATURES, INPUT, Conv, Network, Norm
+from retrain.backbones.network_layers import FEATURES, INPUT, Conv, LayeredNetwork, Norm
 from retrain.networks.norm import batch_normalisation
 
 
 def keras_on_tensorflow() -> Any:
-    """Imports Keras with TensorFlow under it, whatever ~/.keras/keras.json or KERAS_BACKEND say."""
+    """Imports Keras with TensorFlow as its backend, whatever ~/.keras/keras.json or KERAS_BACKEND contain."""
     os.environ["KERAS_BACKEND"] = "tensorflow"
     tensorflow()
     import keras
@@ -20,8 +20,8 @@ def keras_on_tensorflow() -> Any:
     return keras
 
 
-def to_keras(network: Network) -> Any:
-    """A keras.Model: float32 [n, size, size, 3], scaled -> float32 [n, width]."""
+def to_keras(network: LayeredNetwork) -> Any:
+    """Makes a keras.Model: float32 [n, size, size, 3], scaled -> float32 [n, width]."""
     keras = keras_on_tensorflow()
     image = keras.Input((network.size_px, network.size_px, 3), name=INPUT)
     outputs: dict[str, Any] = {INPUT: image}
@@ -39,8 +39,8 @@ def to_keras(network: Network) -> Any:
     return model
 
 
-def from_keras(model: Any, network: Network) -> Network:
-    """The Network with the weights that a model made by `to_keras` has now; its own classifier is left out."""
+def from_keras(model: Any, network: LayeredNetwork) -> LayeredNetwork:
+    """Converts a model of `to_keras`, with its current weights, back to our layers, without the original classifier."""
 
     def now(layer: Conv) -> Conv:
         name = layer.name.replace(".", "_")

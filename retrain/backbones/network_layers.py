@@ -1,7 +1,7 @@
-"""The noun of a convolutional network that we write ourselves: layers with their weights, in order, no framework.
+"""Defines the types of a convolutional network of our own: layers with their weights, in order, without a framework.
 
-`network_tflite`, `network_graph` and `network_keras` each turn one Network into a file or a model of their kind; so the
-three forms hold the same numbers by construction, and the light two need no TensorFlow.
+`network_tflite`, `network_graph` and `network_keras` each convert such a network to a file or model of their kind. Therefore the
+three forms contain the same weights, and the first two need no TensorFlow.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Conv:
     """A convolution with TensorFlow's "same" padding, batch-normalised, then ReLU6 where `relu6`."""
 
     name: str
-    source: str  # the layer whose output it takes
+    source: str  # the layer whose output is its input
     kernel: Float32  # [height, width, channels in, channels out]; depthwise: [height, width, channels, 1]
     norm: Norm
     stride: int
@@ -39,11 +39,11 @@ class Conv:
 
     @property
     def channels(self) -> int:
-        """Channels of the output."""
+        """Number of channels of the output."""
         return int(self.kernel.shape[2] if self.depthwise else self.kernel.shape[3])
 
     def folded(self) -> tuple[Float32, Float32]:
-        """The kernel (same shape) and bias [channels] that do convolution and normalisation in one."""
+        """Returns the kernel (same shape) and bias [channels] that combine convolution and normalisation."""
         norm = self.norm
         scale = norm.gamma.astype(np.float64) / np.sqrt(norm.variance.astype(np.float64) + norm.epsilon)
         shaped = scale[:, None] if self.depthwise else scale
@@ -61,32 +61,32 @@ class Add:
 
 
 @dataclass(frozen=True)
-class Network:
-    """A network without its head: float32 [n, size_px, size_px, 3] in, the last layer averaged over height and width out."""
+class LayeredNetwork:
+    """A network without its head: float32 [n, size_px, size_px, 3] -> the last layer's average over height and width."""
 
     size_px: int
-    layers: tuple[Conv | Add, ...]  # in an order in which each source comes first; the first takes INPUT
+    layers: tuple[Conv | Add, ...]  # ordered so that each source comes before its use; the first layer takes INPUT
     classifier: tuple[Float32, Float32] | None = field(
         default=None, repr=False
-    )  # its own head: [width, classes], [classes]
+    )  # its original head: [width, classes], [classes]
 
     @property
     def width(self) -> int:
-        """Features a photo."""
+        """Number of features for each photo."""
         return self.channels(self.layers[-1].name)
 
     @property
     def has_statistics(self) -> bool:
-        """Whether batch normalisation still has means and variances of its own: released graphs may have none left."""
+        """Whether batch normalisation still has separate means and variances; published graphs may have folded them."""
         return any(isinstance(layer, Conv) and layer.norm.epsilon > 0 for layer in self.layers)
 
     def channels(self, name: str) -> int:
-        """Channels of the layer `name`."""
+        """Returns the number of channels of the layer `name`."""
         layer = next(layer for layer in self.layers if layer.name == name)
         return layer.channels if isinstance(layer, Conv) else self.channels(layer.first)
 
     def sizes(self) -> dict[str, int]:
-        """Layer name -> rows (and columns) of its output, in pixels."""
+        """Returns the rows (and columns) of each layer's output in pixels, by the layer's name."""
         sizes = {INPUT: self.size_px}
         for layer in self.layers:
             sizes[layer.name] = (
@@ -95,5 +95,5 @@ class Network:
         return sizes
 
 
-INPUT = "input"  # the name of a Network's input in every form
+INPUT = "input"  # the name of a LayeredNetwork's input in every form
 FEATURES = "features"  # the name of its output

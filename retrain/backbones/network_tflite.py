@@ -1,15 +1,15 @@
-"""A Network in, a headless `.tflite` out, without TensorFlow: the same operators that its converter would write."""
+"""Converts a network of our own layers to a headless `.tflite` with the operators of TensorFlow's converter, without TensorFlow."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from retrain.backbones.network_layers import FEATURES, INPUT, Add, Conv, Network
+from retrain.backbones.network_layers import FEATURES, INPUT, Add, Conv, LayeredNetwork
 from retrain.formats.tflite_model import TfliteModel
 
 
-def to_tflite(network: Network) -> bytes:
-    """The bytes of a `.tflite`: float32 [1, size, size, 3] -> float32 [1, width]; the batch may grow."""
+def to_tflite(network: LayeredNetwork) -> bytes:
+    """Returns the bytes of a `.tflite`: float32 [1, size, size, 3] -> float32 [1, width]; the batch size is variable."""
     model = TfliteModel()
     sizes = network.sizes()
     tensors = {INPUT: model.tensor(INPUT, [1, network.size_px, network.size_px, 3], batch=True)}
@@ -32,7 +32,7 @@ def to_tflite(network: Network) -> bytes:
 
 def _conv(model: TfliteModel, layer: Conv, tensors: dict[str, int]) -> None:
     kernel, bias = layer.folded()
-    # TFLite wants [out, height, width, in]; depthwise [1, height, width, channels].
+    # TFLite kernels are [out, height, width, in]; depthwise kernels are [1, height, width, channels].
     kernel = np.ascontiguousarray(kernel.transpose((3, 0, 1, 2)))
     inputs = [
         tensors[layer.source],

@@ -1,6 +1,6 @@
-"""Networks that are kept as layers of our own: written without TensorFlow, and trained with their normalisation folded.
+"""Converts networks that are stored as our own layers without TensorFlow, and trains them with folded normalisation.
 
-EfficientNet-Lite and MobileNet are such networks; their families read the weights, and the rest is here.
+EfficientNet-Lite and MobileNet are such networks. Their families read the weights; the rest is here.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from retrain.backbones.folded import PARTS, FoldedNetwork
 from retrain.backbones.frozen_graph import Forms, FrozenGraph
 from retrain.backbones.network_graph import to_graph
 from retrain.backbones.network_keras import from_keras, to_keras
-from retrain.backbones.network_layers import FEATURES, INPUT, Network
+from retrain.backbones.network_layers import FEATURES, INPUT, LayeredNetwork
 from retrain.backbones.renormed import renormed
 from retrain.backbones.table import Architecture
 from retrain.backbones.trainable import Building, Trainable, half_precision, of_keras
 
 
-def forms_of(row: Architecture, network: Network) -> Forms:
-    """The files of a network, written without TensorFlow."""
+def forms_of(row: Architecture, network: LayeredNetwork) -> Forms:
+    """Converts a network to its stored forms without TensorFlow."""
     size_px = network.size_px
     frozen = FrozenGraph(to_graph(network), INPUT, FEATURES, size_px, size_px, row.mean, row.std, network.width)
     return Forms(frozen, network_tflite.to_tflite(network))
 
 
-def trainable_layers(row: Architecture, network: Network, building: Building) -> Trainable:
-    """The network so that it can be trained.
+def trainable_layers(row: Architecture, network: LayeredNetwork, building: Building) -> Trainable:
+    """Builds the network so that it can be trained.
 
-    Pretrained normalisation is folded into the convolutions, unless it is to be trained or the weights are drawn anew.
+    Pretrained normalisation is folded into the convolutions, unless it is trained as well or the weights are random.
     """
     with native_noise_hidden(), half_precision(building.half):
         if building.pretrained and building.frozen_batch_norm:
@@ -41,8 +41,8 @@ def trainable_layers(row: Architecture, network: Network, building: Building) ->
         return _with_normalisation(row, network, building)
 
 
-def _with_normalisation(row: Architecture, network: Network, building: Building) -> Trainable:
-    """The network as a Keras model, its batch normalisation as layers of their own."""
+def _with_normalisation(row: Architecture, network: LayeredNetwork, building: Building) -> Trainable:
+    """Builds the network as a Keras model with separate batch normalisation layers."""
     scaling = (row.mean, row.std)
     if building.pretrained and not network.has_statistics and building.some_photos:
         photos = building.some_photos(network.size_px)
@@ -55,8 +55,8 @@ def _with_normalisation(row: Architecture, network: Network, building: Building)
     )
 
 
-def _folded(row: Architecture, network: Network, building: Building) -> Trainable:
-    """The network as TensorFlow variables, its normalisation folded into the convolutions."""
+def _folded(row: Architecture, network: LayeredNetwork, building: Building) -> Trainable:
+    """Builds the network as TensorFlow variables, with normalisation folded into the convolutions."""
     folded = FoldedNetwork(network)
     names = [layer.name.replace(".", "_") for layer in folded.convolutions]
     places = sorted(last_blocks(names, building.train, row.name))
@@ -79,7 +79,7 @@ def _folded(row: Architecture, network: Network, building: Building) -> Trainabl
 
 
 def _draw(model: Any, seed: int) -> None:
-    """Gives a network new weights: kernels drawn as He and others do (arXiv 1502.01852), normalisation without an effect."""
+    """Initialises the weights at random: kernels as by He and others (arXiv 1502.01852), normalisation as the identity."""
     rng = np.random.default_rng([seed, 7])
     for layer in model.layers:
         values = layer.get_weights()

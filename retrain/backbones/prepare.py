@@ -1,6 +1,6 @@
-"""Makes a pretrained network ready to run: converted from its weights once, then kept under their digest.
+"""Prepares a pretrained network: its weights are converted once and then stored under their digest.
 
-The family of the network finds the weights and converts them; `model_folder` keeps the files.
+The network's family finds the weights and converts them; `model_folder` stores the files.
 """
 
 from __future__ import annotations
@@ -13,30 +13,30 @@ from label_image.quiet import check_tensorflow
 from retrain.backbones.family import no_weights
 from retrain.backbones.lookup import architecture, family_of
 from retrain.backbones.model_folder import KeptNetworks, ModelFolder
-from retrain.backbones.network_layers import Network
+from retrain.backbones.network_layers import LayeredNetwork
 from retrain.backbones.table import DEFAULT_ARCHITECTURE, Architecture
 from retrain.types import Backbone
 
 
 class NamedNetwork(KeptNetworks, Protocol):
-    """Which network is meant, and where its files are looked for and kept."""
+    """The options for the network and the folder of its files."""
 
     @property
-    def architecture(self) -> str: ...  # noqa: D102 - the flags of these names say it
+    def architecture(self) -> str: ...  # noqa: D102 - the flags with these names explain them
     @property
     def tfhub_module(self) -> str: ...  # noqa: D102
 
 
 def prepare(network: NamedNetwork, say: Callable[[str], None]) -> Backbone:
-    """Makes a backbone ready.
+    """Prepares a backbone.
 
     Args:
-      network: which one; NetworkOptions, for example.
-      say: called with a line about long work: a download, a conversion.
+      network: the network, such as NetworkOptions.
+      say: called with a line about work that takes long, such as a download or a conversion.
 
     Raises:
-      UserError: an unknown name, or a folder that holds no module.
-      RunError: weights that are not to be had or cannot be read; the line says what to do.
+      UserError: the name is unknown, or a folder contains no module.
+      RunError: the weights cannot be obtained or read; the message says what to do.
     """
     row = architecture(network.architecture, network.tfhub_module)
     folder = ModelFolder.of(network, say)
@@ -47,10 +47,10 @@ def prepare(network: NamedNetwork, say: Callable[[str], None]) -> Backbone:
 
 
 def check_installed(network: NamedNetwork, row: Architecture) -> None:
-    """Finds out before the work whether this network can be made ready, or is already.
+    """Checks before the work that this network can be prepared, or is already.
 
     Raises:
-      RunError: TensorFlow makes it ready, and is not installed.
+      RunError: TensorFlow is needed to prepare it, and is not installed.
     """
     family = family_of(row)
     if family.to_layers or family.find is no_weights or ModelFolder.of(network, lambda _: None).has_kept(row):
@@ -58,14 +58,14 @@ def check_installed(network: NamedNetwork, row: Architecture) -> None:
     check_tensorflow(row.name, f"use {DEFAULT_ARCHITECTURE}, which needs none")
 
 
-def network_of(network: NamedNetwork) -> Network:
-    """The layers with weights of a network, for families that are kept as layers of our own.
+def network_of(network: NamedNetwork) -> LayeredNetwork:
+    """Returns a network as our own layers, for families that are stored in this form.
 
     Raises:
-      RunError: weights that are not to be had, or a backbone of another kind.
+      RunError: the weights cannot be obtained, or the backbone is of another kind.
     """
     row = architecture(network.architecture, network.tfhub_module)
     family = family_of(row)
     if family.to_layers is None:
-        raise RunError(f"{row.name} is not kept as layers")
+        raise RunError(f"{row.name} is not stored as layers")
     return family.to_layers(row, family.find(row, ModelFolder.of(network, print)))

@@ -1,11 +1,11 @@
-"""Quantizes a backbone: to float16, to int8 weights alone, or to int8 throughout.
+"""Quantizes a backbone: to float16, to int8 weights only, or to int8 throughout.
 
-By ai-edge-quantizer, LiteRT's own tool, on the headless `.tflite`; no TensorFlow. Kept beside the backbone it was made from.
+It uses ai-edge-quantizer, LiteRT's own tool, on the headless `.tflite`, without TensorFlow. The result is stored beside the backbone.
 
-What is int8 throughout has to know how large the numbers get inside (calibration), and that is seen on training photos of
-all classes. It takes and gives float32, and the average over rows and columns stays float32: a feature is the mean of
-some 49 numbers of 8 bits, and finer than one of them. The head is never quantized: it is trained on the features that
-come out, so what quantizing costs, it has already made up for.
+A backbone in int8 throughout needs the ranges of the values between its layers (calibration); they are measured on training photos of
+all classes. Its input and output are float32, and the average over rows and columns stays float32: a feature is the mean of about
+49 8-bit numbers, and thus more precise than each of them. The head is never quantized. It is trained on the features of the
+quantized backbone, which compensates for the error of the quantization.
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ from retrain.formats.tflite_codes import with_right_codes
 from retrain.formats.tflite_model import SIGNATURE, TfliteModel
 from retrain.types import Backbone, Photo
 
-# More do not make it better (docs/results.md): after some tens of photos the largest numbers have been seen.
+# More photos do not improve it (docs/results.md): after a few dozen photos the ranges hardly change.
 CALIBRATION_PHOTOS = 60
 
 
 def quantized(
     backbone: Backbone, precision: str, photos: Sequence[Photo], folder: ModelFolder, say: Callable[[str], None]
 ) -> Backbone:
-    """The backbone in another precision, made once for these labels.
+    """Returns the backbone in another precision; the file is made once for these labels.
 
     Args:
-      backbone: float32, and one that LiteRT can run.
-      precision: "float16", "dynamic" (int8 weights, float32 numbers between the layers) or "int8".
-      photos: training photos; calibration takes CALIBRATION_PHOTOS of them, of all classes in turn. Only int8 looks.
-      folder: --model_dir, where it is kept.
-      say: called with a line about long work.
+      backbone: a float32 backbone that LiteRT can run.
+      precision: "float16", "dynamic" (int8 weights, float32 values between the layers) or "int8".
+      photos: training photos; calibration for int8 uses CALIBRATION_PHOTOS of them, from all classes in turn.
+      folder: --model_dir, where the file is stored.
+      say: called with a line about work that takes long.
 
     Raises:
       UserError: the quantizer is not installed, or LiteRT cannot run the backbone.
-      RunError: the quantizer cannot do it.
+      RunError: the quantizer fails.
     """
     if backbone.tflite is None:
         raise UserError(
@@ -62,7 +62,7 @@ def quantized(
     def make() -> bytes:
         if precision == "int8":
             say(
-                f"quantizing {backbone.name} to int8, once for these labels, on {min(CALIBRATION_PHOTOS, len(photos))} of its photos"
+                f"quantizing {backbone.name} to int8, which is needed only once for these labels, with {min(CALIBRATION_PHOTOS, len(photos))} of its photos"
             )
         return _quantize(backbone, precision, photos)
 
@@ -71,7 +71,7 @@ def quantized(
 
 
 def in_turn(photos: Sequence[Photo], count: int) -> list[Photo]:
-    """The first `count` photos when each class gives one in turn."""
+    """Returns the first `count` photos when the classes take turns."""
     classes: dict[str, list[Photo]] = {}
     for photo in photos:
         classes.setdefault(photo.label, []).append(photo)
@@ -86,7 +86,7 @@ def _quantize(backbone: Backbone, precision: str, photos: Sequence[Photo]) -> by
         raise UserError(
             "cannot quantize: ai-edge-quantizer is not installed; pip install ai-edge-quantizer, or use --quantize=none --backbone_precision=float32"
         ) from None
-    assert backbone.tflite is not None  # noqa: S101 - `quantized` has looked
+    assert backbone.tflite is not None  # noqa: S101 - `quantized` has checked it
     work: Any = quantizer.Quantizer(_with_signature(backbone))
     statistics = None
     with _quiet():
@@ -117,10 +117,10 @@ def _quantize(backbone: Backbone, precision: str, photos: Sequence[Photo]) -> by
 
 
 def _inputs(backbone: Backbone, photos: Sequence[Photo]) -> list[dict[str, npt.NDArray[np.float32]]]:
-    """The photos for calibration: float32 [1, height, width, 3] each."""
+    """Reads the photos for calibration: float32 [1, height, width, 3] each."""
     inputs = []
     for photo in in_turn(photos, CALIBRATION_PHOTOS):
-        with contextlib.suppress(PhotoError):  # features will tell of it
+        with contextlib.suppress(PhotoError):  # the error is reported when the features are computed
             pixels = decode(bytes_of(photo.path, photo.sha256), backbone.height_px, backbone.width_px)
             inputs.append({backbone.input_layer: normalise(pixels, backbone.mean, backbone.std)[None]})
     if not inputs:
@@ -129,7 +129,7 @@ def _inputs(backbone: Backbone, photos: Sequence[Photo]) -> list[dict[str, npt.N
 
 
 def _with_signature(backbone: Backbone) -> bytes:
-    """The model's bytes with one signature, named as the graph is; the quantizer wants one."""
+    """Returns the model's bytes with one signature, named as in the graph, which the quantizer requires."""
     model = TfliteModel(backbone.tflite)
     model.signature(SIGNATURE, backbone.input_layer, backbone.features_layer)
     return model.to_bytes()
@@ -137,7 +137,7 @@ def _with_signature(backbone: Backbone) -> bytes:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """The quantizer prints reports and draws bars of its own."""
+    """Hides the reports and progress bars that the quantizer prints."""
     nowhere = io.StringIO()
     with (
         contextlib.redirect_stdout(nowhere),

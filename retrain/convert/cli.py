@@ -1,4 +1,4 @@
-"""The program `python -m retrain.convert`: turns other people's files into an image folder."""
+"""Implements the program `python -m retrain.convert`, which converts data sets in other formats to an image folder."""
 
 from __future__ import annotations
 
@@ -26,36 +26,36 @@ _LIST_WORDS = {"train": "to train", "validation": "to validate", "test": "to tes
 
 @dataclass(frozen=True)
 class ConvertCommand:
-    """Turns other people's files into an image folder for `python -m retrain --image_dir DST`, lossless.
+    """Converts a data set in another format, without loss, to an image folder for `python -m retrain --image_dir DST`.
 
     FORMAT    SRC
-    mnist     a folder with IDX files (train-images-idx3-ubyte.gz and the like), or one of them
-    cifar10   a folder with the batches, binary or for Python, or their .tar.gz
-    tfrecord  a file or folder of tf.train.Example with image/encoded; a labels.txt beside them names the classes
-    csv       a table of path,label, perhaps with a column that says train, validation or test
+    mnist     a folder with IDX files (train-images-idx3-ubyte.gz and so on), or one of them
+    cifar10   a folder with the batches (binary or Python form), or their .tar.gz
+    tfrecord  a file or a folder of tf.train.Example with image/encoded; a labels.txt beside them names the classes
+    csv       a table with the columns path and label, and optionally a column with train, validation or test
 
-    DST is made; it may not be there yet, or must be empty. Where SRC has a test set, DST has train/ and test/, which
-    `python -m retrain` keeps.
+    DST is created; it must not exist yet, or must be empty. If SRC has a test set, DST contains train/ and test/, and
+    `python -m retrain` keeps these subsets.
     """
 
-    root: str = flag("", "csv: the folder in which relative paths begin; left out, it is the CSV's own.")
+    root: str = flag("", "csv: folder to which the paths are relative. Default: the folder of the CSV.")
     path_column: str = flag(
         "",
-        "csv: the column of paths (or of names without an ending), by its name in the header or its number from 1; left out, it is one of a known name (path, filename, image, id, ...).",
+        "csv: column of the paths (or of names without suffix), given by its name in the header or its number from 1. Default: a column with a known name (path, filename, image, id, ...).",
     )
     label_column: str = flag(
-        "", "csv: the column of labels; left out, it is one of a known name (label, class, category, breed, ...)."
+        "", "csv: column of the labels. Default: a column with a known name (label, class, category, breed, ...)."
     )
     split_column: str = flag(
         "",
-        "csv: the column that says train, validation or test; left out, it is one of a known name (split, set, fold, is_test, ...); none: there is none.",
+        "csv: column with the subset: train, validation or test. Default: a column with a known name (split, set, fold, is_test, ...). Use none to ignore such a column.",
     )
     split_values: str = flag(
-        "", "csv: what the cells of that column mean, where they are no such words: 0=train,1=validation,2=test."
+        "", "csv: meaning of the values in that column if they are other words: 0=train,1=validation,2=test."
     )
     several_labels: str = flag(
         "refuse",
-        "csv: what becomes of a cell with several labels: refuse, first (the first one counts), leave_out (the photo is not copied), whole (the cell is one label).",
+        "csv: treatment of a cell with several labels: refuse, first (use the first label), leave_out (do not copy the photo), whole (use the cell as one label).",
         choices=("refuse", "first", "leave_out", "whole"),
     )
 
@@ -65,7 +65,7 @@ def main(argv: Sequence[str]) -> int:
 
     def work() -> None:
         command, words = parse(ConvertCommand, argv, PROGRAM)
-        kind, src, dst = _meant(words)
+        kind, src, dst = _parsed_words(words)
         with named_as_typed(ConvertCommand, argv):
             check(command)
             for field in flag_fields(ConvertCommand):
@@ -76,30 +76,30 @@ def main(argv: Sequence[str]) -> int:
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise RunError(f"cannot go on: {error.strerror}: {error.filename}; nothing was written") from None
+            raise RunError(f"cannot continue: {error.strerror}: {error.filename}; nothing was written") from None
 
     return exit_status("convert", work, lambda _: "stopped; nothing was written")
 
 
 def convert(kind: str, src: Path, dst: Path, root: str = "", command: ConvertCommand | None = None) -> None:
-    """Converts; `dst` is there whole at the end, or as it was.
+    """Converts a data set; in case of an error, `dst` is left as it was.
 
     Args:
       kind: one of FORMATS.
       src: what to read.
       dst: the folder to make.
       root: see `ConvertCommand`.
-      command: what was asked of a CSV's columns.
+      command: the other options, for the columns of a CSV.
 
     Raises:
-      UserError: `src` is not there or is something else; `dst` holds something, or lies in `src`.
-      RunError: a file is broken.
+      UserError: `src` does not exist or is something else; `dst` is not empty, or is inside `src`.
+      RunError: a file is damaged.
     """
     from retrain.convert.image_folder import ImageFolder, check_place
     from retrain.files.atomic import replacing
     from retrain.progress import Progress
 
-    place = dst.resolve()  # "new/.." is a folder that holds something
+    place = dst.resolve()  # "new/.." is an existing folder
     check_place(place)
     if not src.exists():
         raise UserError(f"cannot read {src}: no such file or folder (looked in {Path.cwd()})")
@@ -118,8 +118,8 @@ def convert(kind: str, src: Path, dst: Path, root: str = "", command: ConvertCom
             progress.close()
         if not folder.counts:
             raise RunError(f"no picture in {src}{': ' if source.notes else ''}{'; '.join(source.notes)}")
-        check_place(place)  # something may have come there meanwhile
-    for line in source.said:
+        check_place(place)  # another program may have written there meanwhile
+    for line in source.interpretation:
         warn(line)
     for note in source.notes:
         warn(f"WARNING: {note}")
@@ -128,23 +128,23 @@ def convert(kind: str, src: Path, dst: Path, root: str = "", command: ConvertCom
 
 
 def _is_in(place: Path, folder: Path) -> bool:
-    """Whether a place is a folder that is there, or lies in it, by whatever names both are reached."""
+    """Whether a place is an existing folder or inside it, under whatever names."""
     found = [one for one in (place, *place.parents) if one.exists()]
     return folder.is_dir() and found[0].is_dir() and any(one.samefile(folder) for one in found)
 
 
-def _meant(words: Sequence[str]) -> tuple[str, Path, Path]:
+def _parsed_words(words: Sequence[str]) -> tuple[str, Path, Path]:
     if words and words[0] not in FORMATS:
         near = difflib.get_close_matches(words[0].lower(), FORMATS, 1, 0.5)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise UserError(f"{words[0]!r} is not one of {', '.join(FORMATS)}{hint}")
     if len(words) != 3:
-        raise UserError(f"found {len(words)} words, need 3: {PROGRAM} (--help tells more)")
+        raise UserError(f"found {len(words)} words, need 3: {PROGRAM} (see --help)")
     return words[0], Path(words[1]), Path(words[2])
 
 
 def _opened(kind: str, src: Path, root: str, command: ConvertCommand) -> Source:
-    """Opens the files; each format's libraries are imported only for it."""
+    """Opens the files; the libraries of a format are imported only when it is used."""
     if kind == "csv":
         from retrain.convert import csv_rows
 

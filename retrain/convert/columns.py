@@ -1,4 +1,4 @@
-"""Which columns of a table are path, label and list: by flags, by known names, by what is in them."""
+"""Determines the columns of a table for path, label and subset: from flags, known names, or the contents."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 from label_image.errors import RunError, UserError
 from label_image.spelling import is_number
 
-NONE = "none"  # what --split_column takes for "there is none"
-_LOOKED = 50  # rows that are looked at
-# The best first. Kaggle, Hugging Face, fastai and the better known sets of the literature use these.
+NONE = "none"  # the value of --split_column for "no column"
+_LOOKED = 50  # number of rows that are examined
+# In order of preference. These names are used by Kaggle, Hugging Face, fastai and well-known data sets of the literature.
 PATHS = [
     "path",
     "filepath",
@@ -124,15 +124,15 @@ _SPLITS = [
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the file."""
+    """One row of the file."""
 
-    line: int  # where it ends in the file, counted from 1
-    words: tuple[str, ...]  # a cell a column, without spaces around it
+    line: int  # the line on which it ends, counted from 1
+    words: tuple[str, ...]  # one for each column, without surrounding spaces
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What the user said of the columns: names of the header, or numbers from 1; "" is not said."""
+    """The columns that the user named: names from the header, or numbers from 1; "" if not given."""
 
     path: str = ""
     label: str = ""
@@ -140,7 +140,7 @@ class Asked:
 
 
 def plain(name: str) -> str:
-    """A column's name as the tables above have it.
+    """Normalises a column's name to the form that the tables above use.
 
     >>> plain(" File-Name "), plain("Is Test")
     ('file_name', 'is_test')
@@ -149,7 +149,7 @@ def plain(name: str) -> str:
 
 
 def has_header(rows: Sequence[Row], asked: Asked, is_photo: Callable[[str], bool]) -> bool:
-    """Whether the first row names the columns."""
+    """Whether the first row contains the names of the columns."""
     words = rows[0].words
     names = [plain(word) for word in words]
     wanted = [name for name in (asked.path, asked.label, asked.split) if name and name != NONE and not name.isdigit()]
@@ -160,13 +160,13 @@ def has_header(rows: Sequence[Row], asked: Asked, is_photo: Callable[[str], bool
         return True
     if wanted or any(is_photo(word) for word in words):
         return bool(wanted)
-    # A first row without a photo, above rows with one, can only be names that are not in the tables.
+    # If the first row names no photo and later rows do, it must contain column names that are not in the tables above.
     below = rows[1 : _LOOKED + 1]
     return known == 1 or any(is_photo(word) for row in below for word in row.words)
 
 
 def asked_column(src: Path, flag: str, name: str, header: Sequence[str], rows: Sequence[Row]) -> int | None:
-    """The column that a flag names; None where it names none."""
+    """Returns the column that a flag names, or None if the flag names none."""
     if not name:
         return None
     names = [plain(one) for one in header]
@@ -175,14 +175,14 @@ def asked_column(src: Path, flag: str, name: str, header: Sequence[str], rows: S
     width = max((len(row.words) for row in rows), default=0)
     if name.isdigit() and 1 <= int(name) <= max(width, len(header)):
         return int(name) - 1
-    raise UserError(f"no column --{flag}={name} in {src}; {_columns(header, rows)}")
+    raise UserError(f"no column for --{flag}={name} in {src}; {_columns(header, rows)}")
 
 
 def _columns(header: Sequence[str], rows: Sequence[Row]) -> str:
     if header:
         return f"its columns are {', '.join(repr(name) for name in header)}"
     width = len(rows[0].words) if rows else 0
-    return f"it has no header, and {width} columns: give a number from 1 to {width}"
+    return f"it has no header, but {width} columns: give a number from 1 to {width}"
 
 
 def known_columns(
@@ -194,7 +194,7 @@ def known_columns(
     label: int | None,
     is_photo: Callable[[str], bool],
 ) -> tuple[int, int]:
-    """Path and label where the user has not named both."""
+    """Determines the columns of path and label if the user has not named both."""
     width = len(rows[0].words)
     names = [plain(name) for name in header]
     if path is None:
@@ -208,13 +208,13 @@ def known_columns(
         return path, label
     if not header:
         raise RunError(
-            f"cannot read {src}: line {rows[0].line} has {width} columns, and no header names two of them path and label: "
-            f"{', '.join(rows[0].words)}; say which they are by number, as --path_column=1 --label_column=2"
+            f"cannot read {src}: line {rows[0].line} has {width} columns, and no header that names path and label: "
+            f"{', '.join(rows[0].words)}; give them by number, as in --path_column=1 --label_column=2"
         )
     if path is not None and (classes := _one_hot(header, body, path)):
         raise RunError(
-            f"cannot tell the label column of {src}: the class of a row is the column with its 1 ({', '.join(classes[:5])}{', ...' * (len(classes) > 5)}); "
-            "write the names of these columns into one column, and name it: --label_column"
+            f"cannot tell the label column of {src}: each class has a column, with 1 in the row's class ({', '.join(classes[:5])}{', ...' * (len(classes) > 5)}); "
+            "write the names of these columns into one column, and give it: --label_column"
         )
     missing = [f"--{flag}" for flag, column in (("path_column", path), ("label_column", label)) if column is None]
     raise RunError(
@@ -223,7 +223,7 @@ def known_columns(
 
 
 def _one_hot(header: Sequence[str], body: Sequence[Row], path: int) -> list[str]:
-    """The columns of a table with a column for each class, of which each row has a 1 in one; [] where it is no such table."""
+    """Returns the class columns of a one-hot table, in which each row has a 1 in one of them; [] for any other table."""
     looked = body[:_LOOKED]
     columns = [
         column
@@ -241,7 +241,7 @@ def _number(words: Sequence[str]) -> float:
 def _best_path(
     names: Sequence[str], body: Sequence[Row], label: int | None, is_photo: Callable[[str], bool]
 ) -> int | None:
-    """The column of a known name in which most cells name photos."""
+    """Returns the column with a known name in which most cells name photos."""
     columns = [names.index(name) for name in PATHS if name in names and names.index(name) != label]
     found = {
         column: sum(len(row.words) > column and is_photo(row.words[column]) for row in body[:_LOOKED])
@@ -251,7 +251,7 @@ def _best_path(
 
 
 def _best_label(names: Sequence[str], body: Sequence[Row], path: int | None) -> int | None:
-    """The column of a known name, one of words before one of numbers."""
+    """Returns the column with a known name; a column of words is preferred to one of numbers."""
     columns = [names.index(name) for name in LABELS if name in names and names.index(name) != path]
 
     def of_words(column: int) -> bool:
@@ -261,7 +261,7 @@ def _best_label(names: Sequence[str], body: Sequence[Row], path: int | None) -> 
 
 
 def _where_photos_are(body: Sequence[Row], is_photo: Callable[[str], bool]) -> int:
-    """0 or 1: which of two columns names photos."""
+    """Returns 0 or 1: the one of two columns that names photos."""
     found = [
         sum(len(row.words) > column and is_photo(row.words[column]) for row in body[:_LOOKED]) for column in (0, 1)
     ]
@@ -269,10 +269,10 @@ def _where_photos_are(body: Sequence[Row], is_photo: Callable[[str], bool]) -> i
 
 
 def split_columns(src: Path, asked: str, header: Sequence[str], body: Sequence[Row]) -> tuple[int, ...]:
-    """The columns that say the list: the one that the user named, or one of a known name; all that begin with "is_".
+    """Returns the columns for the subset: the one the user named, or one with a known name, or all that begin with "is_".
 
     Raises:
-      UserError: there is none of the name that the user gave.
+      UserError: there is no column with the name that the user gave.
     """
     if asked == NONE:
         return ()

@@ -1,4 +1,4 @@
-"""Opens a CSV of paths and labels and finds the photos that it names, to be copied unchanged, each into its list."""
+"""Reads a CSV of paths and labels, and finds the photos that it names, to copy each unchanged into its subset."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from retrain.convert.cells import LISTS, SEVERAL, labels_in, lists_of, separator
 from retrain.convert.columns import Asked, Row
 from retrain.convert.finder import Finder
 from retrain.convert.source import Picture, Source
-from retrain.convert.table import CsvTable, read_table, said_of
+from retrain.convert.table import CsvTable, describe_columns, read_table
 from retrain.data.directory_listing import is_picture
 
 __all__ = ["Asked", "read"]
-_SHOWN = 5  # lines that are named
-_LOOKED = 50  # rows of which one names a file as it stands, or the whole folder is looked through
+_SHOWN = 5  # lines listed in a message
+_LOOKED = 50  # if none of this many rows contains an exact path, the whole folder is searched
 
 
 @dataclass
 class _Found:
-    """What the rows give, and what is not used of them."""
+    """The photos that the rows name, and the rows that cannot be used."""
 
     pictures: dict[tuple[Path, str], Picture] = field(default_factory=dict)
-    lost: list[str] = field(default_factory=list)  # "line 3 (a.jpg)": no such file
-    unclear: list[str] = field(default_factory=list)  # several files
-    unlabelled: list[str] = field(default_factory=list)  # for validation or testing
-    several: list[str] = field(default_factory=list)  # of several labels, left out
-    outside: list[str] = field(default_factory=list)  # paths that lead out of the root
-    foreign: list[str] = field(default_factory=list)  # the same, to what is not named as a picture
-    crossing: list[str] = field(default_factory=list)  # named for two lists
+    lost: list[str] = field(default_factory=list)  # rows whose file does not exist, as "line 3 (a.jpg)"
+    unclear: list[str] = field(default_factory=list)  # rows that match several files
+    unlabelled: list[str] = field(default_factory=list)  # rows for validation or testing without a label
+    several: list[str] = field(default_factory=list)  # rows with several labels, left out
+    outside: list[str] = field(default_factory=list)  # rows with a path outside the root
+    foreign: list[str] = field(default_factory=list)  # the same, if the file has no picture's suffix
+    crossing: list[str] = field(default_factory=list)  # rows whose photo is in two subsets
     again: int = 0
 
-    def outsider(self, at: str, path: Path) -> bool:
-        """Notes a file outside the root; whether it is taken: /etc/passwd is no photo."""
+    def allows_outside(self, at: str, path: Path) -> bool:
+        """Records a file outside the root; returns whether to use it, which needs a picture's suffix."""
         if not is_picture(path.name):
             self.foreign.append(at)
             return False
@@ -49,25 +49,25 @@ class _Found:
 def read(
     src: Path, root: str, asked: Asked | None = None, split_values: str = "", several_labels: str = SEVERAL[0]
 ) -> Source:
-    """Opens a CSV and looks for each photo that it names.
+    """Opens a CSV and searches for each photo that it names.
 
     Args:
       src: the CSV.
-      root: where relative paths begin; "" is the CSV's own folder.
+      root: the folder to which paths are relative; "" is the folder of the CSV.
       asked: the columns that the user named.
-      split_values: what cells of the split column mean, as "0=train,1=test".
-      several_labels: one of SEVERAL: what becomes of a cell of several labels.
+      split_values: the meaning of the cells in the split column, as "0=train,1=test".
+      several_labels: one of SEVERAL: the treatment of a cell with several labels.
 
     Returns:
-      one picture a row whose file is there; the others are said. A photo for the test is for nothing else.
+      one picture for each row whose file exists; notes on the other rows. A test photo is in no other subset.
 
     Raises:
-      UserError: it is a folder, there is no such root or column.
-      RunError: it is no CSV of paths and labels, or none of its files is there.
+      UserError: `src` is a folder; the root or a column does not exist.
+      RunError: `src` is not a CSV of paths and labels, or none of its files exists.
     """
     if src.is_dir():
         raise UserError(f"{src} is a folder; give the CSV itself")
-    if src.is_char_device() or src.is_block_device():  # /dev/zero never ends; a pipe may be meant
+    if src.is_char_device() or src.is_block_device():  # /dev/zero never ends; a pipe, however, is allowed
         raise UserError(f"{src} is a device; give the CSV itself")
     if root and not Path(root).is_dir():
         raise UserError(f"cannot read --root={root}: no such folder")
@@ -77,32 +77,32 @@ def read(
     if not any(finder.at_once(row.words[table.path]) for row in table.rows[:_LOOKED] if len(row.words) > table.path):
         table = read_table(src, asked or Asked(), finder.anyhow)
     lists, notes = lists_of(table, values)
-    separator, more = _several(src, table, several_labels)
+    separator, more = _label_separator(src, table, several_labels)
     found = _Found()
     for row, which in zip(table.rows, lists, strict=True):
         _add(found, src, table, row, which, (finder, separator, several_labels))
     if not found.pictures:
-        raise RunError(f"none of the photos of {src} is there: {_why(found, finder.folder)}")
-    pictures, crossing = _once(list(found.pictures.values()), found.crossing)
+        raise RunError(f"none of the photos in {src} exists: {_reason_for_none(found, finder.folder)}")
+    pictures, crossing = _without_overlap(list(found.pictures.values()), found.crossing)
     present = {picture.which for picture in pictures}
     if present and present <= {"test", "validation"}:
         raise RunError(
-            f"nothing to train on: every row of {src} is for {' or '.join(sorted(present))} ({table.name(table.splits[0])!r}); add rows for "
-            "training, or leave the column out: --split_column=none"
+            f"there are no training photos: every row of {src} is for {' or '.join(sorted(present))} ({table.name(table.splits[0])!r}); add rows for "
+            "training, or ignore the column: --split_column=none"
         )
     notes = [*notes, *more, *_notes(found, finder), *crossing, *_test_only(pictures)]
-    said = [
-        *said_of(table if any(lists) else dataclasses.replace(table, splits=())),
+    interpretation = [
+        *describe_columns(table if any(lists) else dataclasses.replace(table, splits=())),
         *(f"photos found under {finder.folder} {how}: {count}" for how, count in finder.ways.items()),
     ]
-    return Source(len(pictures), tuple(x for x in LISTS if x in present), pictures, notes, said)
+    return Source(len(pictures), tuple(x for x in LISTS if x in present), pictures, notes, interpretation)
 
 
-def _several(src: Path, table: CsvTable, wanted: str) -> tuple[str, list[str]]:
-    """What cells are parted at, and a line on it; "" leaves them whole.
+def _label_separator(src: Path, table: CsvTable, wanted: str) -> tuple[str, list[str]]:
+    """Returns the separator at which cells are split, and notes on it; "" if cells are kept whole.
 
     Raises:
-      RunError: cells hold several labels, and the user has not said what shall become of them.
+      RunError: cells contain several labels, and the user has not set --several_labels.
     """
     separator, certain = separator_in(table)
     if not separator or wanted == "whole":
@@ -115,17 +115,17 @@ def _several(src: Path, table: CsvTable, wanted: str) -> tuple[str, list[str]]:
         return separator, []
     if certain:
         raise RunError(
-            f"{rows} of {len(table.rows)} rows of {src} have several labels in {table.name(table.label)!r} ({shown}), and a photo can be of one "
-            "class only; --several_labels=first takes the first of them, leave_out leaves such photos out, whole makes each "
+            f"{rows} of {len(table.rows)} rows of {src} have several labels in {table.name(table.label)!r} ({shown}), but a photo can have only "
+            "one; use --several_labels=first to take the first label, leave_out to leave out such photos, or whole to make each "
             "combination a class"
         )
     return "", [
-        f"{len(parted)} labels of several words are taken for a class each: {shown} (--several_labels=first would take the first word)"
+        f"{len(parted)} labels of several words are read as one class each: {shown} (--several_labels=first would use the first word)"
     ]
 
 
 def _add(found: _Found, src: Path, table: CsvTable, row: Row, which: str, tools: tuple[Finder, str, str]) -> None:
-    """Takes one row."""
+    """Adds the photo of one row to `found`, or records why it cannot be used."""
     finder, separator, several = tools
     name, label = (row.words[column] if column < len(row.words) else "" for column in (table.path, table.label))
     at = f"line {row.line} ({name})"
@@ -145,7 +145,7 @@ def _add(found: _Found, src: Path, table: CsvTable, row: Row, which: str, tools:
         (found.unclear if paths else found.lost).append(at)
         return
     label, path = labels[0] if labels else label, paths[0]
-    if _lies_outside(name, path, finder.folder) and not found.outsider(at, path):
+    if _lies_outside(name, path, finder.folder) and not found.allows_outside(at, path):
         return
     key = path, label
     known = found.pictures.get(key)
@@ -167,15 +167,15 @@ def _rank(which: str) -> int:
     return LISTS.index(which) if which else 0
 
 
-def _once(pictures: Sequence[Picture], crossing: Sequence[str]) -> tuple[list[Picture], list[str]]:
-    """Each photo in one list: what is for the test is not trained on.
+def _without_overlap(pictures: Sequence[Picture], crossing: Sequence[str]) -> tuple[list[Picture], list[str]]:
+    """Keeps each photo in one subset, so that no test photo is used for training.
 
     Args:
-      pictures: those that were found.
-      crossing: lines that are known to name a photo of another list.
+      pictures: the pictures that were found.
+      crossing: rows that are known to name a photo of another subset.
 
     Returns:
-      (the pictures that stay, a line on photos of two lists, one on photos of several labels).
+      (the pictures to keep; notes on photos in two subsets and on photos with several labels).
     """
     places: dict[str, list[Picture]] = defaultdict(list)
     for picture in pictures:
@@ -189,46 +189,48 @@ def _once(pictures: Sequence[Picture], crossing: Sequence[str]) -> tuple[list[Pi
     order = {id(picture): place for place, picture in enumerate(pictures)}
     notes = []
     if twice:
-        notes.append(f"photos that rows put into two lists, kept in test or validation only: {_few(twice)}")
+        notes.append(
+            f"photos that are in two subsets by different rows, kept in test or validation only: {_few(twice)}"
+        )
     if labelled:
-        notes.append(f"photos that rows give several labels, copied into the folder of each: {_few(labelled)}")
+        notes.append(
+            f"photos that have several labels by different rows, copied into the folder of each label: {_few(labelled)}"
+        )
     return sorted(kept, key=lambda picture: order[id(picture)]), notes
 
 
-def _why(found: _Found, folder: Path) -> str:
+def _reason_for_none(found: _Found, folder: Path) -> str:
     if found.unclear:
-        return f"{found.unclear[0]} names several files under {folder}; --root says where paths begin"
+        return f"{found.unclear[0]} names several files under {folder}; give the folder of the paths with --root"
     if found.lost:
-        return f"{found.lost[0]} names no file in {folder}; --root says where paths begin"
+        return f"{found.lost[0]} names no file in {folder}; give the folder of the paths with --root"
     if found.unlabelled or found.several:
         return f"no row has one label ({len(found.unlabelled)} have none, {len(found.several)} several)"
     return "it has no rows"
 
 
 def _notes(found: _Found, finder: Finder) -> list[str]:
-    """What was found otherwise than written, and what was not used."""
+    """Returns notes on photos that were not found under their exact path, and on rows that were not used."""
     notes = []
     all_rows = len(found.lost) + len(found.unclear) + len(found.pictures) + found.again
     if found.lost:
-        notes.append(
-            f"not found, and left out: {len(found.lost)} of {all_rows} rows: {_few(found.lost, counted=False)}"
-        )
+        notes.append(f"not found and left out: {len(found.lost)} of {all_rows} rows: {_few(found.lost, counted=False)}")
     for lines, text in (
-        (found.unclear, "which name several files, and are left out"),
-        (found.unlabelled, "for the test or validation without a label, left out"),
+        (found.unclear, "that match several files, left out"),
+        (found.unlabelled, "for test or validation without a label, left out"),
         (found.several, "with several labels, left out"),
-        (found.outside, f"whose paths lead out of {finder.folder}, copied all the same"),
-        (found.foreign, f"whose paths lead out of {finder.folder} to files that are no pictures, left out"),
+        (found.outside, f"with paths outside {finder.folder}, copied nevertheless"),
+        (found.foreign, f"with paths outside {finder.folder} to files that are not pictures, left out"),
     ):
         if lines:
             notes.append(f"rows {text}: {_few(lines)}")
     if found.again:
-        notes.append(f"rows that say the same as an earlier one, whose photos are copied once: {found.again}")
+        notes.append(f"rows that repeat an earlier one, whose photos are copied once: {found.again}")
     return notes
 
 
 def _test_only(pictures: Sequence[Picture]) -> list[str]:
-    """A line on classes that have photos in other lists and none to train on."""
+    """Returns a note on classes that have photos in other subsets but none for training."""
     trained = {picture.label for picture in pictures if picture.which in ("train", "")}
     missing = sorted({picture.label for picture in pictures} - trained)
     return [f"classes with no photo for training: {', '.join(missing[:_SHOWN])}"] if missing else []

@@ -1,4 +1,4 @@
-"""Finds the photo that a table names: by its path, without its ending, by the end of a path of another machine, in a sub-folder."""
+"""Finds the photo that a table names: by its path, without its suffix, by the end of another computer's path, or in a subfolder."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from pathlib import Path
 from label_image.junk_files import is_junk
 from retrain.data.directory_listing import is_picture
 
-_MOST_FILES = 2_000_000  # under --root that are looked at
+_MOST_FILES = 2_000_000  # files under --root that are searched at most
 
 
 class Finder:
-    """Looks for photos under one folder.
+    """Searches for photos under one folder.
 
     Args:
-      folder: where relative paths begin.
+      folder: the folder to which paths are relative.
 
     Attributes:
-      ways: how many photos were found otherwise than by their whole path, by how.
+      ways: number of photos that were not found by their exact path, by the way in which they were found.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -29,15 +29,15 @@ class Finder:
         self.ways: Counter[str] = Counter()
 
     def at_once(self, name: str) -> bool:
-        """Whether a cell is the path of a file, as it stands."""
+        """Whether a cell is the exact path of a file."""
         return any(name and _is_file(self.folder / text) for text in (name, name.replace("\\", "/")))
 
     def anyhow(self, name: str) -> bool:
-        """Whether a cell means a file that is there; the whole folder is looked through for it."""
+        """Whether a cell names an existing file in any of the ways; the whole folder is searched for it."""
         return bool(self._found(name)[0])
 
     def take(self, name: str) -> list[Path]:
-        """The files that a cell means, counted in `ways`; more than one where it is ambiguous, none where there is none."""
+        """Returns the files that a cell can mean, and counts them in `ways`: several if it is ambiguous, none if there is none."""
         found, how = self._found(name)
         if len(found) == 1 and how:
             self.ways[how] += 1
@@ -55,15 +55,15 @@ class Finder:
         for start in range(1, len(parts)):
             path = self.folder.joinpath(*parts[start:])
             if ".." not in parts[start:] and _is_file(path):
-                return [path], "by the end of their paths"
+                return [path], "by the last part of their path"
         whole = self._by_name.get(parts[-1].casefold(), [])
         if whole:
-            return _ending_alike(whole, parts), "in a sub-folder"
-        return _ending_alike(self._by_stem.get(parts[-1].casefold(), []), parts), "without the ending in the table"
+            return _ending_alike(whole, parts), "in a subfolder"
+        return _ending_alike(self._by_stem.get(parts[-1].casefold(), []), parts), "by their name without a suffix"
 
     @cached_property
     def _files(self) -> list[Path]:
-        """The pictures under the folder."""
+        """All pictures under the folder."""
         found: list[Path] = []
         for place, folders, names in os.walk(self.folder):
             folders[:] = [name for name in folders if not is_junk(name)]
@@ -88,7 +88,7 @@ class Finder:
 
 
 def _ending_alike(paths: list[Path], parts: list[str]) -> list[Path]:
-    """Of several files those whose folders agree with the most of what the table says."""
+    """Returns those of several files whose parent folders agree best with the path in the table."""
     if len(paths) < 2:
         return paths
 
@@ -103,5 +103,5 @@ def _ending_alike(paths: list[Path], parts: list[str]) -> list[Path]:
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
-    except (OSError, ValueError):  # too long, or with a NUL in it
+    except (OSError, ValueError):  # the name is too long or contains a NUL
         return False

@@ -1,4 +1,4 @@
-"""The nouns of a conversion: a Source is opened, its Pictures are written."""
+"""Defines the types of a conversion: a Source is opened, and its Pictures are written."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from PIL import Image
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture, as a file that will be."""
+    """One picture and the file to write for it."""
 
     label: str
-    name: str  # of the file, with its ending; no folder
-    data: bytes | Path  # what the file holds, or the file to copy
-    which: str = ""  # the list it belongs to: "train", "validation" or "test"; "" is not said
-    where: str = ""  # where it was found, for messages: "line 7 of photos.csv"
+    name: str  # of the file, with its suffix and without folders
+    data: bytes | Path  # the contents of the file, or the file to copy
+    which: str = ""  # its subset: "train", "validation" or "test"; "" if unknown
+    where: str = ""  # its origin, for messages: "line 7 of photos.csv"
 
 
 @dataclass(frozen=True)
 class Source:
-    """What was asked to be converted, opened and counted."""
+    """The data set to convert, opened and counted."""
 
-    total: int  # pictures
-    lists: tuple[str, ...]  # those that its pictures name
-    pictures: Iterable[Picture]  # read as it is gone through
-    notes: list[str] = field(default_factory=list)  # what the user should know; whole when `pictures` is at its end
-    said: list[str] = field(default_factory=list)  # how it was read
+    total: int  # number of pictures
+    lists: tuple[str, ...]  # the subsets that its pictures name
+    pictures: Iterable[Picture]  # read during iteration
+    notes: list[str] = field(default_factory=list)  # for the user; complete when `pictures` is exhausted
+    interpretation: list[str] = field(default_factory=list)  # how the source was interpreted, for the user
 
 
 def png(image: Image.Image) -> bytes:
-    """A picture as PNG: the same pixels, whatever the compression."""
+    """Encodes a picture as PNG, which keeps its pixels."""
     file = io.BytesIO()
-    image.save(file, "PNG")  # on pictures of 28 pixels other levels are neither faster nor smaller by 5 %
+    image.save(file, "PNG")  # for pictures of 28 pixels, other compression levels are neither faster nor smaller by 5 %
     return file.getvalue()

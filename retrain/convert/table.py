@@ -1,4 +1,4 @@
-"""Reads a CSV into rows: what stands between its columns, how it is encoded, and which columns were taken."""
+"""Reads a CSV into rows: determines its separator, its encoding and the meaning of its columns."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from retrain.convert.columns import (
 )
 
 _SEPARATORS = (",", ";", "\t", "|", " ")
-_NO_NUL = "\ufffd"  # in the place of a NUL, which no file name has and Python 3.10 refuses in a CSV
-_LOOKED = 50  # rows that are looked at to tell separators and columns
+_NO_NUL = "\ufffd"  # replaces a NUL, which no file name contains and which Python 3.10 refuses in a CSV
+_LOOKED = 50  # number of rows that are examined to determine separators and columns
 
 
 @dataclass(frozen=True)
 class CsvTable:
-    """A CSV that was read."""
+    """The contents of a CSV."""
 
-    header: tuple[str, ...]  # names of the columns; () where the file has none
+    header: tuple[str, ...]  # names of the columns; () if the file has none
     rows: tuple[Row, ...]
-    path: int  # places of columns
+    path: int  # index of the column; so is the next field
     label: int
-    splits: tuple[int, ...]  # columns that say the list; more than one where is_test stands beside is_valid
-    asked: bool = False  # the user named the column of lists
+    splits: tuple[int, ...]  # columns for the subset; several if there are is_test and is_valid, for example
+    asked: bool = False  # whether the user named the column of subsets
 
     def name(self, column: int) -> str:
-        """A column's name, or its number."""
+        """Returns a column's name, or its number if it has no name."""
         return self.header[column] if self.header else f"column {column + 1}"
 
 
@@ -46,13 +46,13 @@ def read_table(src: Path, asked: Asked, is_photo: Callable[[str], bool]) -> CsvT
     """Reads a file.
 
     Args:
-      src: the CSV; commas, semicolons, tabs or bars stand between its columns, UTF-8 or UTF-16.
-      asked: which columns the user named.
-      is_photo: whether a cell names a photo that is there.
+      src: the CSV, in UTF-8 or UTF-16; columns are separated by commas, semicolons, tabs, bars or spaces.
+      asked: the columns that the user named.
+      is_photo: whether a cell names an existing photo.
 
     Raises:
-      UserError: it has no such column.
-      RunError: it is no CSV, or does not say which columns are path and label.
+      UserError: the file has no such column.
+      RunError: the file is not a CSV, or its columns for path and label are unknown.
     """
     text = _text(src)
     rows = _rows(src, text, _separator(text))
@@ -70,8 +70,8 @@ def read_table(src: Path, asked: Asked, is_photo: Callable[[str], bool]) -> CsvT
     return CsvTable(names, tuple(body), path, label, splits, asked=bool(asked.split))
 
 
-def said_of(table: CsvTable) -> list[str]:
-    """Which columns were taken; nothing where there are but path and label."""
+def describe_columns(table: CsvTable) -> list[str]:
+    """Describes which columns were used; returns nothing if there are only path and label."""
     if len(table.header) < 3 and not table.splits:
         known = not table.header or plain(table.name(table.path)) in PATHS
         return (
@@ -86,7 +86,7 @@ def said_of(table: CsvTable) -> list[str]:
     ignored = [name for column, name in enumerate(table.header) if column not in used and name]
     text = ", ".join(words) + (f"; not read: {', '.join(map(repr, ignored))}" if ignored else "")
     also = [name for name in ignored if plain(name) in LABELS]
-    return [text + (f" (--label_column={also[0]} would take that)" if also else "")]
+    return [text + (f" (--label_column={also[0]} would use that)" if also else "")]
 
 
 def _text(src: Path) -> str:
@@ -95,11 +95,11 @@ def _text(src: Path) -> str:
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
-        raise RunError(f"cannot read {src}: it is not UTF-8 ({error.reason}); save it so") from None
+        raise RunError(f"cannot read {src}: it is not UTF-8 ({error.reason}); save it as UTF-8") from None
 
 
 def _separator(text: str) -> str:
-    """What stands between columns: what gives the same number of columns in each of the first rows, most of them a header's."""
+    """Returns the separator that gives the same number of columns in each of the first rows, and most columns in a header."""
     lines = [line for line in text.replace("\0", _NO_NUL).splitlines()[: _LOOKED + 1] if line.strip()]
     best, most = ",", (0, 0, 0, 0)
     for place, separator in enumerate(_SEPARATORS):
@@ -127,5 +127,5 @@ def _rows(src: Path, text: str, separator: str) -> list[Row]:
             if any(words):
                 rows.append(Row(reader.line_num, words))
     except csv.Error as error:
-        raise RunError(f"cannot read {src}: line {reader.line_num} is no CSV ({error})") from None
+        raise RunError(f"cannot read {src}: line {reader.line_num} is not valid CSV ({error})") from None
     return rows

@@ -1,1 +1,1 @@
-"""From a folder of photos to training, validation and test sets."""
+"""Reads a folder of photos and splits it into a training, a validation and a test set."""

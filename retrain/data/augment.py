@@ -1,9 +1,9 @@
 """Makes views of a photo: the photo as it is, or a random distortion of it that is the same each time.
 
 The distortions are the original's (its retrain.py, `add_input_distortions`): enlarge by a margin and a random scale, cut a
-random window, mirror half of the views, make brighter or darker without clipping. Beside them, a window out of a padded picture
-(He and others, 2015) and other colours. What is random is drawn from the photo's
-digest, the seed and the view's number, so that a view can be kept and made again bit by bit.
+random window, mirror half of the views, make brighter or darker without clipping. Two more are added: a window from a padded picture
+(He and others, 2015) and a change of colours. The random numbers depend only on the photo's digest, the seed and the view's
+number, so that a view can be stored and made again bit by bit.
 """
 
 from __future__ import annotations
@@ -20,13 +20,15 @@ from label_image.photo_pixels import decode
 from retrain.files.hashing import bytes_of
 from retrain.types import Photo
 
-RECIPE = "views/1"  # part of the key of distorted views: raise it when the same numbers are distorted in another way
-_GREY = 127  # around a padded picture: near the mean of photos, so that a border says little
+RECIPE = (
+    "views/1"  # part of the key of distorted views: increase it when the same random numbers lead to another distortion
+)
+_GREY = 127  # the border of a padded picture: near the mean of photos, so that it carries little information
 
 
 @dataclass(frozen=True, kw_only=True)
 class Distortions:
-    """How photos are distorted at random; the names are the flags'."""
+    """The random distortions of photos; the fields are named as the flags are."""
 
     flip_left_right: bool = False
     random_crop: int = 0  # percent
@@ -43,20 +45,20 @@ class Distortions:
 
 @dataclass(frozen=True)
 class View(Distortions):
-    """Which view of a photo. Number 0 is the photo as it is, whatever the rest says."""
+    """One view of a photo. Number 0 is the photo without distortion, whatever the other fields are."""
 
     number: int = 0
     seed: int = 0
 
     @property
     def key(self) -> str:
-        """What of this can change the numbers, as text."""
+        """All fields that can change the pixels, as text."""
         if not self.number:
             return "plain"
         newer = (
             ("pad", self.pad_and_crop),
             ("colour", self.random_colour),
-        )  # named where set: old keys stay what they were
+        )  # only included when set, so that older keys stay valid
         return (
             f"{RECIPE}/{self.number}/flip{int(self.flip_left_right)}/crop{self.random_crop}/scale{self.random_scale}"
             f"/brightness{self.random_brightness}/seed{self.seed}"
@@ -65,7 +67,7 @@ class View(Distortions):
 
 
 def views_of(distortions: Distortions, count: int, seed: int) -> list[View]:
-    """The distorted views of each photo, so many; none where no distortion is set."""
+    """Returns `count` distorted views of each photo, or none if no distortion is set."""
     if not distortions.distorts:
         return []
     values = {field.name: getattr(distortions, field.name) for field in dataclasses.fields(Distortions)}
@@ -76,7 +78,7 @@ def pixels_of(photo: Photo, view: View, height_px: int, width_px: int) -> npt.ND
     """The pixels of one view.
 
     Returns:
-      [height_px, width_px, 3], 0..255: uint8 as it is, float32 distorted, where brightness may go beyond.
+      [height_px, width_px, 3], 0..255: uint8 without distortion; float32 with distortion, where brightness may exceed 255.
 
     Raises:
       PhotoError: the photo cannot be read.
@@ -85,7 +87,7 @@ def pixels_of(photo: Photo, view: View, height_px: int, width_px: int) -> npt.ND
     if not view.number:
         return decode(data, height_px, width_px)
     rng = _rng(photo, view)
-    # In float32, as the original: 15 percent of margin around 100 pixels make 115, where float64 would make 114.
+    # Computed in float32 as in the original: a 15 percent margin around 100 pixels gives 115, while float64 would give 114.
     margin = np.float32(1 + view.random_crop / 100)
     scale = margin * np.float32(rng.uniform(1, 1 + view.random_scale / 100))
     large = decode(data, int(scale * np.float32(height_px)), int(scale * np.float32(width_px)))
@@ -102,7 +104,7 @@ def pixels_of(photo: Photo, view: View, height_px: int, width_px: int) -> npt.ND
 
 
 def padded_window(picture: npt.NDArray[Any], pad_px: int, rng: np.random.Generator) -> npt.NDArray[Any]:
-    """A random window of the picture's own size out of the picture with a border of middle grey: [h, w, 3] -> [h, w, 3]."""
+    """Cuts a random window of the picture's size from the picture with a border of middle grey: [h, w, 3] -> [h, w, 3]."""
     if not pad_px:
         return picture
     top, left = rng.integers(2 * pad_px + 1, size=2).tolist()
@@ -112,7 +114,7 @@ def padded_window(picture: npt.NDArray[Any], pad_px: int, rng: np.random.Generat
 
 
 def recoloured(picture: npt.NDArray[Any], percent: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:
-    """Contrast and saturation, each more or less by up to `percent`: [h, w, 3], 0..255 -> float32, kept within 0..255."""
+    """Changes contrast and saturation at random by up to `percent`: [h, w, 3], 0..255 -> float32, clipped to 0..255."""
     spread = percent / 100
     contrast, saturation = rng.uniform(1 - spread, 1 + spread, 2).astype(np.float32).tolist()
     values = picture.astype(np.float32)

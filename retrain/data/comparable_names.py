@@ -1,7 +1,7 @@
-"""Names of folders and files as text to compare: the same on each system, and which of them people cannot tell apart.
+"""Normalises the names of folders and files for comparison, and finds names that people cannot tell apart.
 
-macOS and archives made there write "é" as two characters (NFD), Linux and Windows as one (NFC). Both are the same name, so
-whatever hashes, sorts or compares names takes the NFC form.
+macOS, and archives made there, write "é" as two characters (NFD); Linux and Windows write it as one (NFC). Both are the same
+name, so all code that hashes, sorts or compares names uses the NFC form.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 
-_NO_WIDTH = "\u034f\u115f\u1160\u3164\uffa0"  # fillers that are no format characters by their category
-# Letters and signs that have a double in the Latin alphabet, as case folding leaves them.
+_NO_WIDTH = "\u034f\u115f\u1160\u3164\uffa0"  # invisible fillers that Unicode does not classify as format characters
+# Letters and signs, after case folding, that look like a letter or sign of the Latin alphabet.
 _DOUBLES = str.maketrans(
     "\u0430\u0432\u0435\u043a\u043c\u043d\u043e\u0440\u0441\u0442\u0443\u0445\u0456\u0458\u0455\u0501\u03bf\u0131"
     "\u2010\u2011\u2012\u2013\u2014\u2212\u2018\u2019\u02bc\u00b4\u0060",
@@ -19,7 +19,7 @@ _DOUBLES = str.maketrans(
 
 
 def composed(name: str) -> str:
-    """The NFC form; ASCII is its own.
+    """Returns the NFC form of a name; an ASCII name is returned unchanged.
 
     >>> len("re\\u0301"), len(composed("re\\u0301"))
     (3, 2)
@@ -28,7 +28,7 @@ def composed(name: str) -> str:
 
 
 def seen(name: str) -> str:
-    """What people see of a name: no space at its ends, one in place of several, no character without width.
+    """Returns the visible part of a name: without outer spaces, repeated spaces and characters of no width.
 
     >>> seen("rose ") == seen("ro\\u200bse") == "rose"
     True
@@ -39,7 +39,7 @@ def seen(name: str) -> str:
 
 
 def folded(name: str) -> str:
-    """The same without what is easily overlooked: upper and lower case, width, letters of other alphabets, kinds of dashes.
+    """Returns `seen(name)` without differences that are easily overlooked: case, width, similar letters of other alphabets, dashes.
 
     >>> folded("Rose") == folded("rose") == folded("\\uff32ose") == folded("r\\u043ese")
     True
@@ -49,7 +49,7 @@ def folded(name: str) -> str:
 
 
 def alike(names: Iterable[str]) -> list[list[str]]:
-    """Names that are easily taken for each other, those of a group together."""
+    """Groups the names that are easily confused with each other."""
     groups: dict[str, list[str]] = {}
     for name in names:
         groups.setdefault(folded(name), []).append(name)
@@ -57,8 +57,10 @@ def alike(names: Iterable[str]) -> list[list[str]]:
 
 
 def _visible(letter: str) -> str:
-    """A character as it shows: as itself, as a space, or not at all."""
+    """Returns a character as it is displayed: itself, a space, or nothing."""
     kind = unicodedata.category(letter)
-    if kind in ("Cc", "Cf") or letter in _NO_WIDTH or "\ufe00" <= letter <= "\ufe0f":  # the last choose a sign's form
+    if (
+        kind in ("Cc", "Cf") or letter in _NO_WIDTH or "\ufe00" <= letter <= "\ufe0f"
+    ):  # the last range selects glyph variants
         return " " if letter in "\t\v\f" else ""
     return " " if kind.startswith("Z") or letter == "\u2800" else letter

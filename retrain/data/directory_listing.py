@@ -1,4 +1,4 @@
-"""Lists what lies in a folder: sorted, without hidden files, file managers' junk and links in circles."""
+"""Lists the entries of a folder: sorted, without hidden files, file managers' junk files and circular links."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from contextlib import contextmanager
 from label_image.errors import UserError
 from label_image.junk_files import is_junk
 
-_SHOWN = 6  # names in a message
+_SHOWN = 6  # names listed in a message
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic", ".heif")
 
 
 def is_picture(name: str) -> bool:
-    """Whether a file is named as pictures are."""
+    """Whether a file's name has the suffix of a picture."""
     return name.lower().endswith(PICTURE_SUFFIXES)
 
 
 def is_dir(entry: os.DirEntry[str]) -> bool:
-    """Whether it is a folder or a link to one; a link in a circle is not."""
+    """Whether an entry is a folder or a link to one; a circular link is not."""
     try:
         return entry.is_dir()
     except OSError:
@@ -28,7 +28,7 @@ def is_dir(entry: os.DirEntry[str]) -> bool:
 
 
 def leads_back(entry: os.DirEntry[str]) -> bool:
-    """Whether a folder is a link to the folder it lies in, or to one above."""
+    """Whether a folder is a link to its parent folder or to one further up."""
     if not entry.is_symlink():
         return False
     here = os.path.realpath(os.path.dirname(entry.path))  # noqa: PTH120 - text, as scandir gives it
@@ -37,28 +37,28 @@ def leads_back(entry: os.DirEntry[str]) -> bool:
 
 
 def entries(folder: str) -> list[os.DirEntry[str]]:
-    """What is in a folder, by name; what is hidden and junk left out.
+    """Returns the entries of a folder, sorted by name, without hidden and junk files.
 
     Raises:
-      UserError: it may not be read.
+      UserError: there is no permission to read it.
     """
     with reading(folder) as found:
         return sorted((entry for entry in found if not is_junk(entry.name)), key=lambda entry: entry.name)
 
 
 def sub_folders(folder: str) -> list[str]:
-    """Names of the folders in a folder, sorted; hidden ones, junk and links in circles left out."""
+    """Returns the sorted names of the folders in a folder, without hidden folders, junk and circular links."""
     return [entry.name for entry in entries(folder) if is_dir(entry) and not leads_back(entry)]
 
 
 def has_files(folder: str) -> bool:
-    """Whether a file lies in a folder itself."""
+    """Whether a folder directly contains a file."""
     with reading(folder) as found:
         return any(not is_junk(entry.name) and not is_dir(entry) for entry in found)
 
 
 def count_files(folder: str) -> int:
-    """How many files lie in a folder itself; none in one that may not be read."""
+    """Counts the files directly in a folder; 0 if there is no permission to read it."""
     try:
         return sum(not is_dir(entry) for entry in entries(folder))
     except UserError:
@@ -66,18 +66,18 @@ def count_files(folder: str) -> int:
 
 
 def count_pictures(folder: str) -> int:
-    """How many files that are named as pictures lie in a folder itself."""
+    """Counts the files with a picture's suffix directly in a folder."""
     with reading(folder) as found:
         return sum(is_picture(entry.name) and not is_junk(entry.name) and not is_dir(entry) for entry in found)
 
 
 def shown(folder: str) -> str:
-    """A folder's name, also where it was typed as a dot."""
+    """Returns a folder's name, even if it was typed as a dot."""
     return os.path.basename(os.path.realpath(folder))  # noqa: PTH119 - text, as typed
 
 
 def above(folder: str) -> str:
-    """The folder that a folder lies in, typed as it was.
+    """Returns the parent of a folder, in the form in which the folder was typed.
 
     >>> above("photos/daisy/"), above("."), above("photos")
     ('photos', './..', '.')
@@ -88,17 +88,17 @@ def above(folder: str) -> str:
 
 
 def few(folders: Iterable[str]) -> str:
-    """Names of folders for a message, six at most."""
+    """Formats the names of folders for a message, at most six."""
     names = [f"{name}/" for name in folders]
     return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
 
 
 @contextmanager
 def reading(folder: str) -> Iterator[Iterator[os.DirEntry[str]]]:
-    """What is in a folder, as the system gives it.
+    """Iterates over the entries of a folder in the order in which the system returns them.
 
     Raises:
-      UserError: it may not be read.
+      UserError: there is no permission to read it.
     """
     try:
         with os.scandir(folder) as found:

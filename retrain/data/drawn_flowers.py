@@ -1,6 +1,6 @@
-"""A label, a number and a seed in, the picture of a flower out.
+"""Draws pictures of flowers, each determined by a label, a number and a seed.
 
-A picture depends on these three and on the version of Pillow that draws it; on nothing else. Folders belong to `samples`.
+A picture depends only on these three and on the version of Pillow that draws it. `samples` writes the folders.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ GOLDEN = math.pi * (3 - math.sqrt(5))  # the angle from one seed of a sunflower 
 
 Colour = tuple[int, int, int]
 Point = tuple[float, float]
-Profile = tuple[float, ...]  # widths at even steps from foot to tip, as shares of the widest
+Profile = tuple[float, ...]  # widths at even steps from foot to tip, as fractions of the largest width
 
 STRAP: Profile = (0.45, 0.75, 0.9, 1.0, 1.0, 0.9, 0.55)
 POINTED: Profile = (0.5, 0.85, 1.0, 0.95, 0.7, 0.35, 0.0)
@@ -35,7 +35,7 @@ JAGGED: Profile = (0.15, 0.15, 0.5, 0.2, 0.7, 0.25, 0.9, 0.3, 1.0, 0.45, 0.9, 0.
 WHITE, YELLOW, GOLD, ORANGE = (246, 246, 240), (250, 215, 30), (244, 176, 16), (240, 120, 30)
 RED, PINK, PURPLE, CREAM = (196, 20, 36), (236, 120, 160), (130, 50, 140), (246, 226, 190)
 GREENS = ((60, 120, 44), (84, 140, 50), (44, 98, 52), (110, 150, 70))
-GROUNDS: tuple[tuple[Colour, ...], ...] = (  # what may lie behind a flower
+GROUNDS: tuple[tuple[Colour, ...], ...] = (  # colours of the background of a flower
     GREENS,
     ((30, 52, 26), (20, 34, 22), (54, 80, 36), (12, 20, 14)),  # deep shade
     ((120, 170, 226), (170, 204, 238), (220, 232, 244), (96, 144, 96)),  # sky and a far wood
@@ -46,26 +46,26 @@ GROUNDS: tuple[tuple[Colour, ...], ...] = (  # what may lie behind a flower
 
 @dataclass(frozen=True)
 class Pen:
-    """What one picture is drawn with."""
+    """The tools with which one picture is drawn: the canvas, the random numbers and the direction of the light."""
 
     draw: ImageDraw.ImageDraw
     rng: random.Random
     light: float  # radians, the direction that the light comes from
 
     def about(self, value: float, share: float = 0.15) -> float:
-        """A number at most `share` of `value` away from `value`."""
+        """Returns a random number that differs from `value` by at most `share` of it."""
         return value * self.rng.uniform(1 - share, 1 + share)
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A round thing seen from any side: places on it in (the middle is (0, 0), the rim 1 away), pixels out."""
+    """Maps positions on a round object, seen at an angle, to pixels: the centre is (0, 0) and the rim is at distance 1."""
 
-    x: float  # pixels, where the middle is
+    x: float  # pixels, the centre
     y: float
     radius: float  # pixels
-    tilt: float = 1.0  # 0 to 1, how round it looks: 1 from above, 0 edge on
-    lean: float = UP  # radians, the direction in which it looks squashed
+    tilt: float = 1.0  # from 0 to 1: 1 is seen from above, 0 from the side
+    lean: float = UP  # radians, the direction in which it is foreshortened
 
     @cached_property
     def _squash(self) -> tuple[float, float, float]:
@@ -77,12 +77,12 @@ class Chart:
         )
 
     def at(self, x: float, y: float) -> Point:
-        """The pixel of a place."""
+        """Returns the pixel of a position."""
         across, both, down = self._squash
         return self.x + across * x + both * y, self.y + both * x + down * y
 
     def ring(self, angle: float, distance: float) -> Point:
-        """The pixel `distance` from the middle in the direction `angle`, in radians."""
+        """Returns the pixel at `distance` from the centre in the direction `angle`, in radians."""
         return self.at(distance * math.cos(angle), distance * math.sin(angle))
 
 
@@ -90,14 +90,14 @@ class Chart:
 class Petal:
     """A petal or a leaf, in the units of its chart."""
 
-    angle: float  # radians, the way from foot to tip
+    angle: float  # radians, the direction from foot to tip
     length: float
     width: float
     profile: Profile
     foot: Point = (0.0, 0.0)
 
     def outline(self, chart: Chart, share: float = 1.0) -> list[Point]:
-        """The corners on the canvas, foot to tip and back; a `share` below 1 makes the petal narrower."""
+        """Returns the corners on the canvas, from foot to tip and back; a `share` below 1 makes the petal narrower."""
         cos, sin = math.cos(self.angle), math.sin(self.angle)
         step, half = self.length / (len(self.profile) - 1), self.width * share / 2
         edge = [(i * step, width * half) for i, width in enumerate(self.profile)]
@@ -107,19 +107,19 @@ class Petal:
 
 
 def shade(colour: Colour, factor: float) -> Colour:
-    """The colour made darker (a factor below 1) or lighter (above 1)."""
+    """Makes a colour darker (a factor below 1) or lighter (above 1)."""
     red, green, blue = colour
     return min(255, round(red * factor)), min(255, round(green * factor)), min(255, round(blue * factor))
 
 
 def mix(one: Colour, other: Colour, share: float) -> Colour:
-    """The colour that is `share` (0 to 1) of the way from `one` to `other`."""
+    """Mixes two colours: a `share` of 0 returns `one`, a `share` of 1 returns `other`."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
     return red, green, blue
 
 
 def paint(pen: Pen, chart: Chart, petal: Petal, colour: Colour, rim: float = 0.82) -> None:
-    """Draws a petal: its edge in a darker tone (`rim` of the light), its middle in the light that falls on it."""
+    """Draws a petal: the edge in a darker tone (factor `rim`), the middle lit from the direction of the light."""
     lit = shade(colour, pen.about(1 + 0.16 * math.cos(petal.angle - pen.light), 0.07))
     pen.draw.polygon(petal.outline(chart), fill=shade(lit, rim))
     pen.draw.polygon(petal.outline(chart, 0.62), fill=lit)
@@ -131,7 +131,7 @@ def vein(pen: Pen, outline: list[Point], colour: Colour, width: int = 1) -> None
 
 
 def disc(pen: Pen, chart: Chart, radius: float, colour: Colour, grains: int) -> None:
-    """Draws the middle of a flower: a round, with grains set as seeds grow, paler towards the light."""
+    """Draws the centre of a flower: a disc with seeds in a spiral, lighter towards the light."""
     pen.draw.polygon([chart.ring(i * math.tau / 32, radius) for i in range(32)], fill=shade(colour, 0.75))
     size = max(0.8, chart.radius * radius * 0.9 / math.sqrt(grains))
     for i in range(grains):
@@ -142,7 +142,7 @@ def disc(pen: Pen, chart: Chart, radius: float, colour: Colour, grains: int) -> 
 
 
 def daisy(pen: Pen, chart: Chart, colour: Colour) -> None:
-    """Two rows of narrow pale petals round a yellow button."""
+    """Draws a daisy: two rows of narrow pale petals around a yellow centre."""
     petals, turn = pen.rng.randint(17, 28), pen.rng.uniform(0, math.tau)
     for row, tone in ((0.5, 0.86), (0.0, 1.0)):
         for i in range(petals):
@@ -152,7 +152,7 @@ def daisy(pen: Pen, chart: Chart, colour: Colour) -> None:
 
 
 def dandelion(pen: Pen, chart: Chart, colour: Colour) -> None:
-    """A cushion of yellow straps, shorter and darker inwards; one in five is the clock it turns into."""
+    """Draws a dandelion: many yellow petals, shorter and darker towards the centre; one in five has gone to seed."""
     if pen.rng.random() < 0.2:
         clock(pen, chart)
         return
@@ -165,7 +165,7 @@ def dandelion(pen: Pen, chart: Chart, colour: Colour) -> None:
 
 
 def clock(pen: Pen, chart: Chart) -> None:
-    """A dandelion gone to seed: a ball of spokes round a dark heart, each with a tuft."""
+    """Draws a dandelion gone to seed: a ball of lines around a dark centre, each with a tuft."""
     for _ in range(150):
         angle, reach = pen.rng.uniform(0, math.tau), 0.92 * math.sqrt(pen.rng.random())
         tone = shade((214, 216, 212), pen.about(0.8 + 0.2 * reach))
@@ -177,7 +177,7 @@ def clock(pen: Pen, chart: Chart) -> None:
 
 
 def rose(pen: Pen, chart: Chart, colour: Colour) -> None:
-    """Broad petals, each a golden angle on and a little shorter than the last, round a furled heart."""
+    """Draws a rose: broad petals, each turned by the golden angle and a little shorter than the last, around a spiral."""
     petals, turn = pen.rng.randint(13, 19), pen.rng.uniform(0, math.tau)
     for i in range(petals):
         age = 1 - i / petals
@@ -192,7 +192,7 @@ def rose(pen: Pen, chart: Chart, colour: Colour) -> None:
 
 
 def sunflower(pen: Pen, chart: Chart, colour: Colour) -> None:
-    """Two rows of pointed golden petals round a broad dark face of seeds."""
+    """Draws a sunflower: two rows of pointed golden petals around a broad dark centre of seeds."""
     petals, face = pen.rng.randint(18, 28), pen.about(0.47, 0.18)
     for row, tone in ((0.5, 0.8), (0.0, 1.0)):
         for i in range(petals):
@@ -205,7 +205,7 @@ def sunflower(pen: Pen, chart: Chart, colour: Colour) -> None:
 
 
 def tulip(pen: Pen, chart: Chart, colour: Colour) -> None:
-    """A cup seen from the side: petals behind, petals at the sides, one in front."""
+    """Draws a tulip: a cup seen from the side, with petals behind, at the sides and in front."""
     lean, spread = UP + pen.rng.uniform(-0.25, 0.25), pen.about(0.2, 0.6)
     foot = -0.85 * math.cos(lean), -0.85 * math.sin(lean)
     tip = mix(colour, pen.rng.choice((YELLOW, WHITE, colour, colour)), 0.5)
@@ -217,28 +217,28 @@ def tulip(pen: Pen, chart: Chart, colour: Colour) -> None:
 
 
 @dataclass(frozen=True)
-class Kind:
-    """One kind of flower: what its plants look like. Sizes are in radii of the flower head."""
+class FlowerKind:
+    """One kind of flower and the appearance of its plants. Sizes are in radii of the flower head."""
 
     head: Callable[[Pen, Chart, Colour], None]
-    colours: tuple[Colour, ...]  # of the petals; one that stands twice is twice as usual
-    tilt: tuple[float, float]  # from and to, how round the head is seen
-    stem: float  # how wide
+    colours: tuple[Colour, ...]  # of the petals; a colour listed twice is twice as frequent
+    tilt: tuple[float, float]  # least and largest tilt of the head
+    stem: float  # width
     leaf: Profile
     leaf_size: tuple[float, float]  # length and width
 
 
 KINDS = {
-    "daisy": Kind(daisy, (WHITE, WHITE, WHITE, (244, 214, 226)), (0.45, 1.0), 0.07, LANCE, (0.8, 0.2)),
-    "dandelion": Kind(dandelion, (YELLOW, YELLOW, GOLD), (0.5, 1.0), 0.09, JAGGED, (1.8, 0.6)),
-    "roses": Kind(rose, (RED, RED, PINK, CREAM, YELLOW, ORANGE), (0.7, 1.0), 0.12, SERRATE, (1.0, 0.6)),
-    "sunflowers": Kind(sunflower, (YELLOW, GOLD, GOLD), (0.55, 1.0), 0.13, HEART, (1.2, 0.9)),
-    "tulips": Kind(tulip, (RED, PINK, YELLOW, PURPLE, ORANGE, CREAM), (1.0, 1.0), 0.12, LANCE, (2.6, 0.5)),
+    "daisy": FlowerKind(daisy, (WHITE, WHITE, WHITE, (244, 214, 226)), (0.45, 1.0), 0.07, LANCE, (0.8, 0.2)),
+    "dandelion": FlowerKind(dandelion, (YELLOW, YELLOW, GOLD), (0.5, 1.0), 0.09, JAGGED, (1.8, 0.6)),
+    "roses": FlowerKind(rose, (RED, RED, PINK, CREAM, YELLOW, ORANGE), (0.7, 1.0), 0.12, SERRATE, (1.0, 0.6)),
+    "sunflowers": FlowerKind(sunflower, (YELLOW, GOLD, GOLD), (0.55, 1.0), 0.13, HEART, (1.2, 0.9)),
+    "tulips": FlowerKind(tulip, (RED, PINK, YELLOW, PURPLE, ORANGE, CREAM), (1.0, 1.0), 0.12, LANCE, (2.6, 0.5)),
 }
 LABELS = tuple(KINDS)
 
 
-def plant(pen: Pen, kind: Kind, chart: Chart, bottom: float) -> None:
+def plant(pen: Pen, kind: FlowerKind, chart: Chart, bottom: float) -> None:
     """Draws a stem from the flower down to `bottom` (a pixel row), its leaves, and the flower on top of it."""
     green = pen.rng.choice(GREENS)
     sway = pen.rng.uniform(-1.2, 1.2) * chart.radius
@@ -257,7 +257,7 @@ def plant(pen: Pen, kind: Kind, chart: Chart, bottom: float) -> None:
     kind.head(pen, chart, shade(pen.rng.choice(kind.colours), pen.about(0.97, 0.06)))
 
 
-def flowerbed(pen: Pen, kind: Kind, size_px: tuple[int, int], heads: int) -> None:
+def flowerbed(pen: Pen, kind: FlowerKind, size_px: tuple[int, int], heads: int) -> None:
     """Draws `heads` plants side by side, the small ones, which are farther away, first."""
     width, height = size_px
     charts = []
@@ -280,7 +280,7 @@ def grass(pen: Pen, size_px: tuple[int, int], blades: int) -> None:
 
 
 def background(rng: random.Random, light: float, label: str) -> Image.Image:
-    """What lies behind: soft spots of one ground, sometimes with flowers far out of focus. RGB, CANVAS_PX."""
+    """Draws a blurred background: spots of the colours of one ground, sometimes with flowers. RGB, CANVAS_PX."""
     ground = rng.choice(GROUNDS)
     image = Image.new("RGB", HAZE_PX, rng.choice(ground))
     pen = Pen(ImageDraw.Draw(image), rng, light)
@@ -288,14 +288,14 @@ def background(rng: random.Random, light: float, label: str) -> Image.Image:
         x, y, size = rng.uniform(0, HAZE_PX[0]), rng.uniform(0, HAZE_PX[1]), rng.uniform(4, 26)
         pen.draw.ellipse((x - size, y - size, x + size, y + size), fill=shade(rng.choice(ground), pen.about(1.0)))
     if rng.random() < 0.35:
-        # Mostly its own kind, sometimes a stranger: a classifier should have something to get wrong.
+        # Mostly the same kind, sometimes another one, so that a classifier makes some errors.
         guest = label if rng.random() < 0.7 else rng.choice(LABELS)
         flowerbed(pen, KINDS[guest], HAZE_PX, rng.randint(3, 6))
     return image.filter(ImageFilter.GaussianBlur(rng.uniform(0.8, 4))).resize(CANVAS_PX, Image.Resampling.BICUBIC)
 
 
 def photograph(rng: random.Random, image: Image.Image) -> Image.Image:
-    """A clean picture in, the same under some light and through some lens out: shadow, focus, tint, grain."""
+    """Imitates a camera: adds shadow, blur, tint and grain to a clean picture."""
     if rng.random() < 0.6:
         image = image.filter(ImageFilter.GaussianBlur(rng.choice((0.6, 1.0, 1.6, 2.4, 3.5))))
     shadow = Image.frombytes("L", (3, 2), bytes(rng.randint(90, 255) for _ in range(6)))
@@ -315,13 +315,13 @@ def photograph(rng: random.Random, image: Image.Image) -> Image.Image:
 def draw(label: str, number: int, seed: int = 0) -> Image.Image:
     """Draws one picture: RGB, 320 wide, 240 high; the same bytes whenever label, number and seed are the same.
 
-    `label` is one of LABELS (UserError if not); `number` and `seed` are any whole numbers.
+    `label` is one of LABELS (UserError if not); `number` and `seed` are any integers.
 
     >>> draw("daisy", 7).size, draw("daisy", 7) == draw("daisy", 7)
     ((320, 240), True)
     """
     if label not in KINDS:
-        raise UserError(f"cannot draw {label!r}: found no such kind; choose from {', '.join(LABELS)}")
+        raise UserError(f"cannot draw {label!r}: there is no such kind; choose from {', '.join(LABELS)}")
     rng = random.Random(f"{seed}/{label}/{number}")  # noqa: S311 - pictures, not secrets
     light = rng.uniform(-math.pi, 0)
     image = background(rng, light, label)

@@ -1,6 +1,6 @@
-"""A bounded look at a whole folder tree: how many photos lie in which folder, for advice on what --image_dir could be.
+"""Counts the photos in each folder of a tree, within bounds, to advise on what --image_dir could be.
 
-Level by level, so that what is near the top is known even of a home folder or a network share.
+The tree is searched level by level, so that the top levels are known even for a home folder or a network share.
 """
 
 from __future__ import annotations
@@ -18,51 +18,59 @@ from retrain.data.own_outputs import what_is_ours
 MOST_FOLDERS, MOST_FILES, MOST_LEVELS, MOST_SECONDS = 2_000, 100_000, 7, 4.0
 
 
-_BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"BM", b"II*\0", b"MM\0*")  # of pictures' files
+_BEGINNINGS = (
+    b"\xff\xd8\xff",
+    b"\x89PNG",
+    b"GIF8",
+    b"RIFF",
+    b"BM",
+    b"II*\0",
+    b"MM\0*",
+)  # the first bytes of picture files
 
 
 @dataclass
 class Node:
     """One folder."""
 
-    path: str  # as typed, then names
+    path: str  # as typed, followed by folder names
     name: str
     photos: int = (
-        0  # files named as pictures, in the folder itself; with files that have no ending, where no file has one
+        0  # files with a picture's suffix directly in the folder; if no file has a suffix, files without one count too
     )
-    files: int = 0  # all files in the folder itself
+    files: int = 0  # all files directly in the folder
     folders: list[Node] = field(default_factory=list)
 
     @property
     def deep(self) -> int:
-        """Photos in the folder and below it."""
+        """The number of photos in the folder and below it."""
         return self.photos + sum(node.deep for node in self.folders)
 
     @property
     def with_photos(self) -> list[Node]:
-        """The folders in it below which there are photos."""
+        """The subfolders that contain photos at any depth."""
         return [node for node in self.folders if node.deep]
 
 
 @dataclass
 class Tree:
-    """A folder and what was seen below it."""
+    """A folder and all that was found below it."""
 
     root: Node
-    folders: int = 0  # looked into
+    folders: int = 0  # number of folders that were searched
     files: int = 0
-    cut: bool = False  # a bound ended the look
+    cut: bool = False  # a bound ended the search
 
     @property
     def bound(self) -> str:
-        """A line on what was not looked at; "" where all was."""
+        """Returns a line on what was not searched, or "" if everything was."""
         if not self.cut:
             return ""
-        return f"(looked into the first {self.folders} folders, {self.files} files, at most {MOST_LEVELS} levels deep; numbers are the least)"
+        return f"(searched only the first {self.folders} folders and {self.files} files, at most {MOST_LEVELS} levels deep; there may be more photos)"
 
 
 def look(path: str, name: str) -> Tree:
-    """Looks at what lies in a folder and below it, up to MOST_FOLDERS, MOST_FILES, MOST_LEVELS and MOST_SECONDS."""
+    """Searches a folder and all below it, up to MOST_FOLDERS, MOST_FILES, MOST_LEVELS and MOST_SECONDS."""
     tree = Tree(Node(path, name))
     waiting = deque([(tree.root, 0)])
     end = time.monotonic() + MOST_SECONDS
@@ -73,7 +81,7 @@ def look(path: str, name: str) -> Tree:
             break
         try:
             found = entries(node.path)
-        except UserError:  # not to be read: nobody's photos here
+        except UserError:  # no permission: treated as a folder without photos
             continue
         tree.folders += 1
         below = [entry for entry in found if is_dir(entry) and not leads_back(entry)]
@@ -92,14 +100,12 @@ def look(path: str, name: str) -> Tree:
 
 
 def _without_endings(found: Sequence[os.DirEntry[str]]) -> int:
-    """How many files a folder holds, if none has an ending and the first begins as pictures do; else 0."""
+    """Counts the files of a folder if none has a suffix and the first one begins like a picture; otherwise 0."""
     try:
         files = [entry for entry in found if entry.is_file()]
         if not files or any("." in entry.name for entry in files):
             return 0
-        file = os.open(
-            files[0].path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
-        )  # what only looks like a file never holds us up
+        file = os.open(files[0].path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # do not block on a pipe or device
         try:
             begin = os.read(file, 12)
         finally:
@@ -110,7 +116,7 @@ def _without_endings(found: Sequence[os.DirEntry[str]]) -> int:
 
 
 def _holds_folders(path: str) -> bool:
-    """Whether a folder of ours, as tf_files, may hold a folder of photos too."""
+    """Whether one of our output folders, such as tf_files, may also contain a folder of photos."""
     try:
         return any(is_dir(entry) and not what_is_ours(entry.path) for entry in entries(path))
     except UserError:

@@ -1,10 +1,10 @@
-"""Recognises the folders that this tool writes, by what is in them, so that none is taken for a class.
+"""Recognises the folders that this tool writes by their contents, so that none is mistaken for a class.
 
-A name alone says nothing: a user's class may be called `models` or `runs`. What holds photos of its own is a class, whatever
-else lies in it.
+The name alone is not enough, because a user's class may be called `models` or `runs`. A folder that directly contains photos
+is a class, whatever else it contains.
 """
 
-# Paths are text here, as in `folders`.
+# Paths are strings here, as in `class_folder`.
 # ruff: noqa: PTH118
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from label_image.model_kinds.table import MODEL_KINDS
 from label_image.sorting import UNSURE
 from retrain.data.directory_listing import entries, is_dir, is_picture, leads_back, reading
 
-_GLANCE = 64  # entries of a folder among which a picture shows that it is a class
-_DEPTH = 5  # levels of folders that hold nothing but folders of ours
-_SURE = {
+_FIRST_ENTRIES = 64  # a folder is a class if there is a picture among this many entries
+_DEPTH = 5  # levels of folders that contain only our own folders
+_MARKER_FILES = {
     ".made-by-retrain": "training summaries",
     "bottlenecks.sqlite": "the features of photos",
     "run.json": "the record of a run",
@@ -41,19 +41,19 @@ _OUR_PICTURES = {
     "sprite.jpg",
     "test_photo.jpg",
     "cropped_panda.jpg",
-}  # the projector's, a device's, Inception's archive's
+}  # of the embedding projector, a device folder, Inception's archive
 
 
 def what_is_ours(folder: str, depth: int = _DEPTH) -> str:
-    """What of this tool's a folder holds, in words; "" where it holds anything else.
+    """Describes the outputs of this tool in a folder; "" if the folder contains anything else.
 
     Args:
       folder: any folder.
-      depth: how many levels of folders without files are gone down.
+      depth: how many levels of folders without files are searched.
     """
     try:
         found = entries(folder)
-    except UserError:  # not to be read: said where it is read as a class
+    except UserError:  # no permission: the error is raised when it is read as a class
         return ""
     files = [entry.name for entry in found if not is_dir(entry)]
     pictures = [name for name in files if is_picture(name) and name not in _OUR_PICTURES]
@@ -65,23 +65,23 @@ def what_is_ours(folder: str, depth: int = _DEPTH) -> str:
     if files or not below or not depth:
         return ""
     if any(os.path.lexists(join(path, "bottlenecks.sqlite")) for path in below):
-        return "outputs of this tool"  # tf_files, also where a folder of photos lies in it
+        return "outputs of this tool"  # tf_files, even if it contains a folder of photos
     whats: set[str] = set()
     for path in below:
         what = what_is_ours(path, depth - 1)
         if not what and entries(path):
-            return ""  # at once: a home folder is large
+            return ""  # return early: a home folder is large
         whats |= {what} - {""}
     return " and ".join(sorted(whats))
 
 
 def is_unsure(name: str) -> bool:
-    """Whether it is where `label_image --sort_into` puts the photos that it is not sure of."""
+    """Whether a folder's name is the one that `label_image --sort_into` gives to uncertain photos."""
     return name == UNSURE
 
 
 def is_sorted(folder: str, classes: Sequence[str]) -> bool:
-    """Whether a folder without files has folders of the same names as the classes beside it, as --sort_into makes them."""
+    """Whether a folder has no files and only folders named as the classes beside it, as --sort_into makes them."""
     try:
         found = entries(folder)
     except UserError:
@@ -91,13 +91,13 @@ def is_sorted(folder: str, classes: Sequence[str]) -> bool:
 
 
 def shows_a_class(folder: str) -> bool:
-    """Whether a picture that is not ours is among the first entries: the quick answer for the folders of photos.
+    """Whether a picture that is not ours is among the first entries: a quick test for folders of photos.
 
     Raises:
-      UserError: it may not be read.
+      UserError: there is no permission to read it.
     """
     with reading(folder) as found:
-        for entry in itertools.islice(found, _GLANCE):
+        for entry in itertools.islice(found, _FIRST_ENTRIES):
             name = entry.name
             if is_picture(name) and name not in _OUR_PICTURES and not is_junk(name) and not _HEAT_MAP.fullmatch(name):
                 return True
@@ -105,11 +105,11 @@ def shows_a_class(folder: str) -> bool:
 
 
 def _by_files(folder: str, files: Sequence[str]) -> str:
-    """By files that only this tool, or the makers of networks, leave."""
+    """Recognises files that only this tool or the publishers of networks write."""
     names = set(files)
     if {"run.py", "labels.txt", "expected.json"} <= names:
         return "a folder for a device"
-    for name, what in _SURE.items():
+    for name, what in _MARKER_FILES.items():
         if name in names or (name.startswith(".") and os.path.lexists(join(folder, name))):
             return what
     for name in files:

@@ -1,8 +1,8 @@
-"""Finds the photos of --image_dir that can be opened, their labels and digests, and what is left out and why.
+"""Finds the photos of --image_dir, with labels and digests, and lists the files that are left out, with the reason.
 
-Nothing heavy is loaded here. A file is judged by its content, not its name; only its header is read, and its bytes for
-the digest; a file that the store knows by all that the system says of it is not opened at all. Whether every pixel can be
-read shows when the features are computed. `layout` says which folder is which class.
+No large package is loaded here. A file is judged by its content, not its name: its header is parsed, and all its bytes are
+hashed. A file whose size, times and inode are as stored is not opened at all. Errors in the pixels themselves appear only
+when the features are computed. `layout` determines the class of each folder.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from retrain.store.known_files import KnownFile, stamp_of
 from retrain.types import Photo, Scan, Skipped
 
 FEW_PHOTOS = 20  # the original's warning
-_AGAIN = "the same file again"
-_REMEMBER = 1000  # files whose digests a kill loses at most
-# Two changes of a file within one tick of its clock have one time: a time is believed only once its tick was over when
-# the file was looked at. Linux ticks each 1 to 10 ms; where times are whole seconds the clock is coarse (FAT: 2 s).
+_SAME_FILE = "the same file again"
+_BATCH_OF_DIGESTS = 1000  # at most this many digests are lost if the process is killed
+# Two changes within one tick of the file system's clock have the same time. A time is therefore trusted only if its tick was
+# over when the file was examined. Linux ticks every 1 to 10 ms; clocks that store whole seconds are coarse (FAT: 2 s).
 _TICK_NS = 20_000_000
 _COARSE_TICK_NS = 2_000_000_000
 _SECOND_NS = 1_000_000_000
@@ -43,11 +43,11 @@ _SECOND_NS = 1_000_000_000
 
 @dataclass
 class _FolderPhotos:
-    """What one class folder holds."""
+    """The photos and other files of one class folder."""
 
     photos: list[Photo] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
-    nested: int = 0  # files that lie deeper
+    nested: int = 0  # number of files in folders below it
 
 
 class _File(NamedTuple):
@@ -56,7 +56,7 @@ class _File(NamedTuple):
     path: str
     name: str
     stat: os.stat_result
-    seen_ns: int  # when it was asked for
+    seen_ns: int  # when its status was read
 
 
 def scan_photos(
@@ -68,17 +68,17 @@ def scan_photos(
     *,
     strict: bool = False,
 ) -> Scan:
-    """Finds the photos.
+    """Finds the photos and refuses classes without photos.
 
     Args:
       image_dir: the folder, as typed.
       store: remembers digests of unchanged files.
-      say: called with the original's line for each class.
-      rules: how folders are read as classes; percentages are of subsets without a folder.
-      strict: whether the first file that is no photo ends the scan.
+      say: called for each class with the line that the original prints.
+      rules: how folders are read as classes; its percentages are for subsets without a folder.
+      strict: whether the first file that is not a photo ends the scan.
 
     Raises:
-      UserError: what `class_folders` raises; a class without photos; where `strict`, a file that is no photo.
+      UserError: as `class_folders`; also a class without photos and, if `strict`, a file that is not a photo.
     """
     folders, notes = class_folders(image_dir, rules, percentages)
     places = {os.path.realpath(folder.path) for folder in folders}
@@ -87,12 +87,12 @@ def scan_photos(
     seen: dict[str, str] = {}
     for folder in folders:
         say(f"Looking for images in '{folder.name}'")
-        found = _look(folder, store, places, seen)
+        found = _scan_folder(folder, store, places, seen)
         _check_folder(folder, found, strict)
         if found.nested:
             notes.append(
-                f"{found.nested} files in sub-folders of {folder.path} are not read; only {folder.name}/ itself is"
-                f"{' (--nested=parts reads them too)' if rules.nested == 'none' else ''}"
+                f"{found.nested} files in sub-folders of {folder.path} are not read; only files directly in {folder.name}/ are"
+                f"{' (--nested=parts reads both)' if rules.nested == 'none' else ''}"
             )
         photos += found.photos
         skipped += found.skipped
@@ -102,17 +102,17 @@ def scan_photos(
 
 
 def _check_folder(folder: ClassFolder, found: _FolderPhotos, strict: bool) -> None:
-    """Refuses a class without photos, and where `strict` a file that is no photo."""
-    bad = next((left_out for left_out in found.skipped if left_out.reason != _AGAIN), None)
+    """Refuses a class without photos, and if `strict`, a file that is not a photo."""
+    bad = next((left_out for left_out in found.skipped if left_out.reason != _SAME_FILE), None)
     if bad and strict:
         detail = f": {bad.detail}" if bad.detail else ""
-        raise UserError(f"cannot use {bad.path} ({bad.reason}{detail}); mend or remove it, or leave out --strict")
+        raise UserError(f"cannot use {bad.path} ({bad.reason}{detail}); repair or remove it, or leave out --strict")
     if not found.photos and not folder.part:
         raise _no_photos(folder, found.skipped, found.nested)
 
 
 def few_photo_notes(scan: Scan) -> list[str]:
-    """The original's warning for classes with few photos."""
+    """Returns the original's warning for each class with few photos."""
     counts = Counter(photo.label for photo in scan.photos)
     return [
         f"WARNING: Folder has less than {FEW_PHOTOS} images, which may cause issues. ({label}: {count})"
@@ -122,7 +122,7 @@ def few_photo_notes(scan: Scan) -> list[str]:
 
 
 def _check_parts(folders: list[ClassFolder], photos: list[Photo], left_out: list[Skipped]) -> None:
-    """Refuses a class of several folders none of which holds a photo."""
+    """Refuses a class whose folders contain no photo at all."""
     held = {photo.label for photo in photos}
     for folder in folders:
         if folder.part and folder.label not in held:
@@ -135,18 +135,18 @@ def _no_photos(folder: ClassFolder, left_out: list[Skipped], nested: int = 0) ->
     others = f", {len(left_out)} other files ({reasons})" if left_out else ""
     return UserError(
         f"cannot train the class {folder.label!r}: no photo in {folder.path}{others}"
-        f"{f'; {nested} files lie in folders below it, which --nested=parts reads' if nested else ''}; add photos or remove the folder"
+        f"{f'; {nested} files are in folders below it, which --nested=parts reads' if nested else ''}; add photos or remove the folder"
     )
 
 
-def _look(folder: ClassFolder, store: Store, places: set[str], seen: dict[str, str]) -> _FolderPhotos:
-    """The photos of one class.
+def _scan_folder(folder: ClassFolder, store: Store, places: set[str], seen: dict[str, str]) -> _FolderPhotos:
+    """Finds the photos of one class folder.
 
     Args:
-      folder: the class.
-      store: knows files, and learns those that are new.
-      places: where the class folders really are.
-      seen: real path -> path of the files that are taken; grows.
+      folder: the class folder.
+      store: remembers known files; new ones are added.
+      places: the real paths of all class folders.
+      seen: real path -> path of each file found so far; extended here.
     """
     found = _FolderPhotos()
     files = _files(folder, places, seen, found)
@@ -166,7 +166,7 @@ def _look(folder: ClassFolder, store: Store, places: set[str], seen: dict[str, s
             digests[file.name] = result.sha256
             if _is_text(file.name) and _is_text(real):
                 learnt[file.name] = result
-            if len(learnt) >= _REMEMBER:
+            if len(learnt) >= _BATCH_OF_DIGESTS:
                 store.remember_files(Path(real), learnt)
                 learnt = {}
     finally:
@@ -180,7 +180,7 @@ def _look(folder: ClassFolder, store: Store, places: set[str], seen: dict[str, s
 
 
 def _files(folder: ClassFolder, places: set[str], seen: dict[str, str], found: _FolderPhotos) -> list[_File]:
-    """The regular files of a class, each once; fills in what is left out and what lies deeper."""
+    """Returns each regular file of a class once; adds the files left out, and the count of nested ones, to `found`."""
     real_folder = os.path.realpath(folder.path)
     files = []
     for entry in entries(folder.path):
@@ -191,8 +191,8 @@ def _files(folder: ClassFolder, places: set[str], seen: dict[str, str], found: _
         try:
             status = entry.stat()
         except OSError as error:
-            if error.errno != errno.ELOOP:  # links in circles are nobody's photos
-                found.skipped.append(Skipped(path, *_trouble(error)))
+            if error.errno != errno.ELOOP:  # circular links are ignored
+                found.skipped.append(Skipped(path, *_reason_of(error)))
             continue
         if not stat.S_ISREG(status.st_mode):
             found.skipped.append(Skipped(path, "not a file", "a pipe, socket or device"))
@@ -200,7 +200,7 @@ def _files(folder: ClassFolder, places: set[str], seen: dict[str, str], found: _
         linked = entry.is_symlink()
         real = os.path.realpath(path) if linked else f"{real_folder}{os.sep}{entry.name}"
         if real in seen or (linked and _is_found(real, places)):
-            found.skipped.append(Skipped(path, _AGAIN, seen.get(real, real)))
+            found.skipped.append(Skipped(path, _SAME_FILE, seen.get(real, real)))
             continue
         seen[real] = path
         files.append(_File(path, entry.name, status, seen_ns))
@@ -208,26 +208,28 @@ def _files(folder: ClassFolder, places: set[str], seen: dict[str, str], found: _
 
 
 def _is_found(real: str, places: set[str]) -> bool:
-    """Whether a link's file lies in a class folder itself, where it is found without the link."""
+    """Whether a link points into a class folder, where the file is found without the link."""
     place, name = os.path.split(real)
     return place in places and not is_junk(name)
 
 
 def _examine(file: _File) -> KnownFile | PhotoError:
-    """Opens a file's header and reads its digest."""
+    """Reads a file's header and computes its digest."""
     try:
         file = _settled(file)
         open_photo(file.path).close()
         known = _known(file, file_digest(file.path))
         after = _known(file._replace(stat=Path(file.path).stat()), known.sha256)
-        return known if after == known else known._replace(seen_ns=0)  # changed meanwhile: not to be believed next time
+        return (
+            known if after == known else known._replace(seen_ns=0)
+        )  # changed meanwhile: it must be examined again next time
     except PhotoError as error:
         return error
     except OSError as error:
-        return PhotoError(*_trouble(error))
+        return PhotoError(*_reason_of(error))
 
 
-def _trouble(error: OSError) -> tuple[str, str]:
+def _reason_of(error: OSError) -> tuple[str, str]:
     if isinstance(error, FileNotFoundError):
         return "not found", "a broken link, or just deleted"
     return "unreadable", error.strerror or str(error)
@@ -239,24 +241,24 @@ def _known(file: _File, sha256: str) -> KnownFile:
 
 
 def _unchanged(known: KnownFile | None, file: _File) -> bool:
-    """Whether the bytes are those that were hashed: nothing that the system says has changed, and its times can be believed.
+    """Whether the file still has the bytes that were hashed: its status is the same, and its times can be trusted.
 
-    They can where they were clearly over when the file was looked at; of a time in the future that is never so.
+    Times can be trusted if their clock tick was over when the file was examined; a time in the future never can.
     """
-    if known is None or known[:2] + known[3:6] != stamp_of(file.stat):  # all but the digest, and when it was seen
+    if known is None or known[:2] + known[3:6] != stamp_of(file.stat):  # all fields but the digest and `seen_ns`
         return False
     return known.seen_ns - max(known.mtime_ns, known.ctime_ns) >= _tick_ns(known.ctime_ns or known.mtime_ns)
 
 
 def _tick_ns(changed_ns: int) -> int:
-    """The coarsest that the clock can be which gave a file this time."""
+    """Returns the longest tick of a clock that could have given this time."""
     return _TICK_NS if changed_ns % _SECOND_NS else _COARSE_TICK_NS
 
 
 def _settled(file: _File) -> _File:
-    """A file that was changed this very moment, looked at again when its clock has ticked; any other as it is.
+    """Reads the status of a file again after a clock tick if it was changed just now; returns any other file unchanged.
 
-    So what is learnt of it can be believed next time, where that takes no more than a blink.
+    The result can then be trusted in the next run. It waits only where a tick is short.
     """
     changed_ns = max(file.stat.st_mtime_ns, file.stat.st_ctime_ns if known_files.HAS_IDENTITY else 0)
     wait_ns = changed_ns + _TICK_NS - time.time_ns()
@@ -268,7 +270,7 @@ def _settled(file: _File) -> _File:
 
 
 def _is_text(path: str) -> bool:
-    """Whether a path is UTF-8; the store keeps no other."""
+    """Whether a path is valid UTF-8; the store cannot keep any other."""
     try:
         path.encode()
     except UnicodeEncodeError:

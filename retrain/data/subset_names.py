@@ -1,4 +1,4 @@
-"""Which of the three lists a folder's or a cell's name stands for: "train", "Training_Set", "test images", "validación"."""
+"""Recognises names of folders and table cells that stand for a subset: "train", "Training_Set", "test images", "validación"."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from retrain.types import TESTING, TRAINING, VALIDATION
 
-# English as data sets on Kaggle and of libraries spell it, and the words of other languages that cannot mean anything else.
+# The English words that data sets of Kaggle and of libraries use, and words of other languages that have only this meaning.
 _WORDS = {
     TRAINING: "train training trn trainval entrainement apprentissage entrenamiento treino treinamento addestramento "
     "trening treningowy обучение обучающая тренировка 训练 训练集 訓練 訓練集 学習 학습 훈련",
@@ -16,7 +16,7 @@ _WORDS = {
     "validazione convalida validatie walidacja валидация проверка 验证 验证集 驗證 検証 검증",
     TESTING: "test testing tst holdout teste prueba pruebas prova testowy тест тестирование 测试 测试集 測試 テスト 테스트 시험",
 }
-# What stands beside the word that names the list.
+# Words that may stand beside the word for the subset.
 _FILLERS = frozenset(
     [
         "set",
@@ -56,7 +56,7 @@ _GLUED = re.compile(rf"(?P<word>\w+?)(?:{'|'.join(sorted(_FILLERS, key=len, reve
 
 
 def _plain(text: str) -> str:
-    """The text in lower case and without accents; words of CamelCase apart.
+    """Returns the text in lower case and without accents, with words of CamelCase separated.
 
     >>> _plain("TrainImages"), _plain("validación")
     ('train images', 'validacion')
@@ -68,24 +68,24 @@ def _plain(text: str) -> str:
 _LIST_OF = {_plain(word): which for which, words in _WORDS.items() for word in words.split()}
 
 
-def list_of_name(name: str) -> int | None:
-    """The list that a name stands for: TRAINING, VALIDATION, TESTING; None where it stands for none, or for two.
+def subset_of_name(name: str) -> int | None:
+    """Returns the subset that a name stands for: TRAINING, VALIDATION or TESTING; None if it stands for none or two.
 
-    >>> [list_of_name(name) for name in ("Train", "test_images", "valset", "train2017", "contest", "train and test")]
+    >>> [subset_of_name(name) for name in ("Train", "test_images", "valset", "train2017", "contest", "train and test")]
     [0, 2, 1, 0, None, None]
     """
     which, rest = _read(name)
     return None if rest else which
 
 
-def lists_of_names(names: Iterable[str]) -> dict[str, int]:
-    """The names of folders beside each other that stand for a list -> the list.
+def subsets_of_names(names: Iterable[str]) -> dict[str, int]:
+    """Returns the names of folders in one place that stand for a subset, with the subset of each.
 
-    They do alone ("train"), or together: "asl_train" and "asl_test" differ in nothing but the list.
+    A name may do so alone ("train"), or together with others: "asl_train" and "asl_test" differ only in the subset.
 
-    >>> lists_of_names(["asl_alphabet_train", "asl_alphabet_test", "other"])
+    >>> subsets_of_names(["asl_alphabet_train", "asl_alphabet_test", "other"])
     {'asl_alphabet_train': 0, 'asl_alphabet_test': 2}
-    >>> lists_of_names(["bullet_train", "steam_train"]), lists_of_names(["trainA", "testA", "trainB", "testB"])
+    >>> subsets_of_names(["bullet_train", "steam_train"]), subsets_of_names(["trainA", "testA", "trainB", "testB"])
     ({}, {})
     """
     read = {name: _read(name) for name in names}
@@ -96,10 +96,10 @@ def lists_of_names(names: Iterable[str]) -> dict[str, int]:
     return together[0]
 
 
-def list_pairs(names: Iterable[str]) -> list[list[str]]:
-    """Names that differ in nothing but the list they name, one group for each of what is left of them.
+def subset_pairs(names: Iterable[str]) -> list[list[str]]:
+    """Groups the names that differ only in the subset that they stand for.
 
-    >>> list_pairs(["cat_train", "dog_train", "cat_test", "dog_test", "bullet_train"])
+    >>> subset_pairs(["cat_train", "dog_train", "cat_test", "dog_test", "bullet_train"])
     [['cat_train', 'cat_test'], ['dog_train', 'dog_test']]
     """
     return [list(group) for group in _groups({name: _read(name) for name in names})]
@@ -113,10 +113,10 @@ def _groups(read: Mapping[str, tuple[int | None, tuple[str, ...]]]) -> list[dict
     return [group for group in groups.values() if TRAINING in group.values() and len(set(group.values())) > 1]
 
 
-def same_list(name: str, other: str) -> bool:
-    """Whether two names stand for one list of one set, as of archives that hold training_set/training_set/.
+def same_subset(name: str, other: str) -> bool:
+    """Whether two names stand for the same subset of one data set, as in archives with training_set/training_set/.
 
-    >>> same_list("training_set", "Training"), same_list("asl_train", "asl_train"), same_list("asl_train", "train")
+    >>> same_subset("training_set", "Training"), same_subset("asl_train", "asl_train"), same_subset("asl_train", "train")
     (True, True, True)
     """
     (which, rest), (its, its_rest) = _read(name), _read(other)
@@ -124,7 +124,7 @@ def same_list(name: str, other: str) -> bool:
 
 
 def _read(name: str) -> tuple[int | None, tuple[str, ...]]:
-    """(the list that words of a name stand for; None for none, or for two; its words that stand for nothing)."""
+    """Returns (the subset that words of a name stand for, or None for none or two; its remaining words)."""
     found, rest = set(), []
     for word in re.split(r"[\W_\d]+", _plain(name)):
         if not word or word in _FILLERS:

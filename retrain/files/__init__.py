@@ -1,1 +1,1 @@
-"""Files that are written whole or not at all: temporary names, digests, downloads and archives."""
+"""Writes files completely or not at all; also temporary names, digests, downloads and archives."""

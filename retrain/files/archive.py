@@ -1,7 +1,7 @@
-"""An archive in; a folder, or the bytes of one member, out.
+"""Unpacks archives into a folder, or reads single members, safely.
 
-Files and folders only. No member is written outside the folder it is unpacked to, and nothing of an archive is kept that
-is damaged, leads outside or is larger than is sane.
+Only files and folders are unpacked. No member is written outside the target folder, and nothing is kept of an archive that is
+damaged, contains a path outside the folder, or is unreasonably large.
 """
 
 from __future__ import annotations
@@ -23,30 +23,36 @@ from typing import IO
 from label_image.errors import RunError, meaning
 from retrain.files.atomic import replacing
 
-MOST_BYTES = 4 << 30  # unpacked, of one archive; the largest we know (Inception v3) has 0.1 GiB
+MOST_BYTES = 4 << 30  # size of one unpacked archive at most; the largest that we use (Inception v3) has 0.1 GiB
 MOST_MEMBERS = 100_000
-_AGAIN = "delete it and it will be fetched again"
+_DELETE_IT = "delete it, and it will be downloaded again"
 _CHUNK = 1 << 16  # bytes
-_MOST_AT_ONCE = 16 << 20  # bytes; more than any tar header has, and a bomb's "header" can not fill the memory
-GZIP, ZIP = b"\x1f\x8b", b"PK"  # how such files begin
-DAMAGE = (  # what tarfile, gzip and zipfile raise on broken bytes; RuntimeError: nested too deep, encrypted
+_MOST_AT_ONCE = (
+    16 << 20
+)  # bytes; more than any valid tar header has, so that the "header" of a malicious archive cannot fill the memory
+GZIP, ZIP = b"\x1f\x8b", b"PK"  # the first bytes of such files
+DAMAGE = (  # the exceptions of tarfile, gzip and zipfile for damaged files; RuntimeError: nested too deeply, or encrypted
     *(tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, struct.error),
     *(EOFError, ValueError, OverflowError, RuntimeError),
 )
 
 
 def unpack(archive: Path, folder: Path) -> Path:
-    """Unpacks a .tgz, .tar.gz, .tar or .zip into `folder`, whole or not at all; an older `folder` is replaced.
+    """Unpacks a .tgz, .tar.gz, .tar or .zip into `folder`, completely or not at all; an existing `folder` is replaced.
 
-    Files and folders only: a link, a device or a name that leads outside is refused, as are more than MOST_BYTES.
+    Links, devices, paths outside the folder and archives of more than MOST_BYTES are refused.
 
     Returns:
       `folder`.
 
     Raises:
-      RunError: refused, damaged, or the disk is full; `folder` is then as it was.
+      RunError: it is refused or damaged, or the disk is full; `folder` is then unchanged.
     """
-    with _told(f"cannot unpack {archive}", _AGAIN), replacing(folder) as scratch, _members(archive) as members:
+    with (
+        _as_run_error(f"cannot unpack {archive}", _DELETE_IT),
+        replacing(folder) as scratch,
+        _members(archive) as members,
+    ):
         scratch.mkdir()
         for member in members:
             _write(member, scratch)
@@ -54,20 +60,20 @@ def unpack(archive: Path, folder: Path) -> Path:
 
 
 def read_member(archive: Path, name: str) -> bytes | None:
-    """The bytes of one file of an archive, which is read to its end so that damage does not pass; writes nothing.
+    """Reads one file of an archive into memory. The archive is read to its end to detect damage; nothing is written.
 
     Args:
       archive: a .tgz, .tar.gz, .tar or .zip.
-      name: full name or base name; where several match, a full name wins, then the first.
+      name: full name or base name; if several match, a full name is preferred, then the first match.
 
     Returns:
-      the bytes, or None if no file is so named.
+      the bytes, or None if there is no file with that name.
 
     Raises:
-      RunError: the archive is damaged or can not be read.
+      RunError: the archive is damaged or cannot be read.
     """
-    found: dict[bool, bytes] = {}  # by: was it the full name?
-    with _told(f"cannot read {archive}", _AGAIN), _members(archive) as members:
+    found: dict[bool, bytes] = {}  # key: whether the full name matched
+    with _as_run_error(f"cannot read {archive}", _DELETE_IT), _members(archive) as members:
         for member in members:
             full = member.name.removeprefix("./") == name
             if member.is_file and full not in found and (full or PurePosixPath(member.name).name == name):
@@ -76,10 +82,10 @@ def read_member(archive: Path, name: str) -> bytes | None:
 
 
 def read_through(archive: Path) -> None:
-    """Reads an archive to its end, where the checksums are.
+    """Reads an archive to its end, which verifies its checksums.
 
     Raises:
-      RunError, or one of DAMAGE: it is not whole.
+      RunError, or one of DAMAGE: it is damaged or incomplete.
     """
     with _members(archive) as members:
         for member in members:
@@ -87,19 +93,19 @@ def read_through(archive: Path) -> None:
 
 
 def read_members(archive: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
-    """The files of an archive, in its order, read to its end so that damage does not pass; writes nothing.
+    """Iterates over the files of an archive. The archive is read to its end to detect damage; nothing is written.
 
     Args:
-      archive: a .tgz, .tar.gz, .tar or .zip of the user's.
-      wanted: says of a base name whether its bytes are.
+      archive: a .tgz, .tar.gz, .tar or .zip of the user.
+      wanted: returns for a base name whether its bytes are wanted.
 
     Yields:
-      (base name, bytes), one file in memory at a time.
+      (base name, bytes), with one file in memory at a time.
 
     Raises:
-      RunError: the archive is damaged or can not be read.
+      RunError: the archive is damaged or cannot be read.
     """
-    with _told(f"cannot read {archive}", "get it again"), _members(archive) as members:
+    with _as_run_error(f"cannot read {archive}", "download it again"), _members(archive) as members:
         for member in members:
             name = PurePosixPath(member.name).name
             if member.is_file and wanted(name):
@@ -107,8 +113,8 @@ def read_members(archive: Path, wanted: Callable[[str], bool]) -> Iterator[tuple
 
 
 @contextlib.contextmanager
-def _told(what: str, advice: str) -> Iterator[None]:
-    """Turns what reading or unpacking an archive can raise into one line."""
+def _as_run_error(what: str, advice: str) -> Iterator[None]:
+    """Turns every error of reading or unpacking an archive into one line."""
     try:
         yield
     except DAMAGE as error:
@@ -119,9 +125,9 @@ def _told(what: str, advice: str) -> Iterator[None]:
 
 @dataclasses.dataclass(frozen=True)
 class _Member:
-    """One entry of an archive, whichever its format."""
+    """One entry of an archive of any format."""
 
-    name: str  # as it stands in the archive
+    name: str  # as written in the archive
     size: int  # bytes, unpacked
     is_file: bool
     is_folder: bool
@@ -130,7 +136,7 @@ class _Member:
 
 @contextlib.contextmanager
 def _members(archive: Path) -> Iterator[Iterator[_Member]]:
-    """Goes through an archive to its very end; what it is is seen from its first bytes."""
+    """Iterates over an archive to its very end; its format is recognised from its first bytes."""
     with archive.open("rb") as file:
         is_zip = file.read(2) == ZIP
     with contextlib.closing(_zip_members(archive) if is_zip else _tar_members(archive)) as members:
@@ -143,7 +149,7 @@ def _bounded(members: Iterator[_Member]) -> Iterator[_Member]:
         total += member.size
         if total > MOST_BYTES or count > MOST_MEMBERS:
             raise RunError(
-                f"refused at {member.name!r}: over {MOST_BYTES:,} bytes or {MOST_MEMBERS:,} members, a bomb?"
+                f"refused at {member.name!r}: over {MOST_BYTES:,} bytes or {MOST_MEMBERS:,} members; the archive may be malicious"
             )
         yield member
 
@@ -152,8 +158,10 @@ def _zip_members(archive: Path) -> Generator[_Member, None, None]:
     with zipfile.ZipFile(archive) as file:
         for info in file.infolist():
             if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                raise zipfile.BadZipFile(f"{info.filename!r} is compressed in way {info.compress_type}")
-            kind = stat.S_IFMT(info.external_attr >> 16)  # 0 where the packer knew no Unix
+                raise zipfile.BadZipFile(
+                    f"{info.filename!r} is compressed with the unsupported method {info.compress_type}"
+                )
+            kind = stat.S_IFMT(info.external_attr >> 16)  # 0 if the archive was made without Unix permissions
             read = functools.partial(_pieces, functools.partial(file.open, info))
             folder = info.filename.endswith("/")  # is_dir() fails on an empty name in Python 3.11
             is_file, is_folder = not folder and kind in (0, stat.S_IFREG), folder and kind in (0, stat.S_IFDIR)
@@ -161,11 +169,11 @@ def _zip_members(archive: Path) -> Generator[_Member, None, None]:
 
 
 class _Gzip(gzip.GzipFile):
-    """Reads no more than is sane, at once or in all."""
+    """Limits the size of single reads and the total size."""
 
     def read(self, size: int | None = -1) -> bytes:
         if size is None or not 0 <= size <= _MOST_AT_ONCE or self.tell() > 2 * MOST_BYTES:
-            raise tarfile.ReadError("a header of senseless size")
+            raise tarfile.ReadError("a header of unreasonable size")
         return super().read(size)
 
 
@@ -181,24 +189,24 @@ def _tar_members(archive: Path) -> Generator[_Member, None, None]:
                 read = functools.partial(_pieces, functools.partial(tar.extractfile, info))
                 yield _Member(info.name, info.size, is_file, info.isdir(), read)
             file.seek(tar.offset)
-            if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):  # tarfile takes any bad header for the end
+            if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):  # tarfile treats any damaged header as the end
                 raise tarfile.ReadError("no end mark")
-        while file.read(_CHUNK):  # the digest of a gzip stream stands at its end
+        while file.read(_CHUNK):  # the checksum of a gzip stream is at its end
             pass
 
 
 def _pieces(opened: Callable[[], IO[bytes] | None]) -> Iterator[bytes]:
     file = opened()
-    if file is not None:  # tarfile opens no links and devices
+    if file is not None:  # tarfile returns None for links and devices
         with file:
             while piece := file.read(_CHUNK):
                 yield piece
 
 
 def _write(member: _Member, folder: Path) -> None:
-    # Read as a Windows path, a name shows its tricks for either system: drive, backslash and "..".
+    # A Windows path covers the dangerous parts of names on all systems: drive, backslash and "..".
     name = PureWindowsPath(member.name)
-    inside = all(part.strip(". ") for part in name.parts)  # "..", and ".. ", which Windows takes for it
+    inside = all(part.strip(". ") for part in name.parts)  # "..", and also ".. ", which Windows treats as ".."
     if name.anchor or not inside or "\0" in member.name or not (member.is_file or member.is_folder):
         why = "leads outside the folder" if name.anchor or not inside else "is neither a file nor a folder"
         raise RunError(f"refused to unpack {member.name!r}: it {why}; nothing of the archive was kept")

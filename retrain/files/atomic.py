@@ -1,7 +1,7 @@
-"""A file or folder takes its name only when it is whole, and on the disk.
+"""Writes files and folders atomically: each gets its name only when it is complete and stored on the disk.
 
-A crash of the program, a power cut, a full disk or Ctrl-C leaves the old one, or none; never half of one, and no folder is
-gone for a moment. What is written is brought to the disk before it gets its name, and the name before we go on.
+After a crash, a power cut, a full disk or Ctrl-C there is the old file or folder, or none, but never half of one; and a folder
+that is replaced never disappears in between. The contents are synced to the disk before the renaming, and the new name after it.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ _UNSYNCED = (
     errno.EBADF,
     errno.EACCES,
     errno.EPERM,
-)  # of disks without fsync
-_cleared: set[Path] = set()  # folders in which this process has looked for what others left
+)  # error numbers of file systems without fsync
+_cleared: set[Path] = set()  # folders from which this process has already removed temporary files of ended processes
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yields a temporary path beside `path` (file or folder); on success it is renamed to `path`.
 
-    The folder is made if it is missing. If the block raises, what was written is removed and `path` is untouched. Where
-    `path` is a link, what it points to is replaced and the link stays. A device or a pipe is written to, not replaced.
+    The parent folder is created if it is missing. If the block raises, the temporary file is removed and `path` is unchanged. If
+    `path` is a link, its target is replaced and the link remains. A device or a pipe is written to, not replaced.
 
     >>> target = Path(tempfile.mkdtemp()) / "answer.txt"
     >>> with replacing(target) as scratch:
@@ -49,7 +49,7 @@ def replacing(path: Path) -> Iterator[Path]:
     if path.is_symlink() and not is_special(path):
         path = Path(os.path.realpath(path))
     if is_special(path):
-        with _poured_into(path) as scratch:
+        with _written_into(path) as scratch:
             yield scratch
         return
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -71,7 +71,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def is_special(path: Path) -> bool:
-    """Whether something is there that is neither a file nor a folder: a device, a pipe, a socket."""
+    """Whether a path exists that is neither a file nor a folder: a device, a pipe or a socket."""
     try:
         mode = path.stat().st_mode
     except OSError:
@@ -80,10 +80,10 @@ def is_special(path: Path) -> bool:
 
 
 def sync(path: Path) -> None:
-    """Brings a file, or a folder and all that is in it, to the disk.
+    """Syncs a file, or a folder with all its contents, to the disk.
 
     Raises:
-      OSError: the disk is full or broken, which some systems tell only now.
+      OSError: the disk is full or defective, which some systems report only now.
     """
     if path.is_symlink():
         return
@@ -92,13 +92,13 @@ def sync(path: Path) -> None:
             sync(entry)
         sync_folder(path)
         return
-    # Windows wants it open for writing
+    # Windows requires the file to be open for writing
     with _unsynced_ignored(), path.open("r+b" if os.name == "nt" else "rb") as file:
         os.fsync(file.fileno())
 
 
 def sync_folder(path: Path) -> None:
-    """Brings a folder's list of names to the disk; Windows has no call for that."""
+    """Syncs the names in a folder to the disk; Windows has no call for this."""
     if os.name == "nt":
         return
     with _unsynced_ignored():
@@ -110,7 +110,7 @@ def sync_folder(path: Path) -> None:
 
 
 def exchange(one: Path, other: Path) -> bool:
-    """Exchanges two names at once; False where the system or the disk cannot."""
+    """Exchanges two names atomically; returns False if the system or the file system cannot."""
     rename = _renameat2()
     if rename is None:
         return False
@@ -133,10 +133,10 @@ def _renameat2() -> Callable[..., int] | None:
 
 
 def _swap(scratch: Path, path: Path) -> None:
-    """Puts the folder `scratch` in the place of the folder `path`: os.replace refuses a folder that is not empty.
+    """Replaces the folder `path` by the folder `scratch`; os.replace would refuse a folder that is not empty.
 
-    Where two names cannot be exchanged at once, the old folder steps aside for a moment; a kill just then is made good by
-    the next program that writes here (`leftovers.clear`).
+    If the names cannot be exchanged atomically, the old folder is renamed for a moment. If the process is killed just then,
+    the next program that writes here restores it (`temporary_names.clear`).
     """
     if exchange(scratch, path):
         return
@@ -145,7 +145,7 @@ def _swap(scratch: Path, path: Path) -> None:
     try:
         path.replace(old)
         scratch.replace(path)
-    finally:  # Ctrl-C may come between any two of these lines
+    finally:  # Ctrl-C may interrupt between any two of these lines
         if path.exists():
             remove(old)
         else:
@@ -153,8 +153,8 @@ def _swap(scratch: Path, path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _poured_into(path: Path) -> Iterator[Path]:
-    """Yields a temporary file whose bytes are written into what is at `path`."""
+def _written_into(path: Path) -> Iterator[Path]:
+    """Yields a temporary file, whose bytes are then written into the device or pipe at `path`."""
     with tempfile.TemporaryDirectory(prefix="retrain-") as folder:
         scratch = Path(folder) / "out"
         yield scratch

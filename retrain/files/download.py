@@ -1,8 +1,7 @@
-"""An address in, a whole file under its name out; nothing under that name until then.
+"""Downloads a file to its name, under which it appears only when it is complete.
 
-A download is written beside its place as `<name>.part`, goes on where it was cut (also in a later run) and takes its
-name only when length and content are right.
-Which address belongs to which weights, and what its digest is, is known elsewhere.
+A download is written beside its target as `<name>.part`, is resumed where it was interrupted (also in a later run), and gets
+its name only when its length and contents are correct. The addresses and digests of weights are defined elsewhere.
 """
 
 from __future__ import annotations
@@ -23,14 +22,14 @@ from label_image.errors import RunError
 from retrain.files.archive import DAMAGE, GZIP, ZIP, read_through
 from retrain.files.hashing import file_digest
 
-BACK_OFF_S = 0.5  # wait before the second try; doubled before each one after it
+BACK_OFF_S = 0.5  # wait before the second attempt; doubled before each further one
 SAY_EVERY_S = 1.0
 _CHUNK = 1 << 16  # bytes
-_MAGIC = {".tgz": GZIP, ".tar.gz": GZIP, ".zip": ZIP, ".tar": b""}  # how a file with this suffix begins
+_MAGIC = {".tgz": GZIP, ".tar.gz": GZIP, ".zip": ZIP, ".tar": b""}  # the first bytes of a file with this suffix
 
 
-def _silent(_line: str) -> None:
-    """Says nothing."""
+def _ignore(_line: str) -> None:
+    """Ignores a line of progress."""
 
 
 def fetch(
@@ -41,88 +40,90 @@ def fetch(
     *,
     timeout_s: float = 20,
     attempts: int = 4,
-    say: Callable[[str], None] = _silent,
+    say: Callable[[str], None] = _ignore,
 ) -> Path:
-    """Brings the file at `url` to `path` and returns `path`; a file that is there already is not looked into.
+    """Downloads `url` to `path` and returns `path`; an existing file is kept without being checked.
 
     Args:
       url: http or https.
-      path: the final name; nothing stands there before the file is whole and right.
+      path: the final name; it does not exist before the file is complete and correct.
       sha256: hexadecimal digest; without it .tgz, .tar.gz, .tar and .zip are read to their end instead.
-      offline: ask no server.
-      timeout_s: seconds without an answer or a byte after which a try is given up.
-      attempts: tries in all, 1 or more; a server never reached and an HTTP 4xx are not tried again.
-      say: is given a line of progress, at most once a second.
+      offline: never connect to a server.
+      timeout_s: an attempt ends after so many seconds without an answer or a byte.
+      attempts: total number of attempts, 1 or more; there is no second attempt if the server was not reached or answered HTTP 4xx.
+      say: called with a line of progress, at most once a second.
 
     Raises:
-      RunError: not there and offline; not reached; cut at every try; not what it should be; the disk is full.
+      RunError: the file is missing and `offline` is set; the server cannot be reached; every attempt was interrupted; the contents are wrong; the disk is full.
     """
     if path.exists():
         return path
     remedy = f"put the file at {path.absolute()}"
     if offline:
-        raise RunError(f"{path.name} is not here and offline is asked for; fetch {url} elsewhere and {remedy}")
+        raise RunError(
+            f"{path.name} is missing, and downloads are off (--offline); download {url} on another computer and {remedy}"
+        )
     if not url.lower().startswith(("http://", "https://")):
-        raise RunError(f"cannot fetch {path.name} from {url}: only http and https are spoken here; {remedy}")
+        raise RunError(f"cannot download {path.name} from {url}: only http and https are supported; {remedy}")
     part = path.with_name(path.name + ".part")
     try:
-        _bring(_Transfer(url, part, timeout_s, say), path, sha256, attempts)
-    except _TryError as error:
-        raise RunError(f"cannot fetch {path.name} from {url}: {error}; try again later, or {remedy}") from error
-    except _WrongError as error:
-        raise RunError(f"what came from {url} is not {path.name}: {error}; try again, or {remedy}") from error
+        _download(_Transfer(url, part, timeout_s, say), path, sha256, attempts)
+    except _AttemptError as error:
+        raise RunError(f"cannot download {path.name} from {url}: {error}; try again later, or {remedy}") from error
+    except _WrongContentError as error:
+        raise RunError(f"the file from {url} is not {path.name}: {error}; try again, or {remedy}") from error
     except OSError as error:
         raise RunError(f"cannot write {part}: {error.strerror or error}") from error
     return path
 
 
-def _bring(transfer: _Transfer, path: Path, sha256: str | None, attempts: int) -> None:
+def _download(transfer: _Transfer, path: Path, sha256: str | None, attempts: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(transfer.part):
-        if path.exists():  # another run brought it a moment ago
+    with _locked(transfer.part):
+        if path.exists():  # another process has just downloaded it
             return
         transfer.run(attempts)
         try:
             _check(transfer.part, path, sha256)
-        except _WrongError:
+        except _WrongContentError:
             transfer.part.unlink()
             raise
         transfer.part.replace(path)
 
 
-class _TryError(Exception):
-    """One try to fetch failed; `again` says whether another may do better."""
+class _AttemptError(Exception):
+    """One attempt to download failed; `again` says whether another attempt may succeed."""
 
     def __init__(self, why: str, again: bool) -> None:
         super().__init__(" ".join(why.split()))
         self.again = again
 
 
-class _WrongError(Exception):
-    """All of it came, and it is the wrong thing."""
+class _WrongContentError(Exception):
+    """The download is complete, but its contents are wrong."""
 
 
 class _WebOnly(urllib.request.HTTPRedirectHandler):
-    """Follows redirects to http and https; the inherited one would follow to ftp, too."""
+    """Follows redirects to http and https only; the base class would also follow them to ftp."""
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
         if not newurl.lower().startswith(("http://", "https://")):
             raise urllib.error.HTTPError(newurl, code, f"redirect to {newurl} is not followed", headers, fp)
-        # Python 3.10 does not know 308, which is a 307 for good.
+        # Python 3.10 does not know 308, the permanent form of 307.
         return super().redirect_request(req, fp, 307 if code == 308 else code, msg, headers, newurl)
 
     http_error_308 = urllib.request.HTTPRedirectHandler.http_error_302
 
 
 class _Transfer:
-    """Fills `part` from `url`, in several tries if need be."""
+    """Downloads `url` into `part`, in several attempts if necessary."""
 
     def __init__(self, url: str, part: Path, timeout_s: float, say: Callable[[str], None]) -> None:
         self.url, self.part, self.timeout_s, self.say = url, part, timeout_s, say
         self.opener = urllib.request.build_opener(_WebOnly)
-        self.met = False  # has the server answered in this run?
-        self.etag = ""  # the version of the file that it answered with, if it told
-        self.gained = 0  # bytes, in this run
+        self.met = False  # whether the server has answered in this run
+        self.etag = ""  # the version of the file, if the server states it
+        self.gained = 0  # bytes received in this run
         self.began_s = self.said_s = time.monotonic()
 
     def run(self, attempts: int) -> None:
@@ -131,7 +132,7 @@ class _Transfer:
             tries += 1
             try:
                 return self._try()
-            except _TryError as error:
+            except _AttemptError as error:
                 if tries >= attempts or not error.again:
                     raise
             time.sleep(BACK_OFF_S * 2 ** (tries - 1))
@@ -142,20 +143,20 @@ class _Transfer:
         if answer is None:
             return
         with answer:
-            first, total = _extent(answer)
+            first, total = _range_of(answer)
             if first not in (0, have):
                 self.part.unlink()
-                raise _TryError("the server sent another part of the file than it was asked for", again=True)
+                raise _AttemptError("the server sent a different part of the file than requested", again=True)
             with self.part.open("ab" if first else "wb") as file:
                 for piece in self._received(answer):
                     file.write(piece)
                     self._progress(len(piece), file.tell(), total)
                 done = file.tell()
         if total is not None and done != total:
-            raise _TryError(f"the connection was cut after {done:,} of {total:,} bytes", again=True)
+            raise _AttemptError(f"the connection was interrupted after {done:,} of {total:,} bytes", again=True)
 
     def _ask(self, have: int) -> http.client.HTTPResponse | None:
-        """Asks for what is missing behind `have` bytes; None if nothing is."""
+        """Requests the bytes after the first `have`; returns None if there are no more."""
         headers = {"User-Agent": "retrain", "Accept-Encoding": "identity"}
         if have:
             headers |= {"Range": f"bytes={have}-"} | ({"If-Range": self.etag} if self.etag else {})
@@ -165,15 +166,19 @@ class _Transfer:
         except urllib.error.HTTPError as error:
             with error:
                 if error.code != 416 or not have:
-                    raise _TryError(self._why(error), again=error.code >= 500 or error.code in (408, 429)) from error
+                    raise _AttemptError(
+                        self._why(error), again=error.code >= 500 or error.code in (408, 429)
+                    ) from error
                 if error.headers.get("Content-Range", "").replace(" ", "") == f"bytes*/{have}":
-                    return None  # only the renaming was missing
+                    return None  # the file is complete, but was not renamed
                 self.part.unlink()
-                raise _TryError("the server has less of the file than we have", again=True) from error
+                raise _AttemptError(
+                    "the file on the server is shorter than the part downloaded before", again=True
+                ) from error
         except (urllib.error.URLError, http.client.InvalidURL, ValueError) as error:  # no connection was made
-            raise _TryError(self._why(error), again=self.met) from error
+            raise _AttemptError(self._why(error), again=self.met) from error
         except (OSError, http.client.HTTPException) as error:
-            raise _TryError(self._why(error), again=True) from error
+            raise _AttemptError(self._why(error), again=True) from error
         self.met = True
         etag = answer.headers.get("ETag", "")
         self.etag = etag if etag.startswith('"') else ""  # a weak one (W/) must not be used to resume: RFC 9110, 13.1.5
@@ -184,7 +189,7 @@ class _Transfer:
             try:
                 piece = answer.read1(_CHUNK)
             except (OSError, http.client.HTTPException) as error:
-                raise _TryError(f"the connection was cut: {self._why(error)}", again=True) from error
+                raise _AttemptError(f"the connection was interrupted: {self._why(error)}", again=True) from error
             if not piece:
                 return
             yield piece
@@ -211,29 +216,30 @@ class _Transfer:
         self.say(f"{self.part.stem}: {done:,}{of} bytes, {rate / 1e6:.1f} MB/s{left}")
 
 
-def _extent(answer: http.client.HTTPResponse) -> tuple[int, int | None]:
-    """Which byte of the file an answer begins with (-1: not told), and how many the whole file has (None: the same)."""
+def _range_of(answer: http.client.HTTPResponse) -> tuple[int, int | None]:
+    """Returns the position of the answer's first byte in the file (-1 if unknown) and the file's size (None if unknown)."""
     if answer.status == 200:
         return 0, answer.length
-    told = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", answer.headers.get("Content-Range", "").strip())
+    content_range = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", answer.headers.get("Content-Range", "").strip())
     if answer.status != 206:
-        raise _TryError(f"HTTP {answer.status} {answer.reason}", again=False)
-    if told is None:
+        raise _AttemptError(f"HTTP {answer.status} {answer.reason}", again=False)
+    if content_range is None:
         return -1, None
-    return int(told[1]), int(told[2]) + 1 if told[3] == "*" else int(told[3])
+    first, last, total = content_range.groups()
+    return int(first), int(last) + 1 if total == "*" else int(total)
 
 
 @contextlib.contextmanager
-def _alone(part: Path) -> Iterator[None]:
-    """Keeps a second run from writing into the same `part`; leaves none that is empty."""
+def _locked(part: Path) -> Iterator[None]:
+    """Prevents a second run from writing into the same `part`; removes an empty one."""
     with contextlib.ExitStack() as stack:
-        if sys.platform != "win32":  # there, a file that is open can not be renamed by the other run
+        if sys.platform != "win32":  # there, the other run cannot rename a file that is open
             import fcntl
 
             try:
                 fcntl.flock(stack.enter_context(part.open("ab")), fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise _TryError("another run is fetching it just now", again=False) from error
+                raise _AttemptError("another run is downloading it now", again=False) from error
             except OSError:  # a file system without locks
                 pass
         try:
@@ -244,22 +250,22 @@ def _alone(part: Path) -> Iterator[None]:
 
 
 def _check(part: Path, path: Path, sha256: str | None) -> None:
-    """Raises _WrongError if the file does not have its digest or, where none is known, is not what its suffix says."""
+    """Raises _WrongContentError if the file has another digest or, if none is known, does not have the format of its suffix."""
     with part.open("rb") as file:
         first = file.read(512)
     page = b"<html" in first.lower() or b"<!doctype" in first.lower()
-    told = f"first bytes {first[:16]!r}" + (", a web page: did a proxy or a login page answer?" if page else "")
+    description = f"first bytes {first[:16]!r}" + (", a web page, perhaps of a proxy or a login" if page else "")
     if sha256 is not None:
         found = file_digest(part)
         if found != sha256.lower():
-            raise _WrongError(f"its SHA-256 is {found}, expected {sha256.lower()}; {told}")
+            raise _WrongContentError(f"its SHA-256 is {found}, expected {sha256.lower()}; {description}")
         return
     suffix = next((suffix for suffix in _MAGIC if path.name.lower().endswith(suffix)), None)
     if suffix is None:
         return
     if not first.startswith(_MAGIC[suffix]):
-        raise _WrongError(f"it is not a {'zip' if suffix == '.zip' else 'gzip'} archive; {told}")
+        raise _WrongContentError(f"it is not a {'zip' if suffix == '.zip' else 'gzip'} archive; {description}")
     try:
         read_through(part)
     except (RunError, *DAMAGE) as error:
-        raise _WrongError(f"the archive is damaged ({error}); {told}") from error
+        raise _WrongContentError(f"the archive is damaged ({error}); {description}") from error

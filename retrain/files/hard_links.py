@@ -1,4 +1,4 @@
-"""A second name for what a run keeps: a hard link where the disk has them, else a copy; of a folder, file by file."""
+"""Gives a file that a run keeps a second name: a hard link if the disk supports it, otherwise a copy; folders file by file."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 
 
 def second_name(source: Path, place: Path) -> None:
-    """Gives the file or folder `source` a second name, where nothing is.
+    """Gives the file or folder `source` a second name, `place`, which must not exist yet.
 
     Raises:
-      OSError: it cannot be read, or there is no room.
+      OSError: it cannot be read, or the disk is full.
     """
     if not source.is_dir():
         _file(source, place)
@@ -22,7 +22,7 @@ def second_name(source: Path, place: Path) -> None:
 
 
 def size_of(path: Path) -> int:
-    """Bytes of a file, or of all files of a folder."""
+    """Returns the size of a file, or of all files in a folder, in bytes."""
     if path.is_dir():
         return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     return path.stat().st_size

@@ -1,4 +1,4 @@
-"""Files and their sha256: which bytes a photo had when it was found, and whether it has them still."""
+"""Computes the SHA-256 of files, and verifies that a photo still has the bytes that it had when it was found."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from os import PathLike
 
 from label_image.errors import PhotoError
 
-CHANGED = "changed"  # the reason of a PhotoError; photos are counted by it
+CHANGED = "changed"  # the reason of a PhotoError; messages count photos by reason
 
 
 def file_digest(path: str | PathLike[str]) -> str:
-    """The sha256 of a file's bytes, 64 hex digits; the file is read in pieces."""
+    """Computes the SHA-256 of a file as 64 hex digits; the file is read in blocks."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:  # noqa: PTH123 - a million Path objects cost seconds
         while block := file.read(1 << 20):
@@ -21,16 +21,16 @@ def file_digest(path: str | PathLike[str]) -> str:
 
 
 def bytes_of(path: str, sha256: str) -> bytes:
-    """The bytes of a photo, read once, so that what is decoded is what was hashed.
+    """Reads a photo's bytes once and verifies their digest, so that the decoded bytes are those that were hashed.
 
-    Whatever decodes a photo after the scan asks here: a file can be saved anew, or taken away, at any moment of a run.
+    All code that decodes a photo after the scan uses this function, because a file can be changed or deleted during a run.
 
     Args:
       path: the file.
-      sha256: the digest that its bytes had when it was found, hex.
+      sha256: the digest of its bytes when it was found, hex.
 
     Raises:
-      PhotoError: it has other bytes by now, is gone, or can not be read.
+      PhotoError: its bytes have changed, it was deleted, or it cannot be read.
     """
     try:
         with open(path, "rb", opener=_open_at_once) as file:
@@ -42,10 +42,10 @@ def bytes_of(path: str, sha256: str) -> bytes:
     except MemoryError:
         raise PhotoError("too large", "the file does not fit in memory") from None
     if hashlib.sha256(data).hexdigest() != sha256:
-        raise PhotoError(CHANGED, "its bytes changed while the run was going on; run the same command again")
+        raise PhotoError(CHANGED, "its bytes changed during the run; run the same command again")
     return data
 
 
 def _open_at_once(path: str, flags: int) -> int:
-    """Opens a file; a pipe that has taken its place is not waited for."""
+    """Opens a file without waiting, even if a pipe has taken its place."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

@@ -1,7 +1,8 @@
-"""Temporary names: how they are made, and what a killed process left under them cleared away.
+"""Makes temporary names, and removes the temporary files that killed processes left behind.
 
-`.labels.txt.MARK.tmp` is written to until it is whole; `.model.MARK.old` is a folder that had to step aside for a new one
-where the system cannot exchange two names at once. MARK says which process made it (see `label_image.process_mark`).
+`.labels.txt.MARK.tmp` is written until it is complete; `.model.MARK.old` is a folder that was renamed to make room for a new one
+on systems that cannot exchange two names atomically. MARK identifies the process that made it (see
+`label_image.process_mark`).
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from pathlib import Path
 
 from label_image.process_mark import FORM, is_over, mark
 
-_LONGEST = 255  # bytes of a name, on every file system that we know
+_LONGEST = 255  # bytes of a name on common file systems
 _NAME = re.compile(rf"\.(?P<name>.+)\.(?P<mark>{FORM})\.(?P<ending>tmp|old)", re.DOTALL)
 
 
 def temporary(path: Path, ending: str = "tmp") -> Path:
-    """A name beside `path` that only this process uses; of a long name only the beginning is in it."""
+    """Returns a name beside `path` that only this process uses; a long name is cut and gets a digest."""
     affix = f".{mark()}.{ending}"
     name, room = os.fsencode(path.name), _LONGEST - len(affix) - 1
     if len(name) > room:
@@ -30,10 +31,10 @@ def temporary(path: Path, ending: str = "tmp") -> Path:
 
 
 def clear(folder: Path) -> None:
-    """Clears away what killed processes left in one folder, not below it.
+    """Removes what killed processes left in one folder, but not in folders below it.
 
-    A folder that stepped aside gets its name back where the new one never came. What cannot be cleared is left: that is
-    no reason to stop.
+    A folder that was renamed to make room gets its name back if the new folder was never put there. Files that cannot be
+    removed are left and cause no error.
     """
     try:
         with os.scandir(folder) as entries:
@@ -51,7 +52,7 @@ def clear(folder: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Removes a file, a link or a whole folder, if it is there."""
+    """Removes a file, a link or a whole folder, if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

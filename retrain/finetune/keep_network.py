@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from retrain.backbones.model_folder import ModelFolder, Weights
+from retrain.backbones.model_folder import FoundWeights, ModelFolder
 from retrain.backbones.table import Architecture
 from retrain.backbones.trainable import Building, Trainable
 from retrain.types import Backbone
@@ -37,7 +37,7 @@ def keep_network(
     for value in values:
         digest.update(value.tobytes())
     how = f"{_FURTHER} ({building.train})" if building.pretrained else _FROM_NOTHING
-    backbone = folder.keep(row, Weights(digest.hexdigest(), how), *network.forms())
+    backbone = folder.keep(row, FoundWeights(digest.hexdigest(), how), *network.forms())
     _remove_older(backbone.graph)
     return backbone
 

@@ -1,7 +1,7 @@
-"""Events in, one of TensorBoard's event files out: records of TensorFlow's format, each guarded by a CRC-32C (RFC 3720).
+"""Writes TensorBoard's event files: records of TensorFlow's format, each with a CRC-32C checksum (RFC 3720).
 
-tensorboard's own RecordWriter does the same, but its import takes longer than all evaluations of a run to write, since its
-package brings the plug-ins along; and its checksum goes byte by byte. The messages are tensorboard's classes.
+tensorboard's own RecordWriter does the same, but importing it takes longer than writing all evaluations of a run, because its
+package imports the plug-ins; and it computes the checksum byte by byte. The messages are tensorboard's classes.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-_POLYNOMIAL = 0x82F63B78  # Castagnoli's, reversed
-_BLOCK = 4096  # bytes that are taken at once
+_POLYNOMIAL = 0x82F63B78  # Castagnoli's polynomial, bit-reversed
+_BLOCK = 4096  # bytes that are processed at once
 
 
 class EventFile:
@@ -29,20 +29,20 @@ class EventFile:
         self.add(Event(wall_time=time.time(), file_version="brain.Event:2"))
 
     def add(self, event: Any) -> None:
-        """Adds an Event."""
+        """Writes an Event."""
         data = event.SerializeToString()
         length = struct.pack("<Q", len(data))
         self._file.write(b"".join((length, _guard_of_length(length), data, guard(data))))
 
     def close(self) -> None:
-        """Writes what is still waiting."""
+        """Writes the remaining bytes and closes the file."""
         self._file.close()
 
 
 def crc32c(data: bytes) -> int:
-    """The checksum, 0 to 2**32 - 1.
+    """Computes the CRC-32C checksum, from 0 to 2**32 - 1.
 
-    Each byte adds what it would add alone, with zeros behind it; the sum without carry is the whole.
+    The checksum is linear: it is the XOR of the contributions of the single bytes, each followed by zeros.
 
     >>> hex(crc32c(b"123456789"))
     '0xe3069283'
@@ -58,20 +58,20 @@ def crc32c(data: bytes) -> int:
     return state ^ 0xFFFFFFFF
 
 
-@functools.lru_cache(64)  # records of one kind are of few lengths
+@functools.lru_cache(64)  # records of one kind have few different lengths
 def _guard_of_length(length: bytes) -> bytes:
     return guard(length)
 
 
 def guard(data: bytes) -> bytes:
-    """The checksum as records hold it, 4 bytes: turned by 15 bits, and a constant added."""
+    """Returns the checksum as stored in records, 4 bytes: rotated by 15 bits, plus a constant."""
     crc = crc32c(data)
     return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
 
 
 @functools.cache
 def _shares() -> npt.NDArray[np.uint32]:
-    """uint32 [_BLOCK, 256]: what a byte adds with so many bytes behind it."""
+    """Computes uint32 [_BLOCK, 256]: the contribution of each byte value, by the number of bytes that follow."""
     row = np.arange(256, dtype=np.uint32)
     for _ in range(8):
         row = np.where(row & 1, row >> 1 ^ np.uint32(_POLYNOMIAL), row >> 1).astype(np.uint32)

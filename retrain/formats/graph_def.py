@@ -1,6 +1,6 @@
-"""A frozen GraphDef in or nothing in, a GraphDef out: nodes by the protobuf classes that `tensorboard` ships; no TensorFlow.
+"""Reads, builds and cuts frozen GraphDefs with the protobuf classes that `tensorboard` ships; TensorFlow is not needed.
 
-Helpers to write nodes, to read constants, and the cut that a headless backbone needs: keep what an output depends on.
+It has functions to add nodes, to read constants, and to extract the nodes on which an output depends.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import numpy.typing as npt
 from label_image.allowed_operations import check_operations
 from label_image.errors import RunError, meaning
 
-FLOAT, INT32, STRING = 1, 3, 7  # numbers of tensorflow.DataType
+FLOAT, INT32, STRING = 1, 3, 7  # values of tensorflow.DataType
 _DTYPES = {FLOAT: np.dtype("<f4"), INT32: np.dtype("<i4")}
 
 
 def new_graph() -> Any:
-    """An empty GraphDef that every TensorFlow from 1.4 on reads."""
+    """Makes an empty GraphDef that TensorFlow 1.4 and later can read."""
     from tensorboard.compat.proto.graph_pb2 import GraphDef
 
     graph = GraphDef()
@@ -29,29 +29,29 @@ def new_graph() -> Any:
 
 
 def read_graph(path: Path) -> Any:
-    """The GraphDef in a file.
+    """Reads the GraphDef in a file.
 
     Raises:
-      RunError: if it is none, or does more than compute.
+      RunError: the file is not a graph, or contains operations that do more than compute.
     """
     return parse_graph(path.read_bytes(), str(path))
 
 
 def parse_graph(data: bytes, where: str) -> Any:
-    """The GraphDef in bytes; `where` names them in the error."""
+    """Parses a GraphDef; `where` names its origin in an error."""
     graph = new_graph()
     try:
         graph.ParseFromString(data)
     except Exception as error:  # protobuf's DecodeError has moved between versions
-        raise RunError(f"cannot read {where}: it is no TensorFlow graph ({meaning(error)})") from None
+        raise RunError(f"cannot read {where}: it is not a TensorFlow graph ({meaning(error)})") from None
     if not graph.node:
-        raise RunError(f"cannot read {where}: it is no TensorFlow graph (no operation in it)")
+        raise RunError(f"cannot read {where}: it is not a TensorFlow graph (it has no operations)")
     check_operations(graph, where)
     return graph
 
 
 def placeholder(graph: Any, name: str, shape: Sequence[int]) -> str:
-    """Adds a float input; -1 is a dimension that is not known. Returns its name."""
+    """Adds a float input and returns its name; -1 stands for an unknown dimension."""
     node = _node(graph, "Placeholder", name, [])
     node.attr["dtype"].type = FLOAT
     for size in shape:
@@ -60,7 +60,7 @@ def placeholder(graph: Any, name: str, shape: Sequence[int]) -> str:
 
 
 def constant(graph: Any, name: str, values: npt.NDArray[Any] | bytes) -> str:
-    """Adds float32, int32 or one string. Returns its name."""
+    """Adds a constant of float32, int32 or one string, and returns its name."""
     node = _node(graph, "Const", name, [])
     tensor = node.attr["value"].tensor
     if isinstance(values, bytes):
@@ -78,7 +78,7 @@ def constant(graph: Any, name: str, values: npt.NDArray[Any] | bytes) -> str:
 
 
 def operation(graph: Any, op: str, name: str, inputs: Sequence[str], **attributes: Any) -> str:
-    """Adds an operation on floats; attributes are ints, bools, strings or lists of ints. Returns its name."""
+    """Adds an operation on floats and returns its name; attributes are ints, bools, strings or lists of ints."""
     node = _node(graph, op, name, inputs)
     node.attr["T"].type = FLOAT
     for key, value in attributes.items():
@@ -87,29 +87,29 @@ def operation(graph: Any, op: str, name: str, inputs: Sequence[str], **attribute
 
 
 def values_of(node: Any) -> npt.NDArray[Any]:
-    """The numbers of a float or int constant.
+    """Returns the values of a float or int constant.
 
     Raises:
-      RunError: if the node is no such constant.
+      RunError: the node is not such a constant.
     """
     tensor = node.attr["value"].tensor
     if node.op != "Const" or tensor.dtype not in _DTYPES:
-        raise RunError(f"cannot read the graph: {node.name} is no constant of floats or ints")
+        raise RunError(f"cannot read the graph: {node.name} is not a constant of floats or ints")
     shape = [dim.size for dim in tensor.tensor_shape.dim]
     listed = tensor.float_val if tensor.dtype == FLOAT else tensor.int_val
     flat = np.frombuffer(tensor.tensor_content, _DTYPES[tensor.dtype]) if tensor.tensor_content else np.asarray(listed)
     flat = flat.astype(_DTYPES[tensor.dtype])
     missing = int(np.prod(shape)) - len(flat)
-    if missing > 0:  # TensorFlow repeats the last value; none at all stands for zeros
+    if missing > 0:  # TensorFlow repeats the last value; no value at all stands for zeros
         flat = np.pad(flat, (0, missing), "edge" if len(flat) else "constant")
     return flat.reshape(shape)
 
 
 def subgraph(graph: Any, output: str) -> Any:
-    """The nodes that `output` depends on, in their order; `graph` is left as it is.
+    """Copies the nodes on which `output` depends, in their order; `graph` is not changed.
 
     Raises:
-      RunError: if `output`, or something it depends on, is not there.
+      RunError: `output`, or a node on which it depends, is missing.
     """
     nodes = {node.name: node for node in graph.node}
     wanted, waiting = set(), [output]
@@ -128,7 +128,7 @@ def subgraph(graph: Any, output: str) -> Any:
 
 
 def node_name(source: str) -> str:
-    """The node that an input such as "^a", "a" or "a:1" names.
+    """Returns the name of the node to which an input such as "^a", "a" or "a:1" refers.
 
     >>> node_name("conv/out:1")
     'conv/out'

@@ -1,7 +1,7 @@
-"""A pickle in, what it holds out, where each name that it asks for stands on a list; every other name is refused.
+"""Unpickles safely: each name to which a pickle refers must be on an allow list; every other name is refused.
 
-An unpickler runs code when it is asked for a name. What is on the list should therefore be our own: stand-ins that only
-note what they are given.
+An unpickler runs code when it looks up a name. The names on the list should therefore lead to our own classes, which only store
+their arguments.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ import pickletools
 from collections.abc import Mapping
 from typing import IO, Any
 
-_MOST_REMEMBERED = 1 << 22  # a batch of CIFAR-10 remembers some 20,000 things
+_MOST_REMEMBERED = 1 << 22  # a batch of CIFAR-10 memorises about 20,000 objects
 
 
 class AllowList(pickle.Unpickler):
-    """Unpickles what needs no name but those listed.
+    """An unpickler that accepts only the listed names.
 
     Args:
       file: the pickle.
-      names: (module, name) as the pickle says it -> what it gets.
-      encoding: of the text that Python 2 wrote; "bytes" leaves it as it is.
+      names: (module, name) as in the pickle -> the object to use.
+      encoding: the encoding of strings written by Python 2; "bytes" returns them undecoded.
 
-    `load` raises pickle.UnpicklingError for another name, and anything at all on broken bytes.
+    `load` raises pickle.UnpicklingError for any other name, and can raise any exception on damaged bytes.
     """
 
     def __init__(self, file: IO[bytes], names: Mapping[tuple[str, str], Any], encoding: str = "ASCII") -> None:
@@ -30,24 +30,24 @@ class AllowList(pickle.Unpickler):
         self._file, self._names = file, names
 
     def load(self) -> Any:
-        """What the pickle at this place of the file holds."""
+        """Loads the pickle at the current position of the file."""
         _check_memory(self._file)
         return super().load()
 
     def find_class(self, module: str, name: str) -> Any:
-        """What stands for a name."""
+        """Returns the object on the list for a name."""
         if (module, name) not in self._names:
             raise pickle.UnpicklingError(f"{module}.{name} is not allowed")
         return self._names[module, name]
 
 
 def _check_memory(file: IO[bytes]) -> None:
-    """Refuses a pickle that numbers what it remembers so high that the table of it would fill the memory: 8 bytes can ask for 16 GiB."""
+    """Refuses a pickle with very large memo numbers, whose table would fill the memory: 8 bytes can require 16 GiB."""
     start = file.tell()
     try:
         for operation, argument, _ in pickletools.genops(file):
             if operation.name in ("PUT", "LONG_BINPUT") and int(argument or 0) > _MOST_REMEMBERED:
-                raise pickle.UnpicklingError(f"it remembers something as number {argument:,}")
+                raise pickle.UnpicklingError(f"it uses the memo number {argument:,}")
     except ValueError as error:
         raise pickle.UnpicklingError(str(error)) from None
     file.seek(start)

@@ -1,7 +1,7 @@
-"""The bytes of a tf.train.Example in, its features by name out; protobuf, without TensorFlow.
+"""Reads the features of a tf.train.Example with protobuf, without TensorFlow.
 
 tensorboard ships TensorFlow's classes for graphs and events, but not this one, so it is described here: the parts of
-tensorflow/core/example/feature.proto that hold bytes and integers. On the wire a map is a list of entries.
+tensorflow/core/example/feature.proto that contain bytes and integers. In the serialized form a map is a list of entries.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Any
 
 from label_image.errors import RunError, meaning
 
-_BYTES, _INT64, _MESSAGE = 12, 3, 11  # numbers of google.protobuf.FieldDescriptorProto.Type
-_ONE, _MANY = 1, 3  # of its Label
+_BYTES, _INT64, _MESSAGE = 12, 3, 11  # values of google.protobuf.FieldDescriptorProto.Type
+_ONE, _MANY = 1, 3  # values of FieldDescriptorProto.Label
 _MESSAGES: dict[str, list[tuple[str, int, int, int, str]]] = {  # name -> fields: name, number, type, label, message
     "BytesList": [("value", 1, _BYTES, _MANY, "")],
     "Int64List": [("value", 1, _INT64, _MANY, "")],
@@ -24,17 +24,17 @@ _MESSAGES: dict[str, list[tuple[str, int, int, int, str]]] = {  # name -> fields
 
 
 def features(data: bytes) -> dict[str, list[bytes] | list[int]]:
-    """Reads an Example.
+    """Parses an Example.
 
     Args:
-      data: as it was serialized.
+      data: the serialized Example.
 
     Returns:
-      name -> bytes or integers; floats and what is empty are left out.
+      name -> bytes or integers; features that are floats or empty are left out.
 
     Raises:
       RunError: protobuf is not installed.
-      ValueError: it is no Example.
+      ValueError: it is not an Example.
     """
     example = _example_class()()
     try:
@@ -61,6 +61,6 @@ def _example_class() -> Any:
         for field, number, kind, label, other in fields:
             type_name = f".retrain.{other}" if other else None
             message.field.add(name=field, number=number, type=kind, label=label, type_name=type_name)
-    pool = descriptor_pool.DescriptorPool()  # of its own: TensorFlow may be in this process
+    pool = descriptor_pool.DescriptorPool()  # a separate pool, because TensorFlow may be loaded in this process
     pool.Add(file)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("retrain.Example"))

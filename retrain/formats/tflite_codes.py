@@ -1,9 +1,9 @@
-"""The operator codes of a `.tflite`: each kind of operator with the version that its operators need.
+"""Corrects the operator codes of a `.tflite`: each kind of operator gets the version that its operators need.
 
-A reader that does not know a version refuses the file, which is what the number is for; one that is told a version that is too
-low computes something else, or stops on its way. ai-edge-quantizer changes the types of tensors and leaves the versions as they
-were. The numbers here are those of TensorFlow Lite's own table (op_version.cc) for what the quantizer makes: weights or
-all numbers in int8, and weights in float16. Every other operator keeps the version that its maker gave it.
+A reader refuses a file with a version that it does not know; this is the purpose of the number. If the version is too low,
+a reader may compute something else, or fail while running. ai-edge-quantizer changes the types of tensors but not the versions.
+The numbers here are those of TensorFlow Lite's own table (op_version.cc) for the results of the quantizer: weights or all
+numbers in int8, and weights in float16. All other operators keep their version.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any
 
 from retrain.formats.tflite_model import TfliteModel, schema
 
-_FLOAT32, _FLOAT16, _INT8 = 0, 1, 9  # of the schema's TensorType
+_FLOAT32, _FLOAT16, _INT8 = 0, 1, 9  # values of the schema's TensorType
 
-# Operators on int8 numbers. Those that are not named know int8 from their first version on.
+# Versions of operators on int8 numbers. Operators that are not listed support int8 from version 1.
 _OF_INT8 = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "REVERSE_V2": 3, "TILE": 3, "CAST": 3}
 _OF_INT8 |= {"BROADCAST_TO": 3}
 _OF_INT8 |= dict.fromkeys(
@@ -31,19 +31,19 @@ _OF_INT8 |= dict.fromkeys(
     ),
     2,
 )  # fmt: skip
-_PHOTO_AT = {"SPLIT": 1, "TRANSPOSE_CONV": 2}  # the input that holds the numbers, where it is not the first
-# Float32 numbers, int8 weights: with one scale for all of them, and with one a channel.
+_PHOTO_AT = {"SPLIT": 1, "TRANSPOSE_CONV": 2}  # the index of the data input, if it is not the first input
+# Versions for float32 numbers and int8 weights: with one scale for all weights, and with one scale per channel.
 _OF_INT8_WEIGHTS = {"CONV_2D": (2, 5), "DEPTHWISE_CONV_2D": (4, 6), "FULLY_CONNECTED": (3, 12)}
-_NEW_SCHEME = {"FULLY_CONNECTED": 9, "BATCH_MATMUL": 4}  # the same with a zero point for the numbers too
+_NEW_SCHEME = {"FULLY_CONNECTED": 9, "BATCH_MATMUL": 4}  # the same, with a zero point for the numbers
 
 
 def needed(name: str, operator: Any, tensor: Callable[[int], Any]) -> int:
-    """The lowest version of its definition that allows an operator its types.
+    """Returns the lowest version of an operator's definition that supports its types.
 
     Args:
       name: as in the schema: "CONV_2D".
       operator: OperatorT.
-      tensor: gives the TensorT of an index.
+      tensor: returns the TensorT of an index.
     """
     inputs = [tensor(index) if index >= 0 else None for index in operator.inputs]
     types = [one.type if one else None for one in inputs]
@@ -65,14 +65,14 @@ def needed(name: str, operator: Any, tensor: Callable[[int], Any]) -> int:
 
 
 def with_right_codes(data: bytes, name: str) -> bytes:
-    """The same model; each operator's code has the version that it needs, and no code is there that nobody uses.
+    """Returns the model with the version that each operator needs, and without unused operator codes.
 
     Args:
       data: a `.tflite`.
-      name: what an error calls it.
+      name: the name of the file in an error.
 
     Raises:
-      RunError: it is no `.tflite` with one subgraph.
+      RunError: it is not a `.tflite` with one subgraph.
     """
     model = TfliteModel.unpacked(data, name)
     old, codes, places = model.codes, list[Any](), dict[tuple[int, bytes | None, int], int]()
@@ -91,7 +91,7 @@ def with_right_codes(data: bytes, name: str) -> bytes:
 
 
 def operator_name(code: int) -> str:
-    """The schema's name of a number: 3 is "CONV_2D"."""
+    """Returns the schema's name of an operator's number: "CONV_2D" for 3."""
     return _names().get(code, "CUSTOM")
 
 
@@ -106,7 +106,7 @@ def _per_channel(tensor: Any) -> bool:
 
 
 def _grows(inputs: list[Any], output: Any) -> bool:
-    """Whether a product of quantized numbers has to be scaled by 1 or more, which older kernels cannot do."""
+    """Whether a product of quantized numbers must be scaled by 1 or more, which older kernels cannot do."""
     scales = [one.quantization.scale for one in (*inputs[:2], output) if one and one.quantization]
     if len(scales) < 3 or any(scale is None or not len(scale) for scale in scales):
         return False

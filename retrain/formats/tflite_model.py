@@ -1,8 +1,8 @@
-"""A `.tflite` in or nothing in, a `.tflite` out: tensors, operators and metadata by LiteRT's own schema classes.
+"""Reads, builds and changes `.tflite` models with LiteRT's own schema classes: tensors, operators and metadata.
 
-No TensorFlow. The format is a FlatBuffer; `schema_py_generated` ships with ai-edge-litert and is made from the schema. Of a file
-that is read, the tensors, operators and constants stay packed as they are, and what is added is written in front of them: a
-FlatBuffer grows from its end to its beginning, and its offsets lead forward only. So adding a layer costs no more than the layer.
+TensorFlow is not needed. The format is a FlatBuffer; `schema_py_generated` ships with ai-edge-litert and is generated from the
+schema. The tensors, operators and constants of a file stay packed; new parts are written in front of them. This works because
+a FlatBuffer grows from its end to its beginning, and its offsets only point forward. Adding a layer costs only the layer.
 """
 
 from __future__ import annotations
@@ -16,50 +16,50 @@ import numpy.typing as npt
 
 from label_image.errors import RunError
 
-ALIGNED = 16  # bytes: what the schema asks of a buffer's data
-SIGNATURE = "serving_default"  # of what we write, as TensorFlow calls the one that a reader takes unasked
+ALIGNED = 16  # bytes: the alignment that the schema requires for a buffer's data
+SIGNATURE = "serving_default"  # of the models that we write; TensorFlow's name for the default signature
 LAST_DEPRECATED = (
-    127  # the old field of an operator's number is one byte with a sign; larger numbers stand there as this
+    127  # the old field for an operator's number is a signed byte; larger numbers are replaced by this value
 )
-_ROOM = 1 << 20  # bytes for what is added, to begin with
+_ROOM = 1 << 20  # initial bytes for added parts
 _DAMAGED = (struct.error, IndexError, TypeError, ValueError, OverflowError, AttributeError)
 
 
 def schema() -> Any:
-    """LiteRT's generated schema module."""
+    """Imports LiteRT's generated schema module."""
     from ai_edge_litert import schema_py_generated
 
     return schema_py_generated
 
 
 class TfliteModel:
-    """One model with one subgraph, open for changes.
+    """A model with one subgraph that can be changed.
 
     Attributes:
-      graph: the subgraph's object (SubGraphT): tensors, operators, inputs, outputs; those that were read are packed.
+      graph: the subgraph's object (SubGraphT): tensors, operators, inputs and outputs; those from a file are packed.
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        """Opens `path`, or begins an empty model.
+        """Opens `path`, or makes an empty model.
 
         Raises:
-          RunError: if `path` is no `.tflite` with one subgraph.
+          RunError: `path` is not a `.tflite` with one subgraph.
         """
         self._schema = schema()
-        self._packed = b""  # what was read: the end of what is written
+        self._packed = b""  # the bytes that were read, which form the end of the written file
         self._model: Any = self._read(path.read_bytes(), str(path)) if path else self._empty()
         self.graph: Any = self._model.subgraphs[0]
 
     @classmethod
     def unpacked(cls, data: bytes, name: str) -> TfliteModel:
-        """A model of which everything can be changed, and all of it is written anew.
+        """Opens a model completely unpacked: everything can be changed, and everything is written again.
 
         Args:
           data: the file's bytes.
-          name: what an error calls it.
+          name: the name of the file in an error.
 
         Raises:
-          RunError: it is no `.tflite` with one subgraph.
+          RunError: it is not a `.tflite` with one subgraph.
         """
         made = cls()
         made._model = made._read(data, name, whole=True)
@@ -68,7 +68,7 @@ class TfliteModel:
 
     @property
     def codes(self) -> list[Any]:
-        """The kinds of operators that there are (OperatorCodeT), each with its version; operators name them by their place."""
+        """The kinds of operators (OperatorCodeT), each with its version; operators refer to them by index."""
         return list(self._model.operatorCodes)
 
     @codes.setter
@@ -82,9 +82,9 @@ class TfliteModel:
 
         Args:
           name: its name.
-          shape: with 1 for the batch.
-          values: float32 or int32 constants of that shape; None for what an operator writes.
-          batch: whether the first dimension may grow.
+          shape: its shape, with 1 for the batch.
+          values: float32 or int32 constants of that shape; None for the output of an operator.
+          batch: whether the first dimension is variable.
         """
         tensor = self._schema.TensorT()
         tensor.name, tensor.shape = name.encode(), np.asarray(shape, np.int32)
@@ -96,7 +96,7 @@ class TfliteModel:
         return len(self.graph.tensors) - 1
 
     def buffer(self, data: bytes) -> int:
-        """Adds bytes and returns the buffer's index."""
+        """Adds a buffer with these bytes and returns its index."""
         buffer = self._schema.BufferT()
         buffer.data = np.frombuffer(data, np.uint8)
         self._model.buffers.append(buffer)
@@ -108,8 +108,8 @@ class TfliteModel:
         Args:
           name: as in the schema: "CONV_2D".
           inputs: indices of tensors.
-          output: index of the tensor it writes.
-          options: its options object; its class tells its kind.
+          output: index of the output tensor.
+          options: its options object, whose class determines their kind.
           version: of the operator's definition.
         """
         operator = self._schema.OperatorT()
@@ -121,24 +121,24 @@ class TfliteModel:
         self.graph.operators.append(operator)
 
     def options(self, kind: str, **values: Any) -> Any:
-        """An options object of the schema: options("Conv2DOptions", strideH=2)."""
+        """Makes an options object of the schema: options("Conv2DOptions", strideH=2)."""
         options = getattr(self._schema, f"{kind}T")()
         for name, value in values.items():
             setattr(options, name, value)
         return options
 
     def constant(self, kind: str, name: str) -> int:
-        """A number of one of the schema's enumerations: constant("Padding", "SAME")."""
+        """Returns the value of a constant in one of the schema's enumerations: constant("Padding", "SAME")."""
         return int(getattr(getattr(self._schema, kind), name))
 
     def metadata(self, name: str, data: bytes) -> None:
-        """Adds a metadata entry, in the place of one with the same name."""
+        """Adds a metadata entry, or replaces the one with the same name."""
         entry = self._schema.MetadataT()
         entry.name, entry.buffer = name.encode(), self.buffer(data)
         self._model.metadata = [old for old in self._model.metadata or [] if old.name != name.encode()] + [entry]
 
     def signature(self, key: str, input_name: str, output_name: str) -> None:
-        """Names the model's one input and one output, in the place of the names that it has."""
+        """Names the model's only input and only output, and replaces earlier names."""
         signature = self._schema.SignatureDefT()
         signature.signatureKey, signature.subgraphIndex = key.encode(), 0
         signature.inputs = [self._named(input_name, self.graph.inputs)]
@@ -146,22 +146,22 @@ class TfliteModel:
         self._model.signatureDefs = [signature]
 
     def outputs(self, indices: list[int]) -> None:
-        """Makes these tensors the outputs; signatures follow."""
+        """Makes these tensors the outputs, also in the signatures."""
         self.graph.outputs = np.asarray(indices, np.int32)
         for signature in self._model.signatureDefs or []:
             for entry, index in zip(signature.outputs, indices, strict=True):
                 entry.tensorIndex = index
 
     def to_bytes(self) -> bytes:
-        """The file's bytes."""
+        """Returns the bytes of the file."""
         import flatbuffers
 
-        for code in self._model.operatorCodes:  # old readers, and some new ones, look into the deprecated field alone
+        for code in self._model.operatorCodes:  # old readers, and some new ones, only read the deprecated field
             code.deprecatedBuiltinCode = min(code.builtinCode, LAST_DEPRECATED)
         self._model.buffers = [_Buffer(one.data) if hasattr(one, "data") else one for one in self._model.buffers]
         builder = flatbuffers.Builder(len(self._packed) + _ROOM)
         builder.minalign = ALIGNED
-        if self._packed:  # as if the builder had written it
+        if self._packed:  # use the bytes as if the builder had written them
             builder.head -= len(self._packed)
             builder.Bytes[builder.head :] = self._packed
         builder.Finish(self._model.Pack(builder), b"TFL3")
@@ -191,12 +191,14 @@ class TfliteModel:
 
     def _read(self, data: bytes, name: str, *, whole: bool = False) -> Any:
         if data[4:8] != b"TFL3":
-            raise RunError(f"cannot read {name}: it is no .tflite")
+            raise RunError(f"cannot read {name}: it is not a .tflite")
         self._packed = data + bytes(-len(data) % ALIGNED)
         try:
             packed = self._schema.Model.GetRootAs(self._packed, 0)
             if packed.SubgraphsLength() != 1:
-                raise RunError(f"cannot use {name}: it has {packed.SubgraphsLength()} subgraphs, one is wanted")
+                raise RunError(
+                    f"cannot use {name}: it has {packed.SubgraphsLength()} subgraphs, but only one is supported"
+                )
             as_they_lie = not whole and all(
                 buffer.Offset() <= 1 and is_aligned(buffer) for buffer in entries(packed, "Buffers")
             )
@@ -205,7 +207,7 @@ class TfliteModel:
             raise RunError(f"cannot read {name}: damaged ({type(error).__name__})") from None
 
     def _opened(self, packed: Any) -> Any:
-        """A model (ModelT) whose tensors, operators and constants are still packed."""
+        """Returns a model (ModelT) whose tensors, operators and constants stay packed."""
         model, graph, old = self._schema.ModelT(), self._schema.SubGraphT(), packed.Subgraphs(0)
         model.version, model.description, model.subgraphs = packed.Version(), packed.Description(), [graph]
         for name in ("OperatorCodes", "Metadata", "SignatureDefs"):
@@ -219,7 +221,7 @@ class TfliteModel:
         return model
 
     def _unpacked(self, packed: Any) -> Any:
-        """The model of a file, all of it unpacked: for constants behind its FlatBuffer (the quantizer's) or at odd places."""
+        """Returns a model unpacked completely: for constants behind its FlatBuffer (as the quantizer writes) or not aligned."""
         model = self._schema.ModelT.InitFromObj(packed)
         for buffer in model.buffers:
             if buffer.offset > 1:
@@ -229,26 +231,26 @@ class TfliteModel:
         return model
 
     def _kept(self, packed: Any) -> _Kept:
-        return _Kept(len(self._packed) - packed._tab.Pos)  # noqa: SLF001 - the generated classes do not tell it otherwise
+        return _Kept(len(self._packed) - packed._tab.Pos)  # noqa: SLF001 - the generated classes have no other access
 
 
 class _Kept:
-    """A table that stays where it is; the schema's classes ask it to pack itself as they ask a new one.
+    """A table that stays packed in place; it replaces an object that the schema's classes would pack.
 
     Args:
-      from_end: bytes between it and the end of the file, which is how a builder counts.
+      from_end: its distance from the end of the file in bytes, as a builder counts.
     """
 
     def __init__(self, from_end: int) -> None:
         self._from_end = from_end
 
     def Pack(self, _: Any) -> int:  # noqa: N802 - the schema's name
-        """Where it is."""
+        """Returns the table's position."""
         return self._from_end
 
 
 class _Buffer:
-    """A constant's bytes, or none; it packs itself where the schema wants it, which the schema's own class does not.
+    """The bytes of a constant, or none; unlike the schema's own class, it packs them with the required alignment.
 
     Args:
       data: uint8 [n] or None.
@@ -258,7 +260,7 @@ class _Buffer:
         self.data = data
 
     def Pack(self, builder: Any) -> int:  # noqa: N802 - the schema's name
-        """Writes it and returns its place."""
+        """Writes the buffer and returns its position."""
         vector = None
         if self.data is not None:
             data = bytes(self.data)
@@ -274,12 +276,12 @@ class _Buffer:
 
 
 def is_aligned(buffer: Any) -> bool:
-    """Whether a packed buffer's data begins where the schema asks it to."""
-    return not buffer.DataLength() or buffer._tab.Vector(buffer._tab.Offset(4)) % ALIGNED == 0  # noqa: SLF001 - the one way to it
+    """Whether a packed buffer's data has the alignment that the schema requires."""
+    return not buffer.DataLength() or buffer._tab.Vector(buffer._tab.Offset(4)) % ALIGNED == 0  # noqa: SLF001 - the only access to it
 
 
 def entries(table: Any, name: str) -> list[Any]:
-    """The tables of a vector: entries(model, "Buffers")."""
+    """Returns the tables of a vector: entries(model, "Buffers")."""
     return [getattr(table, name)(place) for place in range(getattr(table, f"{name}Length")())]
 
 

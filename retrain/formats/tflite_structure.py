@@ -1,7 +1,7 @@
-"""A `.tflite` that we wrote, read as the strictest of its readers do: what LiteRT lets pass, another one stops at.
+"""Verifies the structure of a `.tflite` that we wrote, as strictly as its strictest readers; LiteRT accepts more than others.
 
-Not the numbers but the form: operator codes, their versions, where constants lie, the signature's names. It costs some
-milliseconds, so every `.tflite` is verified before it takes its name.
+It does not verify the numbers but the operator codes, their versions, the positions of constants and the names in the
+signature. This takes a few milliseconds, so every `.tflite` is verified before it gets its name.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from retrain.formats.tflite_model import ALIGNED, LAST_DEPRECATED, SIGNATURE, en
 
 
 def check(path: Path, name: str, input_name: str, output_name: str) -> None:
-    """Verifies the form of a `.tflite`.
+    """Verifies the structure of a `.tflite`.
 
     Args:
       path: the file.
-      name: what it will be called, for the error.
-      input_name: of the signature's input.
-      output_name: the same for its output.
+      name: its later name, for the error.
+      input_name: the name of the signature's input.
+      output_name: the name of the signature's output.
 
     Raises:
-      RunError: with the first fault.
+      RunError: with the first error that was found.
     """
     model = schema().Model.GetRootAs(path.read_bytes(), 0)
     fault = next(faults(model, input_name, output_name), None)
@@ -35,7 +35,7 @@ def check(path: Path, name: str, input_name: str, output_name: str) -> None:
 
 
 def faults(model: Any, input_name: str, output_name: str) -> Iterator[str]:
-    """What is wrong with the form of a model (the schema's Model), in words."""
+    """Yields a description of each error in the structure of a model (the schema's Model)."""
     graph = model.Subgraphs(0)
     tensors: dict[int, Any] = {}
 
@@ -51,7 +51,7 @@ def faults(model: Any, input_name: str, output_name: str) -> Iterator[str]:
         kind = operator_name(code.BuiltinCode())
         least = needed(kind, schema().OperatorT.InitFromObj(packed), tensor)
         if code.Version() < least:
-            yield f"operator {place}, {kind}, has version {code.Version()} where its types need {least}"
+            yield f"operator {place}, {kind}, has version {code.Version()}, but its types need {least}"
     yield from _of_codes(model, used)
     yield from _of_buffers(model)
     yield from _of_signature(model, graph, input_name, output_name)
@@ -69,7 +69,7 @@ def _of_codes(model: Any, used: Counter[int]) -> Iterator[str]:
 def _of_buffers(model: Any) -> Iterator[str]:
     for place, buffer in enumerate(entries(model, "Buffers")):
         if buffer.Offset() > 1:
-            yield f"buffer {place} lies behind the model, where old readers do not look"
+            yield f"buffer {place} lies behind the model, where old readers do not find it"
         if not is_aligned(buffer):
             yield f"buffer {place} does not begin at a multiple of {ALIGNED} bytes"
 

@@ -1,6 +1,6 @@
-"""A TFRecord file in, its records out, each held against its checksums; plain, or packed with gzip as a whole.
+"""Reads the records of a TFRecord file and verifies their checksums; the file may be compressed with gzip as a whole.
 
-A record is its length (8 bytes, little-endian), a checksum of these, the bytes, and a checksum of them; checksums are
+A record consists of its length (8 bytes, little-endian), a checksum of the length, the bytes, and a checksum of the bytes; checksums are
 CRC-32C, as in event files.
 """
 
@@ -20,14 +20,14 @@ from retrain.files.archive import GZIP
 from retrain.formats.event_file import guard
 
 _HEADER, _GUARD = 12, 4  # bytes
-_LONGEST = 1 << 31  # bytes; protobuf reads no longer message
+_LONGEST = 1 << 31  # bytes; protobuf cannot read longer messages
 
 
 def count_records(path: Path) -> int:
-    """How many records a file holds, from their lengths; what is in them is passed over.
+    """Counts the records of a file by their lengths, without reading their contents.
 
     Raises:
-      RunError: a length is damaged, or the last record is cut short.
+      RunError: a length is damaged, or the last record is incomplete.
     """
     with _opened(path) as file:
         count = 0
@@ -40,10 +40,10 @@ def count_records(path: Path) -> int:
 
 
 def records(path: Path) -> Iterator[bytes]:
-    """The records of a file.
+    """Iterates over the records of a file.
 
     Raises:
-      RunError: a checksum does not fit, or the last record is cut short.
+      RunError: a checksum does not match, or the last record is incomplete.
     """
     with _opened(path) as file:
         count = 0
@@ -53,7 +53,7 @@ def records(path: Path) -> Iterator[bytes]:
                 raise _short(path, count)
             if check != guard(data):
                 raise RunError(
-                    f"cannot read {path}: record {count} is damaged (its checksum does not fit); get it again"
+                    f"cannot read {path}: record {count} is damaged (its checksum does not match); download it again"
                 )
             yield data
             count += 1
@@ -64,15 +64,17 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
     with path.open("rb") as plain:
         header = plain.read(_HEADER)
         plain.seek(0)
-        packed = header[:2] == GZIP and header[8:] != guard(header[:8])  # a length may begin like gzip
+        packed = header[:2] == GZIP and header[8:] != guard(
+            header[:8]
+        )  # a length may have the same first bytes as gzip
         try:
-            yield gzip.GzipFile(fileobj=plain) if packed else plain  # type: ignore[misc]  # is an IO[bytes] in all but name
+            yield gzip.GzipFile(fileobj=plain) if packed else plain  # type: ignore[misc]  # a GzipFile has all methods of IO[bytes]
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise RunError(f"cannot read {path}: it is damaged ({meaning(error)}); get it again") from None
+            raise RunError(f"cannot read {path}: it is damaged ({meaning(error)}); download it again") from None
 
 
 def _length(file: IO[bytes], path: Path, count: int) -> tuple[int] | None:
-    """The length of the record that comes; None at the end of the file."""
+    """Reads the length of the next record; returns None at the end of the file."""
     header = file.read(_HEADER)
     if not header:
         return None
@@ -80,10 +82,10 @@ def _length(file: IO[bytes], path: Path, count: int) -> tuple[int] | None:
         raise _short(path, count)
     (length,) = struct.unpack("<Q", header[:8])
     if header[8:] != guard(header[:8]) or length > _LONGEST:
-        what = "it is no TFRecord" if not count else f"the length of record {count} is damaged"
-        raise RunError(f"cannot read {path}: {what} (the checksum of a length does not fit)")
+        what = "it is not a TFRecord" if not count else f"the length of record {count} is damaged"
+        raise RunError(f"cannot read {path}: {what} (the checksum of a length does not match)")
     return (length,)
 
 
 def _short(path: Path, count: int) -> RunError:
-    return RunError(f"cannot read {path}: it is cut short in record {count}; get it again")
+    return RunError(f"cannot read {path}: it is incomplete in record {count}; download it again")

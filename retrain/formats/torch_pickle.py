@@ -1,7 +1,7 @@
-"""A `.pth` of PyTorch's pre-2020 form in, its tensors out as NumPy arrays; torch is not needed, and nothing else is unpickled.
+"""Reads the tensors of a `.pth` of PyTorch's format before 2020 as NumPy arrays; torch is not needed, and no code in it runs.
 
-Reads only: a state dict (name -> plain CPU tensor) of float32 and int64. The form is five pickles (magic number, protocol,
-system facts, state dict, keys of the storages) and then each storage's count and bytes. Five names are admitted.
+It reads a state dict (name -> plain CPU tensor) of float32 and int64. The format consists of five pickles (magic number,
+protocol, system information, state dict, keys of the storages) followed by each storage's length and bytes. Five names are allowed.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ import numpy.typing as npt
 from retrain.formats.pickle_allow_list import AllowList
 
 _DTYPES: dict[str, np.dtype[Any]] = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
-_HEADERS = 3  # magic number, protocol version, system facts
+_HEADERS = 3  # magic number, protocol version, system information
 
 
 @dataclass(frozen=True)
 class _View:
-    """A tensor as the pickle tells it: where it lies in which storage."""
+    """A tensor as described in the pickle: a part of a storage."""
 
     storage: str  # key
     offset: int  # in items
@@ -61,10 +61,10 @@ def read_state(data: bytes) -> dict[str, npt.NDArray[Any]]:
       data: the whole `.pth`.
 
     Returns:
-      name -> float32 or int64 array, each with memory of its own.
+      name -> float32 or int64 array, each in its own memory.
 
     Raises:
-      ValueError: if the file is of another form, is damaged, or asks for a name that is not allowed.
+      ValueError: the file has another format, is damaged, or refers to a name that is not allowed.
     """
     dtypes: dict[str, np.dtype[Any]] = {}
     file = io.BytesIO(data)
@@ -74,7 +74,7 @@ def read_state(data: bytes) -> dict[str, npt.NDArray[Any]]:
         views = _TorchPickle(file, dtypes).load()
         storages = {key: _read_storage(file, dtypes[key]) for key in _TorchPickle(file, dtypes).load()}
         return {name: _tensor(view, storages[view.storage]) for name, view in views.items()}
-    except Exception as error:  # broken bytes make an unpickler raise anything
+    except Exception as error:  # an unpickler can raise any exception on damaged bytes
         raise ValueError(str(error) or type(error).__name__) from None
 
 
@@ -82,7 +82,7 @@ def _read_storage(file: IO[bytes], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     (count,) = struct.unpack("<q", file.read(8))
     data = file.read(count * dtype.itemsize)
     if len(data) != count * dtype.itemsize:
-        raise ValueError("the file is cut short")
+        raise ValueError("the file is incomplete")
     return np.frombuffer(data, dtype)
 
 

@@ -1,1 +1,1 @@
-"""The small networks of the tutorials, a file each, for --weights none; each names its paper or its tutorial."""
+"""Defines the small networks of the tutorials for --weights none, one per file; each file names its paper or its tutorial."""

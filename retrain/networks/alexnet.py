@@ -1,8 +1,8 @@
-"""AlexNet in its second form: pixels in, 4,096 features out.
+"""Builds AlexNet in its second form, which computes 4,096 features.
 
-Paper: Krizhevsky, "One weird trick for parallelizing convolutional neural networks" (arXiv 1404.5997, 2014). In the form of
-TF-Slim's `alexnet_v2`: no normalisation, half of the two wide layers left out while training, their weights drawn from a
-normal distribution of 0.005, biases of 0.1.
+Paper: Krizhevsky, "One weird trick for parallelizing convolutional neural networks" (arXiv 1404.5997, 2014), in the form of
+TF-Slim's `alexnet_v2`: no normalisation; dropout of one half on the two wide layers, whose weights are initialised from a
+normal distribution with standard deviation 0.005, and biases with 0.1.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from retrain.networks.build import Form
 
-_CONVOLUTIONS = (  # maps, kernel, stride, padding, whether a maximum over 3 x 3 follows
+_CONVOLUTIONS = (  # maps, kernel, stride, padding, whether a 3 x 3 max pooling follows
     (64, 11, 4, "valid", True),
     (192, 5, 1, "same", True),
     (384, 3, 1, "same", False),
@@ -21,7 +21,7 @@ _CONVOLUTIONS = (  # maps, kernel, stride, padding, whether a maximum over 3 x 3
 
 
 def features(keras: Any, image: Any, form: Form) -> Any:
-    """float32 [n, 224, 224, 3], -1..1 -> [n, 4096]."""
+    """Computes the features: float32 [n, 224, 224, 3], -1..1 -> [n, 4096]."""
     layers, initializers = keras.layers, keras.initializers
     x = image
     for place, (maps, kernel, stride, padding, pooled) in enumerate(_CONVOLUTIONS):

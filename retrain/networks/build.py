@@ -1,7 +1,7 @@
-"""A small network's name in, a Keras model with weights drawn from a seed out; Keras is handed on, and imported by nobody here.
+"""Builds a small network by name, as a Keras model with random weights drawn from a seed; the caller passes in Keras.
 
-Grey networks take colour pixels too and make them grey inside, with the weights that Pillow uses: so every export of them takes
-what every other export takes, and no device can get it wrong.
+Networks for grey pictures also take colour pixels and convert them inside, with the weights that Pillow uses. So all exports
+take the same input, and no device can convert it differently.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ FILES = {  # architecture -> (file, depth of the paper's n-layer networks)
     "resnet32": ("resnet", 32),
     "resnet56": ("resnet", 56),
 }
-GREY = ("lenet", "mlp", "pytorch_mnist")  # those that see no colour
-# ITU-R 601-2, as Pillow's convert("L") has them.
+GREY = ("lenet", "mlp", "pytorch_mnist")  # networks that do not use colour
+# ITU-R 601-2, as in Pillow's convert("L").
 _LUMA = np.array([19595, 38470, 7471], np.float32) / 65536
 
 
 @dataclass
 class Form:
-    """How a network is built, where its tutorial varies it."""
+    """The options of a network that its tutorial varies."""
 
     activation: str = "relu"  # of the hidden units
-    feature_maps: int = 0  # of the first convolution; 0 is the network's own
+    feature_maps: int = 0  # of the first convolution; 0 stands for the network's default
     batch_norm: bool = False
-    depth: int = 0  # layers with weights
+    depth: int = 0  # number of layers with weights
     seed: int = 0
     _drawn: int = field(default=0, repr=False)
 
     def next_seed(self) -> int:
-        """A seed of its own for the next layer: equal ones would give equal weights."""
+        """Returns a new seed for the next layer, because equal seeds would give equal weights."""
         self._drawn += 1
         return int(np.random.SeedSequence([self.seed, self._drawn]).generate_state(1)[0])
 
 
 def build(keras: Any, name: str, size_px: int, form: Form) -> Any:
-    """A keras.Model: float32 [n, size_px, size_px, 3], scaled -> [n, width]; weights are drawn from the form's seed."""
+    """Builds a keras.Model: float32 [n, size_px, size_px, 3], scaled -> [n, width]; weights depend on the form's seed."""
     file, form.depth = FILES[name]
     image = keras.Input((size_px, size_px, 3), name="input")
     module = importlib.import_module(f"retrain.networks.{file}")
@@ -53,7 +53,7 @@ def build(keras: Any, name: str, size_px: int, form: Form) -> Any:
 
 
 def grey(keras: Any, image: Any) -> Any:
-    """[n, height, width, 3] -> [n, height, width, 1], by a convolution that is never trained."""
+    """Converts colour to grey by a convolution that is never trained: [n, height, width, 3] -> [n, height, width, 1]."""
     layer = keras.layers.Conv2D(
         1, 1, use_bias=False, trainable=False, name="grey", kernel_initializer=keras.initializers.Constant(0)
     )

@@ -1,6 +1,6 @@
-"""The network of TensorFlow 2's quick start for beginners: grey pixels in, 128 features out.
+"""Builds the network of TensorFlow 2's quick start for beginners: it takes grey pixels and computes 128 features.
 
-Flat pixels, 128 units, a fifth of them left out while training (Srivastava and others, "Dropout", JMLR 15, 2014).
+It flattens the pixels; 128 units follow, with a dropout of one fifth (Srivastava and others, "Dropout", JMLR 15, 2014).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from retrain.networks.build import Form, grey
 
 
 def features(keras: Any, image: Any, form: Form) -> Any:
-    """float32 [n, size, size, 3], 0..1 -> [n, 128]."""
+    """Computes the features: float32 [n, size, size, 3], 0..1 -> [n, 128]."""
     layers = keras.layers
     drawn = keras.initializers.GlorotUniform(seed=form.next_seed())
     x = layers.Flatten()(grey(keras, image))

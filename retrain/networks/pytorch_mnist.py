@@ -1,6 +1,6 @@
-"""The network of the Raspberry Pi tutorial, trained there with PyTorch on MNIST: grey pixels in, 100 features out.
+"""Builds the network that the Raspberry Pi tutorial trained on MNIST with PyTorch: grey pixels, 100 features.
 
-One convolution of 16 maps of 3 x 3 that keeps the size, a maximum over 2 x 2, 100 units.
+It has one convolution of 16 maps of 3 x 3 that keeps the size, a 2 x 2 max pooling, and 100 units.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from retrain.networks.build import Form, grey
 
 
 def features(keras: Any, image: Any, form: Form) -> Any:
-    """float32 [n, size, size, 3], 0..1 -> [n, 100]."""
+    """Computes the features: float32 [n, size, size, 3], 0..1 -> [n, 100]."""
     layers = keras.layers
 
-    def drawn() -> Any:  # PyTorch's default: evenly within one over the root of the inputs
+    def drawn() -> Any:  # PyTorch's default: uniform within plus or minus 1 / the square root of the inputs
         return keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform", seed=form.next_seed())
 
     x = layers.Conv2D(form.feature_maps or 16, 3, padding="same", kernel_initializer=drawn())(grey(keras, image))

@@ -1,8 +1,8 @@
-"""The residual networks for CIFAR-10, of 20, 32 and 56 layers: pixels in, 64 features out.
+"""Builds the residual networks for CIFAR-10 with 20, 32 or 56 layers, which compute 64 features.
 
 Paper: He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition" (arXiv 1512.03385), section 4.2: 3 stages of
-(depth - 2) / 6 blocks with 16, 32 and 64 maps; a shortcut across stages takes every second pixel and fills up with zeros (its
-option A); weights are drawn as in arXiv 1502.01852.
+(depth - 2) / 6 blocks with 16, 32 and 64 maps; a shortcut between stages takes every second pixel and adds channels of zeros (the
+paper's option A); weights are initialised as in arXiv 1502.01852.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import Any
 from retrain.networks.build import Form
 from retrain.networks.norm import batch_normalisation
 
-# Share of the old in the running mean and variance: with Keras's 0.99, hundreds of steps pass before they mean anything.
+# The momentum of the running mean and variance: with Keras' default, 0.99, they are not usable for hundreds of steps.
 _MOVING = 0.9
 
 
 def features(keras: Any, image: Any, form: Form) -> Any:
-    """float32 [n, size, size, 3], -1..1 -> [n, 64]."""
+    """Computes the features: float32 [n, size, size, 3], -1..1 -> [n, 64]."""
     layers = keras.layers
 
     def conv(x: Any, maps: int, stride: int, name: str) -> Any:
@@ -42,7 +42,7 @@ def features(keras: Any, image: Any, form: Form) -> Any:
 
 
 def _widened(keras: Any, x: Any, maps: int) -> Any:
-    """Every second pixel, with channels of zeros on both sides."""
+    """Takes every second pixel, and adds channels of zeros on both sides."""
     zeros = (maps - x.shape[-1]) // 2
     every_second = keras.layers.AveragePooling2D(1, 2)(x)
     return keras.ops.pad(every_second, ((0, 0), (0, 0), (0, 0), (zeros, maps - x.shape[-1] - zeros)))

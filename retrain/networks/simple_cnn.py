@@ -1,6 +1,6 @@
-"""The improved convolutional network of the first-steps tutorials (Keras' `mnist_cnn` example): pixels in, 128 features out.
+"""Builds the improved convolutional network of the first-steps tutorials (Keras' `mnist_cnn` example), with 128 features.
 
-Convolutions of 32 and 64 maps of 3 x 3, a maximum over 2 x 2, a quarter left out, 128 units, half of them left out.
+It has convolutions of 32 and 64 maps of 3 x 3, a 2 x 2 max pooling, a dropout of 0.25, 128 units, and a dropout of 0.5.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from retrain.networks.build import Form
 
 
 def features(keras: Any, image: Any, form: Form) -> Any:
-    """float32 [n, size, size, 3], 0..1 -> [n, 128]."""
+    """Computes the features: float32 [n, size, size, 3], 0..1 -> [n, 128]."""
     layers = keras.layers
 
     def drawn() -> Any:

@@ -35,9 +35,10 @@ def new_chart(kind: str, font_px: int = _FONT_PX, **options: Any) -> Any:
     import pygal
     from pygal.style import Style
 
-    # pygal and what it imports add import finders to Python, which another program's process must not keep; pygal's
-    # would also print a warning at each later import that fails.
-    sys.meta_path[:] = [finder for finder in sys.meta_path if finder in before]
+    # Importing pygal adds an import finder to Python, which would print a warning at each later import that fails. Only
+    # this one is removed: importlib_metadata, which pygal imports, exchanges Python's own finder for versions.
+    added = [finder for finder in sys.meta_path if finder not in before and type(finder).__module__ == "pygal"]
+    sys.meta_path[:] = [finder for finder in sys.meta_path if finder not in added]
     fonts = dict.fromkeys(("label_font_size", "major_label_font_size", "title_font_size"), font_px)
     settings: dict[str, Any] = {
         "style": Style(**fonts),

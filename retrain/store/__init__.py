@@ -1,1 +1,1 @@
-"""What is kept between runs: the features of photos, and the digests of files, in one SQLite file."""
+"""Stores results between runs in one SQLite file: the features of photos and the digests of files."""

