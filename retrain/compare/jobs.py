@@ -16,14 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import retrain
 from label_image.errors import RunError, UserError
 from label_image.flags import flag_fields
 from label_image.workers import cores
 from retrain.compare.asked import Job
 from retrain.options.options import Options
 
-_ROOT = Path(retrain.__file__).resolve().parent.parent
+_ROOT = Path(__file__).resolve().parents[2]
 _FOLDERS = ("image_dir", "model_dir", "bottleneck_dir")
 _NOT_WRITTEN = ("output_graph", "summaries_dir", "checkpoint_path")
 _KIB = 1 if sys.platform == "darwin" else 1024  # macOS counts peak memory in bytes, Linux in KiB

@@ -19,8 +19,6 @@ import numpy.typing as npt
 
 from label_image.errors import RunError, UserError
 from retrain.files.atomic import replacing
-from retrain.options.option import in_snapshot
-from retrain.options.options import Options
 
 FORMAT = 2  # 2: a digest of the content
 _OF_ANY_LENGTH = ("points", "sampler_")  # one row an evaluation, or a batch
@@ -30,7 +28,7 @@ _OF_ANY_LENGTH = ("points", "sampler_")  # one row an evaluation, or a batch
 class Snapshot:
     """What training is made of between two steps."""
 
-    asked: dict[str, Any]  # what of the plan decides about the steps
+    asked: dict[str, Any]  # the options that decide about the steps, with their values
     digest: str  # of the features and labels, hex
     state: dict[str, Any]  # JSON's types; "steps" are how many it has
     arrays: dict[str, npt.NDArray[Any]]
@@ -93,14 +91,6 @@ def damaged(path: Path) -> UserError:
 def _alike(name: str, found: npt.NDArray[Any], wanted: npt.NDArray[Any]) -> bool:
     skipped = 1 if name.startswith(_OF_ANY_LENGTH) else 0
     return found.dtype == wanted.dtype and found.ndim == wanted.ndim and found.shape[skipped:] == wanted.shape[skipped:]
-
-
-def asked_of(options: Options) -> dict[str, Any]:
-    """Maps the options that decide about the steps to their values, as their fields say (`in_snapshot`)."""
-    names = in_snapshot(Options, "always")
-    if options.head.lr_policy == "cosine":
-        names += in_snapshot(Options, "cosine")
-    return {name: options.value(name) for name in names}
 
 
 def digest_of(arrays: Iterable[npt.NDArray[Any]]) -> str:

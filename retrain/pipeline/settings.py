@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from label_image.errors import UserError
 from retrain.data.augment import Distortions, View, views_of
@@ -14,11 +15,10 @@ from retrain.data.split import Percentages, split_photos
 from retrain.finetune import recipe
 from retrain.finetune.network_training import NetworkTraining
 from retrain.finetune.recipe import AUGMENTATION, Recipe
-from retrain.finetune.stage import asked_of_network
 from retrain.head.layer_training import LayerTraining
 from retrain.head.schedule import Schedule
-from retrain.head.snapshots import asked_of
 from retrain.options.head import MOST_STEPS
+from retrain.options.option import in_snapshot
 from retrain.options.options import Options
 from retrain.store.feature_store import Store
 from retrain.types import Scan, Split
@@ -91,7 +91,7 @@ def layer_training(options: Options) -> LayerTraining:
         snapshot_every=head.snapshot_steps,
         head_every=options.exports.intermediate_store_frequency,
         resume=Path(head.resume) if head.resume else None,
-        asked=asked_of(options),
+        asked=_agreed(options),
     )
 
 
@@ -171,5 +171,18 @@ def network_training(options: Options, photos: int) -> NetworkTraining:
         strict=options.data.strict,
         mirrored_devices=tuning.distribute == "mirrored",
         gpu_allowed=not options.network.device.startswith("cpu"),
-        asked=asked_of_network(options),
+        asked=_agreed_for_network(options),
     )
+
+
+def _agreed(options: Options) -> dict[str, Any]:
+    """The options that a snapshot of the layer must have been made with, and their values, as the fields say (`in_snapshot`)."""
+    names = in_snapshot(Options, "always")
+    if options.head.lr_policy == "cosine":
+        names += in_snapshot(Options, "cosine")
+    return {name: options.value(name) for name in names}
+
+
+def _agreed_for_network(options: Options) -> dict[str, Any]:
+    """The same for a snapshot of a network."""
+    return {**_agreed(options), **{name: options.value(name) for name in in_snapshot(Options, "network")}}
