@@ -43,6 +43,7 @@ def python(folder, code, **environment):
     return done
 
 
+@pytest.mark.slow
 def test_the_examples_of_the_page_run_as_they_stand(tmp_path):
     done = python(tmp_path, "\n".join(EXAMPLES))
     assert re.search(r"^\d+% of \d+ test photos$", done.stdout, re.MULTILINE)

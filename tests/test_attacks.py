@@ -521,11 +521,11 @@ def torch(path):
 OTHERS = {
     "an .npz of objects": ("s.npz", objects, snapshot, "no whole snapshot"),
     "a .pth that runs a command": ("w.pth", bytes_of(pickle.dumps(Evil(), 2)), torch, "system is not allowed"),
-    "a .pth that fills the memory": ("w.pth", bytes_of(MANY), torch, "as number 268,435,455"),
+    "a .pth that fills the memory": ("w.pth", bytes_of(MANY), torch, "memo number 268,435,455"),
     "a batch of CIFAR-10 that runs a command": (
         "data_batch_1", bytes_of(pickle.dumps(Evil(), 2)), lambda p: converted("cifar10")(p.parent), "system is not allowed"),
     "a batch of CIFAR-10 that fills the memory": (
-        "data_batch_1", bytes_of(MANY), lambda p: converted("cifar10")(p.parent), "as number 268,435,455"),
+        "data_batch_1", bytes_of(MANY), lambda p: converted("cifar10")(p.parent), "memo number 268,435,455"),
     "a tar that leads outside": ("a.tgz", tar_of(f"../{MARKER}", size=1), unpacked, "leads outside"),
     "a tar with a link": ("a.tgz", tar_of("l", type=tarfile.SYMTYPE, linkname=f"../{SECRET}"), unpacked, "neither a file nor a folder"),
     "a tar with a device": ("a.tgz", tar_of("null", type=tarfile.CHRTYPE), unpacked, "neither a file nor a folder"),
@@ -538,7 +538,7 @@ OTHERS = {
     "a .tflite with an operator of somebody's own": ("m.tflite", custom, opened, "cannot run"),
     "labels in JSON without end": ("m.pb", graph_with("labels.json"), opened, "not JSON"),
     "Lobe's JSON without end": ("m.pb", graph_with("signature.json"), opened, "not JSON"),
-    "a run.json without end": ("run.json", deep, record, "no JSON"),
+    "a run.json without end": ("run.json", deep, record, "not JSON"),
 }  # fmt: skip
 
 

@@ -92,6 +92,7 @@ def test_the_documents_name_it(tmp_path):
     assert NAME in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("train", ["head", "all"])
 def test_a_run_trains_exports_verifies_and_labels_with_it(tmp_path, colour_photos, train):
     words = ["--how_many_training_steps=200", *(["--train=all", "--epochs=1"] if train == "all" else [])]

@@ -70,6 +70,7 @@ def test_what_becomes_of_weights_is_read_from_what_tensorboard_shows(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_light_environment_has_no_tensorflow(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(sys, "argv", ["light_labels", str(tmp_path), f"--light={sys.executable}"])
     assert light_labels.main() == 2
