@@ -15,6 +15,7 @@ import logging
 import os
 import stat
 import struct
+import threading
 import time
 import warnings
 from pathlib import Path
@@ -42,7 +43,9 @@ _BYTES = {"1": 1, "L": 1, "P": 1}  # bytes per pixel in Pillow's memory, by mode
 _DECODER_BYTES = {"WEBP": 12, "AVIF": 8, "HEIF": 8, "JPEG2000": 16}
 _PIPE_S, _PIPE_BYTES = 20, 50_000_000  # the same limits as for a download
 
-if is_ours():
+_WARNINGS_HIDDEN = is_ours()  # for the whole process, which is a program of ours then
+_ONE_AT_A_TIME = threading.Lock()
+if _WARNINGS_HIDDEN:
     # Pillow warns above half of its limit, where a photo is large but not an attack. It also warns and logs about oddities
     # of a file without naming the file; those that matter become a PhotoError here.
     warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -92,12 +95,24 @@ def _opened(source: str | Path | bytes) -> Image.Image:
     """Opens a picture of a listed format; the formats are tried in groups, because loading Pillow's plugins takes milliseconds."""
     importlib.import_module("PIL.JpegImagePlugin")
     with contextlib.suppress(UnidentifiedImageError):
-        return Image.open(_file(source), formats=("JPEG",))
+        return _open(source, ("JPEG",))
     Image.preinit()
     with contextlib.suppress(UnidentifiedImageError):
-        return Image.open(_file(source), formats=_COMMON)
+        return _open(source, _COMMON)
     _check_webp(_head(source) or b"", source)
-    return Image.open(_file(source), formats=_others())
+    return _open(source, _others())
+
+
+def _open(source: str | Path | bytes, formats: tuple[str, ...]) -> Image.Image:
+    """Reads a photo's header with the decoders of some formats, without Pillow's warning about a large photo.
+
+    In another program the filters of warnings are as before afterwards; it takes 0.1 ms.
+    """
+    if _WARNINGS_HIDDEN:
+        return Image.open(_file(source), formats=formats)
+    with _ONE_AT_A_TIME, warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        return Image.open(_file(source), formats=formats)
 
 
 def _file(source: str | Path | bytes) -> Any:
