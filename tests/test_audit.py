@@ -282,7 +282,7 @@ def test_the_curve_says_of_which_classes_more_photos_would_help():
     flat = [0.95] * 10
     lines = curve_lines(points(roses=rising, daisy=flat), {"roses": 500, "daisy": 500})
     assert lines[0].startswith("more photos of roses would help: from 400 to 800 training photos")
-    assert "recall rose (roses 73% to 83% of 500 photos)" in lines[0]
+    assert "recall increased (roses 73% to 83% of 500 photos)" in lines[0]
     assert lines[1] == "more photos of daisy would hardly help"
 
 

@@ -83,7 +83,7 @@ def curve_lines(curve: Sequence[CurvePoint], counts: dict[str, int]) -> list[str
     if helped:
         shown = ", ".join(f"{x} {half.per_class[x]:.0%} to {full.per_class[x]:.0%} of {counts[x]}" for x in helped)
         lines.append(
-            f"more photos of {_joined(helped)} would help: from {half.photos} to {full.photos} training photos, recall rose ({shown} photos)"
+            f"more photos of {_joined(helped)} would help: from {half.photos} to {full.photos} training photos, recall increased ({shown} photos)"
         )
     if hardly and len(hardly) == len(full.per_class):
         if abs(full.accuracy - half.accuracy) < _SAME:
