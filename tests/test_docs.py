@@ -77,7 +77,7 @@ def test_the_tour_of_the_house_names_every_folder_of_it():
 
 
 def test_every_file_that_the_tour_names_exists():
-    tour = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("## The house")[2].partition("\n## ")[0]
+    tour = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("## How the code is organised")[2].partition("\n## ")[0]
     for name in re.findall(r"`([\w/]+\.py)`", tour):
         assert any((ROOT / half / name).exists() for half in ("", "label_image", "retrain")), f"CONTRIBUTING.md: {name}"
 
