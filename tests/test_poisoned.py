@@ -139,7 +139,7 @@ def test_a_run_whose_export_failed_is_listed_and_shown_but_not_used(run, tmp_pat
     assert runs.main(["list"]) == 0
     assert "its exports failed" in capfd.readouterr().out
     assert runs.main(["use", folder.name]) == 1
-    assert "the run failed (cannot write x.tflite: disk full); train again" in capfd.readouterr().err
+    assert "that run failed (cannot write x.tflite: disk full); train again" in capfd.readouterr().err
     assert report.main([str(folder)]) == 0
     page = (folder / "report.html").read_text("utf-8")
     assert "This run failed" in page
