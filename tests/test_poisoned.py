@@ -173,9 +173,7 @@ def test_a_photo_replaced_after_the_scan_is_left_out_and_the_later_run_is_right(
         patch.setattr(modes, "backbone_stage", replacing)
         done = run()
     assert done.returncode == 0, done.stderr
-    assert (
-        f"left out {photo.relative_to(tmp_path)}: changed (its bytes changed while the run was going on" in done.stderr
-    )
+    assert f"left out {photo.relative_to(tmp_path)}: changed (its bytes changed during the run" in done.stderr
     shutil.copy2(tmp_path / "kept.jpg", photo)
     done = run()
     assert done.returncode == 0, done.stderr
