@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from label_image.cli import LabelCommand
 from label_image.demo.cli import DemoCommand
 from label_image.flags import flag_fields, parse
+from label_image.label_command import LabelCommand
 from retrain.compare.asked import Comparison
 from retrain.convert.cli import FORMATS
 from retrain.convert.cli import ConvertCommand as Conversion

@@ -395,7 +395,7 @@ def test_the_row_pipeline_holds_a_few_photos_of_a_hundred_thousand(monkeypatch):
         items = (Item(f"{number}.jpg", f"{number}.jpg") for number in range(count))
         form = format_for("csv", lambda _: None, one=False)
         tracemalloc.reset_peak()
-        assert cli._rows(cli.LabelCommand(image=("x",)), (Echo(), None), items, form, OutputStream(utf8=True)) == (
+        assert cli._rows(LabelCommand(image=("x",)), (Echo(), None), items, form, OutputStream(utf8=True)) == (
             0,
             count,
         )
