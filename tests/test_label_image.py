@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from label_image.label_command import LabelCommand
 from tests.conftest import COLOURS, ROOT, write_photo
 
 ORIGINAL_FORM = re.compile(r"\nEvaluation time \(1-image\): \d+\.\d{3}s\n\n(\w+ \(score=\d\.\d{5}\)\n){3}")
