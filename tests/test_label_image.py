@@ -120,7 +120,7 @@ def test_help_is_quick_and_complete(label_image):
 
 @pytest.fixture
 def cyans(tmp_path):
-    """Three photos and, second of them, one that can not be read."""
+    """Three photos and, second of them, one that cannot be read."""
     for name in ("a", "c", "d"):
         write_photo(tmp_path / f"in/{name}.jpg", COLOURS["cyan"], ord(name))
     (tmp_path / "in/b.jpg").write_text("no photo")
