@@ -88,6 +88,14 @@ def test_every_link_to_a_file_leads_somewhere(page):
         assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+def test_every_section_of_the_report_is_explained_under_its_own_heading():
+    template = (ROOT / "retrain/report/template.html").read_text("utf-8")
+    sections = re.findall(r"<h2 id=\"\w+\">([^<]*)</h2>", template)
+    explained = re.findall(r"^## (.*)$", (ROOT / "docs/report.md").read_text("utf-8"), re.MULTILINE)
+    assert len(sections) > 8
+    assert [heading for heading in explained if heading in sections] == sections
+
+
 def anchors(page):
     """What a link can name behind its #, as GitHub makes it from the headings."""
     headings = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
