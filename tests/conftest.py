@@ -44,7 +44,7 @@ WHOLE_RUNS = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests marked `shared` say why when they can not run; they and those of whole runs are slow."""
+    """Tests marked `shared` say why when they cannot run; they and those of whole runs are slow."""
     for item in items:
         if item.get_closest_marker("shared") or WHOLE_RUNS & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)

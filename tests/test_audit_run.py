@@ -186,7 +186,7 @@ def test_a_process_that_is_not_needed_any_more_ends():
 def test_a_process_that_dies_is_a_line_not_a_traceback(tmp_path, monkeypatch):
     features, ids = clouds()
     broken = features.copy()
-    broken = broken[:100]  # fewer than labels: the process can not work with it
+    broken = broken[:100]  # fewer than labels: the process cannot work with it
     worker = Worker(dataclasses.replace(task_of(split_of(ids), features), features=broken))
     with pytest.raises(AuditError, match="Error"):
         worker.findings()

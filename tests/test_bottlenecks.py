@@ -161,7 +161,7 @@ def test_each_view_has_features_of_its_own(photos, backbone, litert, store):
     assert all((one == other).all() for one, other in zip(features, again, strict=True))
 
 
-# Duplicates and photos that can not be read
+# Duplicates and photos that cannot be read
 
 
 def test_photos_with_the_same_bytes_are_computed_once(photos, backbone, store, tmp_path):

@@ -1,4 +1,4 @@
-"""A CSV of path and label: which photos it means, and what of it can not be used."""
+"""A CSV of path and label: which photos it means, and what of it cannot be used."""
 
 from __future__ import annotations
 

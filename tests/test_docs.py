@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from label_image.cli import LabelCommand
 from label_image.demo.cli import DemoCommand
 from label_image.flags import flag_fields, parse
+from label_image.label_command import LabelCommand
 from retrain.compare.asked import Comparison
 from retrain.convert.cli import FORMATS
 from retrain.convert.cli import ConvertCommand as Conversion
@@ -77,7 +77,9 @@ def test_the_tour_of_the_house_names_every_folder_of_it():
 
 
 def test_every_file_that_the_tour_names_exists():
-    tour = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("## How the code is organised")[2].partition("\n## ")[0]
+    tour = (
+        (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("## How the code is organised")[2].partition("\n## ")[0]
+    )
     for name in re.findall(r"`([\w/]+\.py)`", tour):
         assert any((ROOT / half / name).exists() for half in ("", "label_image", "retrain")), f"CONTRIBUTING.md: {name}"
 
@@ -86,6 +88,14 @@ def test_every_file_that_the_tour_names_exists():
 def test_every_link_to_a_file_leads_somewhere(page):
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8")):
         assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_every_section_of_the_report_is_explained_under_its_own_heading():
+    template = (ROOT / "retrain/report/template.html").read_text("utf-8")
+    sections = re.findall(r"<h2 id=\"\w+\">([^<]*)</h2>", template)
+    explained = re.findall(r"^## (.*)$", (ROOT / "docs/report.md").read_text("utf-8"), re.MULTILINE)
+    assert len(sections) > 8
+    assert [heading for heading in explained if heading in sections] == sections
 
 
 def anchors(page):

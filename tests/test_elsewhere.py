@@ -86,7 +86,7 @@ def test_a_program_of_the_page_answers_as_label_image_does(client, program, fold
         pytest.skip(f"{client} is not installed: pip install '.[test]', or {client} itself")
     for file in re.findall(r"tf_files/\S+?(?=[\"'])", program):
         if not (folder / file).exists() and "4.x" not in program:
-            pytest.skip(f"{file} can not be made here: pip install '.[onnx]'")
+            pytest.skip(f"{file} cannot be made here: pip install '.[onnx]'")
     if client in OF_TENSORFLOW:
         tensorflow()  # quietly, and once for all of them
     file = "retrained_int8.tflite" if "int8" in program else "retrained.tflite"

@@ -233,7 +233,7 @@ def test_the_table_has_a_row_a_flag():
 
 
 def test_two_programs_with_the_same_flag_do_not_collide():
-    from label_image.cli import LabelCommand
+    from label_image.label_command import LabelCommand
 
     assert parse(Options, ["--image_dir=a"], "retrain")[0].data.image_dir == "a"
     assert parse(LabelCommand, ["--image=a", "--image_dir=b"][:1], "label_image")[0].image == ("a",)

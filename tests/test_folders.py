@@ -1,4 +1,4 @@
-"""Which folder is which class and list; where that can not be told, one clear line and the trees seen and expected."""
+"""Which folder is which class and list; where that cannot be told, one clear line and the trees seen and expected."""
 
 from __future__ import annotations
 

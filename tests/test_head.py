@@ -407,6 +407,23 @@ def test_ctrl_c_ends_training_with_what_there_is(when):
     assert head.curve.steps == tuple(range(when + 1))
 
 
+def failing(cause):
+    def fail(point):
+        if point.step == 20:
+            raise SystemError("returned a result with an exception set") from cause
+
+    return fail
+
+
+def test_ctrl_c_that_c_code_turned_into_a_system_error_ends_training_too():
+    assert trained(bottlenecks(), plan_of(), failing(KeyboardInterrupt())).curve.stopped_early
+
+
+def test_another_system_error_is_not_taken_for_ctrl_c():
+    with pytest.raises(SystemError):
+        trained(bottlenecks(), plan_of(), failing(None))
+
+
 def test_ctrl_c_before_anything_was_evaluated_leaves_an_empty_curve(monkeypatch):
     def interrupt(_):
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""The head's options from end to end: what can not be meant is one line, hidden layers are exported and proven like any head."""
+"""The head's options from end to end: what cannot be meant is one line, hidden layers are exported and proven like any head."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from retrain.types import Dense
 from tests.conftest import STAND_IN
 from tests.test_head import bottlenecks, plan_of, trained
 
-# What can not be meant
+# What cannot be meant
 
 
 @pytest.mark.parametrize(

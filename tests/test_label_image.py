@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from label_image.label_command import LabelCommand
 from tests.conftest import COLOURS, ROOT, write_photo
 
 ORIGINAL_FORM = re.compile(r"\nEvaluation time \(1-image\): \d+\.\d{3}s\n\n(\w+ \(score=\d\.\d{5}\)\n){3}")
@@ -119,7 +120,7 @@ def test_help_is_quick_and_complete(label_image):
 
 @pytest.fixture
 def cyans(tmp_path):
-    """Three photos and, second of them, one that can not be read."""
+    """Three photos and, second of them, one that cannot be read."""
     for name in ("a", "c", "d"):
         write_photo(tmp_path / f"in/{name}.jpg", COLOURS["cyan"], ord(name))
     (tmp_path / "in/b.jpg").write_text("no photo")
@@ -395,7 +396,7 @@ def test_the_row_pipeline_holds_a_few_photos_of_a_hundred_thousand(monkeypatch):
         items = (Item(f"{number}.jpg", f"{number}.jpg") for number in range(count))
         form = format_for("csv", lambda _: None, one=False)
         tracemalloc.reset_peak()
-        assert cli._rows(cli.LabelCommand(image=("x",)), (Echo(), None), items, form, OutputStream(utf8=True)) == (
+        assert cli._rows(LabelCommand(image=("x",)), (Echo(), None), items, form, OutputStream(utf8=True)) == (
             0,
             count,
         )

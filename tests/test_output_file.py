@@ -21,7 +21,7 @@ from tests.conftest import COLOURS, write_photo
 
 @pytest.fixture
 def ask(tflite, tmp_path, monkeypatch, capsys):
-    """Runs label_image on a photo and one that can not be read; gives status, standard output and error."""
+    """Runs label_image on a photo and one that cannot be read; gives status, standard output and error."""
     write_photo(tmp_path / "in/a.jpg", COLOURS["cyan"], 1)
     (tmp_path / "in/b.jpg").write_text("no photo")
     monkeypatch.chdir(tmp_path)

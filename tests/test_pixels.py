@@ -1,4 +1,4 @@
-"""One way from a file to numbers: whatever the format, mode or orientation, and a reason for what can not be read."""
+"""One way from a file to numbers: whatever the format, mode or orientation, and a reason for what cannot be read."""
 
 from __future__ import annotations
 
@@ -330,7 +330,7 @@ def test_a_photo_that_does_not_fit_in_memory_is_one_bad_photo(monkeypatch):
     assert trouble(encoded(scene(6, 5))).reason == "too large"
 
 
-# --- what can not be read
+# --- what cannot be read
 
 NO_PICTURES = {
     b"": "empty file",
@@ -478,7 +478,7 @@ TABLE_ERRS = {
 
 
 @pytest.mark.shared
-@pytest.mark.parametrize("name", torture_table())
+@pytest.mark.parametrize("name", torture_table() or ["shared photos are missing"])  # then it is skipped
 def test_a_tortured_file_is_a_picture_or_has_a_reason(name):
     verdict = "FAIL" if name in TABLE_ERRS else torture_table()[name].split()[0]
     found = outcome(TORTURE / name, 24, 32)

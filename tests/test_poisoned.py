@@ -139,7 +139,7 @@ def test_a_run_whose_export_failed_is_listed_and_shown_but_not_used(run, tmp_pat
     assert runs.main(["list"]) == 0
     assert "its exports failed" in capfd.readouterr().out
     assert runs.main(["use", folder.name]) == 1
-    assert "the run failed (cannot write x.tflite: disk full); train again" in capfd.readouterr().err
+    assert "that run failed (cannot write x.tflite: disk full); train again" in capfd.readouterr().err
     assert report.main([str(folder)]) == 0
     page = (folder / "report.html").read_text("utf-8")
     assert "This run failed" in page
@@ -173,9 +173,7 @@ def test_a_photo_replaced_after_the_scan_is_left_out_and_the_later_run_is_right(
         patch.setattr(modes, "backbone_stage", replacing)
         done = run()
     assert done.returncode == 0, done.stderr
-    assert (
-        f"left out {photo.relative_to(tmp_path)}: changed (its bytes changed while the run was going on" in done.stderr
-    )
+    assert f"left out {photo.relative_to(tmp_path)}: changed (its bytes changed during the run" in done.stderr
     shutil.copy2(tmp_path / "kept.jpg", photo)
     done = run()
     assert done.returncode == 0, done.stderr

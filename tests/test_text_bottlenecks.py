@@ -1,4 +1,4 @@
-"""The original's text bottlenecks, of each generation, in the store; what can not be taken over is named."""
+"""The original's text bottlenecks, of each generation, in the store; what cannot be taken over is named."""
 
 from __future__ import annotations
 

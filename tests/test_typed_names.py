@@ -6,11 +6,11 @@ import re
 
 import pytest
 
-from label_image.cli import LabelCommand
 from label_image.demo.cli import DemoCommand
 from label_image.errors import LinesError, UserError
 from label_image.flag_fields import check, flag_fields, flag_types, spec_of
 from label_image.flags import NUMBERS, named_as_typed, parse
+from label_image.label_command import LabelCommand
 from retrain.compare.asked import SWEPT, Comparison, jobs_of
 from retrain.convert.cli import ConvertCommand as Conversion
 from retrain.options.options import Options

@@ -12,9 +12,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from label_image.cli import LabelCommand  # noqa: E402 - the path comes first
 from label_image.demo.cli import DemoCommand  # noqa: E402
 from label_image.flag_help import markdown_table  # noqa: E402
+from label_image.label_command import LabelCommand  # noqa: E402 - the path comes first
 from retrain.compare.asked import Comparison  # noqa: E402
 from retrain.convert.cli import ConvertCommand as Conversion  # noqa: E402
 from retrain.options.options import Options  # noqa: E402

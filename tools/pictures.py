@@ -32,7 +32,7 @@ from tests.browser import FLAGS, chromium, open_page  # noqa: E402
 
 MOST_BYTES = 60_000
 SIZE = (900, 900)  # CSS pixels of the window
-QUALITY, COLOURS, MARGIN = 60, 48, 16  # of WebP with loss; of WebP without; pixels around a part of the page
+QUALITY, COLOURS, MARGIN = 50, 48, 16  # of WebP with loss; of WebP without; pixels around a part of the page
 MISTAKES_SHOWN = 2  # a row of them ends the picture
 
 

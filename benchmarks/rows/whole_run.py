@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,6 @@ from benchmarks.bench import RUN, Bench, photos_in
 from benchmarks.process import ROOT, run
 from benchmarks.row import Row
 from benchmarks.rows.extraction import the_limit
-from retrain.options.options import Options
 
 # Each process prints at its end which modules it imported.
 _SPY = """import atexit, os, pathlib, sys
@@ -53,8 +51,6 @@ def rows(bench: Bench) -> Iterator[Row]:
 
 def _reports() -> dict[str, tuple[tuple[str, ...], float]]:
     """Returns the variants of the second run: name -> (flags, goal in seconds)."""
-    if "report" not in {field.name for field in dataclasses.fields(Options)}:
-        return {"there is no report yet": ((), 2.0)}
     return {"no report": (("--report=none",), 2.0), "with its report": ((), 3.5)}
 
 

@@ -16,7 +16,9 @@ class FamilyRow:
 
 
 FAMILIES = (
-    FamilyRow("retrain.backbones.families.efficientnet_lite", "efficientnet_lite0, _lite1, _lite2"),
+    FamilyRow(
+        "retrain.backbones.families.efficientnet_lite", "efficientnet_lite0, efficientnet_lite1, efficientnet_lite2"
+    ),
     FamilyRow("retrain.backbones.families.mobilenet", "mobilenet_<1.0|0.75|0.50|0.25>_<224|192|160|128>[_quantized]"),
     FamilyRow("retrain.backbones.families.inception", "inception_v3"),
     FamilyRow("retrain.backbones.families.keras_applications", "keras:NAME"),

@@ -77,7 +77,7 @@ def add_selftest(path: Path, photo: str | bytes) -> None:
 
     Raises:
       RunError: `python run.py --selftest` does not pass.
-      PhotoError: the photo can not be read.
+      PhotoError: the photo cannot be read.
     """
     with open_photo(photo) as image:
         image.draft("RGB", (_PHOTO_PX, _PHOTO_PX))

@@ -107,7 +107,7 @@ def selftest() -> int:
 
 
 def main(photos: list[str]) -> int:
-    """Labels photos and prints the best five labels of each; 1 if one can not be read."""
+    """Labels photos and prints the best five labels of each; 1 if one cannot be read."""
     status = 0
     classifier()
     for photo in photos:

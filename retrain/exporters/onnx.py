@@ -36,7 +36,7 @@ def write(path: Path, head: Head, backbone: Backbone, metadata: Metadata) -> Non
     """Writes the classifier.
 
     Raises:
-      RunError: tf2onnx can not convert it.
+      RunError: tf2onnx cannot convert it.
     """
     tf = tensorflow()
     frozen = path.with_name(f"{path.name}.pb")
@@ -67,9 +67,7 @@ def _convert(graph_def: Any, metadata: Metadata) -> Any:
             )
         except Exception as error:  # it raises many kinds
             reason = " ".join(str(error).split())[:200] or type(error).__name__
-            raise RunError(
-                f"cannot export onnx: tf2onnx can not convert the graph ({reason}); leave onnx out"
-            ) from None
+            raise RunError(f"cannot export onnx: tf2onnx cannot convert the graph ({reason}); leave onnx out") from None
     return model
 
 

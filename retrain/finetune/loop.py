@@ -20,6 +20,7 @@ from retrain.finetune.engine import Engine
 from retrain.finetune.pixels import Pixels
 from retrain.finetune.recipe import Recipe
 from retrain.head.snapshots import Snapshot
+from retrain.head.train import is_interrupt
 from retrain.head.training import with_judged
 from retrain.metrics import accuracy, cross_entropy
 from retrain.types import Curve
@@ -86,7 +87,9 @@ class Loop:
             if not resumed and len(self.validation_ids):
                 self._evaluate(-1)  # what it began with may be the best
             self._make_steps(begin, on_step, on_point, on_state)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemError) as error:
+            if not is_interrupt(error):
+                raise
             stopped = True
         except _Diverged as error:
             if not self._points:

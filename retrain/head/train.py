@@ -56,9 +56,21 @@ def train(
             for step in _steps(run, how, begin, on_evaluation, on_snapshot):
                 if step and how.head_every and step % how.head_every == 0:
                     on_head(step, run.head(labels, run.now))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemError) as error:
+        if not is_interrupt(error):
+            raise
         stopped = True
     return run.head(labels, run.best, run.curve(stopped))
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Whether Ctrl-C caused an error: where it arrives inside C code, Python may make a SystemError of it.
+
+    >>> is_interrupt(KeyboardInterrupt()), is_interrupt(SystemError())
+    (True, False)
+    """
+    cause = error.__cause__ or error.__context__ if isinstance(error, SystemError) else error
+    return isinstance(cause, KeyboardInterrupt)
 
 
 def _steps(

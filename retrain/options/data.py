@@ -18,21 +18,21 @@ class DataOptions:
 
     image_dir: str = option(
         "",
-        "The folder of photos, with one sub-folder for each class. The sub-folders' names are the labels.",
+        "The folder of photos, with one sub-folder for each class. The sub-folders' names are the labels. This flag is required.",
         used_by=ALWAYS,
         in_snapshot="no",
         common=True,
     )
     nested: str = option(
         "none",
-        "How folders below the class folders are read. parts: they belong to the class, CLASS/PART/photo.jpg. groups: the folders of --image_dir are groups of classes, GROUP/CLASS/photo.jpg. none: only the photos directly in a class folder are read. The folders train/, validation/ and test/ are understood in each case.",
+        "How folders inside the class folders are read. parts: their photos belong to the class, CLASS/PART/photo.jpg. groups: the folders of --image_dir are groups of classes, GROUP/CLASS/photo.jpg. none: only the photos directly in a class folder are read. The folders train/, validation/ and test/ are understood in each case.",
         used_by=ALWAYS,
         in_snapshot="no",
         choices=("none", "parts", "groups"),
     )
     legacy_labels: bool = option(
         False,
-        "Write the labels as the original script did: in lower case, with every character but a-z and 0-9 replaced by a space.",
+        "Write the labels as the original script (retrain.py of TensorFlow for Poets) did: in lower case, with every character but a-z and 0-9 replaced by a space.",
         used_by=ALWAYS,
         in_snapshot="no",
     )
@@ -61,14 +61,14 @@ class DataOptions:
     )
     split_seed: int = option(
         0,
-        "Seed of the split into training, validation and test set; 0 is the default split.",
+        "Seed of the random split into training, validation and test set: another number gives another split.",
         used_by=ALWAYS,
         in_snapshot="no",
         minimum=0,
     )
     legacy_split: bool = option(
         False,
-        "Split the photos as the original script did, by the path as typed; the split changes when the folder moves.",
+        "Split the photos as the original script did, by a hash of the path as typed; so the split changes when the folder is moved.",
         used_by=ALWAYS,
         in_snapshot="no",
     )

@@ -18,14 +18,14 @@ class DistortionOptions:
 
     flip_left_right: bool = option(
         False,
-        "Mirror each distorted view of a training photo with a probability of one half.",
+        "Train on distorted copies of the photos (see --cached_views), each mirrored with a probability of one half.",
         used_by=ALWAYS,
         in_snapshot="network",
         common=True,
     )
     random_crop: int = option(
         0,
-        "Crop the photo at a random place: the margin that is cut off, in percent of the photo.",
+        "Crop the photo at a random place. The value is the margin that is cut off, in percent of the photo.",
         used_by=ALWAYS,
         in_snapshot="network",
         minimum=0,
@@ -33,7 +33,7 @@ class DistortionOptions:
     )
     random_scale: int = option(
         0,
-        "Enlarge the photo by a random factor before it is cropped: by how many percent at most.",
+        "Enlarge the photo by a random factor before it is cropped. The value is the largest enlargement in percent.",
         used_by=ALWAYS,
         in_snapshot="network",
         minimum=0,
@@ -41,7 +41,7 @@ class DistortionOptions:
     )
     random_brightness: int = option(
         0,
-        "Change the brightness at random: by how many percent at most.",
+        "Change the brightness at random. The value is the largest change in percent.",
         used_by=ALWAYS,
         in_snapshot="network",
         minimum=0,
@@ -49,7 +49,7 @@ class DistortionOptions:
     )
     pad_and_crop: int = option(
         0,
-        "Add a grey border to the photo and crop it at a random place to the size of the network's input: the width of the border in pixels.",
+        "Add a grey border to the photo and crop it at a random place to the size of the network's input. The value is the width of the border in pixels.",
         used_by=ALWAYS,
         in_snapshot="network",
         minimum=0,
@@ -57,7 +57,7 @@ class DistortionOptions:
     )
     random_colour: int = option(
         0,
-        "Change the contrast and the colour saturation at random: by how many percent at most.",
+        "Change the contrast and the colour saturation at random. The value is the largest change in percent.",
         used_by=ALWAYS,
         in_snapshot="network",
         minimum=0,
@@ -65,7 +65,7 @@ class DistortionOptions:
     )
     cached_views: int = option(
         4,
-        "How many distorted views of each training photo are made when a distortion is set. They are made once, and their features are kept.",
+        "The number of distorted copies (views) of each training photo, if a distortion is set. They are made once, and their features are kept.",
         used_by=ALWAYS,
         in_snapshot="no",
         minimum=1,
@@ -73,7 +73,7 @@ class DistortionOptions:
     )
     test_time_views: int = option(
         0,
-        "Measure the test accuracy also with the mean scores of this many distorted views of each test photo, at most --cached_views. The exports label the undistorted photo.",
+        "Also measure the test accuracy with the mean scores of this many distorted views of each test photo, at most --cached_views. 0 means no such test. The exported files always label the undistorted photo.",
         used_by=[NETWORK_KEPT],
         in_snapshot="no",
         minimum=0,

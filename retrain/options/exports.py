@@ -43,7 +43,7 @@ class ExportOptions:
 
     export: str = option(
         ",".join(row.name for row in EXPORT_FORMATS if row.by_default),
-        f"The formats to write, several with commas, of {', '.join(FORMATS)}; {', '.join(_FLAGS[:-1])} and {_FLAGS[-1]} say where.",
+        f"The formats to write, separated by commas: {', '.join(FORMATS)}. {', '.join(_FLAGS[:-1])} and {_FLAGS[-1]} say where.",
         used_by=ALWAYS,
         in_snapshot="no",
         in_compare=False,
@@ -51,7 +51,7 @@ class ExportOptions:
     )
     quantize: str = option(
         "none",
-        "How the .tflite stores its numbers, of none, float16, dynamic (int8 weights), int8; several with commas. The first is written to --output_tflite, each further one beside it with its name added. For int8 a layer of its own is trained.",
+        "How the .tflite stores its numbers: none (float32), float16, dynamic (int8 weights) or int8; separate several by commas. The first is written to --output_tflite, each further one beside it with its name added. For int8, another layer is trained on the features of the quantized network.",
         used_by=ALWAYS,
         in_snapshot="no",
         in_compare=False,
@@ -74,7 +74,7 @@ class ExportOptions:
     )
     final_tensor_name: str = option(
         "final_result",
-        "The name of the output with the scores in the exports.",
+        "The name that the exported files give to the output with the scores.",
         used_by=ALWAYS,
         in_snapshot="no",
         in_compare=False,
@@ -88,14 +88,14 @@ class ExportOptions:
     )
     intermediate_output_graphs_dir: str = option(
         "tf_files/intermediate_graph/",
-        "The beginning of the names of the intermediate graphs; it ends with a slash if it is a folder.",
+        "Where intermediate graphs (--intermediate_store_frequency) are written: the beginning of their file names, or a folder if it ends with a slash.",
         used_by=ALWAYS,
         in_snapshot="no",
         in_compare=False,
     )
     intermediate_store_frequency: int = option(
         0,
-        "Write an intermediate graph whenever this many steps have been trained; 0 means never.",
+        "Write the classifier as a graph during training, each time after this many steps; 0 means never.",
         used_by=[STEPS],
         in_snapshot="no",
         in_compare=False,

@@ -21,7 +21,7 @@ class HeadOptions:
 
     how_many_training_steps: int = option(
         4000,
-        "How many steps the layer is trained.",
+        "The number of training steps of the layer; each step uses one batch of photos (--train_batch_size).",
         used_by=ALWAYS,
         in_snapshot="cosine",
         minimum=0,
@@ -61,7 +61,7 @@ class HeadOptions:
     )
     lr_policy: str = option(
         "fixed",
-        "How the learning rate changes, with the names of Caffe: fixed; step (rate * gamma^(iter // stepsize)); inv (rate * (1 + gamma * iter)^-power); exp (rate * gamma^iter); cosine (along half a cosine to 0 at the last step).",
+        "How the learning rate changes during training, with the names that Caffe uses: fixed; step (rate * gamma^(iter // stepsize)); inv (rate * (1 + gamma * iter)^-power); exp (rate * gamma^iter); cosine (along half a cosine to 0 at the last step).",
         used_by=[STEPS],
         in_snapshot="always",
         choices=("fixed", "step", "inv", "exp", "cosine"),
@@ -120,7 +120,7 @@ class HeadOptions:
     )
     class_weights: str = option(
         "none",
-        "With balanced, each class has the same weight in the loss, however many photos it has. Batches are drawn class by class, which has the same effect; so this flag matters with --train_batch_size=-1 and with lbfgs.",
+        "With balanced, each class has the same weight in the loss, however many photos it has. In smaller batches than all photos, each class is drawn equally often anyway; so this flag has an effect only with --train_batch_size=-1 and with lbfgs.",
         used_by=ALWAYS,
         in_snapshot="always",
         choices=("none", "balanced"),

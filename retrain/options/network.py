@@ -35,7 +35,7 @@ class NetworkOptions:
     )
     model_dir: str = option(
         "tf_files/models",
-        "The folder with pretrained networks: they are looked for, downloaded and prepared there.",
+        "The folder of the pretrained networks: the program looks for them there, downloads them to it, and keeps converted files in it.",
         used_by=ALWAYS,
         in_snapshot="no",
     )

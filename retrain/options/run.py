@@ -38,7 +38,7 @@ class RunOptions:
     )
     report: str = option(
         "html",
-        "With html, a page about the run is written beside its record, the photos are audited, and TensorBoard gets pictures of the test. none leaves all three out.",
+        "html writes a page about the run beside its record, searches the photos for wrong labels and duplicates, and writes pictures for TensorBoard. none does none of these.",
         used_by=ALWAYS,
         in_snapshot="no",
         in_compare=False,
@@ -53,7 +53,7 @@ class RunOptions:
     )
     logging_verbosity: str = option(
         "INFO",
-        "Which messages are printed. If standard output is not a terminal, an evaluation is printed after each tenth of the steps. DEBUG prints the original's three lines for each evaluation, all warnings, and the traceback of an error.",
+        "Which messages are printed. INFO prints about ten evaluations if standard output is not a terminal. DEBUG prints three lines for each evaluation, as the original script did, all warnings, and the traceback of an error.",
         used_by=ALWAYS,
         in_snapshot="no",
         in_compare=False,

@@ -20,6 +20,7 @@ from label_image.find_run import RECORD, RUNS_DIR, all_runs
 from label_image.process_mark import is_over, mark
 from retrain.files.temporary_names import clear, remove, temporary
 
+_TRIES = 20  # for a folder that other runs remove while it is made
 RUNNING = ".running"
 _LONGEST = 60  # most characters of a network's name in the name of a folder
 
@@ -64,11 +65,10 @@ def begin(runs_dir: Path, network: str) -> Path:
     stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
     number = 1
     try:
-        runs_dir.mkdir(parents=True, exist_ok=True)
         scratch = temporary(
             runs_dir / f"{stem}-{os.urandom(4).hex()}"
         )  # random, because two runs may begin in one process
-        scratch.mkdir()
+        _make(scratch)
         Running(mark()).write(scratch)
         while True:
             folder = runs_dir / (stem if number == 1 else f"{stem}-{number}")
@@ -79,6 +79,21 @@ def begin(runs_dir: Path, network: str) -> Path:
         raise RunError(
             f"cannot make a folder for this run in --runs_dir={runs_dir}: {error.strerror or error}; choose another --runs_dir"
         ) from None
+
+
+def _make(folder: Path) -> None:
+    """Makes a folder and those above it, also where another run removes them at the same time because they are empty.
+
+    Raises:
+      OSError: it cannot be made.
+    """
+    for _ in range(_TRIES):
+        try:
+            folder.mkdir(parents=True)
+        except FileNotFoundError:
+            continue
+        return
+    folder.mkdir(parents=True)
 
 
 def _named(scratch: Path, folder: Path) -> bool:
