@@ -19,7 +19,7 @@ Rows = npt.NDArray[np.float32]
 
 
 def opencv(path: str, batch: Rows) -> Rows:
-    """What OpenCV says: float32 [n, classes]. It wants a `.tflite` in NCHW and ONNX as it is."""
+    """Computes the scores with OpenCV: float32 [n, classes]. It takes a `.tflite` in NCHW, and ONNX as it is."""
     import cv2
 
     lite = path.endswith(".tflite")

@@ -46,7 +46,7 @@ class _Asked:
 
 
 class Readers:
-    """The programs that can be asked about one export; none where none is installed. Close it: then none is left at work.
+    """The other programs that read one export to check it, if any are installed. Close it, so that none keeps running.
 
     Args:
       kind: what run.json calls the format; the ending of the file that they get.

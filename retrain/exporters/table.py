@@ -103,5 +103,5 @@ EXPORT_FORMATS = (TFLITE, GRAPH, SAVED_MODEL, ONNX, DEVICE_FOLDER)
 
 
 def runs_in_label_image(kind: str) -> bool:
-    """Whether `python -m label_image --graph` labels with an export of a run, by what run.json calls it."""
+    """Returns whether `python -m label_image --graph` can use an export of this kind, as run.json names it."""
     return any(row.kind == kind and row.runner for row in EXPORT_FORMATS)

@@ -1,4 +1,4 @@
-"""Headless graphs that TensorFlow ran in this program's own tests, each by the SHA-256 of its file.
+"""Lists the graphs without a head that TensorFlow verified in this program's own tests, by the SHA-256 of their files.
 
 Importing TensorFlow and running the test photos takes longer than all the rest of a first run. The default network's
 graph is made from a package's weights by our own code, so it comes out the same, byte for byte, wherever it is made; where

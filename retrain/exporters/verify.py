@@ -204,7 +204,7 @@ def check_loss(path: Path, scores: Scores, expected: Expected) -> None:
 
 
 def _say_differing(path: Path, scores: Scores, wanted: Scores, expected: Expected) -> int:
-    """Names the photos whose label is not the wanted one, and counts them."""
+    """Names and counts the photos whose label differs from the expected one."""
     labels = expected.head.labels
     rows = _differing(scores, wanted)
     for row in rows[:_NAMED]:

@@ -50,7 +50,7 @@ class Extraction:
             self.features[place], self.readable[place] = result, True
 
     def copy(self, source: int, place: int) -> None:
-        """Enters for a photo what came of another with the same bytes."""
+        """Copies the result of another photo with the same bytes."""
         self.take(place, self.problems.get(source, self.features[source]))
 
 

@@ -39,7 +39,7 @@ def say_changed(store: Store, key: str, missing: Sequence[str], say: Callable[[s
 
 
 def drop_oldest(store: Store, key: str) -> None:
-    """Drops what was computed with versions older than those before the present ones."""
+    """Drops features that were computed with versions older than the previous ones."""
     for old in store.related(key, library_versions.FIELD)[:-1]:
         count = store.drop(old)
         before = library_versions.told(library_versions.of_key(old)) or "an earlier version of this program"

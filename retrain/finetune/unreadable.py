@@ -10,7 +10,7 @@ from retrain.types import Split
 
 
 class Unreadable:
-    """Photos that cannot be read after all: training goes without them, and the stage of the features names them.
+    """Photos that turn out to be unreadable: training continues without them, and the features stage names them.
 
     Args:
       split: the photos.

@@ -16,7 +16,7 @@ _ROUNDS = 1  # of power iteration; a second changed nothing
 
 
 def range_of(blocks: Callable[[], Iterable[Floats]], width: int, count: int) -> Floats:
-    """Axes at right angles whose span holds the `count` widest, nearly.
+    """Computes orthogonal axes whose span approximates that of the `count` principal axes.
 
     Args:
       blocks: gives the features, float32 [n, width], block by block; it is called twice.

@@ -84,7 +84,7 @@ class Snapshot:
 
 
 def damaged(path: Path) -> UserError:
-    """The error for what is no snapshot, or one that is damaged."""
+    """Returns the error for a file that is not a snapshot, or is damaged."""
     return UserError(f"cannot resume from {path}: it is no whole snapshot; give one that --snapshot_steps wrote")
 
 

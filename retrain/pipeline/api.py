@@ -112,7 +112,7 @@ def train(photos: str | os.PathLike[str], *, on_event: Callable[[Event], None] =
 
 
 def run_of(record: RunRecord) -> Run:
-    """A Run from the record of one.
+    """Makes a Run from the record of a run.
 
     >>> from retrain.runs.record import RunRecord
     >>> run_of(RunRecord(Path("x"), {"format": 2, "accuracy": 0.5, "tested": 4, "labels": ["a", "b"]})).accuracy

@@ -149,7 +149,7 @@ def _labels_and_layer(work: _Work) -> list[Export]:
 
 
 def _recheck(options: Options, variants: Mapping[int, Trained], split: Split, photos: Sequence[Photo]) -> None:
-    """Raises StaleFeaturesError where what was kept of some photos is wrong, whatever backbone it is of."""
+    """Raises StaleFeaturesError if the kept features of some photos are wrong, of whichever backbone."""
     photos = photos[:LOOKED_AT]
     row_of = {photo.path: row for row, photo in enumerate(split.photos)}
     rows = [row_of[photo.path] for photo in photos]
