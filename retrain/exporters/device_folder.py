@@ -53,7 +53,7 @@ _MEDIAPIPE = "\nMediaPipe Tasks' ImageClassifier loads model.tflite without sett
 
 
 def write(path: Path, head: Head, backbone: Backbone, metadata: Metadata) -> None:
-    """Writes the folder, all but the test photo and its answer."""
+    """Writes the folder, without the test photo and its expected answer."""
     path.mkdir(parents=True)
     tflite.write(path / MODEL, head, backbone, metadata)
     (path / "labels.txt").write_bytes(format_labels(metadata.labels))
@@ -63,13 +63,13 @@ def write(path: Path, head: Head, backbone: Backbone, metadata: Metadata) -> Non
 
 
 def restate_in(path: Path, was: Metadata, now: Metadata) -> None:
-    """Exchanges the figures in the model and in what is said to people."""
+    """Replaces the figures in the metadata of the model and in the README."""
     tflite.restate_in(path / MODEL, was, now)
     (path / "README.txt").write_text(_readme(now), "utf-8")
 
 
 def add_selftest(path: Path, photo: str | bytes) -> None:
-    """Adds a test photo and its answer, and has the folder label it by itself.
+    """Adds a test photo with its expected answer, and runs the self-test of the folder.
 
     Args:
       path: the folder; its model has been verified.
@@ -93,7 +93,7 @@ def add_selftest(path: Path, photo: str | bytes) -> None:
 
 
 def _run_selftest(path: Path) -> None:
-    """Runs the folder as its user will, in a process of its own."""
+    """Runs the self-test in a separate process, as a user would."""
     command = [sys.executable, str((path / "run.py").resolve()), "--selftest"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)  # noqa: S603 - our own file
@@ -117,7 +117,7 @@ def _readme(metadata: Metadata) -> str:
 
 
 def self_test(path: Path, expected: Expected) -> str:
-    """Adds the test photo, and has the folder label it by itself."""
+    """Adds the test photo and runs the self-test."""
     add_selftest(path, bytes_of(expected.example.path, expected.example.sha256))
     return ", then by itself on one"
 

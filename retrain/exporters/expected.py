@@ -1,4 +1,4 @@
-"""Holds what an export has to reproduce: photos, and the scores that the trained layer gives them."""
+"""Holds what an export must reproduce: the photos and the scores of the trained layer."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ class Expected:
 
     @property
     def form(self) -> str:
-        """What decides the form of the layer in a file: the name of the scores, and the hidden layers."""
+        """Describes the form of the head in a file: the name of the output and the hidden layers."""
         return f"{self.metadata.output_layer}{''.join(f'/{layer.activation}' for layer in self.head.hidden)}"
 
     def without(self, lost: Sequence[int]) -> Expected:
-        """The same on fewer photos; `lost` are places."""
+        """Removes the photos at the indices `lost`."""
         if not lost:
             return self
         left = np.delete(np.arange(len(self.photos)), lost)
@@ -54,7 +54,7 @@ class Expected:
         return dataclasses.replace(self, photos=photos, features=self.features[left], trained=self.trained[left])
 
     def stated(self, scores: Scores) -> Expected:
-        """The same with this export's own figures in its metadata, where the run has tested at all.
+        """Puts the figures of this export into its metadata, if the run had a test set.
 
         Args:
           scores: what it says of the photos, or should say.
@@ -68,6 +68,6 @@ class Expected:
 
     @property
     def example(self) -> Photo:
-        """The first photo that the head labels rightly; the first of all if there is none."""
+        """Returns the first photo that the head labels correctly, or else the first photo."""
         right = np.flatnonzero(self.scores.argmax(axis=1) == self.label_ids)
         return self.photos[right[0] if len(right) else 0]

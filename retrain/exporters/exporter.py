@@ -14,7 +14,7 @@ from retrain.types import Backbone, Head
 
 
 class Verified(NamedTuple):
-    """What was shown before, so that an export need not be run."""
+    """The result of an earlier verification, which makes running the export unnecessary."""
 
     difference: float  # the largest, of a score
     how: str  # for people
@@ -22,7 +22,7 @@ class Verified(NamedTuple):
 
 @dataclass(frozen=True)
 class Exporter:
-    """How one export format is written and verified; all but `write` may be left out.
+    """Writes and verifies one export format; only `write` is required.
 
     Attributes:
       write: writes the file or folder.

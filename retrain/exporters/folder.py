@@ -9,7 +9,7 @@ from label_image.errors import UserError
 
 
 def check_folder(flag: str, path: Path, holds: Collection[str]) -> None:
-    """Refuses to replace what the same export did not write.
+    """Refuses to replace files that the same export did not write.
 
     Args:
       flag: that names the folder.

@@ -61,7 +61,7 @@ def write(path: Path, head: Head, backbone: Backbone, metadata: Metadata) -> Non
 
 
 def same_but_for_head(path: Path, head: Head, backbone: Backbone, metadata: Metadata) -> bool:
-    """Whether a written graph is, bit by bit, the backbone's graph with this head on it.
+    """Returns whether a written graph is bitwise identical to the graph of the backbone plus this head.
 
     Where TensorFlow has run this backbone with such a head once, and verified it, this shows that nothing else changed.
     """
@@ -79,7 +79,7 @@ def same_but_for_head(path: Path, head: Head, backbone: Backbone, metadata: Meta
 
 
 def _nodes(head: Head, backbone: Backbone, metadata: Metadata) -> list[_Node]:
-    """The head, node by node; the original's names for its one layer."""
+    """Lists the nodes of the head; the last layer has the names of the original."""
     nodes: list[_Node] = []
     flow = backbone.features_layer
     for number, layer in enumerate(head.hidden, 1):
@@ -105,14 +105,14 @@ def _dense(
 
 
 def _is(node: Any, wanted: _Node) -> bool:
-    """Whether a node of a graph is the one wanted, to the bit."""
+    """Returns whether a node is bitwise identical to the expected one."""
     if wanted.values is not None:
         return node.op == "Const" and values_of(node).tobytes() == wanted.values.tobytes()
     return (node.op, tuple(node.input)) == (wanted.op, wanted.inputs)
 
 
 def known(path: Path, expected: Expected) -> Verified | None:
-    """What TensorFlow showed when it ran this backbone's graph with such a head; None where this file has to be run."""
+    """Returns the result of an earlier verification of this graph; None if the file has to be run."""
     before = verified_before(expected)
     if before is None or not same_but_for_head(path, expected.head, expected.backbone, expected.metadata):
         return None
@@ -120,7 +120,7 @@ def known(path: Path, expected: Expected) -> Verified | None:
 
 
 def verified_before(expected: Expected) -> Verified | None:
-    """The same by the backbone's graph and the form of the head alone."""
+    """Returns the result of an earlier verification, found by the graph of the backbone and the form of the head."""
     graph = file_digest(expected.backbone.graph)
     how = "identical to a graph that TensorFlow verified {}, plus this head"
     with contextlib.suppress(OSError, ValueError, LookupError, TypeError, RecursionError):
@@ -131,24 +131,24 @@ def verified_before(expected: Expected) -> Verified | None:
 
 
 def _known_difference(head: Head, graph: str) -> float | None:
-    """What our own tests measured of a graph with one layer on it, by the graph's digest; None where it is another."""
+    """Returns the difference that our own tests measured for a graph with one layer, by its digest; None if it is not in the list."""
     return None if head.hidden else VERIFIED.get(graph)
 
 
 def missing(default: bool) -> str:
-    """What has to be installed and is not; the default network's graph is verified by its bits."""
+    """Returns which package is missing; the graph of the default network needs none, because it is compared bitwise."""
     return "" if default else tensorflow_missing()
 
 
 def unverifiable(backbone: Backbone, head: Head) -> str:
-    """Why this graph cannot be verified here; "" where it can."""
+    """Returns why this graph cannot be verified here; "" if it can."""
     if has_tensorflow() or _known_difference(head, file_digest(backbone.graph)) is not None:
         return ""
     return f"verifying it needs TensorFlow, which is not installed: {install('tensorflow')}"
 
 
 def remember(expected: Expected, difference: float) -> None:
-    """Keeps for later runs what TensorFlow showed."""
+    """Stores the result of the verification for later runs."""
     with (
         contextlib.suppress(OSError),
         replacing(_results(expected.backbone)) as scratch,
@@ -162,7 +162,7 @@ def _results(backbone: Backbone) -> Path:
 
 
 def _key(expected: Expected, graph: str) -> str:
-    """What ran what: TensorFlow's version, the backbone's graph by its digest, and the form of the head."""
+    """Makes the key of a verification: the version of TensorFlow, the digest of the graph and the form of the head."""
     return f"{library_versions.tensorflow()['TensorFlow']}/{graph}/{expected.form}"
 
 

@@ -1,4 +1,4 @@
-"""Writes an ONNX file, for ONNX Runtime and what else reads ONNX, from a frozen graph that labels; by tf2onnx, needs TensorFlow.
+"""Writes an ONNX file, for ONNX Runtime and other programs that read ONNX, from a frozen graph that labels; by tf2onnx, needs TensorFlow.
 
 Takes and gives what the frozen graph does: float32 [n, height, width, 3], scaled -> float32 [n, classes]. The metadata is in
 the model's own. tf2onnx and onnxruntime, which runs the file to verify it, are the extra `onnx`.
@@ -26,7 +26,7 @@ _OPSET = 17  # of 2022: old readers know it, and all that our networks need is i
 
 
 def missing(_: bool) -> str:
-    """What has to be installed, to make the file and to verify it, and is not."""
+    """Returns which packages are missing to write and verify the file."""
     names = {"tensorflow": "TensorFlow", "tf2onnx": "tf2onnx", "onnxruntime": "onnxruntime"}
     lacking = [name for package, name in names.items() if importlib.util.find_spec(package) is None]
     return f"{lacking[0]} is not installed; {install('onnx')}" if lacking else ""
@@ -52,7 +52,7 @@ def write(path: Path, head: Head, backbone: Backbone, metadata: Metadata) -> Non
 
 
 def _convert(graph_def: Any, metadata: Metadata) -> Any:
-    """The GraphDef as an ONNX model."""
+    """Converts the GraphDef to an ONNX model."""
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     nowhere = io.StringIO()
     with contextlib.redirect_stderr(nowhere), contextlib.redirect_stdout(nowhere), native_noise_hidden():

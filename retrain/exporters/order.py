@@ -42,14 +42,14 @@ def orders(typed: Mapping[str, str], asked: Collection[str], quantizations: Sequ
 
 
 def _further(row: ExportFormat, path: Path, quantize: str, at: int) -> Order:
-    """The first precision takes the name that was typed; a further one lies beside it, named after it."""
+    """Returns the path for one precision: the first has the typed name, a further one has a suffix."""
     if not at:
         return Order(row, path, quantize, row.kept)
     return Order(row, path.with_name(further_name(path.name, quantize)), quantize, further_name(row.kept, quantize))
 
 
 def why_not(order: Order, backbone: Backbone) -> str:
-    """Why an export cannot be made of a backbone; "" where it can."""
+    """Returns why a backbone cannot be exported in this way; "" if it can."""
     if order.format.needs_litert and backbone.tflite is None:
         return f"LiteRT cannot run {backbone.name}"
     if not order.format.needs_litert and backbone.precision != "float32":

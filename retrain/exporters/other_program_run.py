@@ -1,4 +1,4 @@
-"""An export run by a program that is not ours, in a process of its own: such programs stop by dying, and take what runs them along.
+"""Runs an export with another program in a separate process, because a crash of that program ends its process.
 
     python -m retrain.exporters.other_program_run MODULE FILE    float32 [n, height, width, 3] as .npy on standard input, JSON on standard output
 
@@ -32,7 +32,7 @@ def opencv(path: str, batch: Rows) -> Rows:
 
 
 def openvino(path: str, batch: Rows) -> Rows:
-    """What OpenVINO says, with all bits of a float32."""
+    """Computes the scores with OpenVINO in full float32 precision."""
     import openvino as room
 
     model: Any = room.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
@@ -40,7 +40,7 @@ def openvino(path: str, batch: Rows) -> Rows:
 
 
 def tflite_runtime(path: str, batch: Rows) -> Rows:
-    """What tflite-runtime says, LiteRT's forerunner."""
+    """Computes the scores with tflite-runtime, the predecessor of LiteRT."""
     from tflite_runtime.interpreter import Interpreter
 
     interpreter: Any = Interpreter(path)
@@ -58,7 +58,7 @@ RUNS = {"cv2": opencv, "openvino": openvino, "tflite_runtime": tflite_runtime}
 
 
 def main(module: str, path: str) -> None:
-    """Reads pictures and prints what the program says of them; no scores where it refuses the file."""
+    """Reads images and prints the scores that the program computes; none if it refuses the file."""
     batch = np.load(sys.stdin.buffer, allow_pickle=False)
     version = str(importlib.import_module(module).__version__).split("-", maxsplit=1)[0]
     try:

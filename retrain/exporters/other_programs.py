@@ -1,4 +1,4 @@
-"""Has other programs that are installed here read each export, once a network, and keeps what they say.
+"""Checks each export with other installed programs, once for each network, and stores the results.
 
 LiteRT passes over faults of form that other programs stop at, so an export is given to these too. Not the whole test set but three
 photos, while LiteRT works; and once for each backbone, format and version of the program, since a layer changes numbers but no form. What came of it
@@ -37,7 +37,7 @@ _WITHIN = {"none": 2e-3, "float16": 2e-3, "dynamic": 0.1, "int8": 0.1}
 
 @dataclass(frozen=True)
 class _Asked:
-    """A program at work."""
+    """A running program."""
 
     module: str
     key: str
@@ -64,11 +64,11 @@ class Readers:
 
     @property
     def wanted(self) -> bool:
-        """Whether one is there that has not been asked in an earlier run."""
+        """Returns whether there is a program without a result from an earlier run."""
         return not self._known.keys() >= {*self._keys.values()}
 
     def ask(self, path: Path, batch: npt.NDArray[np.float32]) -> None:
-        """Starts those that have not been asked yet.
+        """Starts the programs that have no result yet.
 
         Args:
           path: the export.
@@ -80,7 +80,7 @@ class Readers:
                     self._asked.append(_Asked(module, key, *_start(module, self._kind, path, batch)))
 
     def answers(self, scores: npt.NDArray[np.float32], quantize: str) -> tuple[Reading, ...]:
-        """Waits for them; also gives what was found out in earlier runs.
+        """Waits for the programs; the result includes those of earlier runs.
 
         Args:
           scores: float32 [n, classes], of the same pictures by the runtime that is ours.
@@ -98,7 +98,7 @@ class Readers:
         return tuple(self._known[key] for key in self._keys.values() if key in self._known)
 
     def close(self) -> None:
-        """Ends those that are still at work."""
+        """Ends the programs that are still running."""
         for one in self._asked:
             one.process.kill()
             one.process.wait()
@@ -159,7 +159,7 @@ def _known(path: Path) -> dict[str, Reading]:
 
 
 def _stamp(module: str) -> str:
-    """What tells one version of a program from the next, without importing it; "" where it is not installed."""
+    """Identifies the installed version of a program without importing it; "" if it is not installed."""
     with contextlib.suppress(ImportError, ValueError, OSError):
         spec = importlib.util.find_spec(module)
         if spec and spec.origin:

@@ -43,12 +43,12 @@ def write(path: Path, head: Head, backbone: Backbone, metadata: Metadata) -> Non
 
 
 def restate_in(path: Path, was: Metadata, now: Metadata) -> None:
-    """Exchanges the figures in a folder's metadata."""
+    """Replaces the figures in the metadata of the folder."""
     restate(path / "assets.extra" / f"{METADATA_KEY}.json", _inside(was), _inside(now))
 
 
 def _inside(metadata: Metadata) -> Metadata:
-    """The metadata of a model that scales by itself."""
+    """Returns the metadata for a model that scales its input itself."""
     return dataclasses.replace(metadata, mean=(0.0,), std=(255.0,), input_layer="image", output_layer="prediction")
 
 
@@ -58,7 +58,7 @@ def _whole(tf: Any, pixels: Any) -> Any:
 
 
 def _module(tf: Any, graph_def: Any, metadata: Metadata, features_layer: str) -> Any:
-    """A tf.Module whose functions run the frozen graph."""
+    """Makes a tf.Module whose functions run the frozen graph."""
     function = tf.compat.v1.wrap_function(lambda: tf.compat.v1.import_graph_def(graph_def, name=""), [])
     network = function.prune(f"{metadata.input_layer}:0", f"{metadata.output_layer}:0")
     headless = function.prune(f"{metadata.input_layer}:0", f"{features_layer}:0")

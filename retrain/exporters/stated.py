@@ -1,4 +1,4 @@
-"""What an export says of itself, with room to say one thing otherwise when it has been measured.
+"""Writes the metadata into an export with spare room, so that figures can be replaced after the verification.
 
 How often an export is right is known when it has been run, and then its metadata is inside already. It is written with
 spaces behind it, which JSON does not mind; so the figures are exchanged in their place, and no other byte changes.
@@ -15,12 +15,12 @@ _ROOM = 48  # bytes: two figures of another length
 
 
 def stated(metadata: Metadata) -> bytes:
-    """The metadata as it is written into a file."""
+    """Encodes the metadata as it is written into a file."""
     return to_json(metadata).encode() + b" " * _ROOM
 
 
 def restate(path: Path, was: Metadata, now: Metadata) -> None:
-    """Exchanges the metadata inside a file for others, which differ by their figures.
+    """Replaces the metadata inside a file by metadata with other figures.
 
     Args:
       path: what was written with `stated(was)`.

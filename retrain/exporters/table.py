@@ -38,18 +38,18 @@ class ExportFormat:
 
     @property
     def exporter(self) -> Exporter:
-        """Imports its file and gives what that supplies."""
+        """Imports the file of the format and returns its exporter."""
         exporter: Exporter = importlib.import_module(self.module).EXPORTER
         return exporter
 
     @property
     def kept(self) -> str:
-        """Its name in tf_files and in the folder of a run."""
+        """The name of the export in tf_files and in the folder of a run."""
         return self.own_name or (self.runner.kept if self.runner else "")
 
     @property
     def place(self) -> str:
-        """Where it goes where --export asks for it and its flag is empty."""
+        """The path if --export lists the format and its flag is empty."""
         return f"{HOME}/{self.kept}"
 
     @property

@@ -1,4 +1,4 @@
-"""Writes a `.tflite` that labels: the layers are appended to the headless one by LiteRT's schema classes, without TensorFlow.
+"""Writes a `.tflite` that labels: the layers are appended to the network without a head, with the schema classes of LiteRT and without TensorFlow.
 
 One signature names the input and the scores as the frozen graph does, in each precision. It carries our metadata, and the
 standard metadata (`tflite_metadata`) with the labels behind the model, for MediaPipe Tasks and Android.
@@ -55,7 +55,7 @@ def write(path: Path, head: Head, backbone: Backbone, metadata: Metadata) -> Non
 
 
 def restate_in(path: Path, was: Metadata, now: Metadata) -> None:
-    """Exchanges the figures in a file's metadata, and its checksum with them."""
+    """Replaces the figures in the metadata of a file, and updates its checksum."""
     restate(path, was, now)
     path.write_bytes(checksum.sealed(path.read_bytes()))
 
@@ -66,7 +66,7 @@ def _dense(
     layer: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]],
     names: tuple[str, str],
 ) -> int:
-    """Appends flow @ weights + biases; gives the index of what comes out."""
+    """Appends flow @ weights + biases; returns the index of the output tensor."""
     (weights, biases), (name, out) = layer, names
     inputs = [
         flow,
@@ -79,7 +79,7 @@ def _dense(
 
 
 def check_form(file: Path, name: Path, expected: Expected) -> None:
-    """Verifies the structure of the file, which LiteRT takes on trust.
+    """Verifies the structure of the file, which LiteRT does not check.
 
     Raises:
       RunError: with the first fault.

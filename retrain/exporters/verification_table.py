@@ -17,7 +17,7 @@ _OUTCOMES = {
 
 
 def table_lines(exports: Sequence[Export]) -> list[str]:
-    """What became of each export, for people: a table of those that were run, a line for each of the others."""
+    """Formats the results of all exports: a table of those that were run, and a line for each of the others."""
     run = [made for made in exports if made.accuracy is not None and made.interval is not None]
     width = max((len(str(made.path)) for made in run), default=0)
     lines = []
@@ -37,5 +37,5 @@ def table_lines(exports: Sequence[Export]) -> list[str]:
 
 
 def size_of(count: int) -> str:
-    """Bytes for people: "13.4 MB"."""
+    """Formats a number of bytes: "13.4 MB"."""
     return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count} B"

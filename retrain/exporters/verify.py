@@ -1,4 +1,4 @@
-"""Verifies each export by running it on photos before it gets its name; one that labels otherwise is not kept.
+"""Verifies each export by running it on photos before it gets its name; an export with other results is not kept.
 
 The file is opened with label_image's own code and labels the test photos from their files. A difference from its own
 head's scores beyond float32 rounding is a fault: wrong scaling, wrong channel order, labels in another order. Where
@@ -38,7 +38,7 @@ _NAMED = 10  # photos that an error names
 
 @dataclass(frozen=True)
 class Measured:
-    """What an export did."""
+    """The results of running an export."""
 
     scores: Scores  # of the photos that could be read
     ms_image: float  # median, of the network alone
@@ -70,7 +70,7 @@ def export(order: Order, expected: Expected) -> Export:
 
 
 def _with_figures(made: Export, measured: Measured, expected: Expected) -> Export:
-    """An export with what was measured of it."""
+    """Adds the measured figures to an export."""
     guesses = measured.scores.argmax(axis=1)
     right = int((guesses == expected.label_ids).sum())
     return dataclasses.replace(
@@ -86,7 +86,7 @@ def _with_figures(made: Export, measured: Measured, expected: Expected) -> Expor
 
 
 def verify(order: Order, scratch: Path, expected: Expected) -> Measured:
-    """Runs what was written on the photos, and compares.
+    """Runs the written file on the photos and compares the results.
 
     Raises:
       RunError: it does not label as it should.
@@ -108,7 +108,7 @@ def verify(order: Order, scratch: Path, expected: Expected) -> Measured:
 
 
 def _measure_and_read(order: Order, file: Path, expected: Expected) -> Measured:
-    """Has the export label the photos, and meanwhile other programs, which have never seen one of its form, some of them."""
+    """Labels the photos with the export and, at the same time, some of them with other programs that have not yet read such a file."""
     form = f"{order.quantize}/{expected.form}"
     with closing(Readers(order.format.kind, order.format.exporter.readers, expected.backbone, form)) as readers:
         places = np.unique(np.linspace(0, len(expected.photos) - 1, PHOTOS).astype(int))
@@ -124,7 +124,7 @@ def _measure_and_read(order: Order, file: Path, expected: Expected) -> Measured:
 
 
 def _pictures(expected: Expected, places: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-    """float32 [n, height, width, 3]: some of the photos as the network takes them."""
+    """Returns some photos as input of the network: float32 [n, height, width, 3]."""
     backbone, rows = expected.backbone, []
     for place in places:
         photo = expected.photos[place]
@@ -186,7 +186,7 @@ def check_scores(path: Path, scores: Scores, expected: Expected) -> None:
 
 
 def check_loss(path: Path, scores: Scores, expected: Expected) -> None:
-    """Bounds what quantizing cost. One photo alone never fails a run: of a few photos it is many points.
+    """Limits the accuracy lost by quantization. A single photo never fails a run, because among few photos it is many points.
 
     Raises:
       RunError: more is lost than --max_quantization_loss.
@@ -216,6 +216,6 @@ def _say_differing(path: Path, scores: Scores, wanted: Scores, expected: Expecte
 
 
 def _differing(scores: Scores, wanted: Scores) -> list[int]:
-    """Rows whose label is not the wanted one."""
+    """Returns the rows whose label differs from the expected one."""
     rows: list[int] = np.flatnonzero(scores.argmax(axis=1) != wanted.argmax(axis=1)).tolist()
     return rows

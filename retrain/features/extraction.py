@@ -263,14 +263,14 @@ class _FittingBatches:
 
 
 def _sound(result: Row | PhotoError) -> Row | PhotoError:
-    """The same; a problem where no head could be trained on the row."""
+    """Replaces a row that no head could be trained on by an error."""
     if isinstance(result, PhotoError) or np.isfinite(result).all():
         return result
     return PhotoError("no features", "the network's output for this photo is NaN or infinite")
 
 
 def _reporting(work: Callable[[Photo], Row]) -> Callable[[Photo], Row | PhotoError]:
-    """The same, with an unreadable photo as a value."""
+    """Returns an unreadable photo as a value instead of raising."""
 
     def report(photo: Photo) -> Row | PhotoError:
         try:

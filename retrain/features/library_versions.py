@@ -1,4 +1,4 @@
-"""Which programs decode photos and compute features here: part of the store's keys, of exports' metadata and of run.json.
+"""Lists the libraries that decode photos and compute features: part of store keys, metadata of exports and run.json.
 
 The same photo and network give other numbers under another Pillow (its resize changes), another JPEG decoder, another
 LiteRT or TensorFlow. What only unpacks without loss (zlib, libtiff) changes none and is not asked.
@@ -23,7 +23,7 @@ _TENSORFLOWS = ("tensorflow", "tensorflow-cpu", "tensorflow-macos", "tf-nightly"
 
 @cache
 def decoders() -> dict[str, str]:
-    """What turns a photo's bytes into pixels: name -> version."""
+    """Returns the libraries that decode photos: name -> version."""
     found = {"Pillow": PIL.__version__}
     turbo = features.check_feature("libjpeg_turbo") and features.version_feature("libjpeg_turbo")
     for module, name in _LIBRARIES:
@@ -36,12 +36,12 @@ def decoders() -> dict[str, str]:
 
 @cache
 def litert() -> dict[str, str]:
-    """What computes on LiteRT: name -> version or kind."""
+    """Returns what computes with LiteRT: name -> version or kind."""
     return {"LiteRT": _version("ai-edge-litert"), "kernels": "XNNPACK"}
 
 
 def tensorflow(device_name: str = "") -> dict[str, str]:
-    """The same of TensorFlow, which is not imported for it.
+    """Returns what computes with TensorFlow, without importing it.
 
     Args:
       device_name: of the GPU; "" on the CPU.
@@ -52,7 +52,7 @@ def tensorflow(device_name: str = "") -> dict[str, str]:
 
 
 def of_key(key: str) -> dict[str, str]:
-    """What the features under a store key were made with; {} where the key does not say it, as older ones do not."""
+    """Returns the versions stated in a store key; {} if the key states none, as older keys do."""
     try:
         found = json.loads(key)[FIELD]
         return {str(name): str(version) for name, version in found.items()}
@@ -61,13 +61,13 @@ def of_key(key: str) -> dict[str, str]:
 
 
 def told(found: Mapping[str, str]) -> str:
-    """For people: "Pillow 12.3.0, LiteRT 2.3.0, XNNPACK"."""
+    """Formats versions: "Pillow 12.3.0, LiteRT 2.3.0, XNNPACK"."""
     names = sorted(found, key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST))
     return ", ".join(found[name] if name == "kernels" else f"{name} {found[name]}".strip() for name in names)
 
 
 def differing(one: Mapping[str, str], other: Mapping[str, str]) -> tuple[str, str]:
-    """What two sets do not share, each for people; "none" of what only the other has."""
+    """Formats the versions in which two sets differ; "none" for a library that only the other set has."""
     names = [name for name in {**one, **other} if one.get(name) != other.get(name)]
     first, second = ({name: found.get(name, "none") for name in names} for found in (one, other))
     return told(first), told(second)

@@ -1,4 +1,4 @@
-"""Checks whether kept features are those that the photos give now: a few each time, more when an export disagrees with them.
+"""Checks kept features against newly computed ones: a few in each run, more if an export disagrees with them.
 
 An export is held against the layer's scores on kept features. Where the two differ, one of them is wrong, and the photo's
 own bytes say which. A layer that was trained on wrong features may hide it (of features that are all the same it uses
@@ -26,7 +26,7 @@ _NAMED = 3
 
 
 class StaleFeaturesError(RunError):
-    """Kept features are not what the photos give; neither the photos nor the exports are at fault.
+    """Kept features differ from newly computed ones; neither the photos nor the exports are at fault.
 
     Args:
       wrong: photos whose kept features are wrong.
@@ -67,7 +67,7 @@ def wrong_rows(
     head: Head | None = None,
     tolerance: float = 0.0,
 ) -> list[int]:
-    """Computes the features of photos anew, and holds them against the kept ones.
+    """Computes the features of photos again and compares them with the kept ones.
 
     Args:
       backbone: whose features are kept.

@@ -1,4 +1,4 @@
-"""Chooses what runs the network here, and says why.
+"""Chooses the runtime of the network, and states the reason.
 
 On a CPU LiteRT, with an interpreter on one thread a core; on a GPU, and for what LiteRT cannot run, TensorFlow.
 """
@@ -23,7 +23,7 @@ _BATCH = 32  # photos a call on TensorFlow
 
 @dataclass(frozen=True)
 class Runtime:
-    """What runs a headless network."""
+    """Runs a network without a head."""
 
     name: str  # "litert" or "tensorflow"
     device: str  # "cpu" or "gpu"

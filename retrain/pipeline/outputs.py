@@ -72,7 +72,7 @@ def check_places(found: list[Place], options: Options) -> None:
 
 
 def clear_leftovers(options: Options) -> None:
-    """Clears away what killed runs left in the places of this one."""
+    """Removes what killed runs left in the output places of this run."""
     folders = {place.path if place.kind == "tree" else place.path.parent for place in places(options)}
     folders |= {
         Path(options.network.model_dir),

@@ -58,7 +58,7 @@ def metadata_of(options: Options, backbone: Backbone, split: Split, test: Mappin
 
 @dataclass(frozen=True)
 class _Work:
-    """What all exports of a run have in common."""
+    """The values that all exports of a run share."""
 
     options: Options
     split: Split
@@ -163,7 +163,7 @@ def _recheck(options: Options, variants: Mapping[int, Trained], split: Split, ph
 
 
 def members(exports: Sequence[Export]) -> list[Member]:
-    """What of a run goes where."""
+    """Lists the files of a run and where each is published."""
     return [Member(made.kept.name, made.path) for made in exports if made.kept]
 
 
