@@ -12,7 +12,7 @@ from label_image.runners.frozen import FrozenRunner
 
 
 def foreign_runner(source: ModelFile, metadata: Metadata) -> FrozenRunner:
-    """What runs a graph that was examined, since it has no metadata of ours."""
+    """Makes the runner of a graph that was examined, because it has no metadata of ours."""
     return FrozenRunner(source, metadata.input_layer, metadata.output_layer)
 
 

@@ -15,7 +15,7 @@ def open_runner(source: ModelFile, _: Metadata) -> OnnxRunner:
 
 
 def metadata_in(source: ModelFile, typed: Typed) -> Metadata | None:
-    """What is written inside."""
+    """Reads the metadata inside the file."""
     text = opened_onnx(source).metadata.get(METADATA_KEY)
     return None if text is None else model_metadata.from_json(text, str(source.path), typed)
 

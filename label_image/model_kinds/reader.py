@@ -21,7 +21,7 @@ Typed = Mapping[str, Any]  # field of the metadata -> the value that the user ty
 
 
 class Runner(Protocol):
-    """What runs a network."""
+    """Runs a network."""
 
     name: str
 

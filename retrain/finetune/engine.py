@@ -87,7 +87,7 @@ class Engine:
 
     @property
     def head(self) -> Head:
-        """The head as it is now."""
+        """The head with its current weights."""
         arrays = [variable.numpy() for variable in self._layers]
         pairs = list(zip(arrays[::2], arrays[1::2], strict=True))
         hidden = tuple(Dense(*pair, name) for pair, name in zip(pairs[:-1], self._shape, strict=True))

@@ -30,7 +30,7 @@ Arrays = list[npt.NDArray[Any]]
 
 @dataclass(frozen=True)
 class Point:
-    """What is shown of one evaluation."""
+    """The results of one evaluation, for display."""
 
     step: int  # the last one that was made; -1 before the first
     train_accuracy: float  # 0..1, on the photos since the last evaluation, as they were distorted

@@ -103,7 +103,7 @@ class _Snapshots:
 
 
 def kept_line(curve: Curve) -> str:
-    """What is kept of a training, in words."""
+    """Describes which weights are kept."""
     if curve.share is None:
         kept = f"step {curve.kept_step}" if curve.kept_step >= 0 else "what it began with"
         return f"kept {kept}, which has the best validation loss"

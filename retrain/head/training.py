@@ -39,7 +39,7 @@ _COLUMNS = 6  # of an evaluation's figures in a snapshot
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What is shown of one step; features are on the standardised scale."""
+    """The results of one step, for display; features are on the standardised scale."""
 
     step: int
     train_accuracy: float  # 0..1, on the batch just trained, after the update

@@ -13,7 +13,7 @@ from retrain.options.option import ALWAYS, NETWORK_TRAINED, PRETRAINED, SMALL_NE
 
 @dataclass(frozen=True)
 class FineTuningOptions:
-    """What of the network is trained beside the layer, and how."""
+    """Which parts of the network are trained besides the layer, and how."""
 
     title: ClassVar[str] = "Fine-tuning"
 

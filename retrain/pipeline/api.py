@@ -55,7 +55,7 @@ class ExportedFile:
 
 @dataclass(frozen=True)
 class Run:
-    """What came of one run."""
+    """The results of one run."""
 
     folder: Path  # where its record, its report and a copy of every export are kept
     accuracy: float | None  # 0 to 1, on the test set; None where it is empty

@@ -32,7 +32,7 @@ from retrain.types import Export, Head, Outcome, Trained
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written."""
+    """The exports and the record that were written."""
 
     outcome: Outcome  # with the exports
     record: dict[str, Any]  # as it was written, without the audit

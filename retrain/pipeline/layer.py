@@ -124,7 +124,7 @@ class _Shown:
 
 
 def ending_lines(curve: Curve | None, steps: int, patience: int, validated: bool) -> list[str]:
-    """How training ended, for people.
+    """Describes how training ended.
 
     Args:
       curve: of the training.

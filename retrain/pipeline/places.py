@@ -118,7 +118,7 @@ def _check_pair(one: _Located, other: _Located) -> None:
 
 
 def key(path: Path) -> tuple[str, ...]:
-    """What is the same for two names of one place: links followed, capitals and accents alike, as some disks take them."""
+    """Identifies a place whatever its name: links are followed, and letters are compared without case and accents, as some disks do."""
     return tuple(_folded(part) for part in Path(os.path.realpath(path)).parts)
 
 

@@ -184,5 +184,5 @@ def _agreed(options: Options) -> dict[str, Any]:
 
 
 def _agreed_for_network(options: Options) -> dict[str, Any]:
-    """The same for a snapshot of a network."""
+    """The options that a snapshot of a network must have been made with, and their values."""
     return {**_agreed(options), **{name: options.value(name) for name in in_snapshot(Options, "network")}}
