@@ -62,7 +62,7 @@ def test_its_flag_is_in_the_help_and_in_the_docs(tmp_path):
     shown = run(tmp_path, "retrain", "--help_all").stdout
     assert "--output_npz" in shown
     assert "The file for the classifier as plain arrays. Without this flag none is written" in " ".join(shown.split())
-    assert "of tflite, pb, saved_model, onnx, device_folder, npz;" in " ".join(shown.split())
+    assert "commas: tflite, pb, saved_model, onnx, device_folder, npz." in " ".join(shown.split())
     assert "| `--output_npz` | `none` | The file for the classifier as plain arrays." in call(
         ROOT, "importlib.import_module('tools.docs').flag_page()"
     )
