@@ -7,5 +7,5 @@ from label_image.quiet import has_tensorflow
 
 
 def tensorflow_missing(_: bool = False) -> str:
-    """What has to be installed and is not, with the command; "" where TensorFlow is there."""
+    """Says that TensorFlow is not installed, with the command that installs it; "" if it is installed."""
     return "" if has_tensorflow() else f"TensorFlow is not installed; {install('tensorflow')}"

@@ -1,7 +1,7 @@
-"""Writes a `.tflite` that labels: the layers are appended to the headless one by LiteRT's schema classes, without TensorFlow.
+"""Writes the `.tflite` of the classifier: appends the layers to the headless one with LiteRT's schema classes, without TensorFlow.
 
-One signature names the input and the scores as the frozen graph does, in each precision. It carries our metadata, and the
-standard metadata (`tflite_metadata`) with the labels behind the model, for MediaPipe Tasks and Android.
+In each precision, a signature gives input and scores the names of the frozen graph. The file contains our metadata, the standard
+metadata (`tflite_metadata`) for MediaPipe Tasks and Android, and the labels after the model.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from retrain.formats import tflite_structure
 from retrain.formats.tflite_model import SIGNATURE, TfliteModel
 from retrain.types import Backbone, Head
 
-_OPERATORS = {"relu": "RELU", "sigmoid": "LOGISTIC", "tanh": "TANH"}  # without options
+_OPERATORS = {"relu": "RELU", "sigmoid": "LOGISTIC", "tanh": "TANH"}  # operators that have no options
 
 
 def write(path: Path, head: Head, backbone: Backbone, metadata: Metadata) -> None:
     """Writes the classifier.
 
     Args:
-      path: where.
-      head: the trained layer, and hidden layers below it.
-      backbone: one that LiteRT can run.
-      metadata: goes inside.
+      path: the file to write.
+        head: the trained layer, and hidden layers below it.
+      backbone: a backbone that LiteRT can run.
+        metadata: written into the file.
     """
     assert backbone.tflite is not None, "an order of it is made only where there is a headless .tflite"  # noqa: S101
     model = TfliteModel(backbone.tflite)
@@ -55,7 +55,7 @@ def write(path: Path, head: Head, backbone: Backbone, metadata: Metadata) -> Non
 
 
 def restate_in(path: Path, was: Metadata, now: Metadata) -> None:
-    """Exchanges the figures in a file's metadata, and its checksum with them."""
+    """Replaces the test results in the metadata of a file, and updates its checksum."""
     restate(path, was, now)
     path.write_bytes(checksum.sealed(path.read_bytes()))
 
@@ -66,7 +66,7 @@ def _dense(
     layer: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]],
     names: tuple[str, str],
 ) -> int:
-    """Appends flow @ weights + biases; gives the index of what comes out."""
+    """Appends flow @ weights + biases; returns the index of the output tensor."""
     (weights, biases), (name, out) = layer, names
     inputs = [
         flow,
@@ -79,10 +79,10 @@ def _dense(
 
 
 def check_form(file: Path, name: Path, expected: Expected) -> None:
-    """Verifies the structure of the file, which LiteRT takes on trust.
+    """Verifies the structure of the file, which LiteRT does not check.
 
     Raises:
-      RunError: with the first fault.
+      RunError: the structure is wrong; the message states the first fault.
     """
     tflite_structure.check(file, str(name), expected.metadata.input_layer, expected.metadata.output_layer)
 
