@@ -135,9 +135,7 @@ class DenseLayers:
 
     def _slope(self, flow: Array, mask: Array | None) -> Array:
         """Computes the derivative of the activation from its output `flow`, times the dropout factors."""
-        plain = (
-            flow if mask is None else flow * np.float32(1 - self._dropout)
-        )  # 0 for dropped units, as in the mask
+        plain = flow if mask is None else flow * np.float32(1 - self._dropout)  # 0 for dropped units, as in the mask
         if self._activation == "relu":
             slope: Array = (plain > 0).astype(np.float32)
         elif self._activation == "sigmoid":

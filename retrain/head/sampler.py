@@ -6,7 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 _DRAWN_AHEAD = 25_600  # photos drawn in one call (at least one batch): 256 batches of 100
-LARGEST_VALIDATION_SUBSET = 2_000  # with so many photos, the standard error of the loss is about 2 % of its standard deviation
+LARGEST_VALIDATION_SUBSET = (
+    2_000  # with so many photos, the standard error of the loss is about 2 % of its standard deviation
+)
 
 
 class Sampler:
@@ -19,7 +21,9 @@ class Sampler:
         self._present = np.flatnonzero(counts)  # classes that have photos
         self._counts = counts[self._present]
         self._starts = np.cumsum(self._counts) - self._counts
-        self._order = np.argsort(label_ids, kind="stable")  # photos sorted by class; `_starts` says where each class begins
+        self._order = np.argsort(
+            label_ids, kind="stable"
+        )  # photos sorted by class; `_starts` says where each class begins
         self.drawn = np.zeros((0, max(size, 0)), np.int64)
         self.place = 0  # where the next batch begins in `drawn`
 

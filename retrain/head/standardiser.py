@@ -19,7 +19,9 @@ class Standardiser:
         flat = features.reshape(-1, features.shape[-1])
         centre = flat.mean(axis=0, dtype=np.float64)
         variance = np.zeros_like(centre)
-        for start in range(0, len(flat), _ROWS_AT_ONCE):  # in blocks: a float64 copy of everything would not fit into memory
+        for start in range(
+            0, len(flat), _ROWS_AT_ONCE
+        ):  # in blocks: a float64 copy of everything would not fit into memory
             variance += np.square(flat[start : start + _ROWS_AT_ONCE] - centre).sum(axis=0) / len(flat)
         spread = np.sqrt(variance + np.median(variance))
         self.mean: npt.NDArray[np.float32] = centre.astype(np.float32)

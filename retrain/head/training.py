@@ -64,7 +64,7 @@ class _BestStep:
 
 class Training:
     """The state of one training.
-    
+
     Args:
       bottlenecks: features, and the subset of each photo.
           classes: the number of classes.
@@ -108,7 +108,9 @@ class Training:
         )
         self._optimizer = optimizer_of(how.optimizer, how.momentum, self._network.parameters)
         self._kept: _BestStep | None = None
-        self._points: list[tuple[float, ...]] = []  # the step, four figures for the Curve, the loss that chooses the step
+        self._points: list[
+            tuple[float, ...]
+        ] = []  # the step, four figures for the Curve, the loss that chooses the step
 
     def step(self, step: int = 0) -> Batch:
         """Makes one step of the optimizer; returns its batch."""

@@ -17,7 +17,17 @@ from label_image.workers import cores
 from retrain.head.lbfgs import Array, Axes, Problem, Terms, minimise
 from retrain.head.threads import one_thread_for
 
-DECAYS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001)  # strongest first: each solution is a good start for the next
+DECAYS = (
+    1.0,
+    0.3,
+    0.1,
+    0.03,
+    0.01,
+    0.003,
+    0.001,
+    0.0003,
+    0.0001,
+)  # strongest first: each solution is a good start for the next
 FOLDS = 5
 _ROUGH = 3e-4  # exact enough to compare decays; with 1e-3, incomplete solutions would affect the choice
 

@@ -1,5 +1,4 @@
-"""Implements the stage that writes and verifies the exports and the record of the run, and puts the exports at the paths that the user
-requested.
+"""Implements the stage that writes and verifies the exports and the record, and puts the exports at their requested paths.
 
 If an export fails, the record is still written, and it states what failed.
 """

@@ -212,7 +212,9 @@ def _check_writable(found: Iterable[Place]) -> None:
     tried: set[Path] = set()
     sets = [Place(place.flag, HOME / "sets", "tree") for place in found if is_usual(place.path)]
     for place in [*found, *sets[:1]]:
-        if is_special(place.path) or place.flag == "bottleneck_dir":  # the store itself reports this at once, with a better message
+        if (
+            is_special(place.path) or place.flag == "bottleneck_dir"
+        ):  # the store itself reports this at once, with a better message
             continue
         path = Path(os.path.realpath(place.path))
         folder = path if place.kind == "tree" else path.parent

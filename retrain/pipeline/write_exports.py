@@ -63,7 +63,9 @@ class _Work:
     options: Options
     split: Split
     variants: Mapping[str, Trained]
-    scores: npt.NDArray[np.float32]  # [photos, classes], from the trained model, for the photos on which exports are run
+    scores: npt.NDArray[
+        np.float32
+    ]  # [photos, classes], from the trained model, for the photos on which exports are run
     test: Mapping[str, object]  # the test results, for the metadata
     run: Path
     screen: Screen
