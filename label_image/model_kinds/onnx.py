@@ -1,4 +1,4 @@
-"""Reads an ONNX file that `python -m retrain` made; runs on ONNX Runtime. Those of others do not say what they take."""
+"""Reads an ONNX file that `python -m retrain` made; runs on ONNX Runtime. ONNX files of other tools do not state their input range."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from label_image.runners.onnx import OnnxRunner, opened_onnx
 
 
 def open_runner(source: ModelFile, _: Metadata) -> OnnxRunner:
-    """The one session of a file: ONNX Runtime lets threads share it."""
+    """Returns the session of a file, which all threads share."""
     return opened_onnx(source)
 
 
 def metadata_in(source: ModelFile, typed: Typed) -> Metadata | None:
-    """What is written inside."""
+    """Reads the metadata inside the file."""
     text = opened_onnx(source).metadata.get(METADATA_KEY)
     return None if text is None else model_metadata.from_json(text, str(source.path), typed)
 
