@@ -1,10 +1,10 @@
-"""Says how a part is installed that is not in the light install: the extras of setup.cfg."""
+"""Says how to install the optional parts: the extras of setup.cfg."""
 
 from __future__ import annotations
 
 
 def install(extra: str) -> str:
-    """The command that adds an extra to what is installed, from wherever that was.
+    """Returns the command that installs an extra, whether the package came from a checkout or from PyPI.
 
     >>> install("tensorflow")
     "pip install 'tensorflow-for-poets[tensorflow]'"

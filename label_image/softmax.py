@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 
 def softmax(logits: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-    """Float [..., classes] -> float32 [..., classes], each row sums to 1; safe for large logits.
+    """Computes the softmax: float [..., classes] -> float32 [..., classes], each row sums to 1; safe for large logits.
 
     >>> softmax(np.float32([[1, 1], [1e4, 0]])).tolist()
     [[0.5, 0.5], [1.0, 0.0]]

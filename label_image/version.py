@@ -1,24 +1,29 @@
-"""Tells this project's version, those of the packages that it uses, and the processor. Imports none of the packages."""
+"""Returns the versions of this project and of the packages that it uses, and the name of the processor. Imports none of the packages."""
 
 from __future__ import annotations
 
 import os
 import sys
 
-NAME = "tensorflow-for-poets"  # of the distribution
+NAME = "tensorflow-for-poets"  # the name of the distribution
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 - pathlib takes 3 ms to import
 _CPUINFO = "/proc/cpuinfo"  # Linux
 _PACKAGES = (("numpy", "NumPy"), ("pillow", "Pillow"), ("ai-edge-litert", "LiteRT"))
-TENSORFLOWS = ("tensorflow", "tensorflow-cpu", "tensorflow-macos", "tf-nightly")  # names that it is installed under
+TENSORFLOWS = (
+    "tensorflow",
+    "tensorflow-cpu",
+    "tensorflow-macos",
+    "tf-nightly",
+)  # the distributions that contain TensorFlow
 
 
 def version() -> str:
-    """This project's version: of the checkout that the code lies in, else of the installed package."""
+    """Returns the version of this project: of the checkout that contains the code, otherwise of the installed package."""
     return checkout_version() or package_version(NAME) or "(version unknown: it is neither installed nor a checkout)"
 
 
 def checkout_version(root: str = "") -> str:
-    """The version in the setup.cfg beside the code; "" where there is none, as in an installed package."""
+    """Returns the version in the setup.cfg next to the code; "" if there is none, as in an installed package."""
     try:
         with open(os.path.join(root or _ROOT, "setup.cfg"), encoding="utf-8") as file:  # noqa: PTH118, PTH123 - as above
             lines = [line.partition("=") for line in file]
@@ -29,7 +34,7 @@ def checkout_version(root: str = "") -> str:
 
 
 def package_version(package: str) -> str:
-    """The version of an installed package, which is not imported; "" where it is not installed."""
+    """Returns the version of a package without importing it; "" if it is not installed."""
     import importlib.metadata
 
     try:
@@ -39,7 +44,7 @@ def package_version(package: str) -> str:
 
 
 def processor() -> str:
-    """The processor's name, as far as the system tells it.
+    """Returns the name of the processor, if the system provides it.
 
     >>> bool(processor())
     True
@@ -58,7 +63,7 @@ def processor() -> str:
 
 
 def version_text(program: str) -> str:
-    """What `--version` prints, in three lines.
+    """Formats the three lines that `--version` prints.
 
     Args:
       program: its name, such as "label_image".
@@ -79,7 +84,7 @@ def version_text(program: str) -> str:
 
 
 def program_name(started_as: str) -> str:
-    """The name of a program by what the user types to start it.
+    """Returns the name of a program from the command that starts it.
 
     >>> program_name("python -m label_image")
     'label_image'

@@ -6,7 +6,7 @@ if TYPE_CHECKING:
 
 try:
     from label_image.program import run_program
-except KeyboardInterrupt:  # so early that nobody can say it
+except KeyboardInterrupt:  # too early to print a message
     raise SystemExit(130) from None
 
 

@@ -1,6 +1,6 @@
-"""Says whether this machine is ready, and what is missing: `python -m retrain.doctor`.
+"""Implements `python -m retrain.doctor`, which says whether this machine is ready, and what is missing.
 
-It trains nothing and needs no package itself, so that it also runs where an installation is incomplete. The requirements are those
+It trains nothing and needs no package, so that it also runs in an incomplete installation. The requirements are those
 of the installed package, or of the setup.cfg beside the code.
 """
 
@@ -28,8 +28,8 @@ from label_image.workers import cores
 PROGRAM = "python -m retrain.doctor"
 _ROOT = Path(__file__).resolve().parents[1]
 _OUTPUT = Path("tf_files")
-_NOT_FOR_USERS = ("test", "check", "bench", "all")  # extras that hold nothing that a program of ours needs
-# What each extra is for; an extra that is not named here is listed without words.
+_NOT_FOR_USERS = ("test", "check", "bench", "all")  # extras for development, which no program of ours needs
+# The purpose of each extra; an extra that is not named here is listed without it.
 _PURPOSES = {
     "tensorflow": "training more than the last layer, GPUs, SavedModel and Keras files, TF-Hub modules",
     "onnx": "--export onnx",
@@ -53,20 +53,20 @@ class DoctorCommand:
 
 @dataclass(frozen=True)
 class Requirement:
-    """A package that is asked for."""
+    """A required package."""
 
     package: str
     bounds: str  # such as ">=1.26,<3"
 
     @property
     def installed(self) -> str:
-        """The version that is installed; "" where there is none."""
+        """Returns the installed version; "" if the package is not installed."""
         names = TENSORFLOWS if self.package == "tensorflow" else (self.package,)
         return next(filter(None, map(package_version, names)), "")
 
     @property
     def fits(self) -> bool:
-        """Whether a version is installed that lies within the bounds."""
+        """Tells whether the installed version is within the bounds."""
         return bool(self.installed) and within(self.installed, self.bounds)
 
 
@@ -90,7 +90,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _machine(problems: list[str]) -> Iterator[str]:
-    """This project, Python, the processor and the memory; adds a Python that is not supported to the problems."""
+    """Describes this project, Python, the processor and the memory; adds an unsupported Python to the problems."""
     yield f"{NAME} {version()}{' (a checkout)' if checkout_version() else ''}"
     yield f"Python {platform.python_version()}, {platform.system()} {platform.machine()}"
     if not within(platform.python_version(), python_bounds()):
@@ -106,7 +106,7 @@ def _machine(problems: list[str]) -> Iterator[str]:
 
 
 def _packages(problems: list[str]) -> Iterator[str]:
-    """The packages of the base installation, each with its version; adds what is wrong to the problems."""
+    """Lists the packages of the base installation with their versions; adds missing or wrong ones to the problems."""
     yield ""
     yield "packages:"
     for asked in requirements().get("", []):
@@ -117,7 +117,7 @@ def _packages(problems: list[str]) -> Iterator[str]:
 
 
 def _fault(asked: Requirement) -> str:
-    """What is wrong with a package; "" where nothing is."""
+    """Describes what is wrong with a package; "" if nothing is."""
     if not asked.installed:
         return "not installed"
     if not asked.fits:
@@ -126,13 +126,13 @@ def _fault(asked: Requirement) -> str:
     if module:
         try:
             importlib.import_module(module)
-        except Exception as error:  # a broken library raises anything
+        except Exception as error:  # a broken library may raise any exception
             return f"it does not load ({' '.join(str(error).split())[:200]})"
     return ""
 
 
 def _extras() -> Iterator[str]:
-    """What can be added, each with what it is for and the command where something of it is missing."""
+    """Lists the extras with their purpose, and the command to install those that are missing."""
     yield ""
     yield "extras:"
     whole = requirements()
@@ -149,7 +149,7 @@ def _extras() -> Iterator[str]:
 
 
 def _gpu() -> str:
-    """Whether there is a GPU, as far as that can be told without importing TensorFlow, which takes seconds."""
+    """Says whether there is a GPU, as far as that is known without importing TensorFlow, which takes seconds."""
     driver = bool(shutil.which("nvidia-smi")) or Path("/dev/nvidia0").exists()
     if not any(map(package_version, TENSORFLOWS)):
         return "an NVIDIA driver is here; TensorFlow is needed to use it" if driver else "not used without TensorFlow"
@@ -159,7 +159,7 @@ def _gpu() -> str:
 
 
 def _places(problems: list[str]) -> Iterator[str]:
-    """Whether results can be written here, and how much room there is."""
+    """Says whether results can be written here, and how much disk space is free."""
     folder = _OUTPUT if _OUTPUT.exists() else Path()
     try:
         with tempfile.TemporaryFile(dir=folder):
@@ -173,7 +173,7 @@ def _places(problems: list[str]) -> Iterator[str]:
 
 
 def requirements() -> dict[str, list[Requirement]]:
-    """The packages asked for: extra -> packages; "" is the base installation."""
+    """Returns the required packages: extra -> packages; "" is the base installation."""
     lines = _lines_of_checkout() if checkout_version() else _lines_of_package()
     found: dict[str, list[Requirement]] = {"": []}
     for extra, line in lines:
@@ -184,7 +184,7 @@ def requirements() -> dict[str, list[Requirement]]:
 
 
 def python_bounds() -> str:
-    """The Python versions that are supported, such as ">=3.10,<3.14"; "" where nothing says it."""
+    """Returns the supported Python versions, such as ">=3.10,<3.14"; "" if they are unknown."""
     if checkout_version():
         return _setup().get("options", "python_requires", fallback="")
     try:
@@ -200,7 +200,7 @@ def _setup() -> configparser.ConfigParser:
 
 
 def _lines_of_checkout() -> list[tuple[str, str]]:
-    """(extra, requirement) of the setup.cfg beside the code."""
+    """Yields (extra, requirement) from the setup.cfg next to the code."""
     config = _setup()
     parts = {"": config.get("options", "install_requires", fallback="")}
     if config.has_section("options.extras_require"):
@@ -210,7 +210,7 @@ def _lines_of_checkout() -> list[tuple[str, str]]:
 
 
 def _lines_of_package() -> list[tuple[str, str]]:
-    """(extra, requirement) of the installed package."""
+    """Yields (extra, requirement) from the installed package."""
     try:
         asked = importlib.metadata.requires(NAME) or []
     except importlib.metadata.PackageNotFoundError:
@@ -224,7 +224,7 @@ def _lines_of_package() -> list[tuple[str, str]]:
 
 
 def _requirement(line: str) -> Requirement:
-    """One requirement.
+    """Parses a requirement.
 
     >>> _requirement("numpy<3,>=1.26")
     Requirement(package='numpy', bounds='<3,>=1.26')
@@ -235,7 +235,7 @@ def _requirement(line: str) -> Requirement:
 
 
 def within(installed: str, bounds: str) -> bool:
-    """Whether a version lies within bounds; compares the numbers at its beginning.
+    """Tells whether a version is within bounds; compares the numbers at its beginning.
 
     >>> within("2.21.0rc1", ">=2.20,<2.23"), within("3.0", ">=1.26,<3"), within("1.9", ">=1.26")
     (True, False, False)
@@ -257,7 +257,7 @@ def _numbers(text: str) -> list[int]:
 
 
 def instruction_sets(cpuinfo: str) -> list[str]:
-    """The instruction sets of _INSTRUCTIONS that a processor has, from the text of /proc/cpuinfo.
+    """Finds the instruction sets of _INSTRUCTIONS that a processor has, in the text of /proc/cpuinfo.
 
     >>> instruction_sets("flags\\t\\t: fpu avx2 fma sse4_2")
     ['sse4_2', 'fma', 'avx2']

@@ -41,7 +41,7 @@ class PooledEnd:
 
 @dataclass(frozen=True)
 class _Step:
-    """One operation on the way back from the scores."""
+    """One operation in the backward search from the scores."""
 
     source: Any  # the tensor it reads; None ends the search
     weights: Floats | None = None  # [in, out], if it is a linear layer

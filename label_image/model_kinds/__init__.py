@@ -1,1 +1,1 @@
-"""The kinds of model files that label_image reads: one row of `table` and one file for each."""
+"""Defines the kinds of model files that label_image reads: each has a row in `table` and a module."""

@@ -12,7 +12,7 @@ from label_image.runners.tensorflow import GraphRunner
 
 
 def open_runner(source: ModelFile, metadata: Metadata) -> Runner:
-    """Makes the runner; all workers share one, since TensorFlow spreads one network over the cores itself."""
+    """Makes the runner; all workers share it, because TensorFlow uses all cores for one network."""
     if metadata.inspected:
         return graphs.foreign_runner(source, metadata)
     ends = (metadata.input_layer, metadata.output_layer)
@@ -20,7 +20,7 @@ def open_runner(source: ModelFile, metadata: Metadata) -> Runner:
 
 
 def metadata_in(source: ModelFile, typed: Typed) -> Metadata | None:
-    """Reads the metadata inside the file, from a constant that no operation uses."""
+    """Reads the metadata, which is stored in a constant that no operation reads."""
     node = opened(source).net.nodes.get(METADATA_KEY)
     if node is None:
         return None

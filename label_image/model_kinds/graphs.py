@@ -1,4 +1,4 @@
-"""What the kinds that TensorFlow runs have in common: the graph is examined, and rewritten for labelling where it is foreign."""
+"""Contains what the kinds that run on TensorFlow have in common: examines the graph, and prepares graphs of other tools for labelling."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from label_image.runners.frozen import FrozenRunner
 
 
 def foreign_runner(source: ModelFile, metadata: Metadata) -> FrozenRunner:
-    """Makes the runner of a graph that was examined, because it has no metadata of ours."""
+    """Makes the runner of a graph without metadata of ours, which was examined."""
     return FrozenRunner(source, metadata.input_layer, metadata.output_layer)
 
 
 def evidence(source: ModelFile, input_layer: str, output_layer: str) -> Evidence:
-    """What a graph without metadata shows of itself."""
+    """Collects the evidence in a graph without metadata."""
     return opened(source).evidence(source.path, input_layer, output_layer)
 
 
 def feature_map(source: ModelFile, _: str) -> FeatureMap:
-    """The end of the network from its last feature map on."""
+    """Returns the part of the network after its last feature map."""
     from label_image.detectors.pooled import graph_end
 
     ends = _ends(source)
@@ -32,13 +32,13 @@ def feature_map(source: ModelFile, _: str) -> FeatureMap:
 
 
 def _ends(source: ModelFile) -> tuple[str, str]:
-    """The operations of a graph that take the pixels and give the scores; of a headless one, the features."""
+    """Finds the operations that take the pixels and that compute the scores, or the features if there is no head."""
     file = opened(source)
     if file.input_layer and file.output_layer:
         return file.input_layer, file.output_layer
     fed = [name for name in file.net.nodes if file.net.op(name) == "Placeholder"]
     last = [name for name in file.net.below(fed[0]) if name not in file.net.readers] if len(fed) == 1 else []
-    if len(last) == 1:  # ours, with a head and without
+    if len(last) == 1:  # a graph of ours, with or without a head
         return fed[0], last[0]
     found = file.evidence(source.path, "", "")
     return found.input_layer, found.output_layer

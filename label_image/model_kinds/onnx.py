@@ -1,4 +1,4 @@
-"""Reads an ONNX file that `python -m retrain` made; runs on ONNX Runtime. Those of others do not say what they take."""
+"""Reads an ONNX file that `python -m retrain` made; runs on ONNX Runtime. ONNX files of other tools do not state their input range."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from label_image.runners.onnx import OnnxRunner, opened_onnx
 
 
 def open_runner(source: ModelFile, _: Metadata) -> OnnxRunner:
-    """The one session of a file: ONNX Runtime lets threads share it."""
+    """Returns the session of a file, which all threads share."""
     return opened_onnx(source)
 
 

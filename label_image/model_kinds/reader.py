@@ -1,4 +1,4 @@
-"""Defines what the file of one kind of model supplies: functions that find its metadata and that open its runner."""
+"""Defines the functions that the module of a kind of model supplies: they find its metadata and make its runner."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from label_image.errors import RunError
 from label_image.model_file import ModelFile
 from label_image.model_metadata import Metadata
 
-if TYPE_CHECKING:  # a classifier with metadata needs none of it
+if TYPE_CHECKING:  # not needed for a classifier with metadata
     from label_image.detectors.evidence import Evidence
 
 Floats = npt.NDArray[np.float32]
@@ -26,17 +26,17 @@ class Runner(Protocol):
     name: str
 
     def scores(self, batch: Floats) -> Floats:
-        """float32 [n, height, width, channels] -> float32 [n, outputs]."""
+        """Computes the outputs: float32 [n, height, width, channels] -> float32 [n, outputs]."""
 
 
 @dataclass(frozen=True)
 class FeatureMap:
-    """The end of a network from its last feature map on: the map's mean over rows and columns, and a linear layer behind it.
+    """The part of a network after its last feature map: the mean of the map over rows and columns, and a linear layer.
 
     Attributes:
-      open_values: opens the network; what it gives runs it: float32 [height, width, channels] -> float32 [1, rows, columns, width].
-      weights: float32 [width, classes]; None where no layer follows.
-      biases: float32 [classes]; None where there are none.
+      open_values: opens the network; returns a function float32 [height, width, channels] -> float32 [1, rows, columns, width].
+      weights: float32 [width, classes]; None if no layer follows.
+      biases: float32 [classes]; None if there are none.
     """
 
     open_values: Callable[[], Callable[[Floats], Floats]]
@@ -74,18 +74,18 @@ def _no_feature_map(source: ModelFile, _output_layer: str) -> FeatureMap:
 
 @dataclass(frozen=True)
 class ModelReader:
-    """How one kind of model file is read and run; all but `open_runner` may be left out.
+    """How one kind of model file is read and run; all functions except `open_runner` are optional.
 
     Attributes:
-      open_runner: gives what runs the file.
-      metadata: what `python -m retrain` wrote inside; None where there is nothing. Gets what the user typed, by field, which
-        `model_metadata.from_json` wants to know.
-      evidence: what a file without such metadata shows of itself, given the names of its input and its output, or "".
-      trial: runs a file that could end the process in another process first; gets a function that draws a picture. Gives
-        the network's output in its own shape, or None where nothing was run.
+      open_runner: makes the runner of the file.
+      metadata: reads the metadata that `python -m retrain` wrote; None if there is none. Gets the values that the user typed, by
+        field, for `model_metadata.from_json`.
+      evidence: collects the evidence in a file without such metadata; gets the names of its input and its output, or "".
+      trial: runs a file that could crash the process once in a child process; gets a function that draws a picture. Returns the
+        network's output in its own shape, or None if nothing was run.
       names: the names of its inputs ("input") or outputs ("output") as other programs show them.
-      feature_map: what a heat map needs; raises NoExactMap where there is none.
-      runner_each: whether each worker needs a runner of its own; else all share one.
+      feature_map: returns the part of the network that a heat map needs; raises NoExactMap if there is none.
+      runner_each: whether each worker needs its own runner; otherwise all workers share one.
     """
 
     open_runner: Callable[[ModelFile, Metadata], Runner]

@@ -11,12 +11,12 @@ from label_image.runners.saved_model import SavedModelRunner
 
 
 def open_runner(source: ModelFile, metadata: Metadata) -> Runner:
-    """Makes the runner; all workers share one."""
+    """Makes the runner, which all workers share."""
     return graphs.foreign_runner(source, metadata) if metadata.inspected else SavedModelRunner(source.path)
 
 
 def metadata_in(source: ModelFile, typed: Typed) -> Metadata | None:
-    """Reads the metadata in the file beside the graph."""
+    """Reads the metadata in the folder of the graph."""
     inside = source.path / "assets.extra" / f"{METADATA_KEY}.json"
     return model_metadata.from_json(inside.read_bytes(), str(inside), typed) if inside.is_file() else None
 

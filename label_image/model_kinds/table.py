@@ -1,4 +1,4 @@
-"""Lists the kinds of model files that label_image reads, a row for each: how one is recognised, what it needs, its file.
+"""Lists the kinds of model files that label_image reads: how each is recognised, what it needs, and the module that reads it.
 
 To add a kind, write a file with a `READER` (see `reader`) and add a row to MODEL_KINDS. Imports nothing heavy.
 """
@@ -14,43 +14,43 @@ from typing import TYPE_CHECKING
 
 from label_image.errors import RunError, UserError, meaning
 
-if TYPE_CHECKING:  # it needs NumPy, which `label_image.find_run` does without
+if TYPE_CHECKING:  # it imports NumPy, which `label_image.find_run` does not need
     from label_image.model_kinds.reader import ModelReader
 
 _HDF5, _ZIP = b"\x89HDF", b"PK\x03\x04"
-_NAMED = 4  # files that an error names
+_NAMED = 4  # maximum number of files that an error names
 
 
 @dataclass(frozen=True)
 class ModelKind:
-    """One row."""
+    """The row of one kind."""
 
-    name: str  # what `ModelFile.kind` says
+    name: str  # the value of `ModelFile.kind`
     title: str  # in a message: "it is not a ..."
-    said: str  # how a message offers it; "" where label_image reads only its own
-    module: str  # the file with its READER
-    suffixes: tuple[str, ...] = ()  # of its files, in lower case
-    magic: tuple[int, bytes] | None = None  # (place, bytes) that each of its files has
-    recognises: Callable[[Path, bytes], bool] = lambda _path, _head: False  # by the path and its first 8 bytes
-    inside: str = ""  # the file that makes a folder one of this kind; "" where it is a file
-    kept: str = ""  # what `python -m retrain` calls it in tf_files and in the folder of a run
-    default: bool = False  # whether label_image takes it from tf_files without --graph
-    whole: bool = False  # whether all bytes of a file are read at once, and its reader needs no more
-    package: str = ""  # what must be installed to run it, as Python imports it
+    said: str  # its name in a list of supported files; "" if only our own files are supported
+    module: str  # the module with its READER
+    suffixes: tuple[str, ...] = ()  # file extensions, in lower case
+    magic: tuple[int, bytes] | None = None  # (position, bytes) that all its files contain
+    recognises: Callable[[Path, bytes], bool] = lambda _path, _head: False  # decides by the path and the first 8 bytes
+    inside: str = ""  # for a folder, the file inside that identifies the kind; "" for a file
+    kept: str = ""  # its name in tf_files and in the folder of a run
+    default: bool = False  # whether label_image uses it from tf_files if --graph is not given
+    whole: bool = False  # whether the reader gets all bytes of the file and needs no other file
+    package: str = ""  # the package that runs it, by the name for `import`
 
     @property
     def reader(self) -> ModelReader:
-        """Imports its file and gives what that supplies."""
+        """Imports its module and returns the READER."""
         reader: ModelReader = importlib.import_module(self.module).READER
         return reader
 
     @property
     def runs_here(self) -> bool:
-        """Whether what it needs is installed."""
+        """Tells whether the package that it needs is installed."""
         return not self.package or is_installed(self.package)
 
     def fits(self, path: Path, head: bytes) -> bool:
-        """Whether a file is of this kind, by its first bytes."""
+        """Tells whether a file is of this kind, by its first bytes."""
         at, magic = self.magic or (0, b"")
         return (bool(magic) and head[at : at + len(magic)] == magic) or self.recognises(path, head)
 
@@ -74,7 +74,7 @@ TFLITE = ModelKind(
     "tflite", ".tflite", "a .tflite", "label_image.model_kinds.tflite", (".tflite",), (4, b"TFL3"),
     kept="retrained.tflite", default=True, whole=True,
 )  # fmt: skip
-GRAPH_DEF = ModelKind(  # it has no magic bytes: what is of no other kind is taken for one
+GRAPH_DEF = ModelKind(  # it has no magic bytes, so a file of no other kind is assumed to be one
     "graph_def", "TensorFlow graph", "a .pb", "label_image.model_kinds.graph_def", (".pb",),
     kept="retrained_graph.pb", default=True, package="tensorflow",
 )  # fmt: skip
@@ -93,21 +93,21 @@ MODEL_KINDS = (TFLITE, GRAPH_DEF, SAVED_MODEL, KERAS, ONNX)  # the order in whic
 
 
 def kind_named(name: str) -> ModelKind:
-    """The row of a `ModelFile.kind`."""
+    """Returns the row for a `ModelFile.kind`."""
     return next(row for row in MODEL_KINDS if row.name == name)
 
 
 def kept_names() -> tuple[str, ...]:
-    """What `python -m retrain` calls the classifiers that label_image reads, the lightest first."""
+    """Lists the file names of the classifiers that `python -m retrain` writes and label_image reads, the fastest to load first."""
     return tuple(row.kept for row in MODEL_KINDS if row.kept)
 
 
 def kind_of(path: Path) -> ModelKind:
-    """The kind of a file or folder, by its content.
+    """Determines the kind of a file or folder from its content.
 
     Raises:
-      UserError: it is not there, or of no kind that is known.
-      RunError: it is not what its name says.
+      UserError: it does not exist, or its kind is unknown.
+      RunError: its content does not match its name.
     """
     if path_is_folder(path):
         for row in MODEL_KINDS:
@@ -128,7 +128,7 @@ def kind_of(path: Path) -> ModelKind:
 
 
 def path_is_folder(path: Path) -> bool:
-    """Whether that is a folder; a name that is too long, or in a locked folder, is none."""
+    """Tells whether a path is a folder; False if the name is too long or inside a folder without permission."""
     try:
         return path.is_dir()
     except OSError:
@@ -155,10 +155,10 @@ def _kind_of_file(path: Path, head: bytes) -> ModelKind:
 
 
 def zipped(path: Path, head: bytes) -> list[str]:
-    """The names in a zip archive; none where a file is no archive.
+    """Returns the names in a zip archive; none if the file is not an archive.
 
     Raises:
-      RunError: a damaged one.
+      RunError: the archive is damaged.
     """
     if head[:4] != _ZIP:
         return []
@@ -172,7 +172,7 @@ def zipped(path: Path, head: bytes) -> list[str]:
 
 
 def _offered() -> str:
-    """The kinds that a message offers.
+    """Names the supported kinds for a message.
 
     >>> _offered()
     'a .tflite, a .pb, a SavedModel folder, a .keras or an .h5'
@@ -181,7 +181,7 @@ def _offered() -> str:
 
 
 def _holds(folder: Path) -> str:
-    """What a folder holds that could be meant."""
+    """Names the files in a folder that the user may have meant."""
     folders = [
         str(inside.parent) for row in MODEL_KINDS if row.inside for inside in sorted(folder.glob(f"*/{row.inside}"))
     ]

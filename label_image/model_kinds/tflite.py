@@ -17,35 +17,35 @@ from label_image.runners.litert import LitertRunner
 
 
 def open_runner(source: ModelFile, metadata: Metadata) -> LitertRunner:
-    """An interpreter of its own for one more caller."""
+    """Makes a separate interpreter for one more caller."""
     return LitertRunner(source.path, 1, metadata.input_layer, metadata.output_layer, content=source.data)
 
 
 def metadata_in(source: ModelFile, typed: Typed) -> Metadata | None:
-    """What is written inside.
+    """Reads the metadata inside the file.
 
     Raises:
       RunError: the file was damaged since it was written.
     """
     from label_image.detectors.tflite_entry import entry_in
 
-    checksum.is_ours(source)  # a damaged file is told so, whatever the damage makes of its metadata
+    checksum.is_ours(source)  # raises an error for a damaged file, even if its metadata can be read
     text = entry_in(source.data, METADATA_KEY)
     return model_metadata.from_json(text.decode("utf-8", "replace"), str(source.path), typed) if text else None
 
 
 def evidence(source: ModelFile, input_layer: str, output_layer: str) -> Evidence:
-    """What a file without metadata shows of itself."""
+    """Collects the evidence in a file without metadata."""
     from label_image.detectors import tflite
 
     return tflite.evidence(source, input_layer, output_layer)
 
 
 def trial(source: ModelFile, metadata: Metadata, picture: Callable[[], Floats]) -> Floats | None:
-    """Runs a file that was not made here in a child process first: LiteRT ends the process on some damaged ones.
+    """Runs a file of another tool once in a child process, because LiteRT crashes the process for some damaged files.
 
     Raises:
-      RunError: it does that, or it was damaged since it was written.
+      RunError: LiteRT crashes, or the file was damaged since it was written.
     """
     if checksum.is_ours(source):
         return None
@@ -55,7 +55,7 @@ def trial(source: ModelFile, metadata: Metadata, picture: Callable[[], Floats]) 
 
 
 def names(source: ModelFile, fact: str) -> list[str]:
-    """The names of its own inputs or outputs."""
+    """Returns the names of its inputs or outputs."""
     from label_image.detectors.tflite_file import TfliteFile
 
     file = TfliteFile(source)
@@ -63,7 +63,7 @@ def names(source: ModelFile, fact: str) -> list[str]:
 
 
 def feature_map(source: ModelFile, output_layer: str) -> FeatureMap:
-    """The end of the network from its last feature map on."""
+    """Returns the part of the network after its last feature map."""
     from label_image.detectors.pooled import tflite_end
 
     end = tflite_end(source, output_layer)
@@ -74,7 +74,7 @@ def feature_map(source: ModelFile, output_layer: str) -> FeatureMap:
 
 
 def _with_output(content: bytes, tensor: int) -> bytes:
-    """A `.tflite`'s bytes with another tensor as its outputs: the numbers are written over in place, nothing moves."""
+    """Returns the bytes of a `.tflite` with another tensor as its outputs; the indices are overwritten in place."""
     data = bytearray(content)
     start, count = root(data).element(SUBGRAPHS, 0).span(OUTPUTS, 4)
     struct.pack_into(f"<{count}i", data, start, *[tensor] * count)

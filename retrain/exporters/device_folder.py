@@ -1,14 +1,14 @@
-"""Writes a folder that labels by itself: copy it to a Raspberry Pi or a Jetson and run it.
+"""Writes a self-contained folder with a labelling program, to be copied to a Raspberry Pi or a Jetson and run there.
 
     model.tflite      the classifier, as --output_tflite writes it
     labels.txt        its labels, one a line
     run.py            labels photos; a copy of `device_run`, which imports nothing of ours
     requirements.txt  what run.py needs; a copy of `light.txt`
-    test_photo.jpg    one test photo, small and without EXIF: no place and no camera travels with it
+    test_photo.jpg    one small test photo without EXIF, so that no location or camera is published
     expected.json     the scores of that photo
-    README.txt        what to type
+    README.txt        the commands to type
 
-Written in two steps, because the answer is known only once the model was verified: `write`, then `add_selftest`.
+The folder is written in two steps, `write` and `add_selftest`, because the expected scores are known only after the model was verified.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from retrain.types import Backbone, Head
 
 MODEL = "model.tflite"
 FILES = (MODEL, "labels.txt", "run.py", "requirements.txt", "test_photo.jpg", "expected.json", "README.txt")
-HOLDS = (*FILES, "__pycache__", "venv", ".venv")  # what running it left there may go too
+HOLDS = (*FILES, "__pycache__", "venv", ".venv")  # the names that running it creates may be deleted too
 _HERE = Path(__file__).resolve().parent
-_PHOTO_PX = 640  # longest side: larger than any network's input, so that the decoding is tested too
-_TIMEOUT_S = 600  # a small device is slow, but not that slow
+_PHOTO_PX = 640  # longest side; larger than the input of any network, so that resizing is tested too
+_TIMEOUT_S = 600  # ample time, even for a slow device
 
 _README = """{architecture}, trained to tell {count} labels apart: {labels}.{accuracy}
 
@@ -53,7 +53,7 @@ _MEDIAPIPE = "\nMediaPipe Tasks' ImageClassifier loads model.tflite without sett
 
 
 def write(path: Path, head: Head, backbone: Backbone, metadata: Metadata) -> None:
-    """Writes the folder, without the test photo and its expected answer."""
+    """Writes the folder, except the test photo and its expected scores."""
     path.mkdir(parents=True)
     tflite.write(path / MODEL, head, backbone, metadata)
     (path / "labels.txt").write_bytes(format_labels(metadata.labels))
@@ -63,17 +63,17 @@ def write(path: Path, head: Head, backbone: Backbone, metadata: Metadata) -> Non
 
 
 def restate_in(path: Path, was: Metadata, now: Metadata) -> None:
-    """Replaces the figures in the metadata of the model and in the README."""
+    """Replaces the test results in the model and in the README."""
     tflite.restate_in(path / MODEL, was, now)
     (path / "README.txt").write_text(_readme(now), "utf-8")
 
 
 def add_selftest(path: Path, photo: str | bytes) -> None:
-    """Adds a test photo with its expected answer, and runs the self-test of the folder.
+    """Adds a test photo and its expected scores, and runs the self-test of the folder.
 
     Args:
       path: the folder; its model has been verified.
-      photo: a photo of the run, or its bytes; a small copy of it goes in.
+      photo: a photo of the run, or its bytes; a small copy of it is added.
 
     Raises:
       RunError: `python run.py --selftest` does not pass.
@@ -83,7 +83,7 @@ def add_selftest(path: Path, photo: str | bytes) -> None:
         image.draft("RGB", (_PHOTO_PX, _PHOTO_PX))
         small = to_rgb(ImageOps.exif_transpose(image))
     small.thumbnail((_PHOTO_PX, _PHOTO_PX))
-    bare = Image.frombytes("RGB", small.size, small.tobytes())  # of a photo's other contents, nothing is copied
+    bare = Image.frombytes("RGB", small.size, small.tobytes())  # only pixels are copied, no EXIF or other metadata
     bare.save(path / "test_photo.jpg", quality=95)
     answer = Classifier(path / MODEL).classify(path / "test_photo.jpg")
     scores = {label: round(score, 6) for label, score in answer.top(len(answer.labels))}
@@ -93,7 +93,7 @@ def add_selftest(path: Path, photo: str | bytes) -> None:
 
 
 def _run_selftest(path: Path) -> None:
-    """Runs the self-test in a separate process, as a user would."""
+    """Runs the folder as its user will, in a separate process."""
     command = [sys.executable, str((path / "run.py").resolve()), "--selftest"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)  # noqa: S603 - our own file
@@ -112,12 +112,12 @@ def _readme(metadata: Metadata) -> str:
         labels=", ".join(metadata.labels),
         accuracy="" if accuracy is None else f"\nIt was right on {accuracy:.1%} of {tested} test photos.",
     )
-    # It refuses a scaling of each channel's own ("Per-channel image normalization is not available", 1.2.2).
+    # It refuses a mean and std for each channel ("Per-channel image normalization is not available", 1.2.2).
     return text + (_MEDIAPIPE if len(set(metadata.mean)) == len(set(metadata.std)) == 1 else "")
 
 
 def self_test(path: Path, expected: Expected) -> str:
-    """Adds the test photo and runs the self-test."""
+    """Adds the test photo, and runs the self-test of the folder."""
     add_selftest(path, bytes_of(expected.example.path, expected.example.sha256))
     return ", then by itself on one"
 

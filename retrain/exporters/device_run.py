@@ -22,8 +22,8 @@ from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
 HERE = Path(__file__).resolve().parent
-TOLERANCE = 1e-3  # of a score: another processor rounds otherwise
-TURNS = {  # EXIF orientation -> what makes the picture upright
+TOLERANCE = 1e-3  # of a score: processors round differently
+TURNS = {  # EXIF orientation -> the operation that makes the picture upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -35,7 +35,7 @@ TURNS = {  # EXIF orientation -> what makes the picture upright
 
 
 def answer(photo: str | Path) -> dict[str, float]:
-    """The score of each label for one photo, best first."""
+    """Returns the score of each label for one photo, best first."""
     metadata, labels, interpreter = classifier()
     pixels = decode(photo, metadata["height_px"], metadata["width_px"]).astype(np.float32)
     scaled = (pixels - np.float32(metadata["mean"])) / np.float32(metadata["std"])
@@ -47,7 +47,7 @@ def answer(photo: str | Path) -> dict[str, float]:
 
 @lru_cache
 def classifier() -> tuple[dict[str, Any], list[str], Any]:
-    """What the model says of itself (its size and scaling), the labels, and the model ready to run; made once."""
+    """Returns the model's metadata (input size, scaling), its labels and its interpreter; loaded only once."""
     model = schema.Model.GetRootAs((HERE / "model.tflite").read_bytes(), 0)
     entries = {(entry := model.Metadata(k)).Name(): entry.Buffer() for k in range(model.MetadataLength())}
     metadata = json.loads(bytes(model.Buffers(entries[b"retrain_card"]).DataAsNumpy()))
@@ -60,9 +60,9 @@ def classifier() -> tuple[dict[str, Any], list[str], Any]:
 
 
 def decode(photo: str | Path, height: int, width: int) -> np.ndarray[Any, Any]:
-    """uint8 [height, width, 3], red green blue: upright, and squashed to the size that the network takes."""
+    """Decodes a photo to uint8 [height, width, 3], RGB, upright, and resizes it to the input size of the network."""
     with Image.open(photo) as image:
-        image.draft("RGB", (2 * max(height, width),) * 2)  # a large JPEG is decoded small, which is quicker
+        image.draft("RGB", (2 * max(height, width),) * 2)  # decodes a large JPEG at a reduced size, which is faster
         image.load()
         turn = orientation(image)
         size = (height, width) if turn in (5, 6, 7, 8) else (width, height)
@@ -71,7 +71,7 @@ def decode(photo: str | Path, height: int, width: int) -> np.ndarray[Any, Any]:
 
 
 def orientation(image: Image.Image) -> int:
-    """How the camera was held, 1 to 8; 1 is upright."""
+    """Returns the EXIF orientation, 1 to 8; 1 is upright."""
     try:
         return int(image.getexif().get(0x0112, 1))
     except Exception:  # broken EXIF does not make a photo unreadable
@@ -79,7 +79,7 @@ def orientation(image: Image.Image) -> int:
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """The same picture in red, green and blue; what is transparent becomes white, 16 bits become 8."""
+    """Converts a picture to 8-bit RGB; transparent areas become white."""
     if image.mode.startswith("I"):
         image = Image.fromarray((np.asarray(image).clip(0, 65535) * (255 / 65535)).round().astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
@@ -89,7 +89,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 
 def selftest() -> int:
-    """Labels the test photo; 0 if each score is what it was where the classifier was trained."""
+    """Labels the test photo; returns 0 if all scores equal those from the computer on which the classifier was trained."""
     expected = json.loads((HERE / "expected.json").read_text("utf-8"))["scores"]
     found = answer(HERE / "test_photo.jpg")
     if found.keys() != expected.keys():
@@ -107,14 +107,14 @@ def selftest() -> int:
 
 
 def main(photos: list[str]) -> int:
-    """Labels photos and prints the best five labels of each; 1 if one cannot be read."""
+    """Labels photos and prints the best five labels of each; returns 1 if a photo cannot be read."""
     status = 0
     classifier()
     for photo in photos:
         print(photo)
         try:
             best = list(answer(photo).items())[:5]
-        except Exception as error:  # decoders raise anything at all on broken bytes
+        except Exception as error:  # for damaged files, decoders may raise any exception
             print(f"error: {error}\n")
             status = 1
             continue

@@ -1,4 +1,4 @@
-"""Holds what an export must reproduce: the photos and the scores of the trained layer."""
+"""Defines what an export must reproduce: the scores of the trained layer for some photos."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ Scores = npt.NDArray[np.float32]  # [photos, classes]
 
 @dataclass(frozen=True)
 class Expected:
-    """What an export is compared with."""
+    """The photos and scores with which an export is compared."""
 
     photos: tuple[Photo, ...]
-    features: npt.NDArray[np.float32]  # [photos, width], of this export's own backbone
-    head: Head  # its own
+    features: npt.NDArray[np.float32]  # [photos, width], from the backbone of this export
+    head: Head  # the head of this export
     backbone: Backbone
     metadata: Metadata
-    trained: Scores  # of the trained model
-    most_loss: float = 2.0  # points of accuracy that quantizing may cost
-    say: Callable[[str], None] = lambda _: None  # called with each photo that differs, before an error
-    recheck: Callable[[Sequence[Photo]], None] = lambda _: None  # raises where it is their kept features that are wrong
+    trained: Scores  # from the trained model
+    most_loss: float = 2.0  # maximum loss of accuracy by quantization, in points
+    say: Callable[[str], None] = lambda _: None  # called with a line for each photo that differs, before an error
+    recheck: Callable[[Sequence[Photo]], None] = lambda _: None  # raises an error if the cause is wrong stored features
 
     @property
     def scores(self) -> Scores:
-        """The probabilities of this export's own head."""
+        """Computes the probabilities with the head of this export."""
         return softmax(self.head.logits(self.features))
 
     @property
@@ -42,11 +42,11 @@ class Expected:
 
     @property
     def form(self) -> str:
-        """Describes the form of the head in a file: the name of the output and the hidden layers."""
+        """Describes what determines the structure of the head in a file: the name of the scores, and the hidden layers."""
         return f"{self.metadata.output_layer}{''.join(f'/{layer.activation}' for layer in self.head.hidden)}"
 
     def without(self, lost: Sequence[int]) -> Expected:
-        """Removes the photos at the indices `lost`."""
+        """Returns the same for fewer photos; `lost` contains the indices of those to leave out."""
         if not lost:
             return self
         left = np.delete(np.arange(len(self.photos)), lost)
@@ -54,10 +54,10 @@ class Expected:
         return dataclasses.replace(self, photos=photos, features=self.features[left], trained=self.trained[left])
 
     def stated(self, scores: Scores) -> Expected:
-        """Puts the figures of this export into its metadata, if the run had a test set.
+        """Returns the same with the test results of this export in its metadata, if the run has a test.
 
         Args:
-          scores: what it says of the photos, or should say.
+          scores: the measured or expected scores of the photos.
         """
         if not self.metadata.training.get("tested"):
             return self
@@ -68,6 +68,6 @@ class Expected:
 
     @property
     def example(self) -> Photo:
-        """Returns the first photo that the head labels correctly, or else the first photo."""
+        """Returns the first photo that the head labels correctly; the first photo if there is none."""
         right = np.flatnonzero(self.scores.argmax(axis=1) == self.label_ids)
         return self.photos[right[0] if len(right) else 0]

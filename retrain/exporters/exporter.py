@@ -1,4 +1,4 @@
-"""Defines what the file of an export format supplies: functions that write and verify it, of which most have a default."""
+"""Defines the functions that the module of an export format supplies to write and verify it; most have a default."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from retrain.types import Backbone, Head
 
 
 class Verified(NamedTuple):
-    """The result of an earlier verification, which makes running the export unnecessary."""
+    """The result of an earlier verification, so that an export does not have to be run again."""
 
-    difference: float  # the largest, of a score
-    how: str  # for people
+    difference: float  # the largest difference of a score
+    how: str  # how it was verified, for the user
 
 
 @dataclass(frozen=True)
 class Exporter:
-    """Writes and verifies one export format; only `write` is required.
+    """How an export format is written and verified; all functions except `write` are optional.
 
     Attributes:
       write: writes the file or folder.
-      missing: what has to be installed and is not, with the command that installs it; "" where nothing is missing. Gets
-        whether the network is the default one, with one layer on it, of which more may be known.
-      unverifiable: after training, why it cannot be verified here, and so is not written; "" where it can.
-      holds: of a folder, the names that it may hold; all of them go when it is replaced.
-      model: the file to run, in what was written.
-      check_form: raises RunError where the form of that file is wrong, before it is run. Gets the file, the name that the
-        export is to get, and what is expected of it.
-      known: what an earlier run showed of just this file; None where it has to be run.
-      remember: keeps for later runs that the file was run, and the largest difference of a score.
-      restate: exchanges the figures in the metadata of what was written.
-      self_test: the last check, once the file was verified; what it did, for people.
-      readers: the programs of others that read this format (see `other_programs`), if they are installed.
+      missing: names packages that are not installed, with the command that installs them; "" if none is missing. Its argument says
+        whether the network is the default one with a single layer, for which some formats need fewer packages.
+      unverifiable: called after training; explains why the format cannot be verified here and is not written; "" if it can.
+      holds: for a folder, the names that it may contain; all of them are deleted when it is replaced.
+      model: for a folder, the name of the file to run.
+      check_form: raises RunError if the structure of the file is wrong, before it is run. Gets the file, the final path of the
+        export, and the expected results.
+      known: returns the result of an earlier verification of an equal file; None if the file has to be run.
+      remember: stores the result of a verification for later runs: the largest difference of a score.
+      restate: replaces the test results in the metadata of what was written.
+      self_test: makes the last check, after the verification; returns a description for the user.
+      readers: other programs that read this format, if they are installed (see `other_programs`).
     """
 
     write: Callable[[Path, Head, Backbone, Metadata], None]

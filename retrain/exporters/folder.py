@@ -1,4 +1,4 @@
-"""Refuses to replace a folder that holds anything else than an earlier export."""
+"""Refuses to replace a folder that contains anything else than an earlier export."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from label_image.errors import UserError
 
 
 def check_folder(flag: str, path: Path, holds: Collection[str]) -> None:
-    """Refuses to replace files that the same export did not write.
+    """Refuses to replace a folder with files that this export format does not write.
 
     Args:
-      flag: that names the folder.
+      flag: the flag that names the folder.
       path: the folder.
-      holds: names that such a folder may hold; all of them go when it is replaced.
+      holds: names that such a folder may contain; all of them are deleted when it is replaced.
 
     Raises:
-      UserError: a file, a folder that one is in, or a folder that holds something else.
+      UserError: the path is a file, the current folder or one above it, or a folder with other contents.
     """
     if path.exists() and not path.is_dir():
         raise UserError(f"cannot write --{flag}={path}: it is a file; give a folder's name")

@@ -1,7 +1,7 @@
-"""Writes a frozen graph (`.pb`) that labels, with the original's names; TensorFlow is needed to verify it, and only once a network.
+"""Writes a frozen graph (`.pb`) of the classifier, with the node names of the original; TensorFlow verifies it, once for each network.
 
-The input keeps its name in the backbone's graph ("input", Inception's "Mul"), the new layer is called as the original
-called it, and the scores are `--final_tensor_name`; so the original label_image runs the file.
+The input keeps its name in the backbone's graph ("input"; for Inception, "Mul"), the new layer has the name that the original gave it,
+and the scores are named by `--final_tensor_name`. Therefore the original label_image can run the file.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class _Node:
 def write(path: Path, head: Head, backbone: Backbone, metadata: Metadata) -> None:
     """Writes the classifier: float32 [n, height, width, 3], scaled -> float32 [n, classes].
 
-    Messages of protobuf that stand behind each other are read as one: the file is the backbone's, byte for byte, and the
-    head's nodes behind it.
+    Protobuf reads concatenated messages as one message, so the file consists of the backbone's bytes, unchanged, followed by
+    the head's nodes.
     """
     graph = new_graph()
     for node in _nodes(head, backbone, metadata):
@@ -56,14 +56,14 @@ def write(path: Path, head: Head, backbone: Backbone, metadata: Metadata) -> Non
         else:
             constant(graph, node.name, node.values)
     constant(graph, METADATA_KEY, stated(metadata))
-    graph.ClearField("versions")  # the backbone's hold
+    graph.ClearField("versions")  # the backbone's versions apply
     path.write_bytes(backbone.graph.read_bytes() + graph.SerializeToString(deterministic=True))
 
 
 def same_but_for_head(path: Path, head: Head, backbone: Backbone, metadata: Metadata) -> bool:
-    """Returns whether a written graph is bitwise identical to the graph of the backbone plus this head.
+    """Tells whether a written graph is exactly the backbone's graph with this head.
 
-    Where TensorFlow has run this backbone with such a head once, and verified it, this shows that nothing else changed.
+    If TensorFlow has verified this backbone with a head of the same structure, this shows that nothing else has changed.
     """
     data, base = path.read_bytes(), backbone.graph.read_bytes()
     if not data.startswith(base):
@@ -79,7 +79,7 @@ def same_but_for_head(path: Path, head: Head, backbone: Backbone, metadata: Meta
 
 
 def _nodes(head: Head, backbone: Backbone, metadata: Metadata) -> list[_Node]:
-    """Lists the nodes of the head; the last layer has the names of the original."""
+    """Returns the nodes of the head; a single layer has the node names of the original."""
     nodes: list[_Node] = []
     flow = backbone.features_layer
     for number, layer in enumerate(head.hidden, 1):
@@ -105,14 +105,14 @@ def _dense(
 
 
 def _is(node: Any, wanted: _Node) -> bool:
-    """Returns whether a node is bitwise identical to the expected one."""
+    """Tells whether a node of a graph is exactly the expected one."""
     if wanted.values is not None:
         return node.op == "Const" and values_of(node).tobytes() == wanted.values.tobytes()
     return (node.op, tuple(node.input)) == (wanted.op, wanted.inputs)
 
 
 def known(path: Path, expected: Expected) -> Verified | None:
-    """Returns the result of an earlier verification of this graph; None if the file has to be run."""
+    """Returns the result of TensorFlow for this backbone's graph with a head of this structure; None if the file has to be run."""
     before = verified_before(expected)
     if before is None or not same_but_for_head(path, expected.head, expected.backbone, expected.metadata):
         return None
@@ -120,7 +120,7 @@ def known(path: Path, expected: Expected) -> Verified | None:
 
 
 def verified_before(expected: Expected) -> Verified | None:
-    """Returns the result of an earlier verification, found by the graph of the backbone and the form of the head."""
+    """Returns an earlier result for the backbone's graph and the structure of the head, without looking at the file."""
     graph = file_digest(expected.backbone.graph)
     how = "identical to a graph that TensorFlow verified {}, plus this head"
     with contextlib.suppress(OSError, ValueError, LookupError, TypeError, RecursionError):
@@ -131,38 +131,38 @@ def verified_before(expected: Expected) -> Verified | None:
 
 
 def _known_difference(head: Head, graph: str) -> float | None:
-    """Returns the difference that our own tests measured for a graph with one layer, by its digest; None if it is not in the list."""
+    """Returns the difference that our own tests measured for a graph with a single layer; None if the graph is not listed."""
     return None if head.hidden else VERIFIED.get(graph)
 
 
 def missing(default: bool) -> str:
-    """Returns which package is missing; the graph of the default network needs none, because it is compared bitwise."""
+    """Names packages that are not installed; the default network needs none, because its graph is verified by its digest."""
     return "" if default else tensorflow_missing()
 
 
 def unverifiable(backbone: Backbone, head: Head) -> str:
-    """Returns why this graph cannot be verified here; "" if it can."""
+    """Explains why this graph cannot be verified here; "" if it can."""
     if has_tensorflow() or _known_difference(head, file_digest(backbone.graph)) is not None:
         return ""
     return f"verifying it needs TensorFlow, which is not installed: {install('tensorflow')}"
 
 
 def remember(expected: Expected, difference: float) -> None:
-    """Stores the result of the verification for later runs."""
+    """Stores the result of TensorFlow for later runs."""
     with (
         contextlib.suppress(OSError),
         replacing(_results(expected.backbone)) as scratch,
-    ):  # a read-only --model_dir: next time again
+    ):  # --model_dir is read-only: the next run verifies it again
         key = _key(expected, file_digest(expected.backbone.graph))
         scratch.write_text(json.dumps({key: difference}), "utf-8")
 
 
 def _results(backbone: Backbone) -> Path:
-    return backbone.graph.with_name(f"{backbone.graph.name}.proof.json")  # the name that earlier versions gave it
+    return backbone.graph.with_name(f"{backbone.graph.name}.proof.json")  # the name from earlier versions
 
 
 def _key(expected: Expected, graph: str) -> str:
-    """Makes the key of a verification: the version of TensorFlow, the digest of the graph and the form of the head."""
+    """Identifies a verification: TensorFlow's version, the digest of the backbone's graph, and the structure of the head."""
     return f"{library_versions.tensorflow()['TensorFlow']}/{graph}/{expected.form}"
 
 

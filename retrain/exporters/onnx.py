@@ -1,7 +1,7 @@
-"""Writes an ONNX file, for ONNX Runtime and other programs that read ONNX, from a frozen graph that labels; by tf2onnx, needs TensorFlow.
+"""Writes an ONNX file, for ONNX Runtime and other readers, by converting the frozen graph with tf2onnx; needs TensorFlow.
 
-Takes and gives what the frozen graph does: float32 [n, height, width, 3], scaled -> float32 [n, classes]. The metadata is in
-the model's own. tf2onnx and onnxruntime, which runs the file to verify it, are the extra `onnx`.
+Input and output are those of the frozen graph: float32 [n, height, width, 3], scaled -> float32 [n, classes]. Our metadata is stored in
+the metadata of the ONNX model. The extra `onnx` installs tf2onnx, and onnxruntime, which verifies the file.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from retrain.exporters.exporter import Exporter
 from retrain.exporters.stated import stated
 from retrain.types import Backbone, Head
 
-_OPSET = 17  # of 2022: old readers know it, and all that our networks need is in it
+_OPSET = 17  # from 2022: older readers support it, and it has all operations of our networks
 
 
 def missing(_: bool) -> str:
-    """Returns which packages are missing to write and verify the file."""
+    """Names packages that are needed to write and verify the file and are not installed."""
     names = {"tensorflow": "TensorFlow", "tf2onnx": "tf2onnx", "onnxruntime": "onnxruntime"}
     lacking = [name for package, name in names.items() if importlib.util.find_spec(package) is None]
     return f"{lacking[0]} is not installed; {install('onnx')}" if lacking else ""
@@ -65,7 +65,7 @@ def _convert(graph_def: Any, metadata: Metadata) -> Any:
                 output_names=[f"{metadata.output_layer}:0"],
                 opset=_OPSET,
             )
-        except Exception as error:  # it raises many kinds
+        except Exception as error:  # it raises many kinds of exceptions
             reason = " ".join(str(error).split())[:200] or type(error).__name__
             raise RunError(f"cannot export onnx: tf2onnx cannot convert the graph ({reason}); leave onnx out") from None
     return model

@@ -1,4 +1,4 @@
-"""Decides which files are exported: one order for each file or folder that was asked for."""
+"""Determines which files are exported: an `Order` for each requested file or folder."""
 
 from __future__ import annotations
 
@@ -12,22 +12,24 @@ from retrain.types import Backbone
 
 @dataclass(frozen=True)
 class Order:
-    """One file or folder that was asked for."""
+    """A requested file or folder."""
 
     format: ExportFormat
-    path: Path  # where the user wants it
+    path: Path  # where the user requested it
     quantize: str = "none"
-    name: str = ""  # in the folder of the run
-    kept: Path | None = None  # that name with its folder: written there first; None writes to `path` itself
+    name: str = ""  # its name in the folder of the run
+    kept: Path | None = (
+        None  # its path in the folder of the run, where it is written first; None: written directly to `path`
+    )
 
 
 def orders(typed: Mapping[str, str], asked: Collection[str], quantizations: Sequence[str]) -> list[Order]:
-    """The formats that --export lists, and those whose flag is given though it has no default.
+    """Makes the orders of the formats in --export, and of the formats without a default whose flag is given.
 
     Args:
       typed: the value of each format's flag.
-      asked: what --export lists.
-      quantizations: what --quantize lists.
+      asked: the formats in --export.
+      quantizations: the precisions in --quantize.
     """
     made = []
     for row in EXPORT_FORMATS:
@@ -42,14 +44,14 @@ def orders(typed: Mapping[str, str], asked: Collection[str], quantizations: Sequ
 
 
 def _further(row: ExportFormat, path: Path, quantize: str, at: int) -> Order:
-    """Returns the path for one precision: the first has the typed name, a further one has a suffix."""
+    """Makes the order of one precision: the first one has the typed name; further ones get a similar name in the same folder."""
     if not at:
         return Order(row, path, quantize, row.kept)
     return Order(row, path.with_name(further_name(path.name, quantize)), quantize, further_name(row.kept, quantize))
 
 
 def why_not(order: Order, backbone: Backbone) -> str:
-    """Returns why a backbone cannot be exported in this way; "" if it can."""
+    """Explains why an export cannot be made of a backbone; "" if it can."""
     if order.format.needs_litert and backbone.tflite is None:
         return f"LiteRT cannot run {backbone.name}"
     if not order.format.needs_litert and backbone.precision != "float32":

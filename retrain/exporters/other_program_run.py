@@ -1,8 +1,8 @@
-"""Runs an export with another program in a separate process, because a crash of that program ends its process.
+"""Runs an export in another program, in a separate process, because such a program may crash the process in which it runs.
 
     python -m retrain.exporters.other_program_run MODULE FILE    float32 [n, height, width, 3] as .npy on standard input, JSON on standard output
 
-Imports nothing of ours, so that it starts at once.
+Imports no module of ours, so that it starts quickly.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Rows = npt.NDArray[np.float32]
 
 
 def opencv(path: str, batch: Rows) -> Rows:
-    """Computes the scores with OpenCV: float32 [n, classes]. It takes a `.tflite` in NCHW, and ONNX as it is."""
+    """Returns the scores of OpenCV, float32 [n, classes]. It expects NCHW input for a `.tflite`, and unchanged input for ONNX."""
     import cv2
 
     lite = path.endswith(".tflite")
@@ -32,7 +32,7 @@ def opencv(path: str, batch: Rows) -> Rows:
 
 
 def openvino(path: str, batch: Rows) -> Rows:
-    """Computes the scores with OpenVINO in full float32 precision."""
+    """Returns the scores of OpenVINO, computed in full float32 precision."""
     import openvino as room
 
     model: Any = room.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
@@ -40,7 +40,7 @@ def openvino(path: str, batch: Rows) -> Rows:
 
 
 def tflite_runtime(path: str, batch: Rows) -> Rows:
-    """Computes the scores with tflite-runtime, the predecessor of LiteRT."""
+    """Returns the scores of tflite-runtime, the predecessor of LiteRT."""
     from tflite_runtime.interpreter import Interpreter
 
     interpreter: Any = Interpreter(path)
@@ -58,12 +58,12 @@ RUNS = {"cv2": opencv, "openvino": openvino, "tflite_runtime": tflite_runtime}
 
 
 def main(module: str, path: str) -> None:
-    """Reads images and prints the scores that the program computes; none if it refuses the file."""
+    """Reads pictures and prints the scores of the program; prints no scores if it refuses the file."""
     batch = np.load(sys.stdin.buffer, allow_pickle=False)
     version = str(importlib.import_module(module).__version__).split("-", maxsplit=1)[0]
     try:
         scores = RUNS[module](path, batch).tolist()
-    except Exception:  # each has exceptions of its own
+    except Exception:  # each program has its own exceptions
         scores = []
     print(json.dumps({"version": version, "scores": scores}))
 

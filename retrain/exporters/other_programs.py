@@ -1,9 +1,9 @@
-"""Checks each export with other installed programs, once for each network, and stores the results.
+"""Runs each export in other programs that are installed here, once for each network, and stores their results.
 
-LiteRT passes over faults of form that other programs stop at, so an export is given to these too. Not the whole test set but three
-photos, while LiteRT works; and once for each backbone, format and version of the program, since a layer changes numbers but no form. What came of it
-stands beside the backbone. A program that cannot read a file, or reads it wrongly, is no fault of ours (docs/elsewhere.md has
-those that are known): it is said in the table and in run.json, and the file is kept.
+LiteRT ignores structural errors in a file that other programs refuse, so exports are also tested with those. They get three photos
+instead of the whole test set, while LiteRT is working, and only once for each backbone, format and version of the program, because a
+new layer changes numbers but not the structure. The results are stored next to the backbone. If a program cannot read a file or gives
+wrong scores, the table and run.json state it, and the file is kept (docs/elsewhere.md lists known problems of such programs).
 """
 
 from __future__ import annotations
@@ -27,32 +27,32 @@ import numpy.typing as npt
 from retrain.files.atomic import replacing
 from retrain.types import Backbone, Reading
 
-READERS = {"openvino": "OpenVINO", "cv2": "OpenCV", "tflite_runtime": "tflite-runtime"}  # module -> what people call it
+READERS = {"openvino": "OpenVINO", "cv2": "OpenCV", "tflite_runtime": "tflite-runtime"}  # module -> name of the program
 PHOTOS = 3
 _TIMEOUT_S = 30
 _ROOT = Path(__file__).resolve().parents[2]
-# Of a score: rounding; int8 weights and int8 numbers, which each program rounds in its own way.
+# Tolerance of a score: for float32 rounding; for int8 weights; for int8 calculations, which each program rounds differently.
 _WITHIN = {"none": 2e-3, "float16": 2e-3, "dynamic": 0.1, "int8": 0.1}
 
 
 @dataclass(frozen=True)
 class _Asked:
-    """A running program."""
+    """A program that is running."""
 
     module: str
     key: str
     process: subprocess.Popen[bytes]
-    folder: Path  # a copy of the file, under its right ending; removed with the answer
+    folder: Path  # contains a copy of the file with the right extension; removed afterwards
 
 
 class Readers:
-    """The other programs that read one export to check it, if any are installed. Close it, so that none keeps running.
+    """The other programs that test one export, as far as they are installed. `close` ends those that are still running.
 
     Args:
-      kind: what run.json calls the format; the ending of the file that they get.
-      readers: of READERS, those that read the format.
-      backbone: what the export is made of.
-      form: what else decides the file's form: the precision, the layers of the head.
+      kind: the name of the format in run.json, which is also the file extension.
+        readers: the keys of READERS that read the format.
+        backbone: the backbone of the export.
+        form: what else determines the structure of the file: the precision and the layers of the head.
     """
 
     def __init__(self, kind: str, readers: Iterable[str], backbone: Backbone, form: str) -> None:
@@ -64,11 +64,11 @@ class Readers:
 
     @property
     def wanted(self) -> bool:
-        """Returns whether there is a program without a result from an earlier run."""
+        """Tells whether a program is installed that has not tested such an export in an earlier run."""
         return not self._known.keys() >= {*self._keys.values()}
 
     def ask(self, path: Path, batch: npt.NDArray[np.float32]) -> None:
-        """Starts the programs that have no result yet.
+        """Starts the programs that have not tested such an export yet.
 
         Args:
           path: the export.
@@ -76,14 +76,16 @@ class Readers:
         """
         for module, key in self._keys.items():
             if key not in self._known:
-                with contextlib.suppress(OSError):  # no room for a copy, no process: next time again
+                with contextlib.suppress(
+                    OSError
+                ):  # no room for the copy, or no process could be started: the next run tries again
                     self._asked.append(_Asked(module, key, *_start(module, self._kind, path, batch)))
 
     def answers(self, scores: npt.NDArray[np.float32], quantize: str) -> tuple[Reading, ...]:
-        """Waits for the programs; the result includes those of earlier runs.
+        """Waits for the results; also returns those of earlier runs.
 
         Args:
-          scores: float32 [n, classes], of the same pictures by the runtime that is ours.
+          scores: float32 [n, classes], our own scores of the same pictures.
           quantize: "none", "float16", "dynamic" or "int8".
         """
         made = {one.key: _answer(one, scores, _WITHIN[quantize]) for one in self._asked}
@@ -93,7 +95,7 @@ class Readers:
             with (
                 contextlib.suppress(OSError),
                 replacing(self._file) as scratch,
-            ):  # a read-only --model_dir: next time again
+            ):  # --model_dir is read-only: the next run tests it again
                 scratch.write_text(json.dumps(kept, indent=1), "utf-8")
         return tuple(self._known[key] for key in self._keys.values() if key in self._known)
 
@@ -124,7 +126,7 @@ def _start(module: str, kind: str, path: Path, batch: npt.NDArray[np.float32]) -
                     **os.environ,
                     "PYTHONPATH": os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH")))),
                 },
-                start_new_session=True,  # Ctrl-C is meant for us
+                start_new_session=True,  # so that Ctrl-C does not reach it
             )
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -138,7 +140,7 @@ def _answer(one: _Asked, scores: npt.NDArray[np.float32], within: float) -> Read
         said, _ = one.process.communicate(timeout=_TIMEOUT_S)
         if one.process.returncode < 0:
             return Reading(name, "crashes")
-        answer = json.loads(said.splitlines()[-1])  # some greet first
+        answer = json.loads(said.splitlines()[-1])  # some programs print a greeting first
         rows = np.array(answer["scores"], np.float32)
         name = f"{name} {answer['version']}"
         if rows.shape != scores.shape:
@@ -159,7 +161,7 @@ def _known(path: Path) -> dict[str, Reading]:
 
 
 def _stamp(module: str) -> str:
-    """Identifies the installed version of a program without importing it; "" if it is not installed."""
+    """Identifies the version of a program without importing it; "" if it is not installed."""
     with contextlib.suppress(ImportError, ValueError, OSError):
         spec = importlib.util.find_spec(module)
         if spec and spec.origin:

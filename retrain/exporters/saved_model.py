@@ -1,11 +1,11 @@
-"""Writes a SavedModel, with the preprocessing inside it, from a frozen graph that labels; needs TensorFlow.
+"""Writes a SavedModel that includes the preprocessing, from the frozen graph of the classifier; needs TensorFlow.
 
 Two signatures: `serving_default` takes `image`, float32 [n, height, width, 3] in 0..1 (TF-Hub's convention), and
 `serving_bytes` takes `image_bytes`, strings [n] with whole JPEG, PNG, GIF or BMP files. Both give `prediction`, float32
-[n, classes]. TensorFlow's operations know no EXIF orientation: bytes of a photo on its side are taken as they lie.
+[n, classes]. TensorFlow's operations ignore the EXIF orientation: a rotated photo is not turned upright.
 
-Called as an object, as `hub.load(folder)(images)` gives it, it answers what stands before the layer: float32 [n, width], the
-features. So the same folder is a --tfhub_module, for the next classifier.
+Called as an object, as in `hub.load(folder)(images)`, it returns the features, the input of the layer: float32 [n, width]. Therefore the
+same folder can be used as --tfhub_module of another classifier.
 """
 
 from __future__ import annotations
@@ -43,17 +43,17 @@ def write(path: Path, head: Head, backbone: Backbone, metadata: Metadata) -> Non
 
 
 def restate_in(path: Path, was: Metadata, now: Metadata) -> None:
-    """Replaces the figures in the metadata of the folder."""
+    """Replaces the test results in the metadata of a folder."""
     restate(path / "assets.extra" / f"{METADATA_KEY}.json", _inside(was), _inside(now))
 
 
 def _inside(metadata: Metadata) -> Metadata:
-    """Returns the metadata for a model that scales its input itself."""
+    """Returns the metadata of a model that includes the scaling."""
     return dataclasses.replace(metadata, mean=(0.0,), std=(255.0,), input_layer="image", output_layer="prediction")
 
 
 def _whole(tf: Any, pixels: Any) -> Any:
-    """Rounds to whole levels; half a level goes up."""
+    """Rounds pixels to whole levels; 0.5 is rounded up."""
     return tf.floor(tf.clip_by_value(pixels, 0.0, 255.0) + 0.5)
 
 
@@ -69,12 +69,12 @@ def _module(tf: Any, graph_def: Any, metadata: Metadata, features_layer: str) ->
         return {"prediction": tf.identity(network((pixels - mean) / std), name="prediction")}
 
     def decode(data: Any) -> Any:
-        image = tf.cond(  # the exact transform: the fast one, decode_image's own, is off by up to 20 of 255 levels
+        image = tf.cond(  # the exact DCT: the fast default of decode_image differs by up to 20 of 255 levels
             tf.io.is_jpeg(data),
             lambda: tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE"),
             lambda: tf.io.decode_image(data, channels=3, expand_animations=False),
         )
-        # As Pillow's bilinear filter: half-pixel centres, antialiased, row by row and then column by column, each time
+        # Like Pillow's bilinear filter: half-pixel centres, antialiased, first horizontally and then vertically, each time
         # rounded to whole levels.
         rows = tf.image.resize(tf.cast(image, tf.float32), (tf.shape(image)[0], metadata.width_px), antialias=True)
         resized = tf.image.resize(_whole(tf, rows), size, antialias=True)
@@ -88,8 +88,8 @@ def _module(tf: Any, graph_def: Any, metadata: Metadata, features_layer: str) ->
         lambda image: predict(image * 255.0),
         input_signature=[images],
     )
-    # The name by which Keras exports what a model is for: its TFSMLayer takes it unasked, and TensorFlow's converter, which
-    # cannot convert the decoding of files, then leaves serving_bytes alone.
+    # The name that Keras gives to the main signature of an export: its TFSMLayer uses it by default, and TensorFlow's converter, which
+    # cannot convert the decoding of files, then ignores serving_bytes.
     module.serve = module.on_images
     module.on_bytes = tf.function(
         lambda image_bytes: predict(tf.map_fn(decode, image_bytes, fn_output_signature=tf.float32)),

@@ -1,7 +1,7 @@
-"""Writes the metadata into an export with spare room, so that figures can be replaced after the verification.
+"""Writes the metadata of an export with spare room, so that the test results can be replaced after they were measured.
 
-How often an export is right is known when it has been run, and then its metadata is inside already. It is written with
-spaces behind it, which JSON does not mind; so the figures are exchanged in their place, and no other byte changes.
+The accuracy of an export is known only after it was run, when its metadata is already in the file. Spaces follow the metadata, which
+are allowed in JSON, so the test results can be replaced without changing any other byte.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 from label_image.errors import RunError
 from label_image.model_metadata import Metadata, to_json
 
-_ROOM = 48  # bytes: two figures of another length
+_ROOM = 48  # bytes; enough for two numbers with more digits
 
 
 def stated(metadata: Metadata) -> bytes:
@@ -20,15 +20,15 @@ def stated(metadata: Metadata) -> bytes:
 
 
 def restate(path: Path, was: Metadata, now: Metadata) -> None:
-    """Replaces the metadata inside a file by metadata with other figures.
+    """Replaces the metadata inside a file by one with other test results.
 
     Args:
-      path: what was written with `stated(was)`.
-      was: what it says.
-      now: what it is to say.
+      path: a file that was written with `stated(was)`.
+        was: the metadata in the file.
+        now: the new metadata.
 
     Raises:
-      RunError: the file does not say that, or there is no room.
+      RunError: the file does not contain `was`, or there is not enough room.
     """
     data, old, new = path.read_bytes(), stated(was), to_json(now).encode()
     if data.count(old) != 1 or len(new) > len(old):

@@ -1,7 +1,7 @@
-"""Lists the formats in which a classifier is exported: a row and a file for each.
+"""Lists the formats in which a classifier is exported: a row and a module for each.
 
-A row names the format's flag, its place and its help, what label_image runs it as, and the file with its EXPORTER (see
-`exporter`). The options, `--help`, the usual names and the report are made from these rows. Imports nothing heavy.
+A row contains the format's flag with its default path and help, the kind of model for label_image, and the module with its EXPORTER
+(see `exporter`). The options, `--help`, the usual names and the report are made from these rows. Imports nothing heavy.
 """
 
 from __future__ import annotations
@@ -14,47 +14,47 @@ from label_image.find_run import HOME
 from label_image.model_kinds import table as kinds
 from label_image.model_kinds.table import ModelKind
 
-if TYPE_CHECKING:  # it needs NumPy, which `--help` does without
+if TYPE_CHECKING:  # it imports NumPy, which `--help` does not need
     from retrain.exporters.exporter import Exporter
 
-QUANTIZATIONS = ("none", "float16", "dynamic", "int8")  # what --quantize knows
+QUANTIZATIONS = ("none", "float16", "dynamic", "int8")  # the values of --quantize
 
 
 @dataclass(frozen=True)
 class ExportFormat:
-    """One row."""
+    """The row of one format."""
 
-    name: str  # what --export calls it
-    kind: str  # what run.json calls it
-    flag: str  # the flag that says where it goes
-    meaning: str  # of that flag, for --help
-    module: str  # the file with its EXPORTER
-    runner: ModelKind | None  # what label_image runs it as; None where it does not
-    own_name: str = ""  # its name in tf_files and in the folder of a run; "" is the runner's
-    by_default: bool = False  # whether it is written without being asked for
-    needs_litert: bool = False  # whether it is made of the backbone's headless `.tflite`; else of its float32 graph
+    name: str  # its name in --export
+    kind: str  # its name in run.json
+    flag: str  # the flag for its path
+    meaning: str  # the help of that flag
+    module: str  # the module with its EXPORTER
+    runner: ModelKind | None  # the kind of model for label_image; None if label_image cannot run it
+    own_name: str = ""  # its file name in tf_files and in the folder of a run; "" means the runner's name
+    by_default: bool = False  # whether it is written by default
+    needs_litert: bool = False  # whether it is made from the backbone's `.tflite`; otherwise from its float32 graph
     is_folder: bool = False
-    quantizable: bool = False  # whether --quantize writes further files of it
+    quantizable: bool = False  # whether --quantize can write additional files of it
 
     @property
     def exporter(self) -> Exporter:
-        """Imports the file of the format and returns its exporter."""
+        """Imports its module and returns the EXPORTER."""
         exporter: Exporter = importlib.import_module(self.module).EXPORTER
         return exporter
 
     @property
     def kept(self) -> str:
-        """The name of the export in tf_files and in the folder of a run."""
+        """Returns its name in tf_files and in the folder of a run."""
         return self.own_name or (self.runner.kept if self.runner else "")
 
     @property
     def place(self) -> str:
-        """The path if --export lists the format and its flag is empty."""
+        """Returns its path if --export lists it and its flag is empty."""
         return f"{HOME}/{self.kept}"
 
     @property
     def kept_names(self) -> tuple[str, ...]:
-        """All names that files of this format can have in the folder of a run.
+        """Lists all names that files of this format can have in the folder of a run.
 
         >>> TFLITE.kept_names[:2], ONNX.kept_names
         (('retrained.tflite', 'retrained_none.tflite'), ('retrained.onnx',))
@@ -64,14 +64,14 @@ class ExportFormat:
 
     @property
     def help(self) -> str:
-        """The help of its flag."""
+        """Returns the help of its flag."""
         if self.by_default:
             return f"{self.meaning}; an empty value writes none."
         return f"{self.meaning}. Without this flag none is written unless --export names it; then it is {self.place}."
 
 
 def further_name(name: str, quantize: str) -> str:
-    """The name of a file in a further precision.
+    """Returns the file name for an additional precision.
 
     >>> further_name("retrained.tflite", "int8")
     'retrained_int8.tflite'
@@ -103,5 +103,5 @@ EXPORT_FORMATS = (TFLITE, GRAPH, SAVED_MODEL, ONNX, DEVICE_FOLDER)
 
 
 def runs_in_label_image(kind: str) -> bool:
-    """Returns whether `python -m label_image --graph` can use an export of this kind, as run.json names it."""
+    """Tells whether `python -m label_image --graph` can label with an export, by its name in run.json."""
     return any(row.kind == kind and row.runner for row in EXPORT_FORMATS)

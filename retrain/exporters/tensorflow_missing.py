@@ -7,5 +7,5 @@ from label_image.quiet import has_tensorflow
 
 
 def tensorflow_missing(_: bool = False) -> str:
-    """Returns the command that installs TensorFlow; "" if it is installed."""
+    """Says that TensorFlow is not installed, with the command that installs it; "" if it is installed."""
     return "" if has_tensorflow() else f"TensorFlow is not installed; {install('tensorflow')}"

@@ -1,7 +1,7 @@
-"""Writes a `.tflite` that labels: the layers are appended to the network without a head, with the schema classes of LiteRT and without TensorFlow.
+"""Writes the `.tflite` of the classifier: appends the layers to the headless one with LiteRT's schema classes, without TensorFlow.
 
-One signature names the input and the scores as the frozen graph does, in each precision. It carries our metadata, and the
-standard metadata (`tflite_metadata`) with the labels behind the model, for MediaPipe Tasks and Android.
+In each precision, a signature gives input and scores the names of the frozen graph. The file contains our metadata, the standard
+metadata (`tflite_metadata`) for MediaPipe Tasks and Android, and the labels after the model.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from retrain.formats import tflite_structure
 from retrain.formats.tflite_model import SIGNATURE, TfliteModel
 from retrain.types import Backbone, Head
 
-_OPERATORS = {"relu": "RELU", "sigmoid": "LOGISTIC", "tanh": "TANH"}  # without options
+_OPERATORS = {"relu": "RELU", "sigmoid": "LOGISTIC", "tanh": "TANH"}  # operators that have no options
 
 
 def write(path: Path, head: Head, backbone: Backbone, metadata: Metadata) -> None:
     """Writes the classifier.
 
     Args:
-      path: where.
-      head: the trained layer, and hidden layers below it.
-      backbone: one that LiteRT can run.
-      metadata: goes inside.
+      path: the file to write.
+        head: the trained layer, and hidden layers below it.
+      backbone: a backbone that LiteRT can run.
+        metadata: written into the file.
     """
     assert backbone.tflite is not None, "an order of it is made only where there is a headless .tflite"  # noqa: S101
     model = TfliteModel(backbone.tflite)
@@ -55,7 +55,7 @@ def write(path: Path, head: Head, backbone: Backbone, metadata: Metadata) -> Non
 
 
 def restate_in(path: Path, was: Metadata, now: Metadata) -> None:
-    """Replaces the figures in the metadata of a file, and updates its checksum."""
+    """Replaces the test results in the metadata of a file, and updates its checksum."""
     restate(path, was, now)
     path.write_bytes(checksum.sealed(path.read_bytes()))
 
@@ -82,7 +82,7 @@ def check_form(file: Path, name: Path, expected: Expected) -> None:
     """Verifies the structure of the file, which LiteRT does not check.
 
     Raises:
-      RunError: with the first fault.
+      RunError: the structure is wrong; the message states the first fault.
     """
     tflite_structure.check(file, str(name), expected.metadata.input_layer, expected.metadata.output_layer)
 

@@ -1,8 +1,8 @@
-"""Writes the standard TFLite metadata, which MediaPipe Tasks and Android read, beside our own.
+"""Writes the standard TFLite metadata, which MediaPipe Tasks and Android read, in addition to our own.
 
-A `.tflite` that carries it needs no flags there. It is two things: a FlatBuffer with the identifier M001 (the schema is
-`metadata_schema.fbs` of TensorFlow Lite Support), which says the scaling and names the labels file; and that file, as a
-zip behind the model. Written here by slot number, so that nobody has to install MediaPipe (540 MB) to export.
+These programs need no settings for a `.tflite` with this metadata. It has two parts: a FlatBuffer with the identifier M001 (its schema
+is `metadata_schema.fbs` of TensorFlow Lite Support), which contains the scaling and the name of the labels file; and the labels file,
+in a zip archive after the model. It is written by slot number here, so that exporting does not need MediaPipe (540 MB).
 Equal metadata gives equal bytes.
 """
 
@@ -19,7 +19,7 @@ from label_image.model_metadata import Metadata
 
 LABELS_FILE = "labels.txt"
 _IDENTIFIER = b"M001"
-_PARSER = "1.0.0"  # the first version of the schema has all that is used here
+_PARSER = "1.0.0"  # the first version of the schema has all the fields used here
 
 # Numbers of the schema's enumerations.
 _RGB = 1  # ColorSpaceType
@@ -29,7 +29,7 @@ _NORMALIZATION_OPTIONS = 1  # ProcessUnitOptions
 
 
 def standard_metadata(metadata: Metadata) -> bytes:
-    """The FlatBuffer: one image in, one probability a label out."""
+    """Makes the FlatBuffer: the input is an image, the output a probability for each label."""
     import flatbuffers
 
     builder = flatbuffers.Builder(1024)
@@ -39,12 +39,12 @@ def standard_metadata(metadata: Metadata) -> bytes:
 
 
 def with_labels(model: bytes, metadata: Metadata) -> bytes:
-    """The model's bytes with the labels file behind them, as a zip that is not compressed.
+    """Appends the labels file to the model's bytes, in an uncompressed zip archive.
 
-    A FlatBuffer is read from its front and a zip from its end, so each reader finds its own.
+    A FlatBuffer is read from its beginning and a zip archive from its end, so both can be in one file.
     """
     file = io.BytesIO(model)
-    # The oldest date that a zip can hold, and Unix as the maker: the same bytes on each day and machine.
+    # The oldest date that zip allows, and Unix as the creator, so that the bytes are the same on each day and machine.
     entry = zipfile.ZipInfo(LABELS_FILE, (1980, 1, 1, 0, 0, 0))
     entry.create_system, entry.external_attr = 3, 0o644 << 16
     with zipfile.ZipFile(file, "a") as archive:
@@ -53,7 +53,7 @@ def with_labels(model: bytes, metadata: Metadata) -> bytes:
 
 
 class _Tables:
-    """Writes the schema's tables, innermost first, as a FlatBuffer wants them; each method gives an offset."""
+    """Writes the tables of the schema, innermost first, as FlatBuffers require; each method returns an offset."""
 
     def __init__(self, builder: Any) -> None:
         self._builder = builder
@@ -98,14 +98,14 @@ class _Tables:
         return self._union(3, kind, properties)  # Content: 0 content_properties_type, 1 content_properties, 2 range
 
     def _union(self, slots: int, kind: int, offset: int) -> int:
-        """A table whose slot 0 tells what its slot 1 is."""
+        """Writes a table whose slot 0 contains the type of its slot 1."""
         self._builder.StartObject(slots)
         self._builder.PrependUint8Slot(0, kind, 0)
         self._builder.PrependUOffsetTRelativeSlot(1, offset, 0)
         return int(self._builder.EndObject())
 
     def _table(self, slots: int, offsets: dict[int, int], numbers: dict[int, int] | None = None) -> int:
-        """A table: what stands elsewhere by offset, enumerations as one byte."""
+        """Writes a table: references as offsets, enumerations as one byte."""
         self._builder.StartObject(slots)
         for slot, offset in offsets.items():
             self._builder.PrependUOffsetTRelativeSlot(slot, offset, 0)
@@ -114,7 +114,7 @@ class _Tables:
         return int(self._builder.EndObject())
 
     def _tables(self, offsets: list[int]) -> int:
-        """A vector of tables."""
+        """Writes a vector of tables."""
         self._builder.StartVector(4, len(offsets), 4)
         for offset in reversed(offsets):
             self._builder.PrependUOffsetTRelative(offset)

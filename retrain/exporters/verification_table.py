@@ -1,4 +1,4 @@
-"""Formats the table that shows what became of each export."""
+"""Formats the table of the exports and their verification."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from retrain.types import Export
 
-# What a program that is not ours made of an export (docs/elsewhere.md).
+# The result of an export in another program (docs/elsewhere.md).
 _OUTCOMES = {
     "agrees": "agrees",
     "differs": "gives other scores",
@@ -17,7 +17,7 @@ _OUTCOMES = {
 
 
 def table_lines(exports: Sequence[Export]) -> list[str]:
-    """Formats the results of all exports: a table of those that were run, and a line for each of the others."""
+    """Formats the exports for the user: a table of those that were run, a line for each of the others."""
     run = [made for made in exports if made.accuracy is not None and made.interval is not None]
     width = max((len(str(made.path)) for made in run), default=0)
     lines = []
@@ -37,5 +37,5 @@ def table_lines(exports: Sequence[Export]) -> list[str]:
 
 
 def size_of(count: int) -> str:
-    """Formats a number of bytes: "13.4 MB"."""
+    """Formats a number of bytes for the user: "13.4 MB"."""
     return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count} B"

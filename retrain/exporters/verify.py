@@ -1,8 +1,8 @@
-"""Verifies each export by running it on photos before it gets its name; an export with other results is not kept.
+"""Verifies each export by running it on photos before it gets its final name; an export with wrong results is deleted.
 
-The file is opened with label_image's own code and labels the test photos from their files. A difference from its own
-head's scores beyond float32 rounding is a fault: wrong scaling, wrong channel order, labels in another order. Where
-quantizing changes the numbers on purpose, its labels are compared with the trained model's, and what it loses is bounded.
+The code of label_image opens the file and labels the test photos. If the scores differ from those of its head by more than float32
+rounding, there is an error, such as a wrong scaling, channel order or order of labels. Quantization changes the scores on purpose; then
+the labels are compared with those of the trained model, and the loss of accuracy is limited.
 """
 
 from __future__ import annotations
@@ -31,27 +31,27 @@ from retrain.files.hashing import bytes_of
 from retrain.metrics import wilson_interval
 from retrain.types import Export, Reading
 
-# The same float32 sums in another order: 1e-5 on one runtime, up to some 1e-4 between LiteRT, TensorFlow and a GPU.
+# For float32 sums in another order: 1e-5 within one runtime, up to about 1e-4 between LiteRT, TensorFlow and a GPU.
 TOLERANCE = 2e-3
-_NAMED = 10  # photos that an error names
+_NAMED = 10  # maximum number of photos that an error names
 
 
 @dataclass(frozen=True)
 class Measured:
     """The results of running an export."""
 
-    scores: Scores  # of the photos that could be read
+    scores: Scores  # for the photos that could be read
     ms_image: float  # median, of the network alone
-    lost: tuple[int, ...] = ()  # places of photos that could not be read any more, or have changed
+    lost: tuple[int, ...] = ()  # indices of photos that could not be read any more, or have changed
     readings: tuple[Reading, ...] = ()  # by other programs
-    also: str = ""  # what else was checked, for people
+    also: str = ""  # what else was checked, for the user
 
 
 def export(order: Order, expected: Expected) -> Export:
     """Writes one export to a temporary name, verifies it, and gives it its name.
 
     Raises:
-      RunError: it does not label as it should, or cannot be written.
+      RunError: it labels incorrectly, or cannot be written.
     """
     expected = expected.stated(expected.scores)
     place = order.kept or order.path
@@ -70,7 +70,7 @@ def export(order: Order, expected: Expected) -> Export:
 
 
 def _with_figures(made: Export, measured: Measured, expected: Expected) -> Export:
-    """Adds the measured figures to an export."""
+    """Adds the measured results to an export."""
     guesses = measured.scores.argmax(axis=1)
     right = int((guesses == expected.label_ids).sum())
     return dataclasses.replace(
@@ -86,7 +86,7 @@ def _with_figures(made: Export, measured: Measured, expected: Expected) -> Expor
 
 
 def verify(order: Order, scratch: Path, expected: Expected) -> Measured:
-    """Runs the written file on the photos and compares the results.
+    """Runs the written export on the photos, and compares the results.
 
     Raises:
       RunError: it does not label as it should.
@@ -96,7 +96,10 @@ def verify(order: Order, scratch: Path, expected: Expected) -> Measured:
     exporter.check_form(file, order.path, expected)
     measured = _measure_and_read(order, file, expected)
     expected = expected.without(measured.lost)
-    if order.quantize in ("none", "int8"):  # the others do not calculate as the backbone did whose features are kept
+    if order.quantize in (
+        "none",
+        "int8",
+    ):  # in the other precisions, scores differ from those on stored features by more than rounding
         check_scores(order.path, measured.scores, expected)
     if order.quantize != "none":
         check_loss(order.path, measured.scores, expected)
@@ -108,12 +111,12 @@ def verify(order: Order, scratch: Path, expected: Expected) -> Measured:
 
 
 def _measure_and_read(order: Order, file: Path, expected: Expected) -> Measured:
-    """Labels the photos with the export and, at the same time, some of them with other programs that have not yet read such a file."""
+    """Labels the photos with the export, and meanwhile some of them in other programs that have not tested such an export yet."""
     form = f"{order.quantize}/{expected.form}"
     with closing(Readers(order.format.kind, order.format.exporter.readers, expected.backbone, form)) as readers:
         places = np.unique(np.linspace(0, len(expected.photos) - 1, PHOTOS).astype(int))
         if readers.wanted:
-            with contextlib.suppress(OSError, PhotoError):  # a photo that cannot be read is told below
+            with contextlib.suppress(OSError, PhotoError):  # unreadable photos are reported below
                 readers.ask(file, _pictures(expected, places))
         measured = measure(file, order.path, expected)
         left = np.delete(np.arange(len(expected.photos)), measured.lost)
@@ -124,7 +127,7 @@ def _measure_and_read(order: Order, file: Path, expected: Expected) -> Measured:
 
 
 def _pictures(expected: Expected, places: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-    """Returns some photos as input of the network: float32 [n, height, width, 3]."""
+    """Prepares some of the photos as input of the network: float32 [n, height, width, 3]."""
     backbone, rows = expected.backbone, []
     for place in places:
         photo = expected.photos[place]
@@ -137,12 +140,12 @@ def measure(file: Path, path: Path, expected: Expected) -> Measured:
     """Opens an export and labels the photos with it.
 
     Args:
-      file: the file as it is written now.
-      path: the name that the export is to get, for the error.
+      file: the file that was written.
+        path: the final path of the export, for error messages.
       expected: the photos, and the labels in their order.
 
     Raises:
-      RunError: its labels are others, or no photo can be read any more.
+      RunError: its labels differ from the expected ones, or no photo can be read any more.
     """
     classifier = Classifier(file, Overrides())
     if classifier.metadata.labels != expected.head.labels:
@@ -166,10 +169,10 @@ def measure(file: Path, path: Path, expected: Expected) -> Measured:
 
 
 def check_scores(path: Path, scores: Scores, expected: Expected) -> None:
-    """Compares an export's scores with its own head's.
+    """Compares the scores of an export with those of its head.
 
     Raises:
-      StaleFeaturesError: it is the features that the head was given.
+      StaleFeaturesError: the stored features of the head are wrong.
       RunError: the difference is beyond rounding; the photo where it is largest is named.
     """
     differences = np.abs(scores - expected.scores).max(axis=1)
@@ -186,10 +189,10 @@ def check_scores(path: Path, scores: Scores, expected: Expected) -> None:
 
 
 def check_loss(path: Path, scores: Scores, expected: Expected) -> None:
-    """Limits the accuracy lost by quantization. A single photo never fails a run, because among few photos it is many points.
+    """Limits the loss of accuracy by quantization. A single wrong photo is never an error, because in a small test set it is many points.
 
     Raises:
-      RunError: more is lost than --max_quantization_loss.
+      RunError: the loss exceeds --max_quantization_loss.
     """
     label_ids = expected.label_ids
     right, wanted = (int((rows.argmax(axis=1) == label_ids).sum()) for rows in (scores, expected.trained))
@@ -204,7 +207,7 @@ def check_loss(path: Path, scores: Scores, expected: Expected) -> None:
 
 
 def _say_differing(path: Path, scores: Scores, wanted: Scores, expected: Expected) -> int:
-    """Names and counts the photos whose label differs from the expected one."""
+    """Reports the photos whose label is not the expected one, and their number."""
     labels = expected.head.labels
     rows = _differing(scores, wanted)
     for row in rows[:_NAMED]:
@@ -216,6 +219,6 @@ def _say_differing(path: Path, scores: Scores, wanted: Scores, expected: Expecte
 
 
 def _differing(scores: Scores, wanted: Scores) -> list[int]:
-    """Returns the rows whose label differs from the expected one."""
+    """Returns the rows whose label is not the expected one."""
     rows: list[int] = np.flatnonzero(scores.argmax(axis=1) != wanted.argmax(axis=1)).tolist()
     return rows

@@ -1,1 +1,1 @@
-"""From photos to features: the runtimes that run a backbone, and the extraction itself."""
+"""Computes the features of photos: the runtimes that run a backbone, and the extraction itself."""

@@ -1,6 +1,6 @@
-"""Gets the features of photos: reads them from the store, or computes them with a backbone and keeps them there.
+"""Gets the features of photos: reads them from the store, or computes them with a backbone and stores them.
 
-A worker a core decodes and runs its own photos; what is new is committed in batches. A photo whose pixels cannot be read
+Each core has a worker that decodes photos and runs the network; new features are committed in batches. A photo whose pixels cannot be read
 is reported, not raised.
 """
 
@@ -27,7 +27,7 @@ from retrain.progress import Progress, speed_of
 from retrain.store.feature_store import Store, key_of
 from retrain.types import Backbone, Pace, Photo
 
-_COMMIT_PHOTOS = 64  # lost at most by a kill
+_COMMIT_PHOTOS = 64  # photos of a commit: at most so many are lost if the process is killed
 _COMMIT_S = 2.0
 
 Row = npt.NDArray[np.float32]  # [width]
@@ -35,27 +35,27 @@ Row = npt.NDArray[np.float32]  # [width]
 
 @dataclass(frozen=True)
 class Extraction:
-    """The features of photos, and what became of each."""
+    """The features of photos, and the photos that could not be read."""
 
-    features: npt.NDArray[np.float32]  # [photos, width]; zero where a photo could not be read
+    features: npt.NDArray[np.float32]  # [photos, width]; 0 for a photo that could not be read
     readable: npt.NDArray[np.bool_]  # [photos]
-    problems: dict[int, PhotoError] = field(default_factory=dict)  # place -> why not
+    problems: dict[int, PhotoError] = field(default_factory=dict)  # index of the photo -> why it could not be read
     pace: Pace = field(default_factory=Pace)
 
     def take(self, place: int, result: Row | PhotoError) -> None:
-        """Enters what came of a photo."""
+        """Records the result of a photo."""
         if isinstance(result, PhotoError):
             self.problems[place] = result
         else:
             self.features[place], self.readable[place] = result, True
 
     def copy(self, source: int, place: int) -> None:
-        """Copies the result of another photo with the same bytes."""
+        """Copies to a photo the result of another photo with the same bytes."""
         self.take(place, self.problems.get(source, self.features[source]))
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C while features were computed; what is done is kept."""
+    """Ctrl-C while features were computed; the features computed so far are stored."""
 
     def __init__(self, done: int, total: int) -> None:
         super().__init__(f"{done} of {total}")
@@ -74,15 +74,15 @@ def extract(
 
     Args:
       photos: in any order.
-      backbone: made ready.
-      runtime: gives what runs it; its runners are made only when something has to be computed.
-      store: read first, written as features come.
+        backbone: a prepared backbone.
+      runtime: returns the runtime; called only if features have to be computed.
+      store: read first; new features are written to it.
       view: which view.
-      say: called with the original's line each 100 photos.
+      say: called for every 100 photos with the line that the original prints.
 
     Raises:
       Interrupted: on Ctrl-C.
-      RunError: the backbone does not run, or the store cannot be written. Either way, what is done is kept.
+      RunError: the backbone does not run, or the store cannot be written. The features stored so far are kept.
     """
     digests = [photo.sha256 for photo in photos]
     engine = runtime()
@@ -93,7 +93,7 @@ def extract(
         return found
     if not view.number:
         older_versions.say_changed(store, key, [digests[place] for place in missing], say)
-    first = {digests[place]: place for place in reversed(missing)}  # where each digest comes first
+    first = {digests[place]: place for place in reversed(missing)}  # the first photo with each digest
     places = sorted(first.values())
     results = compute([photos[place] for place in places], backbone, engine, view, say)
     keeper = _Keeper(store, key, len(photos) - len(places), len(photos), say)
@@ -111,7 +111,7 @@ def _fill(
     results: Generator[Row | PhotoError, None, None],
     keeper: _Keeper,
 ) -> Pace:
-    """Enters the results as they come, and keeps them; returns how fast they came."""
+    """Records and stores the results as they arrive; returns the speed."""
     with contextlib.closing(results), keeper:
         for place, result in zip(places, results, strict=True):
             found.take(place, result)
@@ -127,13 +127,13 @@ def compute(
     view: View,
     say: Callable[[str], None] = lambda _: None,
 ) -> Generator[Row | PhotoError, None, None]:
-    """Features of photos from their bytes, in order, on all cores, whatever is kept of them; a problem is a value."""
+    """Computes the features of photos, in order, on all cores, without the store; for an unreadable photo, yields the error."""
     with contextlib.closing(_compute(photos, backbone, runtime, view, say)) as results:
         yield from map(_sound, results)
 
 
 def key_for(backbone: Backbone, runtime: Runtime, view: View) -> str:
-    """The store key: everything that can change the numbers."""
+    """Makes the store key, which contains everything that affects the features."""
     return key_of(
         backbone=backbone.name,
         digest=backbone.digest,
@@ -155,13 +155,13 @@ def key_for(backbone: Backbone, runtime: Runtime, view: View) -> str:
 
 
 def _random() -> dict[str, str]:
-    """What draws the distortions: NumPy keeps its streams of random numbers within a feature release only."""
+    """Names NumPy's feature release, on which random distortions depend: another release may draw other random numbers."""
     return {"NumPy": ".".join(np.__version__.split(".")[:2])}
 
 
 @final
 class _Keeper:
-    """Keeps results as they come, and says how far it is; on the way out, whatever the reason, it keeps what is left."""
+    """Stores results as they arrive, and shows progress; at the end of the block, even after an error, it stores the remaining ones."""
 
     def __init__(self, store: Store, key: str, known: int, total: int, say: Callable[[str], None]) -> None:
         self._store, self._key, self._say = store, key, say
@@ -200,13 +200,13 @@ class _Keeper:
     def _commit(self) -> None:
         if self._pending:
             self._store.write(self._key, self._pending)
-            self._pending = []  # only now: Ctrl-C while it is written must not lose it
+            self._pending = []  # cleared after writing, so that Ctrl-C during the write loses nothing
 
 
 def _compute(
     photos: Sequence[Photo], backbone: Backbone, runtime: Runtime, view: View, say: Callable[[str], None]
 ) -> Generator[Row | PhotoError, None, None]:
-    """Features of photos, in order, on all cores."""
+    """Computes the features of photos, in order, on all cores."""
 
     def pixels(photo: Photo) -> npt.NDArray[np.float32]:
         raw = pixels_of(photo, view, backbone.height_px, backbone.width_px)
@@ -233,13 +233,13 @@ def _compute(
 
 @final
 class _FittingBatches:
-    """Computes features of many photos in calls that fit into the device's memory: a call that does not is halved."""
+    """Computes features in batches that fit into the device's memory: a batch that does not fit is halved."""
 
     def __init__(self, runner: Runner, size: int, say: Callable[[str], None]) -> None:
         self._runner, self._size, self._say = runner, size, say
 
     def scores(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """float32 [n, height, width, 3] -> float32 [n, width].
+        """Computes features: float32 [n, height, width, 3] -> float32 [n, width].
 
         Raises:
           RunError: not even one photo fits.
@@ -263,14 +263,14 @@ class _FittingBatches:
 
 
 def _sound(result: Row | PhotoError) -> Row | PhotoError:
-    """Replaces a row that no head could be trained on by an error."""
+    """Returns the result, or an error if the features contain NaN or infinite values."""
     if isinstance(result, PhotoError) or np.isfinite(result).all():
         return result
     return PhotoError("no features", "the network's output for this photo is NaN or infinite")
 
 
 def _reporting(work: Callable[[Photo], Row]) -> Callable[[Photo], Row | PhotoError]:
-    """Returns an unreadable photo as a value instead of raising."""
+    """Wraps a function so that it returns the error of an unreadable photo instead of raising it."""
 
     def report(photo: Photo) -> Row | PhotoError:
         try:
@@ -282,7 +282,7 @@ def _reporting(work: Callable[[Photo], Row]) -> Callable[[Photo], Row | PhotoErr
 
 
 def _in_place(batches: _FittingBatches, items: Sequence[Row | PhotoError]) -> Iterator[Row | PhotoError]:
-    """Runs what could be decoded; problems keep their places."""
+    """Computes the features of the decoded photos; errors remain at their positions."""
     good = [item for item in items if not isinstance(item, PhotoError)]
     rows = iter(batches.scores(np.stack(good))) if good else iter(())
     for item in items:

@@ -1,7 +1,7 @@
-"""Lists the libraries that decode photos and compute features: part of store keys, metadata of exports and run.json.
+"""Lists the versions of the libraries that decode photos and compute features; they are part of store keys, export metadata and run.json.
 
-The same photo and network give other numbers under another Pillow (its resize changes), another JPEG decoder, another
-LiteRT or TensorFlow. What only unpacks without loss (zlib, libtiff) changes none and is not asked.
+The features of a photo change with the version of Pillow (its resize changes), of the JPEG decoder, and of LiteRT or TensorFlow.
+Lossless decoders (zlib, libtiff) do not affect them and are not listed.
 """
 
 from __future__ import annotations
@@ -15,9 +15,14 @@ from functools import cache
 import PIL
 from PIL import features
 
-FIELD = "made_with"  # of a store key
-_LIBRARIES = (("jpg", "libjpeg"), ("webp", "libwebp"), ("avif", "libavif"), ("jpg_2000", "OpenJPEG"))  # Pillow's names
-_FIRST = ("Pillow", "libjpeg-turbo", "LiteRT", "TensorFlow", "kernels")  # what matters to most photos
+FIELD = "made_with"  # field of a store key
+_LIBRARIES = (
+    ("jpg", "libjpeg"),
+    ("webp", "libwebp"),
+    ("avif", "libavif"),
+    ("jpg_2000", "OpenJPEG"),
+)  # as Pillow names them
+_FIRST = ("Pillow", "libjpeg-turbo", "LiteRT", "TensorFlow", "kernels")  # listed first, because they affect most photos
 _TENSORFLOWS = ("tensorflow", "tensorflow-cpu", "tensorflow-macos", "tf-nightly")
 
 
@@ -36,15 +41,15 @@ def decoders() -> dict[str, str]:
 
 @cache
 def litert() -> dict[str, str]:
-    """Returns what computes with LiteRT: name -> version or kind."""
+    """Returns the libraries that compute features with LiteRT: name -> version or kind."""
     return {"LiteRT": _version("ai-edge-litert"), "kernels": "XNNPACK"}
 
 
 def tensorflow(device_name: str = "") -> dict[str, str]:
-    """Returns what computes with TensorFlow, without importing it.
+    """Returns the libraries that compute features with TensorFlow, without importing it.
 
     Args:
-      device_name: of the GPU; "" on the CPU.
+      device_name: name of the GPU; "" for the CPU.
     """
     version = next(filter(None, map(_version, _TENSORFLOWS)), "")
     kernels = device_name or ("oneDNN" if os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") != "0" else "Eigen")
@@ -52,7 +57,7 @@ def tensorflow(device_name: str = "") -> dict[str, str]:
 
 
 def of_key(key: str) -> dict[str, str]:
-    """Returns the versions stated in a store key; {} if the key states none, as older keys do."""
+    """Returns the library versions in a store key; {} if it has none, as keys of earlier versions."""
     try:
         found = json.loads(key)[FIELD]
         return {str(name): str(version) for name, version in found.items()}
@@ -61,13 +66,13 @@ def of_key(key: str) -> dict[str, str]:
 
 
 def told(found: Mapping[str, str]) -> str:
-    """Formats versions: "Pillow 12.3.0, LiteRT 2.3.0, XNNPACK"."""
+    """Formats library versions for the user: "Pillow 12.3.0, LiteRT 2.3.0, XNNPACK"."""
     names = sorted(found, key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST))
     return ", ".join(found[name] if name == "kernels" else f"{name} {found[name]}".strip() for name in names)
 
 
 def differing(one: Mapping[str, str], other: Mapping[str, str]) -> tuple[str, str]:
-    """Formats the versions in which two sets differ; "none" for a library that only the other set has."""
+    """Formats the differences of two sets of library versions; "none" stands for a library that one of them lacks."""
     names = [name for name in {**one, **other} if one.get(name) != other.get(name)]
     first, second = ({name: found.get(name, "none") for name in names} for found in (one, other))
     return told(first), told(second)

@@ -1,7 +1,7 @@
-"""Handles features that were computed with other versions of the libraries: tells the user, keeps them once, then drops them.
+"""Handles features that were computed with other versions of the libraries.
 
-Those of the versions before the present ones stay, so that two installations may take turns on one store; what is older
-goes, so that a store does not grow with each upgrade.
+The features of the previous versions are kept, so that two installations can use one store in turn. Older ones are deleted, so that
+a store does not grow with each upgrade.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from retrain.store.feature_store import Store
 
 
 def say_changed(store: Store, key: str, missing: Sequence[str], say: Callable[[str], None]) -> None:
-    """Says why features are computed again, where photos have some that were made with other versions.
+    """Tells the user why features are computed again, if the store has them from other library versions.
 
     Args:
-      store: where they are.
-      key: under which the photos have none.
+      store: the store.
+        key: the store key under which the features are missing.
       missing: digests of the photos.
       say: called with the line.
     """
@@ -39,7 +39,7 @@ def say_changed(store: Store, key: str, missing: Sequence[str], say: Callable[[s
 
 
 def drop_oldest(store: Store, key: str) -> None:
-    """Drops features that were computed with versions older than the previous ones."""
+    """Deletes features that are older than those of the previous library versions."""
     for old in store.related(key, library_versions.FIELD)[:-1]:
         count = store.drop(old)
         before = library_versions.told(library_versions.of_key(old)) or "an earlier version of this program"

@@ -1,4 +1,4 @@
-"""The features of all photos, with the photos and the network that they belong to."""
+"""Defines the features of all photos, together with the photos and the network."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ class PhotoFeatures:
     scan: Scan
     split: Split
     backbone: Backbone
-    runtime: Runtime  # what ran the backbone
+    runtime: Runtime  # the runtime that ran the backbone
     bottlenecks: Bottlenecks
     pace: Pace

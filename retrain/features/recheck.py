@@ -1,8 +1,8 @@
-"""Checks kept features against newly computed ones: a few in each run, more if an export disagrees with them.
+"""Checks stored features by computing some of them again: a few in each run, more if the scores of an export differ.
 
-An export is held against the layer's scores on kept features. Where the two differ, one of them is wrong, and the photo's
-own bytes say which. A layer that was trained on wrong features may hide it (of features that are all the same it uses
-none), so that two photos are asked before, too.
+The scores of an export are compared with the layer's scores on stored features. If they differ, one of them is wrong, and features
+computed again from the photos tell which. A layer that was trained on wrong features may hide the error (for example, it ignores
+features that are all equal), so each run also checks two photos before training.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from retrain.features.extraction import compute
 from retrain.features.runtimes import Runtime
 from retrain.types import TESTING, Backbone, Bottlenecks, Head, Photo, Split
 
-LOOKED_AT = 32  # photos at most: where more differ, these say enough
-_ASKED = 2  # photos each time: with the network's start, some 20 ms
-_ROUNDING = 0.05  # of a photo's largest feature: what an int8 network's rounding can come to on another processor
+LOOKED_AT = 32  # maximum number of photos to check; so many are enough to find the cause
+_ASKED = 2  # photos to check in each run; takes about 20 ms, including the start of the network
+_ROUNDING = 0.05  # relative to the largest feature of a photo: rounding of int8 networks on different processors
 _NAMED = 3
 
 
 class StaleFeaturesError(RunError):
-    """Kept features differ from newly computed ones; neither the photos nor the exports are at fault.
+    """Stored features are wrong; the photos and the exports are correct.
 
     Args:
-      wrong: photos whose kept features are wrong.
-      looked_at: how many were computed anew to find out.
-      photos: all photos of the run, of whose kept features none can be trusted now.
+      wrong: photos whose stored features are wrong.
+        looked_at: the number of photos that were checked.
+        photos: all photos of the run; none of their stored features can be trusted.
     """
 
     def __init__(self, wrong: Sequence[Photo], looked_at: int, photos: Sequence[Photo]) -> None:
@@ -46,10 +46,10 @@ class StaleFeaturesError(RunError):
 
 
 def ask_some(split: Split, bottlenecks: Bottlenecks, backbone: Backbone, runtime: Runtime) -> None:
-    """Computes the features of a few photos anew, others each time; not of those of the test, on which exports are verified.
+    """Checks the features of a few photos, different ones in each run; not of test photos, which the exports check.
 
     Raises:
-      StaleFeaturesError: what was kept of one is wrong.
+      StaleFeaturesError: the stored features of a photo are wrong.
     """
     rows = np.flatnonzero(bottlenecks.lists != TESTING)
     chosen = np.random.default_rng().choice(rows, min(_ASKED, len(rows)), replace=False)
@@ -67,18 +67,18 @@ def wrong_rows(
     head: Head | None = None,
     tolerance: float = 0.0,
 ) -> list[int]:
-    """Computes the features of photos again and compares them with the kept ones.
+    """Computes the features of photos again, and compares them with the stored ones.
 
     Args:
-      backbone: whose features are kept.
-      photos: some photos; those that cannot be read any more say nothing.
-      kept: float32 [photos, width], their kept features.
-      runtime: what computes the features.
-      head: where given, the scores are held against each other too.
-      tolerance: of a score; more is no rounding.
+      backbone: the backbone of the stored features.
+        photos: some photos; those that cannot be read any more are skipped.
+        kept: float32 [photos, width], their stored features.
+        runtime: computes the features.
+        head: if given, its scores are compared too.
+        tolerance: the largest difference of a score that counts as rounding.
 
     Returns:
-      places of photos whose kept features are wrong.
+      indices of the photos whose stored features are wrong.
     """
     found = list(enumerate(compute(photos, backbone, runtime, View())))
     places = [place for place, row in found if not isinstance(row, PhotoError)]
@@ -86,9 +86,7 @@ def wrong_rows(
         return []
     now = np.stack([row for _, row in found if not isinstance(row, PhotoError)])
     before = kept[places]
-    with np.errstate(
-        all="ignore"
-    ):  # what was kept may be anything; compared so that what is no number is never the same
+    with np.errstate(all="ignore"):  # `not (a <= b)` also detects NaN, which stored features may contain
         same = np.abs(now - before).max(axis=1) <= _ROUNDING * np.abs(now).max(axis=1) + 1e-6
         if head is not None:
             same &= np.abs(softmax(head.logits(now)) - softmax(head.logits(before))).max(axis=1) <= tolerance

@@ -1,6 +1,7 @@
-"""Chooses the runtime of the network, and states the reason.
+"""Chooses the runtime and the device for the network, and states the reason.
 
-On a CPU LiteRT, with an interpreter on one thread a core; on a GPU, and for what LiteRT cannot run, TensorFlow.
+On a CPU, LiteRT is used, with a single-threaded interpreter for each core. On a GPU, and for networks that LiteRT cannot run,
+TensorFlow is used.
 """
 
 from __future__ import annotations
@@ -17,34 +18,38 @@ from label_image.quiet import check_tensorflow, has_tensorflow, tensorflow
 from retrain.features import library_versions
 from retrain.types import Backbone
 
-_DRIVER = ("/dev/nvidiactl", "/dev/nvidia0", "/usr/lib/wsl/lib/libcuda.so.1")  # the last on Windows' own Linux
-_BATCH = 32  # photos a call on TensorFlow
+_DRIVER = (
+    "/dev/nvidiactl",
+    "/dev/nvidia0",
+    "/usr/lib/wsl/lib/libcuda.so.1",
+)  # the last one is for WSL, the Linux subsystem of Windows
+_BATCH = 32  # batch size with TensorFlow
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """Runs a network without a head."""
+    """The runtime and the device for a headless network."""
 
     name: str  # "litert" or "tensorflow"
     device: str  # "cpu" or "gpu"
-    why: str  # a line for the user
+    why: str  # the reason, for the user
     make_runner: Callable[[], Runner]
-    batch: int  # photos a call; 1: each worker decodes and runs its own photos
-    made_with: Mapping[str, str] = field(default_factory=dict)  # what computes, name -> version: part of store keys
+    batch: int  # batch size; 1: each worker decodes and runs its own photos
+    made_with: Mapping[str, str] = field(default_factory=dict)  # library versions, name -> version, for store keys
 
 
 def choose(backbone: Backbone, device: str) -> Runtime:
     """Chooses the runtime.
 
     Args:
-      backbone: made ready.
+      backbone: a prepared backbone.
       device: "auto", "cpu", "cpu:2" or "gpu", as typed.
 
     Raises:
-      RunError: a GPU was asked for and TensorFlow sees none; the line says what it sees.
+      RunError: a GPU was requested and TensorFlow finds none; the message says why.
     """
     if backbone.precision != "float32" and not device.startswith("cpu"):
-        device = "cpu"  # there is no such graph for TensorFlow
+        device = "cpu"  # TensorFlow has no int8 graph to run
     seen = device == "auto" and _nvidia_here()
     wanted = device == "gpu" or (seen and has_tensorflow())
     gpu = _gpu() if wanted else ""
@@ -63,7 +68,7 @@ def choose(backbone: Backbone, device: str) -> Runtime:
 
 
 def check_device(device: str) -> None:
-    """Raises RunError where a GPU is asked for by name and there is no TensorFlow, or it sees none; the line says what it sees."""
+    """Raises RunError if a GPU is requested and TensorFlow is not installed or finds none; the message says why."""
     if device == "gpu" and not _gpu():
         raise RunError(f"no GPU for --device=gpu: {why_no_gpu()}")
 
@@ -84,14 +89,14 @@ def _tensorflow(backbone: Backbone, device: str, why: str, gpu: str = "") -> Run
 
 
 def peak_memory(runtime: Runtime) -> int | None:
-    """The most bytes that TensorFlow held on the GPU in this process; None where the network ran elsewhere."""
+    """Returns the peak memory of TensorFlow on the GPU in bytes; None if the network did not run on a GPU."""
     if runtime.device != "gpu":
         return None
     return int(tensorflow().config.experimental.get_memory_info("GPU:0")["peak"])
 
 
 def why_no_gpu() -> str:
-    """Why TensorFlow runs on the CPU, and what to do."""
+    """Explains why TensorFlow uses the CPU, and what to do."""
     tf = tensorflow()
     seen = ", ".join(device.device_type for device in tf.config.list_physical_devices())
     if not tf.test.is_built_with_cuda():
@@ -105,7 +110,7 @@ def why_no_gpu() -> str:
 
 
 def _gpu() -> str:
-    """The first GPU that TensorFlow sees, by name; "" if none."""
+    """Returns the name of the first GPU that TensorFlow finds; "" if there is none."""
     check_tensorflow("--device=gpu", "use --device=cpu")
     tf = tensorflow()
     gpus = tf.config.list_physical_devices("GPU")

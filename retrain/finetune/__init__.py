@@ -1,5 +1,5 @@
-"""Training of the network itself: `--train last:N` and `--train all`, from the trained layer on or, with `--weights none`, from random weights.
+"""Trains the network itself (`--train last:N`, `--train all`), starting from a trained layer or with random weights.
 
-`train_network` is the way in. What comes back is a backbone and a head of the same kinds as elsewhere, so that tests, exports and the
-report need no special case. Needs TensorFlow, which nothing else does that trains.
+Call `train_network`. It returns a backbone and a head of the same types as in the other modes, so that tests, exports and the
+report need no special case. This is the only training that needs TensorFlow.
 """

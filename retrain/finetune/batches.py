@@ -1,7 +1,7 @@
-"""Makes the batch of each step: which photos, and how they are distorted, follow from the seed and the step alone.
+"""Makes the batch of each step: the seed and the step alone determine which photos it contains and how they are distorted.
 
-So a training that goes on from a snapshot sees the same batches, and they can be made ahead in other threads.
-Photos come in passes: each pass has each photo once, in an order of its own.
+Therefore a training that is resumed from a snapshot gets the same batches, and they can be prepared in other threads.
+Each pass over the training set (an epoch) contains each photo once, in a new random order.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ class Batches:
     """The batches of one training.
 
     Args:
-      pixels: of the training photos, `enlarged` where windows are cut.
+      pixels: the pixels of the training photos, of the size `enlarged` if random crops are taken.
       label_ids: int64 [photos].
-      size_px: rows and columns of the network's input.
-      batch_size: photos a step; at most so many as there are.
-      distortions: drawn anew for each photo of each batch.
-      seed: of the order of the photos and of the distortions.
+      size_px: height and width of the network's input.
+      batch_size: photos in each step; limited to the number of training photos.
+      distortions: drawn at random for each photo of each batch.
+      seed: determines the order of the photos and the distortions.
     """
 
     def __init__(
@@ -48,11 +48,11 @@ class Batches:
         self.per_pass = -(-len(label_ids) // self.size)  # steps
 
     def __len__(self) -> int:
-        """Photos in a pass."""
+        """The number of photos in a pass."""
         return len(self._ids)
 
     def from_step(self, begin: int, end: int) -> Iterator[Batch]:
-        """The batches of steps, in order, made ahead."""
+        """Yields the batches of the steps in order; the next ones are prepared in a thread."""
         return map_ordered(lambda: self.at, range(begin, end), _AHEAD)
 
     def at(self, step: int) -> Batch:
@@ -64,7 +64,7 @@ class Batches:
         return np.stack([self._distorted(self._pixels[row], rng) for row in rows]), self._ids[rows]
 
     def rows(self, step: int) -> npt.NDArray[np.int64]:
-        """int64 [size]: which photos; passes follow each other without a gap, so each batch is full."""
+        """Returns the indices of the photos of a step, int64 [size]; a batch may span two passes, so each batch is full."""
         count, first = len(self._ids), step * self.size
         begin, end = first // count, (first + self.size - 1) // count
         order = [self._order(number) for number in range(begin, end + 1)]
@@ -72,7 +72,7 @@ class Batches:
         return taken
 
     def _order(self, number: int) -> npt.NDArray[np.int64]:
-        """The order of one pass; the last one made is kept."""
+        """Returns the order of the photos in one pass; the order made last is cached."""
         known = getattr(self, "_known", None)
         if known is None or known[0] != number:
             order = np.random.default_rng([self._seed, 10, number]).permutation(len(self._ids))
@@ -80,7 +80,7 @@ class Batches:
         return known[1]
 
     def _distorted(self, picture: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[Any]:
-        """One view: the original's distortions, then those of today; uint8 where neither light nor colour change."""
+        """Distorts one photo: first the original's distortions, then the later ones; uint8 if brightness and colour do not change."""
         how, (height_px, width_px) = self._distortions, self._size_px
         seen: npt.NDArray[Any] = picture
         if how.random_crop or how.random_scale:

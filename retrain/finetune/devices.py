@@ -8,7 +8,7 @@ from label_image.errors import RunError
 
 
 def strategy_of(tf: Any, *, mirrored: bool) -> Any:
-    """The tf.distribute strategy: one device, or all GPUs at once.
+    """Returns the tf.distribute strategy: one device, or all GPUs together.
 
     Raises:
       RunError: there are not several devices.

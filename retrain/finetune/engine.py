@@ -1,7 +1,8 @@
 """Trains a network and its head step by step on TensorFlow, on one device or on several.
 
-Each device takes its part of a batch; gradients are summed, shortened where they are too long, and every device makes the same
-update. In half precision (on a GPU) the loss is scaled up for the gradients and they are scaled down again.
+Each device processes its part of a batch; the gradients are summed and clipped to a maximum norm, and every device makes the same
+update. In half precision (on a GPU) the loss is multiplied by a constant before the gradients are computed, and they are divided
+by it afterwards.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from retrain.finetune.updates import SLOTS, update
 from retrain.types import Dense, Head
 
 Arrays = list[npt.NDArray[Any]]
-_LOSS_SCALE = 1024.0  # of half precision: small gradients stay above its smallest numbers, and ours, of clipped length, below its largest
+_LOSS_SCALE = 1024.0  # for float16: small gradients do not underflow, and clipped ones do not overflow
 
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """What the loss depends on beside the network."""
+    """The settings of the loss function."""
 
     label_smoothing: float
     dropout: float
@@ -37,12 +38,12 @@ class Engine:
     """The network and its head while they are trained; made in the scope of the strategy that runs it.
 
     Args:
-      network: what is trained.
-      head: where it begins; its hidden layers are trained too.
-      recipe: how.
-      strategy: tf.distribute's; the default one is one device.
-      settings: of the loss.
-      half: whether most numbers are float16.
+      network: the network to train.
+      head: the initial head; its hidden layers are trained too.
+      recipe: steps, optimizer and learning rate.
+      strategy: the tf.distribute strategy; the default one uses one device.
+      settings: settings of the loss.
+      half: whether most calculations use float16.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class Engine:
         self._infer = tf.function(lambda pixels: self._logits(pixels, training=False, step=0), reduce_retracing=True)
 
     def step(self, pixels: npt.NDArray[Any], label_ids: npt.NDArray[np.int64], step: int) -> tuple[float, int]:
-        """One step; returns (mean loss in nats, photos that were right), before the update and as the photos were distorted."""
+        """Makes one step; returns the mean loss in nats and the number of correct (distorted) photos, both before the update."""
         tf, parts = self._tf, self._strategy.num_replicas_in_sync
         rate = tf.constant(self._recipe.rate(step), tf.float32)
         shards = list(zip(np.array_split(pixels, parts), np.array_split(label_ids, parts), strict=True))
@@ -79,7 +80,7 @@ class Engine:
         return float(loss), int(right)
 
     def logits(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """uint8 [n, height, width, 3] -> float32 [n, classes], as labelling will have them."""
+        """Computes the logits as in labelling: uint8 [n, height, width, 3] -> float32 [n, classes]."""
         size = min(len(pixels), self._recipe.batch_size)
         size = max(size, 32)
         rows = [self._infer(self._tf.constant(pixels[at : at + size])).numpy() for at in range(0, len(pixels), size)]
@@ -87,7 +88,7 @@ class Engine:
 
     @property
     def head(self) -> Head:
-        """The head with its current weights."""
+        """Returns the head with its current weights."""
         arrays = [variable.numpy() for variable in self._layers]
         pairs = list(zip(arrays[::2], arrays[1::2], strict=True))
         hidden = tuple(Dense(*pair, name) for pair, name in zip(pairs[:-1], self._shape, strict=True))
@@ -95,7 +96,7 @@ class Engine:
 
     @property
     def named(self) -> dict[str, npt.NDArray[Any]]:
-        """Everything that is trained, by name."""
+        """Returns all trained variables by name."""
         chosen = {self._network.names[place]: self._network.variables[place] for place in self._network.trained}
         layers = {
             f"layer_{place // 2}/{('weights', 'biases')[place % 2]}": one for place, one in enumerate(self._layers)
@@ -104,26 +105,26 @@ class Engine:
 
     @property
     def weights(self) -> Arrays:
-        """Everything that makes the answer: the network's variables, then the head's."""
+        """Returns all variables that determine the scores: the network's, then the head's."""
         return [variable.numpy() for variable in (*self._network.variables, *self._layers)]
 
     def set_weights(self, values: Sequence[npt.NDArray[Any]]) -> None:
-        """Puts `weights` back."""
+        """Restores what `weights` returned."""
         for variable, value in zip((*self._network.variables, *self._layers), values, strict=True):
             variable.assign(value)
 
     @property
     def slots(self) -> Arrays:
-        """What the optimizer remembers."""
+        """Returns the state of the optimizer, such as momentum."""
         return [variable.numpy() for slots in self._slots for variable in slots]
 
     def set_slots(self, values: Sequence[npt.NDArray[Any]]) -> None:
-        """Puts `slots` back."""
+        """Restores what `slots` returned."""
         for variable, value in zip((one for slots in self._slots for one in slots), values, strict=True):
             variable.assign(value)
 
     def _logits(self, pixels: Any, *, training: bool, step: Any) -> Any:
-        """[n, height, width, 3] -> float32 [n, classes]."""
+        """Computes the logits: [n, height, width, 3] -> float32 [n, classes]."""
         tf = self._tf
         flow = tf.cast(self._network.call((tf.cast(pixels, tf.float32) - self._mean) / self._std, training), tf.float32)
         if not self._shape and training:
@@ -135,14 +136,14 @@ class Engine:
         return flow @ self._layers[-2] + self._layers[-1]
 
     def _dropped(self, flow: Any, layer: int, step: Any) -> Any:
-        """What dropout leaves in a step: the same each time it is asked."""
+        """Applies dropout; the same step always drops the same units."""
         if not self._settings.dropout:
             return flow
         seed = self._tf.stack([self._tf.constant(self._settings.seed + layer, self._tf.int64), step])
         return self._tf.nn.experimental.stateless_dropout(flow, self._settings.dropout, seed)
 
     def _trace_step(self, inputs: Any, rate: Any, step: Any, count: Any) -> tuple[Any, Any]:
-        """One step, for all devices."""
+        """Defines one step for all devices."""
         tf, strategy = self._tf, self._strategy
 
         def on_device(pixels: Any, label_ids: Any) -> tuple[list[Any], Any, Any]:
@@ -158,10 +159,10 @@ class Engine:
         total = tf.distribute.ReduceOp.SUM
         summed = [strategy.reduce(total, gradient, axis=None) for gradient in gradients]
         if self._recipe.longest_gradient:
-            length = tf.linalg.global_norm(summed)  # what is no number is no step
-            share = tf.minimum(self._recipe.longest_gradient / length, 1.0)
-            share = tf.where(tf.math.is_finite(length), share, 0.0)
-            summed = [tf.math.multiply_no_nan(gradient, share) for gradient in summed]
+            norm = tf.linalg.global_norm(summed)  # a step with a NaN or infinite gradient is skipped
+            scale = tf.minimum(self._recipe.longest_gradient / norm, 1.0)
+            scale = tf.where(tf.math.is_finite(norm), scale, 0.0)
+            summed = [tf.math.multiply_no_nan(gradient, scale) for gradient in summed]
         for place, (variable, gradient) in enumerate(zip(self._trained, summed, strict=True)):
             decay, slots = self._decay[place], [slots[place] for slots in self._slots]
 
@@ -172,7 +173,7 @@ class Engine:
         return strategy.reduce(total, loss, axis=None), strategy.reduce(total, hits, axis=None)
 
     def _losses(self, label_ids: Any, logits: Any) -> Any:
-        """float32 [n]: cross-entropy in nats, each weighed as its class."""
+        """Computes the cross-entropy of each photo in nats, times the weight of its class: float32 [n]."""
         tf = self._tf
         smoothing, classes = self._settings.label_smoothing, len(self._labels)
         wanted = tf.one_hot(label_ids, classes) * (1 - smoothing) + smoothing / classes

@@ -1,4 +1,4 @@
-"""Keeps a network that was trained here as a backbone in --fine_tuned_dir: there is one, the last."""
+"""Saves a network that was trained here as a backbone in --fine_tuned_dir, which keeps only the last one."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from retrain.backbones.table import Architecture
 from retrain.backbones.trainable import Building, Trainable
 from retrain.types import Backbone
 
-_FROM_NOTHING, _FURTHER = "trained here from nothing", "trained further here"  # where a network's weights came from
+_FROM_NOTHING, _FURTHER = "trained here from nothing", "trained further here"  # the origin of a network's weights
 
 
 def keep_network(
     network: Trainable, values: list[npt.NDArray[Any]], row: Architecture, building: Building, folder: ModelFolder
 ) -> Backbone:
-    """Writes the network as a backbone, in the place of the last one.
+    """Writes the network as a backbone; replaces the one from the last run.
 
     Args:
       network: the network.
-      values: of its variables.
-      row: of the network that training began with.
-      building: how it was built.
+      values: the values of its variables.
+      row: the table row of the network with which training started.
+      building: the settings with which it was built.
       folder: --fine_tuned_dir.
     """
     digest = hashlib.sha256(

@@ -1,4 +1,4 @@
-"""The training loop of a network: keeps the best weights; handles snapshots, early stopping and Ctrl-C. Needs no TensorFlow itself."""
+"""Runs the training loop of a network: keeps the best weights; handles snapshots, early stopping and Ctrl-C. Does not import TensorFlow."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ Arrays = list[npt.NDArray[Any]]
 
 @dataclass(frozen=True)
 class Point:
-    """The results of one evaluation, for display."""
+    """The results of one evaluation."""
 
-    step: int  # the last one that was made; -1 before the first
-    train_accuracy: float  # 0..1, on the photos since the last evaluation, as they were distorted
-    train_loss: float  # nats, of the same
-    validation_accuracy: float  # 0..1, on the validation subset; nan where it is empty
+    step: int  # the last step that was made; -1 before the first
+    train_accuracy: float  # 0..1, on the distorted photos since the last evaluation
+    train_loss: float  # nats, on the same photos
+    validation_accuracy: float  # 0..1, on the validation subset; NaN if it is empty
     validation_loss: float
     validation_count: int
 
@@ -45,11 +45,11 @@ class Loop:
     """The state of one training.
 
     Attributes:
-      snapshot_every: steps; 0 is never.
-      patience: steps without a better validation loss after which training ends; 0 is never.
-      resume: the snapshot to go on from, for errors.
-      asked: what a snapshot must have been made with.
-      digest: of the photos, their subsets and the network it began with.
+      snapshot_every: number of steps between two snapshots; 0 writes none.
+      patience: number of steps without a better validation loss after which training ends; 0 disables this.
+      resume: the snapshot from which training is resumed, for error messages.
+      asked: the settings with which a snapshot must have been made.
+      digest: a digest of the photos, their subsets and the initial network.
     """
 
     engine: Engine
@@ -75,7 +75,7 @@ class Loop:
         on_state: Callable[[Snapshot], None],
         resumed: Snapshot | None,
     ) -> Curve:
-        """Trains; the engine has the best weights then.
+        """Trains; afterwards the engine has the best weights.
 
         Raises:
           RunError: training diverged before the first evaluation.
@@ -85,7 +85,7 @@ class Loop:
         stopped = False
         try:
             if not resumed and len(self.validation_ids):
-                self._evaluate(-1)  # what it began with may be the best
+                self._evaluate(-1)  # the initial weights may be the best
             self._make_steps(begin, on_step, on_point, on_state)
         except (KeyboardInterrupt, SystemError) as error:
             if not is_interrupt(error):
@@ -110,7 +110,7 @@ class Loop:
         on_point: Callable[[Point], None],
         on_state: Callable[[Snapshot], None],
     ) -> None:
-        """Makes the steps one after the other, until the last one or until patience has ended."""
+        """Makes the steps in order, until the last one or until early stopping."""
         with closing(self.batches.from_step(begin, self.recipe.steps)) as made:  # type: ignore[type-var]
             for step, (pixels, label_ids) in enumerate(made, begin):
                 self._train(step, pixels, label_ids)
@@ -127,7 +127,7 @@ class Loop:
             self.engine.set_weights(self._kept[2])
 
     def _blended(self, pretrained: Arrays, stopped: bool) -> Curve:
-        """Puts the best point between the pretrained weights and those of the last step into the engine."""
+        """Interpolates between the pretrained and the last weights, and puts the best point into the engine."""
 
         def logits_of(weights: Arrays) -> npt.NDArray[np.float32]:
             self.engine.set_weights(weights)
@@ -153,7 +153,7 @@ class Loop:
         self._since = [old + more for old, more in zip(self._since, new, strict=True)]
 
     def _evaluate(self, step: int) -> Point:
-        """Measures the step, and keeps it if it is the best so far; without validation photos the last one is kept."""
+        """Evaluates a step and keeps its weights if it is the best so far; without validation photos the last step is kept."""
         loss, right, photos = self._since
         logits = self.engine.logits(self.validation)
         count = len(self.validation_ids)
@@ -166,7 +166,7 @@ class Loop:
             validation_loss,
             count,
         )
-        # Fine-tuning makes a network overconfident, which the temperature corrects in the end and must not count here.
+        # Fine-tuning makes a network overconfident. The temperature corrects this at the end, so it must not count here.
         calibrated = bool(count) and not self.recipe.from_nothing
         chosen_by = best_temperature(logits, self.validation_ids)[1] if calibrated else validation_loss
         if self._kept is None or chosen_by < self._kept[1] or not count:

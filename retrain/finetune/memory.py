@@ -1,7 +1,7 @@
-"""Keeps freed memory in the process: training frees and takes the same gigabyte at each step.
+"""Keeps freed memory in the process, because training frees and allocates the same gigabyte at each step.
 
-The C library hands large pieces back to the system at once, which then has to clear each page of them again: a quarter of a step's
-work on a CPU. Only where that library is GNU's; elsewhere nothing is done.
+The GNU C library returns large blocks to the operating system at once, which then has to clear each page again: a quarter of the
+time of a step on a CPU. With other C libraries, nothing is done.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _NEVER = 2**31 - 1
 
 
 def keep_freed_memory() -> None:
-    """From now on, for the whole process; nothing is done where the process is another program's."""
+    """Applies to the whole process from now on; does nothing if the process belongs to another program."""
     if not is_ours():
         return
     with contextlib.suppress(OSError, AttributeError, TypeError):

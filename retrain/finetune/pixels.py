@@ -1,7 +1,7 @@
-"""Decodes the pixels of photos once, so that a pass over them costs the network alone.
+"""Decodes photos once, so that later passes over them need no decoding.
 
-By label_image's own decoder: without distortions training sees, bit by bit, what labelling will see. Many photos lie in a
-file that is gone when the run is over; few in memory.
+Uses the decoder of label_image: without distortions, training gets exactly the pixels that labelling will get. The pixels of a few
+photos are kept in memory, those of many in a temporary file.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Pixels = npt.NDArray[np.uint8]  # [photos, height, width, 3]
 
 
 def enlarged(distortions: Distortions, size_px: int) -> int:
-    """Rows (or columns) of a photo out of which windows are cut: enough for the largest scale.
+    """Returns the side in pixels of a photo from which random crops are taken: enough for the largest scale.
 
     >>> enlarged(Distortions(random_crop=10, random_scale=20), 100)
     132
@@ -42,13 +42,13 @@ def enlarged(distortions: Distortions, size_px: int) -> int:
 def decoded(
     photos: Sequence[Photo], size_px: tuple[int, int], folder: Path, problem: Callable[[int, PhotoError], None]
 ) -> Iterator[Pixels]:
-    """The pixels of photos, for as long as the block runs.
+    """Decodes photos; their pixels exist until the block ends.
 
     Args:
       photos: in any order.
-      size_px: rows and columns, to which each is squashed.
-      folder: where the file goes if there are many.
-      problem: called with the place of each photo that cannot be read; its pixels stay 0.
+      size_px: height and width to which each photo is resized.
+      folder: for the temporary file, if there are many photos.
+      problem: called with the index of each photo that cannot be read; its pixels are 0.
     """
     shape = (len(photos), *size_px, 3)
     with contextlib.ExitStack() as stack:
@@ -73,7 +73,7 @@ def decoded(
 
 
 def has_colour(pixels: Pixels) -> npt.NDArray[np.bool_]:
-    """Bool [photos]: whether a photo is more than grey; the rounding of a grey JPEG is not colour."""
+    """Determines which photos have colour, bool [photos]; rounding differences in a grey JPEG do not count."""
     found = np.zeros(len(pixels), np.bool_)
     for start in range(0, len(pixels), 512):
         part = pixels[start : start + 512].astype(np.int16)

@@ -1,4 +1,4 @@
-"""Runs the training loop of a network beside its progress: prints evaluations, writes and reads snapshots."""
+"""Runs the training loop of a network: shows its progress, prints evaluations, writes and reads snapshots."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def run_loop(loop: Loop, checkpoint: str, screen: Screen, seen: Callable[[Point]
     """Runs the loop to its end.
 
     Args:
-      loop: ready to begin, or to go on from its snapshot.
-      checkpoint: what snapshots are named after.
-      screen: for progress.
+      loop: ready to start, or to resume from its snapshot.
+      checkpoint: the first part of the names of snapshots.
+      screen: shows progress.
       seen: called at each evaluation.
 
     Raises:
-      UserError: the snapshot is of another training.
+      UserError: the snapshot was made by a different training.
       RunError: a snapshot cannot be written, or training diverged at once.
     """
     resumed = None
@@ -50,7 +50,7 @@ def run_loop(loop: Loop, checkpoint: str, screen: Screen, seen: Callable[[Point]
 
 
 class _Shown:
-    """What the user sees of a training that is going on."""
+    """Shows the progress of a training to the user."""
 
     def __init__(self, loop: Loop, screen: Screen, first: int, start: float) -> None:
         steps = loop.recipe.steps
@@ -60,11 +60,11 @@ class _Shown:
         self._detail = ""
 
     def step(self, step: int) -> None:
-        """Shows that a step was made."""
+        """Updates the progress after a step."""
         self._progress.update(step + 1, self._detail)
 
     def evaluation(self, point: Point) -> None:
-        """Prints an evaluation; in a log, only one each tenth of the steps."""
+        """Prints an evaluation; in a log, about one for each tenth of the steps."""
         self._detail = f"train {point.train_accuracy:.1%}, validation {point.validation_accuracy:.1%}"
         self._progress.close()
         if self._screen.logged and not self._screen.debugs and not self._tenths.due(point.step):
@@ -81,12 +81,12 @@ class _Shown:
         )
 
     def close(self) -> None:
-        """Ends the line of the progress."""
+        """Clears the progress line."""
         self._progress.close()
 
 
 class _Snapshots:
-    """Writes snapshots; the one before is removed: it is as large as the network, and of no more use."""
+    """Writes snapshots, and removes the previous one, which is as large as the network and no longer needed."""
 
     def __init__(self, checkpoint: str, screen: Screen) -> None:
         self._checkpoint, self._screen = checkpoint, screen
@@ -103,7 +103,7 @@ class _Snapshots:
 
 
 def kept_line(curve: Curve) -> str:
-    """Describes which weights are kept."""
+    """Describes which weights of a training were kept."""
     if curve.share is None:
         kept = f"step {curve.kept_step}" if curve.kept_step >= 0 else "what it began with"
         return f"kept {kept}, which has the best validation loss"

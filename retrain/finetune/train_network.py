@@ -1,7 +1,7 @@
-"""Trains a network, or its last blocks, end to end: from a trained layer on, or from random weights.
+"""Trains a network, or its last blocks, together with the head: starting from a trained layer, or from random weights.
 
-What comes back is a network and a head like any other: features, tests, exports and report are made of them without knowing how
-they were trained.
+The result is a network and a head of the usual types: features, tests, exports and the report do not depend on how they were
+trained.
 """
 
 from __future__ import annotations
@@ -38,34 +38,34 @@ from retrain.metrics import accuracy
 from retrain.networks.build import GREY
 from retrain.types import TRAINING, VALIDATION, Dense, Head, Photo, Split
 
-_MIRRORED = 500  # validation photos that say whether a mirrored photo is still a photo of its class
-_MEASURED = 256  # training photos whose statistics a network without normalisation gets
-_AS_WELL = 0.02  # of accuracy that they may lose: left and right are chance then
+_MIRRORED = 500  # validation photos on which to test whether a mirrored photo still shows its class
+_MEASURED = 256  # training photos from which the normalisation statistics are computed where a network lacks them
+_AS_WELL = 0.02  # loss of accuracy up to which left and right are considered irrelevant
 
-Build = Callable[[bool, SomePhotos], Trainable]  # (whether most numbers are float16, some photos) -> the network
-Seen = Callable[[Point, dict[str, npt.NDArray[Any]]], None]  # an evaluation, and what the network consists of
+Build = Callable[[bool, SomePhotos], Trainable]  # (half precision?, some photos) -> the network
+Seen = Callable[[Point, dict[str, npt.NDArray[Any]]], None]  # an evaluation, and the variables of the network
 
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """What training made of a network."""
+    """The result of training a network."""
 
     network: Trainable
-    values: list[npt.NDArray[Any]]  # of its variables
+    values: list[npt.NDArray[Any]]  # the values of its variables
     head: Head
 
 
 @dataclass(frozen=True)
 class _Built:
-    """The network as it is trained."""
+    """The network, built for training."""
 
     network: Trainable
-    strategy: Any  # tf.distribute's
-    half: bool  # whether most numbers are float16
+    strategy: Any  # the tf.distribute strategy
+    half: bool  # whether most calculations use float16
 
     @property
     def devices(self) -> int:
-        """On how many it is trained."""
+        """The number of devices on which it is trained."""
         return int(self.strategy.num_replicas_in_sync)
 
 
@@ -73,7 +73,7 @@ class _Built:
 class _Photos:
     """The photos that could be read: their pixels and classes."""
 
-    pixels: Pixels  # of the training set, enlarged where windows are cut
+    pixels: Pixels  # of the training set, enlarged if random crops are taken
     label_ids: npt.NDArray[np.int64]
     validation: Pixels
     validation_ids: npt.NDArray[np.int64]
@@ -85,15 +85,15 @@ def train_network(
     """Trains a network, or its last blocks.
 
     Args:
-      how: steps, rates, distortions and so on.
-      build: makes the network with the weights that it begins with.
+      how: steps, learning rates, distortions and so on.
+      build: builds the network with its initial weights.
       split: the photos.
-      begin: the head, trained on the network's features; None begins with a random one.
+      begin: the head, trained on the network's features; None means a random head.
       screen: for progress.
       seen: called at each evaluation.
 
     Raises:
-      UserError: the network cannot be trained so, or not on these photos.
+      UserError: the network cannot be trained in this way, or not on these photos.
       RunError: it could not be trained or written.
     """
     _check_validation(how, split, screen)
@@ -109,7 +109,7 @@ def train_network(
     _announce(how, built, split, screen)
     head = _trained_head(how, built, split, begin, screen, seen)
     network, values = built.network, built.network.values
-    if half or built.devices > 1:  # what is written depends on neither
+    if half or built.devices > 1:  # rebuild it: the exports must not depend on the precision or the devices
         network = build(False, some_photos)
         network.assign(values)
     return TrainedNetwork(network, values, head)
@@ -132,7 +132,7 @@ def _trained_head(
 
 
 def _check_validation(how: NetworkTraining, split: Split, screen: Screen) -> None:
-    """Says what training without a validation set means; refuses early stopping then."""
+    """Without a validation set, tells the user the consequences, and refuses early stopping."""
     if (split.lists == VALIDATION).any():
         return
     if how.patience:
@@ -159,7 +159,7 @@ def _announce(how: NetworkTraining, built: _Built, split: Split, screen: Screen)
 
 @contextlib.contextmanager
 def _readable(how: NetworkTraining, network: Trainable, split: Split) -> Iterator[_Photos]:
-    """Decodes the training set and the validation subset, for as long as the block runs."""
+    """Decodes the training set and the validation subset; the pixels exist until the block ends."""
     rows = np.flatnonzero(split.lists == TRAINING)
     some = validation_subset(np.flatnonzero(split.lists == VALIDATION), how.seed, whole=how.whole_validation_set)
     size_px = network.height_px, network.width_px
@@ -203,9 +203,9 @@ def _photos_of(split: Split, rows: npt.NDArray[np.int64]) -> list[Photo]:
 
 
 def _some_photos(split: Split, folder: Path) -> SomePhotos:
-    """Pixels of training photos, a few from each part of the set; a function, because few networks ask for them."""
+    """Returns a function that decodes a sample of the training photos; a function, because few networks need them."""
 
-    def some(size_px: int) -> Pixels:
+    def decode_sample(size_px: int) -> Pixels:
         rows = np.flatnonzero(split.lists == TRAINING)
         few = rows[:: -(-len(rows) // _MEASURED)]
         good = np.ones(len(few), np.bool_)
@@ -216,18 +216,18 @@ def _some_photos(split: Split, folder: Path) -> SomePhotos:
         with decoded(_photos_of(split, few), (size_px, size_px), folder, problem) as pixels:
             return np.ascontiguousarray(pixels[good])
 
-    return some
+    return decode_sample
 
 
 def _mirrored(
     distortions: Distortions, engine: Engine, validation: Pixels, label_ids: npt.NDArray[np.int64], screen: Screen
 ) -> Distortions:
-    """The distortions, with mirroring where the network knows mirrored photos as well: flowers, but no digits or arrows."""
+    """Adds mirroring to the distortions if it does not lower the accuracy: true of flowers, but not of digits or arrows."""
     some = slice(_MIRRORED)
     plain, mirrored = (
         accuracy(engine.logits(photos), label_ids[some]) for photos in (validation[some], validation[some, :, ::-1])
     )
-    flips = bool(mirrored >= plain - _AS_WELL)  # without validation photos both are nan
+    flips = bool(mirrored >= plain - _AS_WELL)  # without validation photos both are NaN
     if len(label_ids):
         verdict = "training mirrors photos too" if flips else "training does not mirror photos"
         screen.info(
@@ -237,7 +237,7 @@ def _mirrored(
 
 
 def _random_head(network: Trainable, labels: tuple[str, ...], how: NetworkTraining) -> Head:
-    """Layers drawn as Glorot and Bengio draw them, "Xavier" (AISTATS 2010)."""
+    """Makes a head with random weights, by the initialization of Glorot and Bengio ("Xavier", AISTATS 2010)."""
     tf = tensorflow()
     probe = network.call(tf.zeros((1, network.height_px, network.width_px, 3)), False)
     sizes = [int(probe.shape[1]), *how.hidden_layers, len(labels)]
@@ -258,7 +258,7 @@ def _engine_settings(how: NetworkTraining, label_ids: npt.NDArray[np.int64], cla
 
 
 def _refuse_colour(name: str, pixels: Pixels) -> None:
-    """Raises UserError where photos have colour and the network sees none."""
+    """Raises UserError if photos have colour but the network takes grey photos."""
     coloured = int(has_colour(pixels).sum())
     if coloured:
         raise UserError(
@@ -267,7 +267,7 @@ def _refuse_colour(name: str, pixels: Pixels) -> None:
 
 
 def _digest(split: Split, engine: Engine | None) -> str:
-    """Of the photos, their subsets and classes, and of the pretrained weights that training begins with."""
+    """Computes a digest of the photos, their subsets and classes, and of the pretrained weights."""
     digest = hashlib.sha256()
     for photo, which in zip(split.photos, split.lists, strict=True):
         digest.update(f"{photo.sha256} {which} {photo.label}\n".encode("utf-8", "surrogateescape"))

@@ -10,16 +10,16 @@ from retrain.types import Split
 
 
 class Unreadable:
-    """Photos that turn out to be unreadable: training continues without them, and the features stage names them.
+    """Photos that turn out to be unreadable: training continues without them, and the features stage reports them.
 
     Args:
       split: the photos.
-      rows: of the split, the training set.
-      validation_rows: of the split, the validation subset.
+      rows: the indices of the training set in the split.
+      validation_rows: the indices of the validation subset in the split.
 
     Attributes:
-      readable: bool [rows], whether a training photo could be read.
-      readable_validation: bool [validation_rows], the same of validation photos.
+      readable: bool [rows], which training photos could be read.
+      readable_validation: bool [validation_rows], which validation photos could be read.
     """
 
     def __init__(self, split: Split, rows: npt.NDArray[np.int64], validation_rows: npt.NDArray[np.int64]) -> None:
@@ -29,12 +29,12 @@ class Unreadable:
         self._problem = ""
 
     def training(self, place: int, error: PhotoError) -> None:
-        """Notes the training photo at a place of `rows`."""
+        """Notes an unreadable training photo; `place` is its index in `rows`."""
         self.readable[place] = False
         self._note(self._rows[place], error)
 
     def validation(self, place: int, error: PhotoError) -> None:
-        """Notes the validation photo at a place of `validation_rows`."""
+        """Notes an unreadable validation photo; `place` is its index in `validation_rows`."""
         self.readable_validation[place] = False
         self._note(self._validation_rows[place], error)
 
@@ -42,7 +42,7 @@ class Unreadable:
         """Checks that training can go on.
 
         Raises:
-          RunError: a photo could not be read, where `strict`.
+          RunError: a photo could not be read, and `strict` is set.
           UserError: a class has no photo left.
         """
         if self._problem and strict:

@@ -1,18 +1,18 @@
-"""Changes variables by their gradients: the optimizers of the layer (`retrain.head.optimizers`), on TensorFlow and on every device.
+"""Implements the optimizers of `retrain.head.optimizers` for TensorFlow variables, on every device.
 
-One function a rule; what it remembers stands in slots of the variable's shape, plain tf.Variables that a snapshot holds.
+There is one function for each optimizer. Its state (slots) has the shape of the variable, in plain tf.Variables that a snapshot stores.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-SLOTS = {"sgd": 0, "momentum": 1, "adam": 2}  # of each variable
-_BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-7  # Keras's, as the layer's
+SLOTS = {"sgd": 0, "momentum": 1, "adam": 2}  # number of slots of each variable
+_BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-7  # the defaults of Keras, as for the layer
 
 
 def update(tf: Any, optimizer: str, momentum: float) -> Any:
-    """The rule: (variable, gradient, rate, step from 0, *slots) -> nothing; changes variable and slots."""
+    """Returns the update function (variable, gradient, rate, step from 0, *slots), which changes variable and slots in place."""
 
     def sgd(variable: Any, gradient: Any, rate: Any, _: Any) -> None:
         variable.assign_sub(rate * gradient)

@@ -1,1 +1,1 @@
-"""File formats of others, read and written without the library that they come from."""
+"""Reads and writes file formats of other programs without their libraries."""

@@ -48,7 +48,7 @@ def crc32c(data: bytes) -> int:
     '0xe3069283'
     """
     state = 0xFFFFFFFF
-    shares = _shares()
+    shares = _contributions()
     for start in range(0, len(data), _BLOCK):
         block = np.frombuffer(data[start : start + _BLOCK], np.uint8).copy()
         head = min(4, len(block))
@@ -70,7 +70,7 @@ def guard(data: bytes) -> bytes:
 
 
 @functools.cache
-def _shares() -> npt.NDArray[np.uint32]:
+def _contributions() -> npt.NDArray[np.uint32]:
     """Computes uint32 [_BLOCK, 256]: the contribution of each byte value, by the number of bytes that follow."""
     row = np.arange(256, dtype=np.uint32)
     for _ in range(8):

@@ -1,1 +1,1 @@
-"""The layer on the features: how it is trained, and by what. Begin with `train.py`."""
+"""Trains the head, the layer on the features. Start reading at `train.py`."""

@@ -1,7 +1,8 @@
-"""Dense layers in NumPy, the last one a softmax layer: computes logits, and the gradients of the loss.
+"""Implements dense layers and a final softmax layer in NumPy: computes logits, and the gradients of the loss.
 
-Weights are [out, in] and activations [out, photos] here, because NumPy sums fastest over the first axis. Without hidden layers it
-is the original's one layer, and weights begin at zero; hidden layers begin at random, or all units would stay the same.
+Weights are [out, in] and activations [out, photos] here, because NumPy sums fastest over the first axis. Without hidden layers this
+is the single layer of the original, and its weights start at zero. Hidden layers start with random weights, because otherwise all
+units would remain equal.
 """
 
 from __future__ import annotations
@@ -17,20 +18,20 @@ from retrain.types import ACTIVATIONS
 
 Array = npt.NDArray[np.float32]
 
-_ROWS = 8  # of a matrix that OpenBLAS multiplies at once
+_ROWS = 8  # rows of a matrix that OpenBLAS multiplies together
 
 
 class DenseLayers:
     """Dense layers.
 
     Args:
-      sizes: features, hidden units of each layer, classes.
-      activation: of the hidden layers, "relu", "sigmoid" or "tanh".
+      sizes: the number of features, of units in each hidden layer, and of classes.
+      activation: activation of the hidden layers: "relu", "sigmoid" or "tanh".
       smoothing: label smoothing, 0..1: the part of a photo's label that is spread over all classes.
-      dropout: the part of the hidden units (without any: of the features) that each step leaves out, 0..1; the others are
-        scaled up to make up for it.
-      rng: draws what dropout leaves out.
-      first_weights: draws the weights of hidden layers.
+      dropout: the fraction 0..1 of the hidden units (of the features, if there are no hidden layers) that each step drops; the
+        others are scaled up to compensate.
+      rng: draws the units that dropout drops.
+      first_weights: draws the initial weights of hidden layers.
 
     Attributes:
       parameters: float32, weights [out, in] and biases [out, 1] of each layer in turn; changed in place.
@@ -53,19 +54,19 @@ class DenseLayers:
             if len(sizes) == 2:
                 weights = np.zeros((outputs, inputs), np.float32)
             else:
-                # Of a variance that keeps activations of one size: He et al. 2015 for relu, else Glorot and Bengio 2010.
+                # This variance gives all layers activations of similar size: He et al. 2015 for relu, else Glorot and Bengio 2010.
                 rectified = activation == "relu" and place < len(sizes) - 2
                 spread = math.sqrt(2 / inputs) if rectified else math.sqrt(2 / (inputs + outputs))
                 weights = (spread * start.standard_normal((outputs, inputs))).astype(np.float32)
             self.parameters += [weights, np.zeros((outputs, 1), np.float32)]
-        # The last layer's weights stand at the top of a taller matrix: OpenBLAS multiplies 8 rows in less time than 5.
+        # The last layer's weights are the first rows of a matrix with more rows: OpenBLAS multiplies 8 rows in less time than 5.
         classes = len(self.parameters[-1])
         self._tall = np.zeros((-(-classes // _ROWS) * _ROWS, sizes[-2]), np.float32)
         self._tall[:classes] = self.parameters[-2]
         self.parameters[-2] = self._tall[:classes]
 
     def logits(self, features: Array) -> Array:
-        """float32 [n, width] -> float32 [classes, n]."""
+        """Computes the logits: float32 [n, width] -> float32 [classes, n]."""
         flow = features.T
         for place in range(0, len(self.parameters) - 2, 2):
             flow = ACTIVATIONS[self._activation](self.parameters[place] @ flow + self.parameters[place + 1])
@@ -76,20 +77,20 @@ class DenseLayers:
     def gradients(
         self, features: Array, label_ids: npt.NDArray[np.int64], factor: np.float32, sample_weights: Array | None = None
     ) -> list[Array]:
-        """The gradients of `factor` times the mean cross-entropy.
+        """Computes the gradients of `factor` times the mean cross-entropy.
 
         Args:
           features: float32 [n, width].
           label_ids: int64 [n].
-          factor: see above.
-          sample_weights: float32 [n]; None is 1 for each photo.
+          factor: a number by which the loss is multiplied, such as the learning rate.
+          sample_weights: float32 [n]; None means 1 for each photo.
 
         Returns:
-          an array for each parameter, of its shape.
+          an array for each parameter, with the same shape.
         """
         flows, masks = self._forward(features)
         tall = self._products(flows[-1])
-        error = tall[: len(self.parameters[-1])]  # a view; the rows below stay 0
+        error = tall[: len(self.parameters[-1])]  # a view; the rows below it remain 0
         error += self.parameters[-1]
         error -= error.max(axis=0)
         np.exp(error, out=error)
@@ -108,11 +109,11 @@ class DenseLayers:
         return gradients
 
     def _products(self, flow: Array) -> Array:
-        """float32 [in, n] -> float32 [_ROWS or a multiple, n]: the last layer without its biases, then rows of 0."""
+        """Multiplies by the last layer's weights: float32 [in, n] -> float32 [classes and rows of 0 up to a multiple of _ROWS, n]."""
         return np.ascontiguousarray((flow.T @ self._tall.T).T)
 
     def _forward(self, features: Array) -> tuple[list[Array], list[Array | None]]:
-        """What goes into each layer, and of each hidden one what dropout multiplied it by."""
+        """Computes the input of each layer, and the dropout factors of each hidden layer."""
         flows: list[Array] = [features.T]
         masks: list[Array | None] = []
         if len(self.parameters) == 2:
@@ -125,7 +126,7 @@ class DenseLayers:
         return flows, masks
 
     def _dropped(self, flow: Array) -> tuple[Array, Array | None]:
-        """What dropout leaves, and what it multiplied by."""
+        """Applies dropout; returns the result and the factors by which it multiplied."""
         if not self._dropout:
             return flow, None
         kept = self._rng.random(flow.shape, np.float32) >= np.float32(self._dropout)
@@ -133,10 +134,8 @@ class DenseLayers:
         return flow * mask, mask
 
     def _slope(self, flow: Array, mask: Array | None) -> Array:
-        """The activation's slope where it gave `flow`, dropout's factor included."""
-        plain = (
-            flow if mask is None else flow * np.float32(1 - self._dropout)
-        )  # 0 where it was left out, as its mask is
+        """Computes the derivative of the activation from its output `flow`, times the dropout factors."""
+        plain = flow if mask is None else flow * np.float32(1 - self._dropout)  # 0 for dropped units, as in the mask
         if self._activation == "relu":
             slope: Array = (plain > 0).astype(np.float32)
         elif self._activation == "sigmoid":

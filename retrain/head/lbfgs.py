@@ -1,7 +1,7 @@
 """Finds the optimum of the softmax layer on standardised features: multinomial logistic regression, solved by SciPy's L-BFGS.
 
-Minimises the mean cross-entropy plus decay / 2 times the squares of the weights (biases are free), in float64. The problem
-is convex and has one answer, so there is no seed, no rate and no step to choose. Few iterations are needed because
+Minimises the mean cross-entropy plus decay / 2 times the sum of the squared weights (without the biases), in float64. The problem
+is convex and has a single optimum, so no seed, learning rate or number of steps is needed. Few iterations are needed because
 the problem is preconditioned: along an axis on which the features have variance s, the curvature of the loss is about
 p (1 - p) s + decay.
 """
@@ -20,37 +20,37 @@ from label_image.errors import UserError
 from retrain.head.principal_axes import range_of
 from retrain.head.threads import one_thread_for
 
-AXES = 512  # on each of which the problem is preconditioned by its own factor
-_GRADIENT = 1e-6  # the optimum is reached where no part of the preconditioned gradient is larger
-_CURVATURE = 0.1  # p (1 - p) of a usual score; it affects the time only
+AXES = 512  # number of axes that have a preconditioning factor of their own
+_GRADIENT = 1e-6  # the optimum is reached if no component of the preconditioned gradient is larger
+_CURVATURE = 0.1  # p (1 - p) of a typical score p; it affects only the time
 _MOST_ITERATIONS = 2000
-_NUMBERS_AT_ONCE = 2**22  # logits
+_NUMBERS_AT_ONCE = 2**22  # logits computed in one block
 
 Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Photos of some classes that are to be told apart."""
+    """The photos and settings of a classification problem."""
 
     features: npt.NDArray[np.float32]  # [n, width], standardised
     label_ids: npt.NDArray[np.int64]  # [n]
     classes: int
     smoothing: float = 0.0  # label smoothing, 0..1
-    sample_weights: npt.NDArray[np.float32] | None = None  # [n], of mean 1; None is 1 for each
+    sample_weights: npt.NDArray[np.float32] | None = None  # [n], with mean 1; None means 1 for each
 
 
 @dataclass(frozen=True)
 class Axes:
-    """The main axes of features."""
+    """The principal axes of features."""
 
-    vectors: Array | None  # [width, axes], at right angles; None where the features stand on them already
+    vectors: Array | None  # [width, axes], orthonormal; None if the features are projected on them already
     variances: Array  # [axes]
-    rest: float  # the mean variance on what is at right angles to all of them
+    rest: float  # the mean variance in the directions orthogonal to all axes
 
 
 def check_installed() -> None:
-    """Checks before the work that SciPy is there.
+    """Checks before the work that SciPy is installed.
 
     Raises:
       UserError: SciPy is not installed.
@@ -67,19 +67,19 @@ def solve(problem: Problem, decay: float, start: Array | None = None, axes: Axes
     Args:
       problem: the photos.
       decay: more than 0.
-      start: float64 [classes, width + 1], from where; None is zero. Changes the time, not the answer.
-      axes: of its features, if they are known already.
+      start: float64 [classes, width + 1], initial weights; None means zeros. Affects the time, not the result.
+      axes: the principal axes of the features, if they are known already.
 
     Returns:
-      float64 [classes, width + 1], the weights with the biases behind them, and the number of iterations.
+      float64 [classes, width + 1], the weights with the biases in the last column, and the number of iterations.
     """
-    with one_thread_for():  # the products are a matrix and a few columns: memory is what limits them
+    with one_thread_for():  # products of a matrix and a few columns are limited by memory bandwidth, not by computation
         known = axes or axes_of(problem.features)[0]
         return minimise(Terms([problem], np.float64), decay, known, start, _GRADIENT)
 
 
 def axes_of(features: npt.NDArray[np.float32]) -> tuple[Axes, npt.NDArray[np.float32]]:
-    """The main axes of features around 0, and the features on them, float32 [n, axes]."""
+    """Computes the principal axes of features with mean 0, and the features projected on them, float32 [n, axes]."""
     count, width = features.shape
     kept = min(AXES, count, width)
     span = range_of(lambda: [features], width, kept)
@@ -92,16 +92,16 @@ def axes_of(features: npt.NDArray[np.float32]) -> tuple[Axes, npt.NDArray[np.flo
 
 
 class Terms:
-    """The loss of a problem, given in parts, and its gradient at any weights."""
+    """Computes the loss of a problem that is given in several parts, and its gradient."""
 
     def __init__(self, parts: Sequence[Problem], precision: type[np.float32 | np.float64] = np.float32) -> None:
-        # Of the features only, and so of the two large products.
+        # Only the features and the two large products use this precision.
         self._parts = [(part, part.features.astype(precision, copy=False)) for part in parts]
         self.count = sum(len(part.label_ids) for part in parts)
         self.shape = (parts[0].classes, parts[0].features.shape[1] + 1)
 
     def loss(self, layer: Array, decay: float) -> tuple[float, Array]:
-        """The loss of weights and biases [classes, width + 1], and its gradient of the same shape."""
+        """Computes the loss at weights and biases [classes, width + 1], and its gradient of the same shape."""
         weights = layer[:, :-1]
         loss, gradient = decay / 2 * float(np.square(weights).sum()), np.zeros_like(layer)
         gradient[:, :-1] = decay * weights
@@ -116,7 +116,7 @@ class Terms:
         return loss, gradient
 
     def losses(self, layer: Array) -> Array:
-        """float64 [n]: the cross-entropy of each photo, times its sample weight."""
+        """Computes the cross-entropy of each photo, times its sample weight: float64 [n]."""
         return np.concatenate(
             [
                 _losses(logs, label_ids, part.smoothing) * sample_weights
@@ -127,7 +127,7 @@ class Terms:
     def _blocks(
         self, layer: Array
     ) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[np.int64], Array, Problem, Array | float]]:
-        """Features, label ids, logarithms of the probabilities [classes, n], where it is from, and the sample_weights; in blocks."""
+        """Yields blocks of photos: features, label ids, log probabilities [classes, n], the part that contains them, sample weights."""
         for part, features in self._parts:
             weights = layer[:, :-1].astype(features.dtype)
             size = max(1, _NUMBERS_AT_ONCE // part.classes)
@@ -142,24 +142,24 @@ class Terms:
 
 
 def minimise(terms: Terms, decay: float, axes: Axes, start: Array | None, gradient: float) -> tuple[Array, int]:
-    """Minimises the loss, as `solve` does; `gradient` is the largest part of the gradient that counts as zero."""
+    """Minimises the loss, as `solve` does; a gradient whose components are all at most `gradient` counts as zero."""
     from scipy.optimize import minimize
 
     precondition = _Preconditioner(axes, decay)
 
-    def of(flat: Array) -> tuple[float, Array]:
+    def objective(flat: Array) -> tuple[float, Array]:
         loss, slope = terms.loss(precondition(flat.reshape(terms.shape)), decay)
         return loss, precondition(slope).ravel()
 
     first = np.zeros(terms.shape) if start is None else precondition(start, back=True)
     options = {"gtol": gradient, "ftol": 0.0, "maxiter": _MOST_ITERATIONS, "maxfun": 2 * _MOST_ITERATIONS}
-    found = minimize(of, first.ravel(), jac=True, method="L-BFGS-B", options=options)
+    found = minimize(objective, first.ravel(), jac=True, method="L-BFGS-B", options=options)
     layer: Array = precondition(found.x.reshape(terms.shape))
     return layer, int(found.nit)
 
 
 class _Preconditioner:
-    """Scales weights and biases along the axes so that the loss curves alike in all directions. It is its own transpose."""
+    """Scales weights and biases along the axes so that the loss has a similar curvature in all directions. It equals its transpose."""
 
     def __init__(self, axes: Axes, decay: float) -> None:
         self._vectors = axes.vectors
@@ -168,7 +168,7 @@ class _Preconditioner:
         self._bias = 1 / np.sqrt(_CURVATURE)
 
     def __call__(self, layer: Array, back: bool = False) -> Array:
-        """[classes, width + 1] -> the same shape."""
+        """Scales weights and biases [classes, width + 1]; returns the same shape."""
         power = -1 if back else 1
         along, across, bias = self._along**power, self._across**power, self._bias**power
         made = np.empty_like(layer)

@@ -1,6 +1,6 @@
 """Changes weights in place by their gradients: gradient descent, gradient descent with momentum, and Adam.
 
-What an optimizer remembers from step to step are its `slots`; a snapshot holds them. Momentum is Caffe's and
+The state of an optimizer is in its `slots`, which a snapshot stores. Momentum is Caffe's and
 Keras's (v = m v + rate g; w = w - v), Adam is Keras's (Kingma and Ba, 2015, the efficient form of section 2).
 """
 
@@ -21,20 +21,20 @@ class Optimizer(Protocol):
     """Changes parameters so that the loss falls.
 
     Attributes:
-      slots: what it remembers, of the parameters' shapes; changed in place.
+      slots: its state, in arrays of the parameters' shapes; changed in place.
     """
 
     slots: list[npt.NDArray[np.float32]]
 
     def factor(self, rate: float) -> np.float32:
-        """What gradients are multiplied by before `update`: done on a few errors, it costs less than on all weights."""
+        """Returns the factor of the gradients, to be applied before `update`: on the few errors it costs less than on all weights."""
 
     def update(self, parameters: Arrays, gradients: Arrays, rate: float, step: int) -> None:
-        """Changes the parameters in place; gradients are multiplied by `factor` already, steps count from 0."""
+        """Changes the parameters in place; the gradients must contain `factor` already; steps are counted from 0."""
 
 
 class Sgd:
-    """Gradient descent, the original's."""
+    """Plain gradient descent, as in the original."""
 
     def __init__(self) -> None:
         self.slots: list[npt.NDArray[np.float32]] = []
@@ -61,7 +61,7 @@ class Momentum:
         return np.float32(rate)
 
     def update(self, parameters: Arrays, gradients: Arrays, rate: float, step: int) -> None:  # noqa: ARG002
-        """One step down the gradient, plus the momentum of earlier steps."""
+        """Makes one step down the gradient, plus the momentum of earlier steps."""
         for parameter, gradient, velocity in zip(parameters, gradients, self.slots, strict=True):
             np.multiply(velocity, self._momentum, out=velocity)
             np.add(velocity, gradient, out=velocity)
@@ -69,17 +69,17 @@ class Momentum:
 
 
 class Adam:
-    """Steps of about the size of the rate, for each weight by its own gradients' mean and size."""
+    """Adam: scales the step of each weight by running means of its gradient and squared gradient."""
 
     def __init__(self, parameters: Arrays) -> None:
         self.slots = [np.zeros_like(parameter) for parameter in (*parameters, *parameters)]  # means, then squares
 
     def factor(self, rate: float) -> np.float32:  # noqa: ARG002
-        """1: it needs the gradients as they are."""
+        """Returns 1: Adam needs unscaled gradients."""
         return np.float32(1)
 
     def update(self, parameters: Arrays, gradients: Arrays, rate: float, step: int) -> None:
-        """One step, with bias correction."""
+        """Makes one step, with bias correction."""
         alpha = np.float32(rate * math.sqrt(1 - _BETA_2 ** (step + 1)) / (1 - _BETA_1 ** (step + 1)))
         half = len(self.slots) // 2
         for parameter, gradient, mean, square in zip(
@@ -91,12 +91,12 @@ class Adam:
 
 
 def optimizer_of(name: str, momentum: float, parameters: Arrays) -> Optimizer:
-    """The optimizer of a name; "lbfgs" has no steps and is in `lbfgs`.
+    """Returns the optimizer with this name; "lbfgs" makes no steps of this kind and is in the module `lbfgs`.
 
     Args:
       name: "sgd", "momentum" or "adam".
       momentum: the coefficient; only "momentum" uses it.
-      parameters: what it will change.
+      parameters: the arrays that it will change.
     """
     if name == "momentum":
         return Momentum(parameters, momentum)

@@ -1,4 +1,4 @@
-"""Finds the few axes along which features vary most.
+"""Finds the axes along which features vary most.
 
 A randomised range finder (Halko, Martinsson and Tropp 2011, algorithm 4.4): a random sketch, one round of power iteration.
 """
@@ -11,20 +11,20 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
-_EXTRA = 16  # columns of the sketch beyond what is wanted
-_ROUNDS = 1  # of power iteration; a second changed nothing
+_EXTRA = 16  # additional columns of the sketch
+_ROUNDS = 1  # rounds of power iteration; a second one made no difference
 
 
 def range_of(blocks: Callable[[], Iterable[Floats]], width: int, count: int) -> Floats:
-    """Computes orthogonal axes whose span approximates that of the `count` principal axes.
+    """Computes orthonormal axes whose span contains approximately the `count` axes with the largest variance.
 
     Args:
-      blocks: gives the features, float32 [n, width], block by block; it is called twice.
-      width: of the features.
+      blocks: yields the features, float32 [n, width], block by block; it is called twice.
+      width: the number of features.
       count: how many axes matter.
 
     Returns:
-      float32 [width, count + 16], or [width, width] where that is no more; the same features give the same bits.
+      float32 [width, count + 16], or [width, width] if that is smaller; equal features give bitwise equal results.
     """
     if count + _EXTRA >= width:
         return np.eye(width, dtype=np.float32)

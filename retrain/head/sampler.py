@@ -1,16 +1,18 @@
-"""Draws batches of photos as the original did, and the validation photos on which steps are compared."""
+"""Draws random batches of photos as the original did, and selects the validation photos on which steps are compared."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
-_DRAWN_AHEAD = 25_600  # photos drawn in one call, at least one batch: 256 steps of 100
-LARGEST_VALIDATION_SUBSET = 2_000  # photos that choose the step: the loss is then known to some 2 % of its spread
+_DRAWN_AHEAD = 25_600  # photos drawn in one call (at least one batch): 256 batches of 100
+LARGEST_VALIDATION_SUBSET = (
+    2_000  # with so many photos, the standard error of the loss is about 2 % of its standard deviation
+)
 
 
 class Sampler:
-    """Draws photos class first, then within the class, with replacement; or all of them once where size is -1."""
+    """Draws first a class and then a photo of it, with replacement; if size is -1, a batch is all photos."""
 
     def __init__(self, label_ids: npt.NDArray[np.int64], classes: int, size: int, rng: np.random.Generator) -> None:
         self._all = np.arange(len(label_ids))
@@ -19,12 +21,14 @@ class Sampler:
         self._present = np.flatnonzero(counts)  # classes that have photos
         self._counts = counts[self._present]
         self._starts = np.cumsum(self._counts) - self._counts
-        self._order = np.argsort(label_ids, kind="stable")  # photos by class; a class begins at its start
+        self._order = np.argsort(
+            label_ids, kind="stable"
+        )  # photos sorted by class; `_starts` says where each class begins
         self.drawn = np.zeros((0, max(size, 0)), np.int64)
-        self.place = 0  # of the next batch in `drawn`
+        self.place = 0  # where the next batch begins in `drawn`
 
     def draw(self) -> npt.NDArray[np.int64]:
-        """int64 [size]: places in the array that it was made with."""
+        """Draws one batch: int64 [size], indices into the array of labels."""
         if self._size < 0 or not len(self._all):
             return self._all
         if self.place == len(self.drawn):
@@ -37,19 +41,19 @@ class Sampler:
         return drawn
 
     def go_to(self, drawn: npt.NDArray[np.int64], place: int) -> None:
-        """Continues where another sampler was."""
+        """Continues from the state of another sampler."""
         self.drawn, self.place = drawn, place
 
 
 def validation_subset(rows: npt.NDArray[np.int64], seed: int, *, whole: bool) -> npt.NDArray[np.int64]:
-    """The validation photos on which steps are compared: all of them, or enough that more would hardly change the choice.
+    """Selects the validation photos on which steps are compared: all, or so many that more would hardly change the choice.
 
-    Scoring all photos for all classes at each evaluation would grow with the square of the classes.
+    With all photos, the time of an evaluation would grow with the square of the number of classes.
 
     Args:
-      rows: int64 [n], the validation set.
-      seed: of the drawing.
-      whole: whether all photos are taken, however many there are.
+      rows: int64 [n], the indices of the validation set.
+      seed: seed of the random selection.
+      whole: whether all photos are used, however many there are.
     """
     if len(rows) <= LARGEST_VALIDATION_SUBSET or whole:
         return rows

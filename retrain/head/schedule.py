@@ -1,4 +1,4 @@
-"""Computes the learning rate of each step, by Caffe's policies and with Caffe's names for their numbers."""
+"""Computes the learning rate of each step; the policies and their parameters have the names that Caffe gives them."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Schedule:
-    """How the learning rate changes from step to step; what a policy does not need stays None."""
+    """How the learning rate changes from step to step; parameters that the policy does not use are None."""
 
     learning_rate: float = 0.01
     policy: str = "fixed"  # "fixed", "step", "inv", "exp" or "cosine"
     gamma: float | None = None
     power: float | None = None
-    stepsize: int | None = None  # steps of one rate
-    steps: int = 4000  # of the whole training, over which a cosine falls
+    stepsize: int | None = None  # number of steps with the same rate
+    steps: int = 4000  # of the whole training; a cosine falls over all of them
 
 
-# Caffe's `lr_policy` of the same name (its caffe.proto), but for cosine, which it lacks.
+# As Caffe's `lr_policy` of the same name (see its caffe.proto), except cosine, which Caffe does not have.
 _POLICIES: dict[str, Callable[[Schedule, int], float]] = {
     "fixed": lambda schedule, step: 1.0,  # noqa: ARG005 - one signature for all
     "step": lambda schedule, step: _of(schedule.gamma) ** (step // int(_of(schedule.stepsize))),
@@ -33,7 +33,7 @@ def rate_at(schedule: Schedule, step: int) -> float:
     """Computes the learning rate of a step; steps count from 0.
 
     fixed is the learning rate itself; step times gamma^(step // stepsize); inv times (1 + gamma * step)^-power; exp times
-    gamma^step; cosine falls along half a cosine to nothing after the last step.
+    gamma^step; cosine decreases along half a cosine, to 0 after the last step.
 
     >>> schedule = Schedule(0.1, "step", gamma=0.5, stepsize=10)
     >>> [rate_at(schedule, step) for step in (0, 9, 10, 25)]

@@ -1,8 +1,8 @@
 """Writes and reads snapshots: the whole state of a training in one `.npz` without pickle, for --snapshot_steps and --resume.
 
-A snapshot holds the options and a digest of the features it was trained with; with others it is refused, because the result
-would match neither. It holds a digest of its own content, and its arrays must have the names, shapes and types
-of the training that goes on from it: a damaged snapshot is refused here, in one place.
+A snapshot contains the options and a digest of the features of its training. It is refused if the current ones differ, because the
+result would match neither. It also contains a digest of its own content, and its arrays must have the names, shapes and types that
+the resumed training expects, so that a damaged snapshot is refused here.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ import numpy.typing as npt
 from label_image.errors import RunError, UserError
 from retrain.files.atomic import replacing
 
-FORMAT = 2  # 2: a digest of the content
-_OF_ANY_LENGTH = ("points", "sampler_")  # one row an evaluation, or a batch
+FORMAT = 2  # since format 2 there is a digest of the content
+_OF_ANY_LENGTH = ("points", "sampler_")  # arrays with a row for each evaluation or batch
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What training is made of between two steps."""
+    """The state of a training between two steps."""
 
-    asked: dict[str, Any]  # the options that decide about the steps, with their values
-    digest: str  # of the features and labels, hex
-    state: dict[str, Any]  # JSON's types; "steps" are how many it has
+    asked: dict[str, Any]  # the options that affect the steps, with their values
+    digest: str  # digest of the features and labels, hex
+    state: dict[str, Any]  # JSON values; "steps" is the number of steps made
     arrays: dict[str, npt.NDArray[Any]]
 
     def check(self, path: Path, asked: Mapping[str, Any], digest: str, steps: int) -> None:
-        """Refuses a snapshot that was made with other settings or photos.
+        """Refuses a snapshot that was made with different settings or photos.
 
         Args:
           path: where it was read from, for the error.
-          asked: the settings of now.
-          digest: of the features and labels now.
-          steps: how many are wanted now.
+          asked: the current settings.
+          digest: the digest of the current features and labels.
+          steps: the number of steps requested now.
 
         Raises:
-          UserError: naming what differs.
+          UserError: the message names what differs.
         """
         for name, value in asked.items():
             if self.asked.get(name) != value:
@@ -63,14 +63,14 @@ class Snapshot:
             )
 
     def check_like(self, path: Path, fresh: Snapshot) -> None:
-        """Refuses a state that does not fit the training.
+        """Refuses a state that does not match the training.
 
         Args:
           path: where it was read from, for the error.
-          fresh: the state of the training that is to go on, before its first step.
+          fresh: the state of the training that resumes, before its first step.
 
         Raises:
-          UserError: a name, shape or type is another.
+          UserError: a name, shape or type differs.
         """
         wanted = dict(fresh.arrays)
         if self.state.get("kept"):
@@ -94,7 +94,7 @@ def _alike(name: str, found: npt.NDArray[Any], wanted: npt.NDArray[Any]) -> bool
 
 
 def digest_of(arrays: Iterable[npt.NDArray[Any]]) -> str:
-    """The sha256 of arrays' shapes and bytes, hex."""
+    """Computes the SHA-256 of the shapes and bytes of arrays, hex."""
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(str((array.shape, array.dtype.str)).encode())
@@ -103,7 +103,7 @@ def digest_of(arrays: Iterable[npt.NDArray[Any]]) -> str:
 
 
 def snapshot_path(checkpoint: str, steps: int) -> Path:
-    """Where the snapshot of so many steps goes, beside a checkpoint that is named without its ending.
+    """Returns the path of the snapshot after `steps` steps; `checkpoint` is a path without a file extension.
 
     >>> snapshot_path("a/b", 100).as_posix()
     'a/b_step_100.npz'
@@ -133,7 +133,7 @@ def read_snapshot(path: Path) -> Snapshot:
     """Reads the file.
 
     Raises:
-      UserError: there is none, or it is no whole snapshot.
+      UserError: the file does not exist, or is not a complete snapshot.
     """
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as found:
@@ -147,7 +147,7 @@ def read_snapshot(path: Path) -> Snapshot:
         raise UserError(f"cannot resume from {path}: there is no such file; --snapshot_steps writes them") from None
     except PermissionError as error:
         raise UserError(f"cannot resume from {path}: {error.strerror}; change its permissions") from None
-    except Exception:  # broken bytes make the readers of zip, npy and JSON raise anything
+    except Exception:  # for damaged bytes, the readers of zip, npy and JSON may raise any exception
         raise damaged(path) from None
     if version != FORMAT:
         raise UserError(
@@ -157,7 +157,7 @@ def read_snapshot(path: Path) -> Snapshot:
 
 
 def _content(meta: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> str:
-    """A digest of all that a snapshot holds, hex."""
+    """Computes a digest of the whole content of a snapshot, hex."""
     names = sorted(arrays)
     digest = digest_of(arrays[name] for name in names)
     return hashlib.sha256(json.dumps([meta, names, digest], sort_keys=True).encode()).hexdigest()

@@ -9,17 +9,19 @@ _ROWS_AT_ONCE = 512
 
 
 class Standardiser:
-    """Centres each feature and divides it by the root of its variance plus the median variance of all.
+    """Centres each feature and divides it by sqrt(its variance + the median variance of all features).
 
-    So the features are of one size, but those that hardly vary are not blown up to it: plain standardisation lowers the
-    accuracy by half a point on average (docs/decisions.md). A feature that never varies stays 0.
+    The features then have a similar scale, but those with a very small variance are not amplified: plain standardisation lowers the
+    accuracy by half a point on average (docs/decisions.md). A constant feature becomes 0.
     """
 
     def __init__(self, features: npt.NDArray[np.float32]) -> None:
         flat = features.reshape(-1, features.shape[-1])
         centre = flat.mean(axis=0, dtype=np.float64)
         variance = np.zeros_like(centre)
-        for start in range(0, len(flat), _ROWS_AT_ONCE):  # in pieces: float64 of all of it would not fit
+        for start in range(
+            0, len(flat), _ROWS_AT_ONCE
+        ):  # in blocks: a float64 copy of everything would not fit into memory
             variance += np.square(flat[start : start + _ROWS_AT_ONCE] - centre).sum(axis=0) / len(flat)
         spread = np.sqrt(variance + np.median(variance))
         self.mean: npt.NDArray[np.float32] = centre.astype(np.float32)
@@ -28,7 +30,7 @@ class Standardiser:
         )
 
     def __call__(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """float32 [..., width] -> float32 [..., width]; works in place, a copy of all features is a lot."""
+        """Standardises features in place, to save memory: float32 [..., width] -> float32 [..., width]."""
         features -= self.mean
         features *= self.scale
         return features
@@ -36,7 +38,7 @@ class Standardiser:
     def folded(
         self, weights: npt.NDArray[np.float32], biases: npt.NDArray[np.float32]
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """The weights and biases that do the same on features as they are."""
+        """Returns weights and biases for unscaled features that give the same results."""
         plain = weights * self.scale[:, None]
         shift = self.mean.astype(np.float64) @ plain.astype(np.float64)
         return plain, (biases - shift).astype(np.float32)

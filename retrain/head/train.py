@@ -1,7 +1,7 @@
-"""Trains the head: the original's softmax layer, in memory, in NumPy.
+"""Trains the head, the softmax layer of the original, in memory with NumPy.
 
-`training` holds the state of a training; this file says what is done in which order: evaluations, snapshots, early stopping,
-heads on the way, and what Ctrl-C does.
+The module `training` contains the state of a training; this one determines the order of steps, evaluations, snapshots and
+intermediate heads, and handles early stopping and Ctrl-C.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ def train(
     on_head: Callable[[int, Head], None] = lambda _step, _head: None,
     on_snapshot: Callable[[Snapshot], None] = lambda _: None,
 ) -> Head:
-    """Trains the layer, and hidden layers below it where there are any.
+    """Trains the layer, and the hidden layers below it, if any.
 
     Args:
       bottlenecks: features, and the subset of each photo.
       labels: the classes.
       how: optimizer, steps, rate, batch sizes and so on.
       on_evaluation: called at each evaluation.
-      on_head: called every `how.head_every` steps, never at step 0, with the step and the head of that moment.
-      on_snapshot: called every `how.snapshot_every` steps with what --resume needs.
+      on_head: called every `how.head_every` steps, except at step 0, with the step and the current head.
+      on_snapshot: called every `how.snapshot_every` steps with the state that --resume needs.
 
-    Ctrl-C ends training there, and the current weights become the result; lbfgs has none then, and lets it pass.
+    Ctrl-C ends training, and the current weights become the result; with lbfgs there is no result yet, so KeyboardInterrupt is raised.
 
     Raises:
-      UserError: the snapshot does not belong to these photos and settings, or early stopping has no validation set.
+      UserError: the snapshot does not match these photos and settings, or early stopping has no validation set.
     """
     if how.optimizer == "lbfgs":
         return _solved(bottlenecks, labels, how, on_evaluation)
@@ -64,7 +64,7 @@ def train(
 
 
 def is_interrupt(error: BaseException) -> bool:
-    """Whether Ctrl-C caused an error: where it arrives inside C code, Python may make a SystemError of it.
+    """Tells whether Ctrl-C caused an error: if it arrives while C code runs, Python may raise SystemError instead of KeyboardInterrupt.
 
     >>> is_interrupt(KeyboardInterrupt()), is_interrupt(SystemError())
     (True, False)
@@ -80,14 +80,14 @@ def _steps(
     on_evaluation: Callable[[Evaluation], None],
     on_snapshot: Callable[[Snapshot], None],
 ) -> Iterator[int]:
-    """Makes the steps one after the other, until the last one or until patience has ended."""
+    """Makes the steps in order, until the last one or until early stopping."""
     for step in range(begin, how.steps):
         batch = run.step(step)
         due = step % how.evaluate_every == 0
         if due:
             on_evaluation(run.evaluate(step, batch))
         if how.snapshot_every and (step + 1) % how.snapshot_every == 0:
-            on_snapshot(run.snapshot(step + 1))  # before what only the last step of a run does
+            on_snapshot(run.snapshot(step + 1))  # before the evaluation that only the last step of a run makes
         if step == how.steps - 1 and not due:
             on_evaluation(run.evaluate(step, batch))
         yield step
@@ -98,7 +98,7 @@ def _steps(
 def _solved(
     bottlenecks: Bottlenecks, labels: tuple[str, ...], how: LayerTraining, on_evaluation: Callable[[Evaluation], None]
 ) -> Head:
-    """The head of lbfgs: one evaluation, of the optimum; its step is the number of iterations."""
+    """Trains with lbfgs: makes one evaluation, of the optimum; its step is the number of iterations."""
     run = Training(bottlenecks, len(labels), how)
     decay, iterations = run.solve()
     on_evaluation(run.evaluate(iterations))

@@ -1,10 +1,10 @@
-"""The state of one training of the layer, step by step.
+"""Contains the state of one training of the layer, and makes its steps.
 
-Gradient descent on cross-entropy, or another optimizer; with hidden layers if asked for (`layers`). A batch draws the class
-first and then a photo of it, with replacement, so that uneven classes weigh the same, as the original did (its retrain.py).
-Features are standardised inside the layer and the scaling is folded into the weights at the end. The step with the lowest loss
-on the validation set is kept. Without hidden layers weights begin at zero: the loss is convex, so nothing is gained by
-the original's random start, and a run is repeatable.
+Minimises the cross-entropy by gradient descent or another optimizer, with hidden layers if requested (`layers`). For each place in a
+batch, a class is drawn first and then a photo of it, with replacement, so that classes of different sizes have equal weight; the
+original retrain.py did the same. Features are standardised, and the scaling is folded into the weights at the end. The step with the
+lowest loss on the validation set is kept. Without hidden layers, weights start at zero, which makes runs repeatable: the loss is
+convex, so the random start of the original has no advantage.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ from retrain.types import TRAINING, VALIDATION, Bottlenecks, Curve, Dense, Head
 Batch = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]  # standardised features [n, width], label ids [n]
 
 
-_COLUMNS = 6  # of an evaluation's figures in a snapshot
+_COLUMNS = 6  # columns of the evaluations in a snapshot
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The results of one step, for display; features are on the standardised scale."""
+    """The evaluation of one step; weights and biases are for standardised features."""
 
     step: int
-    train_accuracy: float  # 0..1, on the batch just trained, after the update
+    train_accuracy: float  # 0..1, on the current training batch, after the update
     train_loss: float  # nats
-    validation_accuracy: float  # 0..1, on a drawn batch; nan without a validation set
+    validation_accuracy: float  # 0..1, on a random validation batch; NaN without a validation set
     validation_loss: float
     validation_count: int
-    weights: npt.NDArray[np.float32]  # [width, classes], of the last layer
+    weights: npt.NDArray[np.float32]  # [width, classes], weights of the last layer
     biases: npt.NDArray[np.float32]  # [classes]
     train_logits: npt.NDArray[np.float32]  # [batch, classes]
     validation_logits: npt.NDArray[np.float32]
@@ -59,7 +59,7 @@ class _BestStep:
 
     step: int
     loss: float  # on the validation subset
-    layers: tuple[npt.NDArray[np.float32], ...]  # as DenseLayers.parameters
+    layers: tuple[npt.NDArray[np.float32], ...]  # in the form of DenseLayers.parameters
 
 
 class Training:
@@ -67,8 +67,8 @@ class Training:
 
     Args:
       bottlenecks: features, and the subset of each photo.
-      classes: how many there are.
-      how: optimizer, rate, batch sizes and so on.
+          classes: the number of classes.
+          how: optimizer, learning rate, batch sizes and so on.
 
     Raises:
       UserError: early stopping has no validation set.
@@ -81,7 +81,7 @@ class Training:
             raise UserError(
                 f"--early_stopping_steps={how.patience} needs a validation set, which is empty; give --validation_percentage=10, or leave it out"
             )
-        # Where there are distorted views, training draws from them alone; view 0 is the photo as it is.
+        # If there are distorted views, only they are used for training; view 0 is the undistorted photo.
         views = bottlenecks.features[1:] if len(bottlenecks.features) > 1 else bottlenecks.features
         raw = views[:, train_rows]  # a copy
         self._how = how
@@ -90,10 +90,10 @@ class Training:
         self._ids = np.tile(bottlenecks.label_ids[train_rows], len(views))  # [views * n]
         self._sample_weights = balanced_sample_weights(self._ids) if how.balanced else None
         self._views = len(views)
-        self._drawn = how.train_batch_size > 0  # batches that are drawn hold classes alike already
+        self._drawn = how.train_batch_size > 0  # random batches contain each class equally often already
         self._validation = self._standardiser(bottlenecks.features[0, validation_rows])
         self._validation_ids = bottlenecks.label_ids[validation_rows]
-        # 3 is the test's, 4 the validation subset's
+        # (seed, 3) is used by the test and (seed, 4) by the validation subset
         self._rngs = [np.random.default_rng(how.seed), *(np.random.default_rng([how.seed, more]) for more in (1, 2, 6))]
         drawing, drawing_validation, self._view_rng, dropping = self._rngs
         self._sampler = Sampler(bottlenecks.label_ids[train_rows], classes, how.train_batch_size, drawing)
@@ -108,10 +108,12 @@ class Training:
         )
         self._optimizer = optimizer_of(how.optimizer, how.momentum, self._network.parameters)
         self._kept: _BestStep | None = None
-        self._points: list[tuple[float, ...]] = []  # step, then the Curve's four, then what the choice is made on
+        self._points: list[
+            tuple[float, ...]
+        ] = []  # the step, four figures for the Curve, the loss that chooses the step
 
     def step(self, step: int = 0) -> Batch:
-        """One step of the optimizer; returns what it was made on."""
+        """Makes one step of the optimizer; returns its batch."""
         rows = self._sampler.draw()
         if self._views > 1:
             rows = rows + len(self._ids) // self._views * self._view_rng.integers(self._views, size=len(rows))
@@ -127,7 +129,7 @@ class Training:
         return features, label_ids
 
     def solve(self) -> tuple[float, int]:
-        """Sets the weights to the optimum; returns its weight decay and the number of iterations."""
+        """Sets the weights to the optimum; returns the weight decay used and the number of iterations."""
         classes = len(self._network.parameters[1])
         problem = lbfgs.Problem(self._train, self._ids, classes, self._how.label_smoothing, self._sample_weights)
         with one_thread_for(self._train.size * lbfgs.AXES):
@@ -139,7 +141,7 @@ class Training:
         return decay, iterations
 
     def evaluate(self, step: int, batch: Batch | None = None) -> Evaluation:
-        """Measures the step on its batch, or all that is trained on, and on validation; keeps it if it is the best so far."""
+        """Evaluates a step on its batch (None: the whole training set) and on validation photos; keeps the best step so far."""
         features, label_ids = batch or (self._train, self._ids)
         logits, all_logits = self._network.logits(features).T, self._network.logits(self._validation).T
         loss_of, hit = losses(all_logits, self._validation_ids), hits(all_logits, self._validation_ids)
@@ -147,7 +149,7 @@ class Training:
         loss = mean(loss_of)
         if (
             self._kept is None or loss < self._kept.loss or not len(loss_of)
-        ):  # without a validation set the last step is kept
+        ):  # without a validation set, the last step is kept
             self._kept = _BestStep(step, loss, tuple(parameter.copy() for parameter in self.now))
         point = Evaluation(
             step,
@@ -172,7 +174,7 @@ class Training:
     def head(
         self, labels: tuple[str, ...], layers: Sequence[npt.NDArray[np.float32]], curve: Curve | None = None
     ) -> Head:
-        """A Head for features as they are, from parameters for standardised ones."""
+        """Makes a Head for unscaled features from the parameters for standardised ones."""
         pairs = [(weights.T, biases[:, 0]) for weights, biases in zip(layers[::2], layers[1::2], strict=True)]
         pairs[0] = self._standardiser.folded(*pairs[0])
         hidden = tuple(Dense(np.ascontiguousarray(w), b.copy(), self._how.activation) for w, b in pairs[:-1])
@@ -181,16 +183,16 @@ class Training:
 
     @property
     def now(self) -> Sequence[npt.NDArray[np.float32]]:
-        """The network's parameters at this step; the next one changes them in place."""
+        """Returns the parameters at this step; the next step changes them in place."""
         return self._network.parameters
 
     @property
     def best(self) -> Sequence[npt.NDArray[np.float32]]:
-        """The parameters of the kept step; those of now where nothing was evaluated."""
+        """Returns the parameters of the kept step; the current ones if there was no evaluation."""
         return self._kept.layers if self._kept else self.now
 
     def curve(self, stopped: bool) -> Curve:
-        """What training showed."""
+        """Returns the learning curve."""
         steps, train_accuracy, train_loss, validation_accuracy, validation_loss, judged_loss = (
             zip(*self._points, strict=True) if self._points else ((),) * _COLUMNS
         )
@@ -201,7 +203,7 @@ class Training:
         )  # fmt: skip
 
     def snapshot(self, steps: int) -> Snapshot:
-        """All that the next step depends on."""
+        """Returns everything on which the next step depends."""
         kept = self._kept
         arrays: dict[str, npt.NDArray[Any]] = {
             "points": np.array(self._points, np.float64).reshape(-1, _COLUMNS),
@@ -221,10 +223,10 @@ class Training:
         )
 
     def resume(self, path: Path) -> int:
-        """Continues from a snapshot; returns the number of steps that it has.
+        """Continues from a snapshot; returns the number of steps that were made before it.
 
         Raises:
-          UserError: it is no snapshot, or was made with other settings or photos.
+          UserError: it is not a snapshot, or was made with different settings or photos.
         """
         found = read_snapshot(path)
         found.check(path, self._how.asked, self._digest(), self._how.steps)
@@ -235,7 +237,7 @@ class Training:
             raise damaged(path) from None
 
     def _take(self, state: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> int:
-        """Puts a snapshot's state in the place of this one's; returns the number of steps that it has."""
+        """Takes over the state of a snapshot; returns the number of steps that were made before it."""
         for name, targets in (("parameter", self._network.parameters), ("slot", self._optimizer.slots)):
             for place, target in enumerate(targets):
                 target[...] = arrays[f"{name}_{place}"]
@@ -261,7 +263,7 @@ def _numbered(name: str, arrays: Sequence[npt.NDArray[np.float32]]) -> dict[str,
 
 
 def with_judged(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """The evaluations of a snapshot; one of an earlier version lacks the losses of the validation subset, which are nan then."""
+    """Returns the evaluations of a snapshot; snapshots of an earlier version lack the validation subset's losses, which become NaN."""
     missing = _COLUMNS - points.shape[1]
     return np.pad(points, ((0, 0), (0, missing)), constant_values=np.nan) if missing > 0 else points
 

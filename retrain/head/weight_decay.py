@@ -1,7 +1,7 @@
 """Chooses the weight decay by 5-fold cross-validation.
 
-The folds are solved on the features' main axes: nearly the same answers in a third of the time. The axes depend on no label. No
-fold starts from the solution of another, which has seen the labels that this one leaves out.
+The folds use the features projected on their principal axes, which gives nearly the same results in a third of the time. The axes
+do not depend on labels. No fold starts from the solution of another, which was trained on the labels that this one leaves out.
 """
 
 from __future__ import annotations
@@ -17,22 +17,33 @@ from label_image.workers import cores
 from retrain.head.lbfgs import Array, Axes, Problem, Terms, minimise
 from retrain.head.threads import one_thread_for
 
-DECAYS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001)  # strong first: each solves the next one half
+DECAYS = (
+    1.0,
+    0.3,
+    0.1,
+    0.03,
+    0.01,
+    0.003,
+    0.001,
+    0.0003,
+    0.0001,
+)  # strongest first: each solution is a good start for the next
 FOLDS = 5
-_ROUGH = 3e-4  # exact enough to compare decays; at 1e-3 an unfinished solution looks like a harmless decay
+_ROUGH = 3e-4  # exact enough to compare decays; with 1e-3, incomplete solutions would affect the choice
 
 
 def best_decay(problem: Problem, axes: Axes, on_axes: npt.NDArray[np.float32], views: int = 1) -> float:
-    """The strongest weight decay that predicts photos left out of the training as well as any.
+    """Finds the strongest weight decay with which left-out photos are predicted as well as with the best one.
 
-    From the strongest on, until the next is worse. As well as the best is what is not worse than it by more than one
-    standard error of the difference, photo by photo: the one-standard-error rule (Breiman et al. 1984, section 3.4.3), paired.
+    Tries weight decays from the strongest on, until the next one is worse. A weight decay counts as equally good if its loss exceeds the
+    lowest one by at most one standard error of the difference, computed over pairs of photos: the one-standard-error rule (Breiman et
+    al. 1984, section 3.4.3), paired.
 
     Args:
       problem: the photos; where there are views, all photos in view 1, then all in view 2 and so on.
-      axes: of its features.
-      on_axes: float32 [n, axes], the features on them.
-      views: how many; all views of a photo are left out together.
+      axes: the principal axes of the features.
+      on_axes: float32 [n, axes], the features projected on them.
+      views: number of views of each photo; all views of a photo are left out together.
     """
     with one_thread_for():
         seen = _losses(dataclasses.replace(problem, features=on_axes), dataclasses.replace(axes, vectors=None), views)
@@ -45,7 +56,7 @@ def best_decay(problem: Problem, axes: Axes, on_axes: npt.NDArray[np.float32], v
 
 
 def _losses(problem: Problem, axes: Axes, views: int) -> list[Array]:
-    """For each decay, the loss of each photo while it was left out, [photos]; none where nothing could be left out."""
+    """Yields, for each decay, the loss of each photo in the fold that left it out, [photos]; nothing if there are too few photos."""
     fold_of = np.tile(_folds(problem.label_ids[: len(problem.label_ids) // views]), views)
     order = np.argsort(fold_of, kind="stable")
     sorted_by_fold = _part(problem, order)
@@ -57,7 +68,7 @@ def _losses(problem: Problem, axes: Axes, views: int) -> list[Array]:
             fit = Terms([part for part in around if len(part.label_ids)])
             folds.append(_Fold(fit, Terms([_part(sorted_by_fold, slice(begin, end))]), order[begin:end]))
     seen: list[Array] = []
-    with ThreadPoolExecutor(min(cores(), FOLDS)) as pool:  # no fold knows of the others: threads change no number
+    with ThreadPoolExecutor(min(cores(), FOLDS)) as pool:  # folds are independent, so threads do not change the results
         for decay in DECAYS if folds else ():
             each = np.zeros(len(order))
             for fold, losses in zip(folds, pool.map(_Fold.losses, folds, repeat(decay), repeat(axes)), strict=True):
@@ -70,13 +81,13 @@ def _losses(problem: Problem, axes: Axes, views: int) -> list[Array]:
 
 @dataclasses.dataclass
 class _Fold:
-    fit: Terms  # of the other folds' photos
+    fit: Terms  # the loss on the photos of the other folds
     left_out: Terms
     rows: npt.NDArray[np.int64]  # the photos left out
-    layer: Array | None = None  # of the decay before, from which the next begins
+    layer: Array | None = None  # the solution for the previous decay, from which the next one starts
 
     def losses(self, decay: float, axes: Axes) -> Array:
-        """The loss of each photo left out, of a layer that never saw it."""
+        """Computes the loss of each left-out photo with a layer that was trained without it."""
         self.layer, _ = minimise(self.fit, decay, axes, self.layer, _ROUGH)
         return self.left_out.losses(self.layer)
 
@@ -91,7 +102,7 @@ def _part(problem: Problem, rows: npt.NDArray[np.int64] | slice) -> Problem:
 
 
 def _folds(label_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """The fold of each photo: those of a class in turn, so that each fold has its share of every class.
+    """Assigns each photo to a fold: the photos of a class in turn, so that each fold has about equally many of each class.
 
     >>> _folds(np.array([0, 1, 0, 0, 1])).tolist()
     [0, 0, 1, 2, 1]

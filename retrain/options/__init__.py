@@ -1,1 +1,1 @@
-"""What a run is asked for: the flags of `python -m retrain`, with their defaults, bounds and checks."""
+"""Defines the options of a run: the flags of `python -m retrain`, with their defaults, bounds and checks."""

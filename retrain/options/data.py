@@ -1,4 +1,4 @@
-"""The options of the data set: which photos, and how they are split."""
+"""Defines the options of the data set: which photos are used, and how they are split."""
 
 from __future__ import annotations
 

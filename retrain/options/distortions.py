@@ -1,4 +1,4 @@
-"""The options of distortions: random views of the training photos."""
+"""Defines the options of distortions: random views of the training photos."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class DistortionOptions:
 
     @property
     def distorts(self) -> bool:
-        """Whether any distortion was asked for."""
+        """Tells whether any distortion is requested."""
         return self.flip_left_right or any(
             (self.random_crop, self.random_scale, self.random_brightness, self.pad_and_crop, self.random_colour)
         )

@@ -1,4 +1,4 @@
-"""The options of the exports: which formats, in which precision, where they go."""
+"""Defines the options of the exports: their formats, precisions and paths."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from label_image.flags import check
 from retrain.exporters.table import EXPORT_FORMATS, QUANTIZATIONS
 from retrain.options.option import ALWAYS, STEPS, option
 
-FORMATS = tuple(row.name for row in EXPORT_FORMATS)  # what --export knows
+FORMATS = tuple(row.name for row in EXPORT_FORMATS)  # the values of --export
 _FLAGS = [f"--{row.flag}" for row in EXPORT_FORMATS]
 Cls = TypeVar("Cls")
 
 
 def with_places(after: str) -> Callable[[type[Cls]], type[Cls]]:
-    """Adds the flag of each export format to a class that becomes a data class of flags, behind the field named."""
+    """Adds a flag for each export format to a class of flags, after the named field."""
 
     def added(cls: type[Cls]) -> type[Cls]:
         own, places = dict(cls.__annotations__), {row.flag: "str" for row in EXPORT_FORMATS}
@@ -34,9 +34,9 @@ def with_places(after: str) -> Callable[[type[Cls]], type[Cls]]:
 @dataclass(frozen=True)
 @with_places(after="max_quantization_loss")
 class ExportOptions:
-    """Which files the classifier is exported to, and how their numbers are stored.
+    """Which files the classifier is exported to, and in which precision.
 
-    The fields that say where each format goes are made from the rows of `EXPORT_FORMATS`.
+    The fields for the path of each format are made from the rows of `EXPORT_FORMATS`.
     """
 
     title: ClassVar[str] = "Exports"
@@ -116,17 +116,17 @@ class ExportOptions:
 
     @property
     def formats(self) -> tuple[str, ...]:
-        """What --export lists."""
+        """Returns the formats in --export."""
         return _listed(self.export)
 
     @property
     def quantizations(self) -> tuple[str, ...]:
-        """What --quantize lists."""
+        """Returns the precisions in --quantize."""
         return _listed(self.quantize)
 
     @property
     def checkpoint_stem(self) -> str:
-        """--checkpoint_path without the ending that its files get."""
+        """Returns --checkpoint_path without the file extension."""
         return self.checkpoint_path[:-4] if self.checkpoint_path.lower().endswith(".npz") else self.checkpoint_path
 
 

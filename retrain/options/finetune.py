@@ -1,4 +1,4 @@
-"""The options of training the network itself: its last blocks, or all of it."""
+"""Defines the options for training the network itself: its last blocks, or all of it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from retrain.options.option import ALWAYS, NETWORK_TRAINED, PRETRAINED, SMALL_NE
 
 @dataclass(frozen=True)
 class FineTuningOptions:
-    """Which parts of the network are trained besides the layer, and how."""
+    """Which part of the network is trained in addition to the layer, and how."""
 
     title: ClassVar[str] = "Fine-tuning"
 
@@ -122,5 +122,5 @@ class FineTuningOptions:
 
     @property
     def tunes(self) -> bool:
-        """Whether more than the layer is trained."""
+        """Tells whether more than the layer is trained."""
         return self.train != "head"

@@ -1,4 +1,4 @@
-"""Checks of options against the network that they name."""
+"""Checks the options against the network that they name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from retrain.options.options import Options
 
 
 def check_network(options: Options) -> Architecture:
-    """The network that is meant, once it is known that all options go with it.
+    """Returns the named network after checking that all options are valid for it.
 
     Raises:
       UserError: naming the flag.
@@ -32,7 +32,7 @@ def check_network(options: Options) -> Architecture:
 
 
 def building_of(options: Options) -> Building:
-    """How the network is built that is trained here."""
+    """Returns the settings for building a network that is trained here."""
     tuning = options.finetune
     return Building(
         tuning.train,

@@ -1,4 +1,4 @@
-"""The options of the layer that is trained on the features: optimizer, learning rate, steps and batches."""
+"""Defines the options of the layer that is trained on the features: optimizer, learning rate, steps and batches."""
 
 from __future__ import annotations
 
@@ -199,12 +199,12 @@ class HeadOptions:
 
     @property
     def hidden_layers(self) -> tuple[int, ...]:
-        """Units of each hidden layer."""
+        """Returns the number of units of each hidden layer."""
         return hidden_units_of(self.hidden_units)
 
     @property
     def decay(self) -> float:
-        """--weight_decay as a number; 0 where it is auto or left out."""
+        """Returns --weight_decay as a number; 0 if it is auto or not given."""
         return float(self.weight_decay) if self.weight_decay not in ("", "auto") else 0.0
 
 
@@ -212,7 +212,7 @@ def hidden_units_of(text: str) -> tuple[int, ...]:
     """Reads --hidden_units.
 
     Raises:
-      UserError: what is no list of numbers from 1 up.
+      UserError: the text is not a list of whole numbers of at least 1.
 
     >>> hidden_units_of("128, 64"), hidden_units_of("")
     ((128, 64), ())

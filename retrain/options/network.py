@@ -1,4 +1,4 @@
-"""The options of the pretrained network: which one, where its files are, what runs it."""
+"""Defines the options of the pretrained network: its name, the folder of its files, and the device that runs it."""
 
 from __future__ import annotations
 
@@ -76,5 +76,5 @@ class NetworkOptions:
 
     @property
     def cores(self) -> int:
-        """N of --device=cpu:N; 0 means all cores."""
+        """Returns N of --device=cpu:N; 0 means all cores."""
         return int(self.device.partition(":")[2] or 0)

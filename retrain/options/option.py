@@ -1,7 +1,7 @@
 """Defines an option of `python -m retrain`: a flag, and what the rest of the program must know about it.
 
-Whoever adds an option says which modes use it and whether a snapshot must agree in it; neither has a default, so that
-neither can be forgotten. From this come the refusal of flags that would have no effect, and the options that a snapshot holds.
+Each option declares which modes use it, and whether its value must be the same in a snapshot; neither has a default, so that
+neither can be forgotten. From this, flags without effect are refused, and the options in a snapshot are determined.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any, Literal
 from label_image.errors import UserError
 from label_image.flag_fields import flag, flag_fields
 
-# In which snapshots an option must have the value with which training goes on: in none; in all; only where the learning rate
-# follows a cosine, which depends on the number of steps; only where the network is trained.
+# In which snapshots an option must have the same value as in the resumed training: in none; in all; only if the learning rate
+# follows a cosine, which depends on the number of steps; only if the network is trained.
 InSnapshot = Literal["no", "always", "cosine", "network"]
 
 
@@ -27,7 +27,7 @@ class UsedWith:
     words: str = ""  # for --help; "" makes them from the flags
 
     def holds(self, values: Mapping[str, object]) -> bool:
-        """Whether one of the flags has one of its values; last:2 is last:N."""
+        """Tells whether one of the flags has one of these values; last:2 counts as last:N."""
         return any(_kind(values[name]) in map(_kind, allowed) for name, allowed in self.flags.items())
 
     def sentence(self) -> str:
@@ -84,7 +84,7 @@ def option(
     Args:
       default: str, int, float, bool or None (an optional flag).
       text: one or two sentences for `--help`; the conditions of `used_by` are added.
-      used_by: the conditions under which it has an effect; all must hold. ALWAYS refuses it never.
+      used_by: the conditions under which it has an effect; all must hold. With ALWAYS it is never refused.
       in_snapshot: whether training that is resumed from a snapshot must have the same value.
       in_compare: whether `python -m retrain.compare` offers it; not for what a run writes, which is thrown away there.
       minimum: smallest value allowed.

@@ -1,7 +1,7 @@
-"""All options of a run: a small data class for each concern, and the checks across concerns.
+"""Defines all options of a run: a small data class for each group, and the checks that involve several groups.
 
-Names and meanings of the flags are the original's (TensorFlow for Poets, its TensorFlow and TF-Hub relatives); where the
-original wrote to /tmp, this tool writes to tf_files/ beside the user.
+The flags have the names and meanings of the original (TensorFlow for Poets, and its versions in TensorFlow and TF-Hub). The original
+wrote to /tmp; this tool writes to tf_files/ in the current folder.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PROGRAM = "python -m retrain"
 class Options:
     """Retrains a pretrained network on a folder of photos, for example `python -m retrain --image_dir flowers`.
 
-    The folder has one sub-folder a class; the sub-folders' names are the labels.
+    The folder has one sub-folder for each class; the names of the sub-folders are the labels.
     """
 
     data: DataOptions
@@ -56,7 +56,7 @@ class Options:
         """Makes options from the values of flags; a flag that is left out has its default.
 
         Raises:
-          UserError: a value, or a combination of them, cannot be meant.
+          UserError: a value, or a combination of values, is invalid.
 
         >>> Options.of("flowers", seed=3).head.seed
         3

@@ -1,4 +1,4 @@
-"""The options of the run: where features and records are kept, and what is shown."""
+"""Defines the options of the run: where features and records are stored, and what is shown."""
 
 from __future__ import annotations
 

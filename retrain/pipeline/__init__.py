@@ -1,1 +1,1 @@
-"""The stages of a run, in words: `run` is the whole run, `modes` the three ways to train."""
+"""Contains the stages of a run: `run` is the whole run, `modes` defines the three ways to train."""

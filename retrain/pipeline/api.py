@@ -1,6 +1,6 @@
-"""The public Python interface: trains a classifier and returns what came of it.
+"""Defines the public Python interface: trains a classifier and returns the result.
 
-Nothing is printed, and nothing that the whole process shares is changed, but for what TensorFlow does where it is used.
+Prints nothing and changes no state of the whole process, except what TensorFlow changes if it is used.
 """
 
 from __future__ import annotations
@@ -19,57 +19,57 @@ from retrain.progress import report_progress_to
 from retrain.report import REPORT
 from retrain.runs.record import RunRecord, read_record
 
-_PRINTED = ("logging_verbosity", "print_misclassified_test_images")  # flags of what is printed
+_PRINTED = ("logging_verbosity", "print_misclassified_test_images")  # flags that only affect what is printed
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that a run has to say while it works."""
+    """A message of a run while it is working."""
 
     kind: str  # "info", "result" (a line of the command's output), "warning" or "progress"
-    text: str  # the line; of progress, what is counted: "photos", "steps"
-    done: int = 0  # these two are of progress
+    text: str  # the line; for progress, the name of what is counted: "photos", "steps"
+    done: int = 0  # this and the next field are for progress
     total: int = 0
 
 
 @dataclass(frozen=True)
 class ClassFigures:
-    """How well one class is recognised, on the test set."""
+    """How well one class is recognised in the test set."""
 
     label: str
-    photos: int  # of the test set
-    precision: float | None  # 0 to 1: of the photos that were given this label, how many have it
-    recall: float | None  # 0 to 1: of the photos that have this label, how many were given it
+    photos: int  # number of its photos in the test set
+    precision: float | None  # 0 to 1: fraction of the photos with this prediction that have this label
+    recall: float | None  # 0 to 1: fraction of the photos with this label that have this prediction
 
 
 @dataclass(frozen=True)
 class ExportedFile:
-    """One file or folder that was written, and what its verification measured."""
+    """A file or folder that was written, with the results of its verification."""
 
     kind: str  # as its row in exporters/table says; "labels", "checkpoint"
     path: Path
     quantize: str  # how its numbers are stored: "none", "float16", "dynamic" or "int8"
-    accuracy: float | None  # 0 to 1, on the photos that it was run on; None where it was not run
-    agreement: float | None  # 0 to 1: how many of these photos have the label that the trained model gives
+    accuracy: float | None  # 0 to 1, on the photos on which it was run; None if it was not run
+    agreement: float | None  # 0 to 1: fraction of these photos with the same label as the trained model
 
 
 @dataclass(frozen=True)
 class Run:
-    """The results of one run."""
+    """The result of a run."""
 
-    folder: Path  # where its record, its report and a copy of every export are kept
-    accuracy: float | None  # 0 to 1, on the test set; None where it is empty
+    folder: Path  # contains its record, its report and a copy of every export
+    accuracy: float | None  # 0 to 1, on the test set; None if it is empty
     interval: tuple[float, float]  # the 95% confidence interval of the accuracy
-    tested: int  # photos of the test set
+    tested: int  # number of photos in the test set
     labels: tuple[str, ...]  # the classes, in the order of a classifier's scores
     per_class: tuple[ClassFigures, ...]
     exports: tuple[ExportedFile, ...]
-    report: Path | None  # the HTML page; None where none was asked for
+    report: Path | None  # the HTML page; None if none was requested
     advice: tuple[str, ...]  # what the audit of the photos advises
     record: RunRecord = field(repr=False)  # everything else: the content of run.json
 
     def exported(self, kind: str) -> Path:
-        """The path of the first export of a kind.
+        """Returns the path of the first export of a kind.
 
         Raises:
           KeyError: there is none.
@@ -84,16 +84,16 @@ def train(photos: str | os.PathLike[str], *, on_event: Callable[[Event], None] =
     """Trains a classifier on a folder of photos, as `python -m retrain` does.
 
     Args:
-      photos: the folder, one sub-folder a class.
+      photos: the folder, with a sub-folder for each class.
       on_event: called with each line that the command would print, and with the progress of long work.
       **options: the flags of `python -m retrain` without their dashes, `docs/flags.md` lists them:
         `how_many_training_steps=500`, `architecture="mobilenet_1.0_224"`.
 
     Returns:
-      what came of it; relative paths are below the current folder, as the command's are.
+      the result; relative paths start at the current folder, as for the command.
 
     Raises:
-      UserError: the photos or the options cannot be meant; the message names the option as the command's flag.
+      UserError: the photos or the options are invalid; the message names the option by the command's flag.
       RunError: the work failed.
       TypeError: there is no such option.
     """
@@ -146,7 +146,7 @@ def _exported(fields: dict[str, Any]) -> ExportedFile:
 
 
 class _Listener(Screen):
-    """Hands on what the command would print."""
+    """Passes to the listener what the command would print."""
 
     def __init__(self, on_event: Callable[[Event], None]) -> None:
         super().__init__()
@@ -158,7 +158,7 @@ class _Listener(Screen):
         self._on_event(Event("result", line))
 
     def warn(self, line: str) -> None:
-        """A line that the user should not miss."""
+        """A warning."""
         self._on_event(Event("warning", line.removeprefix("WARNING: ")))
 
     def _print(self, line: str, level: str) -> None:

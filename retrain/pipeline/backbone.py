@@ -1,4 +1,4 @@
-"""The stage that makes a pretrained network ready to run."""
+"""Implements the stage that prepares a pretrained network."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ReadyBackbone:
 
 
 def backbone_stage(options: Options, photos: SplitPhotos, screen: Screen) -> ReadyBackbone:
-    """The network with its pretrained weights, in the precision that was asked for."""
+    """Prepares the network with its pretrained weights, in the requested precision."""
     backbone = prepare(options.network, screen.info)
     precision = options.network.backbone_precision
     if precision != "float32":
@@ -35,7 +35,7 @@ def backbone_stage(options: Options, photos: SplitPhotos, screen: Screen) -> Rea
 
 
 def int8_backbone(options: Options, backbone: Backbone, photos: SplitPhotos, screen: Screen) -> ReadyBackbone:
-    """The int8 variant of a float32 backbone."""
+    """Makes the int8 variant of a float32 backbone."""
     folder = ModelFolder.of(options.network, screen.info)
     int8 = quantized(backbone, "int8", photos.training, folder, screen.info)
     return ReadyBackbone(int8, choose(int8, "cpu"))

@@ -1,4 +1,4 @@
-"""Checks, before anything is read, whatever can be known to fail."""
+"""Checks, before any photo is read, everything that can be known to fail."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def check(options: Options) -> Architecture:
     """Checks the options against the network, what is installed, and the places that the run writes to.
 
     Returns:
-      the row of the network.
+      the table row of the network.
 
     Raises:
-      UserError: an unknown name, no room for a file, SciPy or a snapshot that is not there.
+      UserError: an unknown name, a file that cannot be placed, or a missing SciPy or snapshot.
       RunError: TensorFlow, which the network or the device needs, is not installed.
     """
     row = check_network(options)

@@ -18,7 +18,7 @@ def closing_lines(split: Split, outcome: Outcome, made: Sequence[Path], screen: 
     Args:
       split: the photos.
       outcome: the test results, with the exports and the audit.
-      made: paths of the record and, if it was written, of the report.
+      made: the path of the record, and of the report if it was written.
       screen: prints the lines.
     """
     screen.result("")

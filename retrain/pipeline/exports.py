@@ -1,6 +1,6 @@
-"""The stage that writes and verifies the exports and the record of the run, and gives the exports the names that the user knows.
+"""Implements the stage that writes and verifies the exports and the record, and puts the exports at their requested paths.
 
-Where an export fails, the record is written all the same, and says what failed.
+If an export fails, the record is still written, and it states what failed.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from retrain.types import Export, Head, Outcome, Trained
 class Exported:
     """The exports and the record that were written."""
 
-    outcome: Outcome  # with the exports
-    record: dict[str, Any]  # as it was written, without the audit
-    path: Path  # of the record
-    named: bool  # whether the exports have the names that the user knows
+    outcome: Outcome  # includes the exports
+    record: dict[str, Any]  # its content, without the audit
+    path: Path  # path of the record
+    named: bool  # whether the exports are at the paths that the user requested
 
 
 @dataclass(frozen=True)
@@ -51,23 +51,23 @@ class TestedModel:
 
 
 def exports_stage(options: Options, run: Path, model: TestedModel, clock: Clock, screen: Screen) -> Exported:
-    """Writes the exports and the record into the folder of the run, and gives the exports their names.
+    """Writes the exports and the record into the folder of the run, then puts the exports at their requested paths.
 
     Raises:
-      RunError: an export does not label as it should, or cannot be written; the record says so.
-      UserError: something is not installed that an export needs; the record says so.
+      RunError: an export labels incorrectly or cannot be written; the record says so.
+      UserError: a package that an export needs is not installed; the record says so.
     """
     head, outcome = model.head, model.outcome
     try:
         made = write_exports(options, model.features.split, _variants(options, model), outcome, run, screen)
-    except StaleFeaturesError:  # no export is at fault, and the run begins again
+    except StaleFeaturesError:  # the exports are correct, but the features were not: the run starts again
         raise
     except (RunError, UserError) as error:
         record = record_of(options.flat(), model.features, head, outcome, clock.seconds)
         write_record(run, failed(record, "exports", str(error)))
         raise
     named = not (head.curve is not None and head.curve.stopped_early and stands(members(made)))
-    if not named:  # a stopped training never takes the place of a whole one
+    if not named:  # a training that was stopped never replaces a complete one
         made = [dataclasses.replace(one, path=one.kept or one.path, asked=one.path) for one in made]
     outcome = dataclasses.replace(outcome, exports=tuple(made))
     record = record_of(options.flat(), model.features, head, outcome, clock.seconds)
@@ -78,20 +78,20 @@ def exports_stage(options: Options, run: Path, model: TestedModel, clock: Clock,
 
 
 def _variants(options: Options, model: TestedModel) -> dict[str, Trained]:
-    """What exports are made of: the trained model, and a layer of its own for the int8 variant of the backbone."""
+    """Returns the models to export: the trained model, and a layer trained separately for the int8 variant of the backbone."""
     features = model.features
     trained = Trained(model.head, features.backbone, features.bottlenecks)
     if features.backbone.precision != "float32":
         return {"none": trained, features.backbone.precision: trained}
     if model.int8 is None:
         return {"none": trained}
-    how = first_layer_training(options)  # a snapshot is of the other layer
+    how = first_layer_training(options)  # without snapshots, which belong to the other layer
     head = train(model.int8.bottlenecks, features.split.labels, how)
     return {"none": trained, "int8": Trained(head, model.int8.backbone, model.int8.bottlenecks)}
 
 
 def _publish(runs_dir: Path, run: Path, exports: Sequence[Export], screen: Screen) -> None:
-    """Gives the exports their names, and says what had them before."""
+    """Puts the exports at their requested paths, and says which earlier run they replace."""
     earlier = publish(run, members(exports), runs_dir)
     if earlier.gone:
         screen.info(
@@ -103,7 +103,7 @@ def _publish(runs_dir: Path, run: Path, exports: Sequence[Export], screen: Scree
 
 
 def stopped_lines(run: Path, runs_dir: str) -> list[str]:
-    """What became of a training that was stopped where an earlier classifier stood."""
+    """Tells the user where the results of a stopped training are, if an earlier classifier was kept at the requested paths."""
     where = "" if Path(runs_dir) == RUNS_DIR else f" --runs_dir={shlex.quote(runs_dir)}"
     return [
         f"training was stopped, so the classifier that was there before keeps its names; this one is kept in {run}",

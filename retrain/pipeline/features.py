@@ -1,4 +1,4 @@
-"""The stage that gets the features of all photos: as they are, of distorted views, and of the int8 variant of the network."""
+"""Implements the stage that gets the features of all photos: of undistorted photos, of distorted views, and from the int8 network."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from retrain.types import TESTING, TRAINING, Backbone, Bottlenecks, Split
 
 @dataclass(frozen=True)
 class Int8Variant:
-    """The int8 variant of a backbone, and its features of the same photos."""
+    """The int8 variant of a backbone, and the features that it computes for the same photos."""
 
     backbone: Backbone
     bottlenecks: Bottlenecks
@@ -31,7 +31,7 @@ class Int8Variant:
 def features_stage(
     options: Options, photos: SplitPhotos, ready: ReadyBackbone, store: Store, screen: Screen
 ) -> PhotoFeatures:
-    """Gets the features of every photo; photos that cannot be read after all are left out and the rest split again."""
+    """Gets the features of all photos; photos that turn out to be unreadable are left out, and the others are split again."""
     found = extract(photos.split.photos, ready.backbone, lambda: ready.runtime, store, View(), screen.paced())
     features, pace = found.features, found.pace
     if pace.computed:
@@ -48,7 +48,7 @@ def features_stage(
 
 
 def int8_stage(options: Options, features: PhotoFeatures, store: Store, screen: Screen) -> Int8Variant | None:
-    """The int8 variant of a float32 backbone and its features, where --quantize asks for it."""
+    """Makes the int8 variant of a float32 backbone and its features, if --quantize requests it."""
     if "int8" not in options.quantizations or features.backbone.precision != "float32":
         return None
     split = features.split
@@ -68,9 +68,9 @@ def _with_views(
     store: Store,
     screen: Screen,
 ) -> Bottlenecks:
-    """The features of the photos as they are, and of their distorted views.
+    """Adds the features of distorted views to those of the undistorted photos.
 
-    Views are made of the training photos, and with --test_time_views so many of the test photos too.
+    There are views of the training photos, and with --test_time_views=N also N views of each test photo.
     """
     views = cached_views(options)
     layers = [features]
@@ -80,7 +80,7 @@ def _with_views(
         rows = np.flatnonzero(np.isin(split.lists, wanted))
         photos = [split.photos[row] for row in rows]
         found = extract(photos, ready.backbone, lambda: ready.runtime, store, view, screen.paced())
-        layer = features.copy()  # a photo whose view cannot be read counts as it is, not as zeros
+        layer = features.copy()  # if a view cannot be computed, the undistorted photo is used instead of zeros
         layer[rows[found.readable]] = found.features[found.readable]
         layers.append(layer)
         if found.problems:

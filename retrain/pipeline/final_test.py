@@ -1,4 +1,4 @@
-"""The stage that tests the head once, on photos that training never saw."""
+"""Implements the stage that tests the head once, on photos that were not used in training."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from retrain.metrics import recall_at, wilson_interval
 from retrain.options.options import Options
 from retrain.types import TESTING, Bottlenecks, Head, Outcome, Photo, Split
 
-_FEW_CLASSES = 3  # with so many, one of the best two is right too often to say anything
+_FEW_CLASSES = 3  # up to so many classes, the accuracy of the best two labels is too high to be informative
 
 
 def test_stage(options: Options, features: PhotoFeatures, head: Head, screen: Screen) -> Outcome:
-    """Tests the head on the test set, and prints how good it is."""
+    """Tests the head on the test set, and prints its accuracy."""
     split, bottlenecks = features.split, features.bottlenecks
     rows = _test_rows(bottlenecks, len(split.labels), options.head.test_batch_size, options.head.seed)
     if not len(rows):
@@ -45,14 +45,14 @@ def test_stage(options: Options, features: PhotoFeatures, head: Head, screen: Sc
 
 
 def accuracy_of_views(bottlenecks: Bottlenecks, head: Head, rows: npt.NDArray[np.int64], views: int) -> float:
-    """Accuracy of the mean score over the first views of each photo."""
+    """Computes the accuracy of the mean scores over the first `views` views of each photo."""
     features = bottlenecks.features[1 : views + 1, rows]
     scores = np.mean([softmax(head.logits(view)) for view in features], axis=0)
     return float((scores.argmax(axis=1) == bottlenecks.label_ids[rows]).mean())
 
 
 def _test_rows(bottlenecks: Bottlenecks, classes: int, batch_size: int, seed: int) -> npt.NDArray[np.int64]:
-    """The test set, or a batch drawn from it."""
+    """Returns the indices of the test set, or of a random batch of it."""
     rows = bottlenecks.rows(TESTING)
     if batch_size > 0 and len(rows):
         rng = np.random.default_rng([seed, 3])

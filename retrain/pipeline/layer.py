@@ -1,4 +1,4 @@
-"""The stage that trains the layer: prints the original's lines, writes summaries, snapshots and intermediate graphs."""
+"""Implements the stage that trains the layer: prints the lines of the original, writes summaries, snapshots and intermediate graphs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from retrain.types import TESTING, TRAINING, VALIDATION, Curve, Head, Split
 
 
 def train_layer(options: Options, features: PhotoFeatures, screen: Screen) -> Head:
-    """Trains the layer; writes summaries, snapshots and intermediate graphs on the way."""
+    """Trains the layer; writes summaries, snapshots and intermediate graphs during training."""
     summaries = Summaries(Path(options.run.summaries_dir)) if options.run.summaries_dir else None
 
     def on_snapshot(snapshot: Snapshot) -> None:
@@ -45,12 +45,12 @@ def train_layer(options: Options, features: PhotoFeatures, screen: Screen) -> He
 
 
 def train_first_layer(options: Options, features: PhotoFeatures, screen: Screen) -> Head:
-    """Trains the layer from which the network is trained further; nothing is written on the way."""
+    """Trains the layer with which fine-tuning of the network starts; writes nothing during training."""
     return _train(first_layer_training(options), features, screen)
 
 
 def _intermediate_graphs(options: Options, features: PhotoFeatures, screen: Screen) -> Callable[[int, Head], None]:
-    """A function that writes the graph of a step."""
+    """Returns a function that writes the intermediate graph of a step."""
 
     def on_head(step: int, head: Head) -> None:
         path = Path(f"{options.exports.intermediate_output_graphs_dir}intermediate_{step}.pb")
@@ -70,7 +70,7 @@ def _train(
     on_head: Callable[[int, Head], None] = lambda _step, _head: None,
     on_snapshot: Callable[[Snapshot], None] = lambda _: None,
 ) -> Head:
-    """Trains the layer beside its progress."""
+    """Trains the layer and shows its progress."""
     announce(features.split, screen)
     shown = _Shown(how.steps, screen)
 
@@ -91,7 +91,7 @@ def _train(
 
 
 def announce(split: Split, screen: Screen) -> None:
-    """Says on how many photos the layer is trained."""
+    """Prints on how many photos the layer is trained."""
     counts = split.counts().sum(axis=0)
     screen.info(
         f"training on {counts[TRAINING]} photos of {len(split.labels)} classes; {counts[VALIDATION]} for validation, {counts[TESTING]} for the test"
@@ -99,7 +99,7 @@ def announce(split: Split, screen: Screen) -> None:
 
 
 class _Shown:
-    """What the user sees of a training that is going on: the original's lines, a line now and then, or progress on a terminal."""
+    """Shows the progress of training: the lines of the original, a line from time to time, or a progress line on a terminal."""
 
     def __init__(self, steps: int, screen: Screen) -> None:
         self._steps, self._screen = steps, screen
@@ -119,16 +119,16 @@ class _Shown:
             self._progress.update(point.step + 1, _accuracies(point))
 
     def close(self) -> None:
-        """Ends the line of the progress."""
+        """Clears the progress line."""
         self._progress.close()
 
 
 def ending_lines(curve: Curve | None, steps: int, patience: int, validated: bool) -> list[str]:
-    """Describes how training ended.
+    """Describes for the user how training ended.
 
     Args:
-      curve: of the training.
-      steps: how many were asked for.
+      curve: the learning curve of the training.
+      steps: the requested number of steps.
       patience: steps without a better validation loss after which training ends.
       validated: whether there is a validation set.
     """
@@ -143,7 +143,7 @@ def ending_lines(curve: Curve | None, steps: int, patience: int, validated: bool
 
 
 def summary_line(point: Evaluation, steps: int) -> str:
-    """One evaluation as one line."""
+    """Formats an evaluation as one line."""
     return f"step {point.step + 1:,} of {steps:,}: cross entropy {point.train_loss:.3f}, {_accuracies(point)}"
 
 
@@ -153,8 +153,8 @@ def _accuracies(point: Evaluation) -> str:
 
 
 def evaluation_lines(point: Evaluation) -> list[str]:
-    """The original's lines for one evaluation, word for word."""
-    now = dt.datetime.now()  # noqa: DTZ005 - local time, as the original's
+    """Formats an evaluation in exactly the lines of the original."""
+    now = dt.datetime.now()  # noqa: DTZ005 - local time, as in the original
     lines = [
         f"{now}: Step {point.step}: Train accuracy = {point.train_accuracy * 100:.1f}%",
         f"{now}: Step {point.step}: Cross entropy = {point.train_loss:f}",

@@ -1,6 +1,6 @@
-"""The three ways to train: the layer alone, the network further from its trained layer, or a network from random weights.
+"""Implements the three ways to train: only the layer, fine-tuning of the network after its layer, or a network from random weights.
 
-Each finds the photos, trains what it trains, and leaves the features of all photos with a head on them, or with the way to it.
+Each finds the photos, trains, and returns the features of all photos with the head, or with a function that trains the head.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from retrain.types import Head
 
 @dataclass(frozen=True)
 class Featured:
-    """The features of all photos, and the head on them."""
+    """The features of all photos, and how to get the head for them."""
 
     features: PhotoFeatures
-    head: Callable[[], Head]  # trains the layer, or gives the head that was trained with the network
+    head: Callable[[], Head]  # trains the layer, or returns the head that was trained with the network
     int8: Int8Variant | None  # for --quantize=int8
 
 
@@ -37,14 +37,14 @@ Mode = Callable[[Options, Clock, Screen], Featured]
 
 
 def mode_of(options: Options) -> Mode:
-    """The way that --train and --weights ask for."""
+    """Selects the way to train from --train and --weights."""
     if not options.finetune.tunes:
         return layer_on_features
     return network_from_nothing if options.finetune.weights == "none" else network_from_layer
 
 
 def layer_on_features(options: Options, clock: Clock, screen: Screen) -> Featured:
-    """Trains the layer on the features that the pretrained network computes; kept features are used again."""
+    """Trains the layer on features of the pretrained network; features in the store are reused."""
     with closing(Store(Path(options.run.bottleneck_dir))) as store:
         photos = photos_stage(options, store, clock, screen)
         with clock.stage("backbone"):
@@ -60,7 +60,7 @@ def layer_on_features(options: Options, clock: Clock, screen: Screen) -> Feature
 
 
 def network_from_layer(options: Options, clock: Clock, screen: Screen) -> Featured:
-    """Trains the layer on the pretrained network's features, then the network further together with the layer."""
+    """Trains the layer on features of the pretrained network, then fine-tunes network and layer together."""
     with closing(Store(Path(options.run.bottleneck_dir))) as store:
         photos = photos_stage(options, store, clock, screen)
         with clock.stage("backbone"):
@@ -83,7 +83,7 @@ def network_from_nothing(options: Options, clock: Clock, screen: Screen) -> Feat
 def _on_trained_network(
     options: Options, photos: SplitPhotos, begin: Head | None, clock: Clock, screen: Screen
 ) -> Featured:
-    """Trains the network, then computes the features that it gives for all photos."""
+    """Trains the network, then computes its features of all photos."""
     with clock.stage("fine_tuning"):
         tuned = network_stage(options, photos.split, begin, screen)
     with closing(store_of_network(options)) as store:

@@ -1,4 +1,4 @@
-"""The stage that trains the network itself, from a trained layer on or from random weights."""
+"""Implements the stage that trains the network itself, starting from a trained layer or from random weights."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from retrain.report.tensorboard import Summaries
 from retrain.store.feature_store import Store
 from retrain.types import TRAINING, Head, Split
 
-_FEATURES = "features_of_the_last_run"  # a folder of --fine_tuned_dir that only we would call so: it is emptied
+_FEATURES = "features_of_the_last_run"  # a folder in --fine_tuned_dir, which each run empties; the name is unlikely to be anybody else's
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,11 @@ class TunedNetwork:
 
 
 def check_trainable(options: Options) -> None:
-    """Checks that the network can be trained so, before the features of all photos are computed.
+    """Checks that the network can be trained as requested, before the features of all photos are computed.
 
     Raises:
-      UserError: it cannot be trained so.
-      RunError: there are not the devices that were asked for.
+      UserError: it cannot be trained as requested.
+      RunError: the requested devices are not available.
     """
     from label_image.quiet import tensorflow
     from retrain.finetune.devices import strategy_of
@@ -55,17 +55,17 @@ def trainable(
     half: bool = False,
     some_photos: SomePhotos | None = None,
 ) -> Trainable:
-    """Builds the network so that it can be trained.
+    """Builds the network for training.
 
     Args:
-      options: which network, and how it is built.
+      options: all options; they name the network and determine how it is built.
       say: for progress of downloads.
-      half: to calculate in float16 where that loses nothing.
-      some_photos: some training photos, asked for where a network has to be normalised anew.
+      half: whether to calculate in float16 where the precision suffices.
+      some_photos: returns a few training photos, for networks whose normalisation must be computed.
 
     Raises:
-      UserError: it cannot be trained, or has not so many blocks.
-      RunError: its weights are not to be had.
+      UserError: it cannot be trained, or has fewer blocks than requested.
+      RunError: its weights cannot be loaded.
     """
     row = architecture(options.network.architecture, options.network.tfhub_module)
     building = dataclasses.replace(building_of(options), half=half, some_photos=some_photos)
@@ -75,12 +75,12 @@ def trainable(
 
 
 def network_stage(options: Options, split: Split, begin: Head | None, screen: Screen) -> TunedNetwork:
-    """Trains the network, keeps it in --fine_tuned_dir, and writes summaries on the way.
+    """Trains the network, saves it in --fine_tuned_dir, and writes summaries during training.
 
     Args:
-      options: everything that was asked for.
+      options: all options of the run.
       split: the photos.
-      begin: the head, trained on the network's features; None begins with a random one.
+      begin: the head, trained on the network's features; None means a random head.
       screen: for progress.
     """
     from retrain.finetune.keep_network import keep_network
@@ -104,7 +104,7 @@ def network_stage(options: Options, split: Split, begin: Head | None, screen: Sc
 
 
 def store_of_network(options: Options) -> Store:
-    """An empty store for the features of a network that only this run has."""
+    """Makes an empty store for the features of a network that exists only in this run."""
     folder = Path(options.finetune.fine_tuned_dir) / _FEATURES
     shutil.rmtree(folder, ignore_errors=True)
     return Store(folder)

@@ -1,6 +1,6 @@
-"""Checks before the work where a run writes: what cannot be written, or would write over something else.
+"""Checks the output paths of a run before the work: whether they can be written, and whether something else would be overwritten.
 
-A file takes the place of one; a folder export takes the place of a whole folder; into the others things are added.
+An exported file replaces a file, and an exported folder replaces a whole folder. In the other folders, files are added.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from retrain.runs.folder import RUNNING
 from retrain.runs.usual_names import HOME, is_usual
 
 _PHOTOS = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".avif", ".heic")
-_MOST_LOOKED_AT = 1_000  # entries of a folder, to tell whether photos are in it
+_MOST_LOOKED_AT = 1_000  # maximum number of entries of a folder in which photos are looked for
 
 
 def check_outputs(options: Options) -> None:
-    """Finds out before the work whether its results can be written.
+    """Checks before the work whether its results can be written.
 
     Raises:
-      UserError: two of them in one place or inside each other, a folder where a file is to go, something else where a
-        folder is to go, a place in the folder of photos, or a format for which something is not installed.
-      RunError: a place that cannot be written.
+      UserError: two outputs at the same path or one inside the other, a folder at the path of a file, something else at the
+          path of a folder, an output in the folder of photos, or a format for which a package is not installed.
+      RunError: a path cannot be written.
     """
     for order in orders_of(options):
         if order.format.is_folder:
@@ -46,13 +46,13 @@ def check_outputs(options: Options) -> None:
 
 
 def _check_installed(order: Order, options: Options) -> None:
-    """Refuses a format that could not be written or verified, since something is not installed."""
+    """Refuses a format that cannot be written or verified because a package is not installed."""
     row = order.format
     if not row.needs_litert and options.network.backbone_precision != "float32":
-        return  # none is written, which is said then
+        return  # it will not be written, and the user will be told
     given = options.value(row.flag)
     if row.by_default and given == row.place:
-        return  # nobody asked for it: after training `unverifiable` says that none is written
+        return  # not requested explicitly: after training, `unverifiable` tells the user that it is not written
     other = options.finetune.tunes or options.head.hidden_units or options.network.tfhub_module
     default = options.network.architecture == DEFAULT_ARCHITECTURE and not other
     if missing := row.exporter.missing(default):
@@ -61,7 +61,7 @@ def _check_installed(order: Order, options: Options) -> None:
 
 
 def check_places(found: list[Place], options: Options) -> None:
-    """Looks at the places themselves; see `check_outputs`."""
+    """Checks the output paths themselves; see `check_outputs`."""
     for place in found:
         _check_kind(place, str(options.value(place.flag)))
     check_apart(found)
@@ -72,14 +72,14 @@ def check_places(found: list[Place], options: Options) -> None:
 
 
 def clear_leftovers(options: Options) -> None:
-    """Removes what killed runs left in the output places of this run."""
+    """Removes temporary files that killed runs left at the output paths of this run."""
     folders = {place.path if place.kind == "tree" else place.path.parent for place in places(options)}
     folders |= {
         Path(options.network.model_dir),
         Path(options.run.bottleneck_dir) / "audits",
         Path(options.finetune.fine_tuned_dir),
     }
-    with contextlib.suppress(OSError):  # it need not be there
+    with contextlib.suppress(OSError):  # it may not exist
         folders |= {entry for entry in Path(options.network.model_dir).iterdir() if entry.is_dir()}
     for folder in folders:
         clear(folder)
@@ -91,7 +91,7 @@ def _check_kind(place: Place, typed: str) -> None:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
         mode = 0
-    except OSError as error:  # too long a name, a circle of links, a locked folder
+    except OSError as error:  # the name is too long, links form a circle, or a folder is not accessible
         raise RunError(f"cannot write {place}: {error.strerror or error}; choose another place") from None
     except ValueError:
         raise UserError(f"cannot write {place}: no name may hold that; choose another") from None
@@ -104,7 +104,7 @@ def _check_kind(place: Place, typed: str) -> None:
 
 
 def _check_special(place: Place, mode: int) -> None:
-    """A device or a pipe is written to; but not the terminal, a disk, a socket, or where our own lines go."""
+    """Accepts devices and pipes as outputs, except terminals, disks, sockets and our own standard output."""
     stream = str(place.path.absolute()).startswith(("/dev/fd/", "/dev/std", "/proc/"))
     if stat.S_ISREG(mode) and not stream:
         return
@@ -117,7 +117,7 @@ def _check_special(place: Place, mode: int) -> None:
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether that is our own standard input, output or error; /dev/null is nobody's."""
+    """Tells whether a path is our own standard input, output or error; /dev/null never is."""
     for stream in (sys.__stdin__, sys.__stdout__, sys.__stderr__):
         try:
             if stream is not None and os.path.samestat(os.fstat(stream.fileno()), path.stat()):
@@ -139,7 +139,7 @@ def _is_terminal(path: Path) -> bool:
 
 
 def _check_not_kept_for_others(place: Place, options: Options) -> None:
-    """Refuses what would change the files of an earlier run, or what training is to go on from."""
+    """Refuses outputs that would change the files of an earlier run, or the snapshot from which training is resumed."""
     if place.kind == "file" and options.head.resume and key(place.path) == key(Path(options.head.resume)):
         raise UserError(f"cannot write {place}: --resume goes on from that file; give another name")
     _check_not_read(place, options)
@@ -156,7 +156,7 @@ def _check_not_kept_for_others(place: Place, options: Options) -> None:
 
 
 def _check_not_read(place: Place, options: Options) -> None:
-    """Refuses what would write over the store of features, or over the network that the run begins with."""
+    """Refuses outputs that would overwrite the feature store, or the network with which the run starts."""
     if place.kind == "tree":
         return
     path = Path(os.path.realpath(place.path))
@@ -174,9 +174,9 @@ def _check_not_read(place: Place, options: Options) -> None:
 
 
 def _check_not_among_photos(place: Place, photos: Path) -> None:
-    """Refuses what would stand in a class's folder, be taken for a class by the next run, or lie between the classes.
+    """Refuses outputs inside a class folder, outputs that the next run would read as a class, and outputs among the class folders.
 
-    Where the photos are in the current folder or above it, everything lies in there; then only the first two are refused.
+    If the photos are in the current folder or above it, all outputs are inside; then only the first two are refused.
     """
     inner, outer = key(place.path), key(photos)
     if inner[: len(outer)] != outer:
@@ -208,11 +208,13 @@ def _has_photos(folder: Path) -> bool:
 
 
 def _check_writable(found: Iterable[Place]) -> None:
-    """Writes a file of no bytes beside each place, which tells more than permissions do, and removes it."""
+    """Writes and removes an empty file next to each output, which is a more reliable check than reading permissions."""
     tried: set[Path] = set()
     sets = [Place(place.flag, HOME / "sets", "tree") for place in found if is_usual(place.path)]
     for place in [*found, *sets[:1]]:
-        if is_special(place.path) or place.flag == "bottleneck_dir":  # the store says it at once, and better
+        if (
+            is_special(place.path) or place.flag == "bottleneck_dir"
+        ):  # the store itself reports this at once, with a better message
             continue
         path = Path(os.path.realpath(place.path))
         folder = path if place.kind == "tree" else path.parent
@@ -228,6 +230,6 @@ def _check_writable(found: Iterable[Place]) -> None:
         except OSError as error:
             raise RunError(f"cannot write {place}: {error.strerror or error}; choose another place") from None
         finally:
-            for made in missing:  # a folder without anything in it could be taken for a class
+            for made in missing:  # an empty folder could be read as a class
                 with contextlib.suppress(OSError):
                     made.rmdir()

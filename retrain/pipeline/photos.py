@@ -1,4 +1,4 @@
-"""The stage that finds the photos and splits them into a training, a validation and a test set."""
+"""Implements the stage that finds the photos and splits them into a training, a validation and a test set."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from retrain.pipeline.settings import divided, scanned
 from retrain.store.feature_store import Store
 from retrain.types import TRAINING, Photo, Scan, Skipped, Split
 
-_CLASSES_SAID = 20  # class folders whose line is printed; more are counted at the end of the scan
+_CLASSES_SAID = 20  # class folders for which a line is printed; further ones are only counted
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,12 @@ class SplitPhotos:
 
     @property
     def training(self) -> list[Photo]:
-        """The photos of the training set."""
+        """Returns the photos of the training set."""
         return [self.split.photos[row] for row in np.flatnonzero(self.split.lists == TRAINING)]
 
 
 def photos_stage(options: Options, store: Store, clock: Clock, screen: Screen) -> SplitPhotos:
-    """Finds and splits the photos; tells the user what is worth knowing about them."""
+    """Finds and splits the photos; prints notes about them."""
     with clock.stage("scan"):
         scan = scanned(options, store, screen.first(_CLASSES_SAID))
         split = divided(options, scan)
@@ -44,15 +44,15 @@ def photos_stage(options: Options, store: Store, clock: Clock, screen: Screen) -
 
 
 def without_unreadable(options: Options, photos: SplitPhotos, problems: Mapping[int, PhotoError]) -> SplitPhotos:
-    """The photos without those that cannot be read after all, split again.
+    """Removes photos that turned out to be unreadable, and splits the others again.
 
     Args:
-      options: of the data.
+      options: all options; those of the data are used.
       photos: all of them.
-      problems: place in the split -> why the photo cannot be read.
+      problems: maps the index of a photo in the split to the reason why it cannot be read.
 
     Raises:
-      RunError: --strict.
+      RunError: a photo is unreadable, and --strict is set.
       UserError: a class has no photo left.
     """
     scan, split = photos.scan, photos.split
@@ -75,7 +75,7 @@ def without_unreadable(options: Options, photos: SplitPhotos, problems: Mapping[
 
 
 def report_skipped(scan: Scan, screen: Screen) -> None:
-    """Lists what was left out, then counts it by reason."""
+    """Prints the files that were left out, then their number for each reason."""
     if not scan.skipped:
         return
     screen.notes(

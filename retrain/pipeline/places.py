@@ -1,4 +1,4 @@
-"""Lists where a run writes, and refuses two places of which one would destroy the other."""
+"""Lists the output paths of a run, and refuses two outputs of which one would destroy the other."""
 
 from __future__ import annotations
 
@@ -15,42 +15,42 @@ from retrain.files.atomic import is_special
 from retrain.options.options import Options
 from retrain.pipeline.write_exports import orders_of
 
-_NETWORKS = r".+-[0-9a-f]{12}\..+"  # how the ready forms of a network are called (backbones/model_folder)
+_NETWORKS = r".+-[0-9a-f]{12}\..+"  # the file names of prepared networks (backbones/model_folder)
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where something is written."""
+    """An output path of a run."""
 
     flag: str
     path: Path
-    kind: str  # "file"; "folder", which is replaced whole; "tree", to which something is added
-    adds: str = ""  # of a tree: a pattern of the names that are added and may replace a file of that name
+    kind: str  # "file"; "folder", which is replaced as a whole; "tree", to which files are added
+    adds: str = ""  # for a tree: a pattern of the names that are added; they may replace existing files
 
     def __str__(self) -> str:
-        """As the user wrote it."""
+        """Returns flag and path as the user typed them."""
         return f"--{self.flag}={self.path}"
 
 
 def places(options: Options) -> list[Place]:
-    """All that a run writes to."""
+    """Lists all output paths of a run."""
     return [*_files(options), *_series(options), *_trees(options)]
 
 
 def _files(options: Options) -> Iterator[Place]:
-    """What takes the place of one file or folder."""
+    """Lists the outputs that replace a file or a folder."""
     for order in orders_of(options):
         yield Place(order.format.flag, order.path, "folder" if order.format.is_folder else "file")
     yield Place("output_labels", Path(options.exports.output_labels), "file")
     if options.exports.checkpoint_path:
         yield Place("checkpoint_path", Path(f"{options.exports.checkpoint_stem}.npz"), "file")
-    if options.head.snapshot_steps:  # the longest of these names
+    if options.head.snapshot_steps:  # check the longest of these names
         last = max(options.head.how_many_training_steps, options.head.snapshot_steps)
         yield Place("checkpoint_path", Path(f"{options.exports.checkpoint_stem}_step_{last}.npz"), "file")
 
 
 def _series(options: Options) -> Iterator[Place]:
-    """Files that are numbered by the step."""
+    """Lists the outputs whose names contain the number of the step."""
     if options.head.snapshot_steps:
         stem = Path(options.exports.checkpoint_stem)
         yield Place("checkpoint_path", stem.parent, "tree", rf"{re.escape(_folded(stem.name))}_step_\d+\.npz")
@@ -61,7 +61,7 @@ def _series(options: Options) -> Iterator[Place]:
 
 
 def _trees(options: Options) -> Iterator[Place]:
-    """Folders to which something is added."""
+    """Lists the folders to which files are added."""
     yield Place("runs_dir", Path(options.run.runs_dir), "tree")
     yield Place("bottleneck_dir", Path(options.run.bottleneck_dir), "tree", r"audits")
     if options.run.summaries_dir:
@@ -71,10 +71,10 @@ def _trees(options: Options) -> Iterator[Place]:
 
 
 def check_apart(found: Sequence[Place]) -> None:
-    """Refuses two places that are one, or of which one destroys what is written to the other.
+    """Refuses two outputs at the same path, or of which one destroys the other.
 
     Raises:
-      UserError: naming both flags.
+      UserError: the message names both flags.
     """
     located = [_Located(place) for place in found]
     for one, other in itertools.permutations(located, 2):
@@ -82,24 +82,24 @@ def check_apart(found: Sequence[Place]) -> None:
 
 
 class _Located:
-    """A place, and what tells its location from others whatever name leads there."""
+    """An output path with the identity of its location, which does not depend on the path by which it is reached."""
 
     def __init__(self, place: Place) -> None:
         self.place = place
         self.key = key(place.path)
         real = Path(os.path.realpath(place.path))
-        self.above = [_identity(folder) for folder in (real, *real.parents)]  # itself first
+        self.above = [_identity(folder) for folder in (real, *real.parents)]  # starts with the path itself
 
     def is_in(self, other: _Located) -> bool:
-        """Whether it is the other, or lies in it."""
+        """Tells whether it is the other path or inside it."""
         return self.key[: len(other.key)] == other.key or other.above[0] in self.above
 
     def is_at(self, other: _Located) -> bool:
-        """Whether both are one place."""
+        """Tells whether both are the same location."""
         return self.key == other.key or self.above[0] == other.above[0]
 
     def is_one_of(self, other: _Located) -> bool:
-        """Whether it has the name of something that is added to a tree."""
+        """Tells whether its name is one of those that are added to the tree `other`."""
         pattern, name = other.place.adds, self.key[-1] if self.key else ""
         return bool(pattern) and self.above[1:2] == other.above[:1] and re.fullmatch(pattern, name) is not None
 
@@ -118,7 +118,7 @@ def _check_pair(one: _Located, other: _Located) -> None:
 
 
 def key(path: Path) -> tuple[str, ...]:
-    """Identifies a place whatever its name: links are followed, and letters are compared without case and accents, as some disks do."""
+    """Computes a key that is equal for two names of the same location: resolves links, ignores letter case and Unicode normal form."""
     return tuple(_folded(part) for part in Path(os.path.realpath(path)).parts)
 
 
@@ -127,9 +127,9 @@ def _folded(name: str) -> str:
 
 
 def _identity(path: Path) -> tuple[object, ...]:
-    """The folder that is there already, by its number on the disk, and the names below it that are not.
+    """Identifies a path by the device and inode numbers of its deepest existing folder, and the names below it that do not exist yet.
 
-    A folder may be reached by several paths that no link explains (mounted twice, a disk that folds names in its own way).
+    A folder may have several paths without links (it is mounted twice, or the file system has its own rules for names).
     """
     below: list[str] = []
     for one in (path, *path.parents):
@@ -137,7 +137,7 @@ def _identity(path: Path) -> tuple[object, ...]:
             if one.is_dir():
                 seen = one.stat()
                 return (seen.st_dev, seen.st_ino, *reversed(below))
-        except (OSError, ValueError):  # said where the kinds of places are checked
+        except (OSError, ValueError):  # reported where the kind of each output is checked
             pass
         below.append(_folded(one.name))
     return tuple(reversed(below))

@@ -1,4 +1,4 @@
-"""The whole run, in words: from options to exports, summaries, a record and a report."""
+"""Implements the whole run: from options to exports, summaries, a record and a report."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ from retrain.types import Head, Outcome, Photo
 
 
 def retrain(options: Options, screen: Screen) -> Outcome:
-    """Does the whole job; once more where kept features that it used turn out to be wrong.
+    """Makes a run; repeats it if stored features that it used turn out to be wrong.
 
     Raises:
-      UserError: the photos or flags cannot be meant.
+      UserError: the photos or flags are invalid.
       RunError: the work failed.
-      KeyboardInterrupt: Ctrl-C before training; what was computed is kept.
+      KeyboardInterrupt: Ctrl-C before training; the features computed so far are kept.
     """
     try:
         return _once(options, screen)
@@ -54,7 +54,7 @@ def retrain(options: Options, screen: Screen) -> Outcome:
 
 
 def _once(options: Options, screen: Screen) -> Outcome:
-    """The whole job, on the features that are kept."""
+    """Makes a run once, with the stored features."""
     check(options)
     runs_dir = Path(options.run.runs_dir)
     for line in finish_killed(runs_dir):
@@ -68,11 +68,11 @@ def _once(options: Options, screen: Screen) -> Outcome:
 
 
 def _in_folder(options: Options, run: Path, screen: Screen) -> Outcome:
-    """The job, in the folder of its run: features, training, test, exports, audit, report."""
+    """Makes a run in its folder: features, training, test, exports, audit, report."""
     clock = Clock()
     trained_with = _with_summaries_of(options, run)
     found = mode_of(options)(trained_with, clock, screen)
-    with _auditor(options, found.features, clock) as auditor:  # it works while training does
+    with _auditor(options, found.features, clock) as auditor:  # it runs at the same time as training
         model = _trained_and_tested(trained_with, found, clock, screen)
         with clock.stage("exports"):
             exported = exports_stage(options, run, model, clock, screen)
@@ -100,7 +100,7 @@ def _trained_and_tested(options: Options, found: Featured, clock: Clock, screen:
 
 @contextmanager
 def _auditor(options: Options, features: PhotoFeatures, clock: Clock) -> Iterator[Auditor | None]:
-    """The audit of the photos, which works beside the block; None with --report=none."""
+    """Runs the audit of the photos in parallel with the block; None with --report=none."""
     if options.run.report == "none":
         yield None
         return
@@ -117,7 +117,7 @@ def _auditor(options: Options, features: PhotoFeatures, clock: Clock) -> Iterato
 
 
 def _with_summaries_of(options: Options, run: Path) -> Options:
-    """The options with a folder for this run's own curves below --summaries_dir, as TensorBoard shows runs side by side."""
+    """Returns the options with a separate folder for this run below --summaries_dir, because TensorBoard compares such folders."""
     folder = options.run.summaries_dir
     return options.replaced(summaries_dir=str(Path(folder) / run.name)) if folder else options
 
@@ -131,7 +131,7 @@ def _write_test_summaries(options: Options, features: PhotoFeatures, head: Head,
 
 
 def _report(folder: Path, record: dict[str, Any], head: Head, screen: Screen) -> list[Path]:
-    """Writes the run's page; [] where the libraries that draw it are not installed, which is said."""
+    """Writes the report and returns its path; tells the user and returns [] if the libraries that draw it are not installed."""
     missing = report.missing_libraries()
     if missing:
         screen.info(f"no report was made: {report.install_line(missing)}")
@@ -155,8 +155,8 @@ def _last_lines(
 
 
 def forget_features(folder: Path, photos: Sequence[Photo]) -> None:
-    """Drops what is kept of photos in a --bottleneck_dir, and the audits that used it."""
+    """Deletes the stored features of photos from a --bottleneck_dir, and the audits that used them."""
     with closing(Store(folder)) as store:
-        # What was imported, nobody can compute again.
+        # Imported features are not deleted, because they cannot be computed again.
         store.forget((photo.sha256 for photo in photos), library_versions.FIELD)
     shutil.rmtree(folder / AUDITS, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Takes from the options the plain values that the stages' functions work with: below the pipeline nothing knows a flag's options."""
+"""Converts the options into plain values for the functions of the stages, because nothing below the pipeline knows the options."""
 
 from __future__ import annotations
 
@@ -27,42 +27,42 @@ _MOMENTUM = 0.9
 
 
 def scanned(options: Options, store: Store, say: Callable[[str], None]) -> Scan:
-    """The photos that --image_dir holds."""
+    """Finds the photos in --image_dir."""
     data = options.data
     return scan_photos(data.image_dir, store, say, rules_of(options), percentages_of(options), strict=data.strict)
 
 
 def divided(options: Options, scan: Scan) -> Split:
-    """The photos, split into subsets."""
+    """Splits the photos into subsets."""
     return split_photos(scan, percentages_of(options), options.data.split_seed, legacy=options.data.legacy_split)
 
 
 def rules_of(options: Options) -> FolderRules:
-    """How folders are read as classes."""
+    """Returns the rules by which folders are read as classes."""
     return FolderRules(options.data.nested, options.data.legacy_labels)
 
 
 def percentages_of(options: Options) -> Percentages:
-    """The sizes of the validation and the test set."""
+    """Returns the sizes of the validation and the test set."""
     return Percentages(options.data.validation_percentage, options.data.testing_percentage)
 
 
 def distortions_of(options: Options) -> Distortions:
-    """The distortions that were asked for."""
+    """Returns the requested distortions."""
     return Distortions(
         **{field.name: getattr(options.distortions, field.name) for field in dataclasses.fields(Distortions)}
     )
 
 
 def cached_views(options: Options) -> list[View]:
-    """The distorted views that are kept; none where a network is trained, which sees its distortions anew at each step."""
+    """Lists the distorted views to store; none if the network is trained, because it gets new distortions at each step."""
     if options.finetune.tunes:
         return []
     return views_of(distortions_of(options), options.distortions.cached_views, options.head.seed)
 
 
 def schedule_of(options: Options) -> Schedule:
-    """The learning rate of each step."""
+    """Returns the schedule of the learning rate."""
     head = options.head
     return Schedule(
         head.learning_rate, head.lr_policy, head.gamma, head.power, head.stepsize, head.how_many_training_steps
@@ -70,7 +70,7 @@ def schedule_of(options: Options) -> Schedule:
 
 
 def layer_training(options: Options) -> LayerTraining:
-    """How the layer is trained."""
+    """Returns the settings for training the layer."""
     head = options.head
     return LayerTraining(
         steps=head.how_many_training_steps,
@@ -96,12 +96,12 @@ def layer_training(options: Options) -> LayerTraining:
 
 
 def first_layer_training(options: Options) -> LayerTraining:
-    """How the layer is trained before the network: snapshots and heads on the way are for the network's training."""
+    """Returns the settings for the layer that is trained before the network: without snapshots and intermediate heads."""
     return dataclasses.replace(layer_training(options), snapshot_every=0, head_every=0, resume=None)
 
 
 def momentum_of(options: Options) -> float:
-    """The momentum coefficient."""
+    """Returns the momentum coefficient."""
     return _MOMENTUM if options.head.momentum is None else options.head.momentum
 
 
@@ -109,7 +109,7 @@ def recipe_of(options: Options, photos: int) -> Recipe:
     """How the network is trained on so many photos.
 
     Raises:
-      UserError: --epochs asks for more steps than --how_many_training_steps may.
+      UserError: --epochs results in more steps than --how_many_training_steps may have.
     """
     tuning = options.finetune
     made = _from_nothing(options, photos) if tuning.weights == "none" else _from_pretrained(options, photos)
@@ -176,7 +176,7 @@ def network_training(options: Options, photos: int) -> NetworkTraining:
 
 
 def _agreed(options: Options) -> dict[str, Any]:
-    """The options that a snapshot of the layer must have been made with, and their values, as the fields say (`in_snapshot`)."""
+    """Returns the options, with values, with which a snapshot of the layer must have been made (see `in_snapshot` of each option)."""
     names = in_snapshot(Options, "always")
     if options.head.lr_policy == "cosine":
         names += in_snapshot(Options, "cosine")
@@ -184,5 +184,5 @@ def _agreed(options: Options) -> dict[str, Any]:
 
 
 def _agreed_for_network(options: Options) -> dict[str, Any]:
-    """The options that a snapshot of a network must have been made with, and their values."""
+    """Returns the options, with values, with which a snapshot of a network must have been made."""
     return {**_agreed(options), **{name: options.value(name) for name in in_snapshot(Options, "network")}}

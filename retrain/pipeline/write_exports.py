@@ -1,4 +1,4 @@
-"""The stage that writes the exports: each file that was asked for is written into the folder of the run and verified there."""
+"""Writes the requested exports into the folder of the run, and verifies them there."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ from retrain.runs import usual_names
 from retrain.runs.publish import Member
 from retrain.types import TESTING, TRAINING, Backbone, Bottlenecks, Export, Head, Outcome, Photo, Split, Trained
 
-MOST_PHOTOS = 10_000  # verification is no second test: so many photos show any fault, and a million must not take a day
+MOST_PHOTOS = 10_000  # enough to find any fault; a verification with a million photos would take a day
 
 
 def metadata_of(options: Options, backbone: Backbone, split: Split, test: Mapping[str, object]) -> Metadata:
-    """The metadata that travels in the exports."""
+    """Makes the metadata that is stored in the exports."""
     training = {
         "architecture": backbone.name,
         "backbone_digest": backbone.digest,
@@ -58,37 +58,39 @@ def metadata_of(options: Options, backbone: Backbone, split: Split, test: Mappin
 
 @dataclass(frozen=True)
 class _Work:
-    """The values that all exports of a run share."""
+    """The values that all exports of a run need."""
 
     options: Options
     split: Split
     variants: Mapping[str, Trained]
-    scores: npt.NDArray[np.float32]  # [photos, classes], the trained model's, of the photos that exports are run on
-    test: Mapping[str, object]  # the figures of the test, for the metadata
+    scores: npt.NDArray[
+        np.float32
+    ]  # [photos, classes], from the trained model, for the photos on which exports are run
+    test: Mapping[str, object]  # the test results, for the metadata
     run: Path
     screen: Screen
 
     @property
     def trained(self) -> Trained:
-        """The trained model itself."""
+        """Returns the trained model itself."""
         return self.variants["none"]
 
 
 def write_exports(
     options: Options, split: Split, variants: Mapping[str, Trained], outcome: Outcome, run: Path, screen: Screen
 ) -> list[Export]:
-    """Writes every export into the folder of the run and verifies it there; `publish` gives them their names.
+    """Writes and verifies every export in the folder of the run; afterwards `publish` puts them at their requested paths.
 
     Args:
-      options: what to write, and where.
+      options: all options; they say what to write, and where.
       split: the photos.
-      variants: the trained model as "none"; what was trained on int8 features as "int8", where --quantize asks for it.
-      outcome: the test, for the metadata.
+      variants: "none" is the trained model; "int8", if --quantize requests it, is the model trained on int8 features.
+      outcome: the test results, for the metadata.
       run: the run's folder.
-      screen: for what is not written, and for photos that differ.
+      screen: reports exports that are not written, and photos with different labels.
 
     Raises:
-      RunError: an export does not label as it should.
+      RunError: an export labels incorrectly.
     """
     trained = variants["none"]
     rows = verified_rows(trained.bottlenecks)
@@ -105,19 +107,19 @@ def write_exports(
         screen.debug(f"writing {order.path}")
         exports.append(export(dataclasses.replace(order, kept=run / order.name), _expected(work, order.quantize, rows)))
     if not any(made.images for made in exports):
-        # A graph that is known by its bits was not run, so nothing has shown that its layer rests on right features.
+        # A graph that was verified by its digest was not run, so the stored features of its layer must be checked here.
         _recheck(options, {0: trained}, split, [split.photos[row] for row in rows])
     return [*exports, *_labels_and_layer(work)]
 
 
 def orders_of(options: Options) -> list[Order]:
-    """The files and folders that the options ask for."""
+    """Lists the files and folders that the options request."""
     typed = {row.flag: str(options.value(row.flag)) for row in EXPORT_FORMATS}
     return orders(typed, options.exports.formats, options.quantizations)
 
 
 def _expected(work: _Work, quantize: str, rows: npt.NDArray[np.int64]) -> Expected:
-    """What an export in one precision has to reproduce."""
+    """Returns what an export in one precision must reproduce."""
     options, split, trained = work.options, work.split, work.trained
     variant = _variant(quantize, work.variants, options, work.screen)
     made_with = library_versions.told(library_versions.of_key(variant.bottlenecks.key))
@@ -136,7 +138,7 @@ def _expected(work: _Work, quantize: str, rows: npt.NDArray[np.int64]) -> Expect
 
 
 def _labels_and_layer(work: _Work) -> list[Export]:
-    """The labels, and the trained layer as plain arrays."""
+    """Writes the labels, and the trained layer as plain arrays."""
     asked = work.options.exports
     labels, layer = work.run / usual_names.LABELS, work.run / usual_names.CHECKPOINT
     text = format_labels(work.split.labels)
@@ -149,7 +151,7 @@ def _labels_and_layer(work: _Work) -> list[Export]:
 
 
 def _recheck(options: Options, variants: Mapping[int, Trained], split: Split, photos: Sequence[Photo]) -> None:
-    """Raises StaleFeaturesError if the kept features of some photos are wrong, of whichever backbone."""
+    """Raises StaleFeaturesError if the stored features of some photos are wrong, for any of the backbones."""
     photos = photos[:LOOKED_AT]
     row_of = {photo.path: row for row, photo in enumerate(split.photos)}
     rows = [row_of[photo.path] for photo in photos]
@@ -163,18 +165,18 @@ def _recheck(options: Options, variants: Mapping[int, Trained], split: Split, ph
 
 
 def members(exports: Sequence[Export]) -> list[Member]:
-    """Lists the files of a run and where each is published."""
+    """Lists the exports to publish, with their paths."""
     return [Member(made.kept.name, made.path) for made in exports if made.kept]
 
 
 def verified_rows(bottlenecks: Bottlenecks) -> npt.NDArray[np.int64]:
-    """The photos that exports are run on: the test set; where it is empty, the training set."""
+    """Returns the indices of the photos on which exports are run: the test set or, if it is empty, the training set."""
     rows = bottlenecks.rows(TESTING)
     return (rows if len(rows) else bottlenecks.rows(TRAINING))[:MOST_PHOTOS]
 
 
 def _variant(quantize: str, variants: Mapping[str, Trained], options: Options, screen: Screen) -> Trained:
-    """What an export is made of."""
+    """Returns the model from which an export in one precision is made."""
     if quantize in variants:
         return variants[quantize]
     trained = variants["none"]

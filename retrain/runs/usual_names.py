@@ -106,7 +106,7 @@ def change(home: Path, run: Path, names: Sequence[str], about: str, runs_dir: Pa
 
 
 def _switch(home: Path, made: Path, names: Sequence[str], strangers: Sequence[str]) -> str:
-    """Lets the usual names lead to a set that was made; the name of the one before."""
+    """Makes the usual names refer to a set that was made; returns the name of the previous set."""
     sets = made.parent
     for name in names:
         if not os.path.lexists(home / name):
@@ -114,7 +114,7 @@ def _switch(home: Path, made: Path, names: Sequence[str], strangers: Sequence[st
     sync_folder(home)
     last = _target(sets)
     _point(sets / _NEWEST, made.name)
-    for name in strangers:  # where there was a set already
+    for name in strangers:  # when a set existed already
         if not (home / name).is_symlink():
             _make_link(home / name)
     for name in NAMES:

