@@ -23,7 +23,7 @@ demo: .venv/installed
 	$(BIN)/python -m label_image --image $(SAMPLES)/roses/roses_001.jpg
 	@echo
 	@echo "the pictures are in $(SAMPLES), everything that was made is in tf_files"
-	@echo "your own photos: $(BIN)/python -m retrain --image_dir YOUR_FOLDER (one sub-folder a class)"
+	@echo "your own photos: $(BIN)/python -m retrain --image_dir YOUR_FOLDER (one sub-folder for each class)"
 
 test: .venv/installed-test
 	$(PYTEST)

@@ -519,7 +519,7 @@ def torch(path):
 
 
 OTHERS = {
-    "an .npz of objects": ("s.npz", objects, snapshot, "no whole snapshot"),
+    "an .npz of objects": ("s.npz", objects, snapshot, "not a complete snapshot"),
     "a .pth that runs a command": ("w.pth", bytes_of(pickle.dumps(Evil(), 2)), torch, "system is not allowed"),
     "a .pth that fills the memory": ("w.pth", bytes_of(MANY), torch, "memo number 268,435,455"),
     "a batch of CIFAR-10 that runs a command": (

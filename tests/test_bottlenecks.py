@@ -1,4 +1,4 @@
-"""Photos in, features out: the mean-colour backbone on real JPEGs, and small fakes where a fault has to be planned."""
+"""Tests the extraction of features: with the mean-colour backbone on real JPEGs, and with small fakes where an error is needed."""
 
 from __future__ import annotations
 
@@ -477,7 +477,7 @@ def test_another_version_of_a_decoder_is_a_miss_and_one_line_says_so(photos, bac
     assert said == []
     with_libraries(monkeypatch, Pillow="13.0.0", libwebp="1.6.0")
     assert extracted(photos, backbone, runtime, store, say=said.append).pace.computed == 6
-    assert said == ["features of 4 photos were computed with Pillow 12.3.0; computing them anew with Pillow 13.0.0"]
+    assert said == ["features of 4 photos were computed with Pillow 12.3.0; computing them again with Pillow 13.0.0"]
     assert extracted(photos, backbone, runtime, store, say=said.append).pace.computed == 0
     with_libraries(
         monkeypatch, Pillow="12.3.0", libwebp="1.6.0"
@@ -492,7 +492,7 @@ def test_another_version_of_the_runtime_is_a_miss_too(photos, backbone, store):
     for version in ("2.2", "2.3"):
         runtime = dataclasses.replace(fake(Counting()), made_with={"LiteRT": version})
         assert extracted(photos, backbone, runtime, store, say=said.append).pace.computed == 6
-    assert said == ["features of 6 photos were computed with LiteRT 2.2; computing them anew with LiteRT 2.3"]
+    assert said == ["features of 6 photos were computed with LiteRT 2.2; computing them again with LiteRT 2.3"]
 
 
 def test_features_of_versions_before_the_last_are_dropped_and_that_is_said(photos, backbone, store, monkeypatch):
@@ -514,7 +514,7 @@ def test_features_of_a_version_that_noted_no_library_are_computed_anew_and_that_
     assert not (got.features == 9).any()
     (line,) = said
     assert line.startswith("features of 6 photos were computed by an earlier version of this program")
-    assert f"computing them anew with Pillow {library_versions.decoders()['Pillow']}" in line
+    assert f"computing them again with Pillow {library_versions.decoders()['Pillow']}" in line
 
 
 def test_distorted_views_also_depend_on_what_draws_them(backbone):

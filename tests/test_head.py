@@ -1,4 +1,4 @@
-"""The softmax layer: its steps against numbers worked out otherwise, what it keeps, and that it repeats itself."""
+"""Tests the softmax layer: its steps against numbers computed in another way, what it keeps, and that training is repeatable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures, against numbers worked out by hand."""
+"""Tests the metrics against numbers computed by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Optimizers and learning rates, against numbers worked out by hand and against Keras's own."""
+"""Tests optimizers and learning rates against numbers computed by hand and against Keras's own."""
 
 from __future__ import annotations
 

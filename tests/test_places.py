@@ -230,13 +230,13 @@ def test_names_that_are_too_long_are_found_before_the_work():
 def test_a_socket_a_disk_and_our_own_output_are_refused(tmp_path):
     with socket.socket(socket.AF_UNIX) as server:
         server.bind("socket")
-        with pytest.raises(UserError, match="no file but a disk or a socket"):
+        with pytest.raises(UserError, match="not a file but a disk or a socket"):
             check_outputs(plan_of(output_tflite="socket"))
     log = (tmp_path / "log").open("w")  # as `> log` does
-    with log, pytest.raises(UserError, match="what the run says goes there"):
+    with log, pytest.raises(UserError, match="the output of this run is printed there"):
         check_outputs(plan_of(output_tflite=f"/dev/fd/{log.fileno()}"))
     terminal = os.openpty()[1]
-    with pytest.raises(UserError, match="what the run says goes there"):
+    with pytest.raises(UserError, match="the output of this run is printed there"):
         check_outputs(plan_of(output_labels=os.ttyname(terminal)))
     os.mkfifo(tmp_path / "pipe")
     check_outputs(plan_of(output_tflite="pipe"))

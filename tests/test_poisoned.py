@@ -67,13 +67,15 @@ def test_kept_features_that_are_wrong_are_found_out_computed_anew_and_trained_on
     poison(tmp_path, lambda features: features[::-1])
     done = run()
     assert done.returncode == 0, done.stderr
-    (line,) = [line for line in done.stderr.splitlines() if "kept features" in line]
+    (line,) = [line for line in done.stderr.splitlines() if "stored features" in line]
     assert "are wrong (photos/" in line
-    assert "no export is at fault: all 36 photos are computed anew, and the training begins again" in line
+    assert (
+        "the exports are correct: the features of all 36 photos are computed again, and training starts again" in line
+    )
     assert "please report" not in done.stderr
     assert (layer(tmp_path) == right).all()
     done = run()
-    assert "kept features" not in done.stderr
+    assert "stored features" not in done.stderr
     assert "bottleneck files" not in done.stdout
     assert (layer(tmp_path) == right).all()
 
@@ -85,8 +87,8 @@ def test_with_the_few_that_are_asked_each_time_hidden_the_export_tells(run, tmp_
     monkeypatch.setattr(modes, "ask_some", lambda *_: None)
     done = run()
     assert done.returncode == 0, done.stderr
-    (line,) = [line for line in done.stderr.splitlines() if "kept features" in line]
-    assert "no export is at fault" in line
+    (line,) = [line for line in done.stderr.splitlines() if "stored features" in line]
+    assert "the exports are correct" in line
     assert (layer(tmp_path) == right).all()
 
 
@@ -98,7 +100,7 @@ def test_a_graph_that_is_known_by_its_bits_and_not_run_tells_too(run, tmp_path, 
     poison(tmp_path, np.zeros_like)
     done = run()
     assert done.returncode == 0, done.stderr
-    assert "no export is at fault" in done.stderr
+    assert "the exports are correct" in done.stderr
     assert (layer(tmp_path) == right).all()
 
 
@@ -119,7 +121,7 @@ def test_an_export_that_is_wrong_is_still_the_one_to_blame(run, tmp_path, monkey
     assert done.returncode == 1
     assert "is wrong and was not kept" in done.stderr
     assert "please report this" in done.stderr
-    assert "kept features" not in done.stderr
+    assert "stored features" not in done.stderr
     kept = record(tmp_path)
     assert kept["failed"]["stage"] == "exports"
     assert "the export tf_files/retrained.tflite is wrong and was not kept" in kept["failed"]["what"]
@@ -155,7 +157,7 @@ def test_features_that_come_out_otherwise_each_time_end_in_one_line(run, tmp_pat
     monkeypatch.setattr(verify, "TOLERANCE", -1.0)
     done = run()
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].endswith("and they came out differently once more; please report this")
+    assert done.stderr.splitlines()[-1].endswith("and the same happened again; please report this")
 
 
 def test_a_photo_replaced_after_the_scan_is_left_out_and_the_later_run_is_right(run, tmp_path, monkeypatch):
@@ -207,7 +209,7 @@ def test_another_pillow_is_one_line_and_no_error(run, tmp_path, monkeypatch):
     (line,) = [
         line for line in done.stdout.splitlines() if line.startswith("features of 36 photos were computed with ")
     ]
-    assert "computing them anew with Pillow 99.0" in line
+    assert "computing them again with Pillow 99.0" in line
     assert record(tmp_path)["made_with"]["Pillow"] == "99.0"
 
 

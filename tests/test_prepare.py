@@ -1,4 +1,4 @@
-"""A name in, a backbone ready to run out: made once, kept, made again when damaged; and every way its archive may be had or not."""
+"""Tests the preparation of a backbone: it is made once, stored, and made again when damaged; its archive is found or reported missing."""
 
 from __future__ import annotations
 

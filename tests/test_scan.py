@@ -1,4 +1,4 @@
-"""The photos are found and checked before anything heavy loads; what is left out has a file and a reason."""
+"""Tests that the photos are found and checked before large packages are loaded, and that files left out have a reason."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ def test_what_is_no_snapshot_is_refused_in_one_line(snapshot, tmp_path):
     np.savez(tmp_path / "layer.npz", weights=np.zeros(3))
     np.savez(tmp_path / "pickle.npz", meta=np.array({"format": 1}, dtype=object))
     for name in (*broken, "layer.npz", "pickle.npz"):
-        with pytest.raises(UserError, match="it is no whole snapshot"):
+        with pytest.raises(UserError, match="it is not a complete snapshot"):
             read_snapshot(tmp_path / name)
     with pytest.raises(UserError, match="there is no such file"):
         read_snapshot(tmp_path / "nowhere.npz")
@@ -153,7 +153,7 @@ def test_what_was_changed_by_hand_is_refused_in_one_line(snapshot, tmp_path):
     )):  # fmt: skip
         target = tmp_path / f"{number}.npz"
         resaved(snapshot, target, change)
-        with pytest.raises(UserError, match=r"cannot resume from .*: it (is no whole snapshot|has format)"):
+        with pytest.raises(UserError, match=r"cannot resume from .*: it (is not a complete snapshot|has format)"):
             read_snapshot(target)
 
 
@@ -196,7 +196,7 @@ def test_a_state_that_training_can_not_take_is_refused_in_one_line(snapshot, cha
     found = read_snapshot(snapshot)
     change(found)
     write_snapshot(snapshot, found)
-    with pytest.raises(UserError, match="it is no whole snapshot"):
+    with pytest.raises(UserError, match="it is not a complete snapshot"):
         trained(bottlenecks(), plan_of(how_many_training_steps=20, resume=str(snapshot)))
 
 

@@ -50,9 +50,9 @@ class Readers:
 
     Args:
       kind: the name of the format in run.json, which is also the file extension.
-        readers: the keys of READERS that read the format.
-        backbone: the backbone of the export.
-        form: what else determines the structure of the file: the precision and the layers of the head.
+      readers: the keys of READERS that read the format.
+      backbone: the backbone of the export.
+      form: what else determines the structure of the file: the precision and the layers of the head.
     """
 
     def __init__(self, kind: str, readers: Iterable[str], backbone: Backbone, form: str) -> None:

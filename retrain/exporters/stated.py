@@ -24,8 +24,8 @@ def restate(path: Path, was: Metadata, now: Metadata) -> None:
 
     Args:
       path: a file that was written with `stated(was)`.
-        was: the metadata in the file.
-        now: the new metadata.
+      was: the metadata in the file.
+      now: the new metadata.
 
     Raises:
       RunError: the file does not contain `was`, or there is not enough room.

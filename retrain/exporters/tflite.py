@@ -31,9 +31,9 @@ def write(path: Path, head: Head, backbone: Backbone, metadata: Metadata) -> Non
 
     Args:
       path: the file to write.
-        head: the trained layer, and hidden layers below it.
+      head: the trained layer, and hidden layers below it.
       backbone: a backbone that LiteRT can run.
-        metadata: written into the file.
+      metadata: written into the file.
     """
     assert backbone.tflite is not None, "an order of it is made only where there is a headless .tflite"  # noqa: S101
     model = TfliteModel(backbone.tflite)

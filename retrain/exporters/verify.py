@@ -141,7 +141,7 @@ def measure(file: Path, path: Path, expected: Expected) -> Measured:
 
     Args:
       file: the file that was written.
-        path: the final path of the export, for error messages.
+      path: the final path of the export, for error messages.
       expected: the photos, and the labels in their order.
 
     Raises:

@@ -74,7 +74,7 @@ def extract(
 
     Args:
       photos: in any order.
-        backbone: a prepared backbone.
+      backbone: a prepared backbone.
       runtime: returns the runtime; called only if features have to be computed.
       store: read first; new features are written to it.
       view: which view.

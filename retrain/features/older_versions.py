@@ -17,7 +17,7 @@ def say_changed(store: Store, key: str, missing: Sequence[str], say: Callable[[s
 
     Args:
       store: the store.
-        key: the store key under which the features are missing.
+      key: the store key under which the features are missing.
       missing: digests of the photos.
       say: called with the line.
     """
@@ -30,11 +30,11 @@ def say_changed(store: Store, key: str, missing: Sequence[str], say: Callable[[s
         if not before:
             say(
                 f"features of {photos} were computed by an earlier version of this program, which did not note its "
-                f"libraries; computing them anew with {library_versions.told(now)}"
+                f"libraries; computing them again with {library_versions.told(now)}"
             )
         else:
             was, is_now = library_versions.differing(before, now)
-            say(f"features of {photos} were computed with {was}; computing them anew with {is_now}")
+            say(f"features of {photos} were computed with {was}; computing them again with {is_now}")
         return
 
 

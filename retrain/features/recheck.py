@@ -30,18 +30,18 @@ class StaleFeaturesError(RunError):
 
     Args:
       wrong: photos whose stored features are wrong.
-        looked_at: the number of photos that were checked.
-        photos: all photos of the run; none of their stored features can be trusted.
+      looked_at: the number of photos that were checked.
+      photos: all photos of the run; none of their stored features can be trusted.
     """
 
     def __init__(self, wrong: Sequence[Photo], looked_at: int, photos: Sequence[Photo]) -> None:
         self.photos = photos
         named = ", ".join(photo.path for photo in wrong[:_NAMED]) + (", ..." if len(wrong) > _NAMED else "")
         self.what = (
-            f"the kept features of {len(wrong)} of {looked_at} photos that were computed anew are wrong ({named})"
+            f"the stored features of {len(wrong)} of {looked_at} photos that were computed again are wrong ({named})"
         )
         super().__init__(
-            f"cannot train on kept features: {self.what}, and they came out differently once more; please report this"
+            f"cannot train on stored features: {self.what}, and the same happened again; please report this"
         )
 
 
@@ -71,11 +71,11 @@ def wrong_rows(
 
     Args:
       backbone: the backbone of the stored features.
-        photos: some photos; those that cannot be read any more are skipped.
-        kept: float32 [photos, width], their stored features.
-        runtime: computes the features.
-        head: if given, its scores are compared too.
-        tolerance: the largest difference of a score that counts as rounding.
+      photos: some photos; those that cannot be read any more are skipped.
+      kept: float32 [photos, width], their stored features.
+      runtime: computes the features.
+      head: if given, its scores are compared too.
+      tolerance: the largest difference of a score that counts as rounding.
 
     Returns:
       indices of the photos whose stored features are wrong.

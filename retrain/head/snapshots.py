@@ -85,7 +85,7 @@ class Snapshot:
 
 def damaged(path: Path) -> UserError:
     """Returns the error for a file that is not a snapshot, or is damaged."""
-    return UserError(f"cannot resume from {path}: it is no whole snapshot; give one that --snapshot_steps wrote")
+    return UserError(f"cannot resume from {path}: it is not a complete snapshot; give one that --snapshot_steps wrote")
 
 
 def _alike(name: str, found: npt.NDArray[Any], wanted: npt.NDArray[Any]) -> bool:

@@ -67,8 +67,8 @@ class Training:
 
     Args:
       bottlenecks: features, and the subset of each photo.
-          classes: the number of classes.
-          how: optimizer, learning rate, batch sizes and so on.
+      classes: the number of classes.
+      how: optimizer, learning rate, batch sizes and so on.
 
     Raises:
       UserError: early stopping has no validation set.

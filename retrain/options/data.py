@@ -81,7 +81,7 @@ class DataOptions:
         """
         check(self)
         if not self.image_dir:
-            raise UserError("no folder of photos given: --image_dir flowers (one sub-folder a class)")
+            raise UserError("no folder of photos given: --image_dir flowers (one sub-folder for each class)")
         if self.testing_percentage + self.validation_percentage >= 100:
             raise UserError(
                 f"--testing_percentage={self.testing_percentage} and --validation_percentage={self.validation_percentage} "

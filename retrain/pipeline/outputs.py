@@ -35,7 +35,7 @@ def check_outputs(options: Options) -> None:
 
     Raises:
       UserError: two outputs at the same path or one inside the other, a folder at the path of a file, something else at the
-          path of a folder, an output in the folder of photos, or a format for which a package is not installed.
+        path of a folder, an output in the folder of photos, or a format for which a package is not installed.
       RunError: a path cannot be written.
     """
     for order in orders_of(options):
@@ -109,9 +109,9 @@ def _check_special(place: Place, mode: int) -> None:
     if stat.S_ISREG(mode) and not stream:
         return
     if stat.S_ISBLK(mode) or stat.S_ISSOCK(mode):
-        raise UserError(f"cannot write {place}: it is no file but a disk or a socket; give a file's name")
+        raise UserError(f"cannot write {place}: it is not a file but a disk or a socket; give a file's name")
     if stat.S_ISREG(mode) or _is_ours(place.path) or (stat.S_ISCHR(mode) and _is_terminal(place.path)):
-        raise UserError(f"cannot write {place}: what the run says goes there; give a file's name")
+        raise UserError(f"cannot write {place}: the output of this run is printed there; give a file's name")
     if not os.access(place.path, os.W_OK):
         raise RunError(f"cannot write {place}: Permission denied; choose another place")
 

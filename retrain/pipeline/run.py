@@ -48,7 +48,7 @@ def retrain(options: Options, screen: Screen) -> Outcome:
     except StaleFeaturesError as error:
         forget_features(Path(options.run.bottleneck_dir), error.photos)
         screen.warn(
-            f"{error.what}, no export is at fault: all {len(error.photos)} photos are computed anew, and the training begins again"
+            f"{error.what}, the exports are correct: the features of all {len(error.photos)} photos are computed again, and training starts again"
         )
     return _once(options, screen)
 
